@@ -1,0 +1,189 @@
+// Package stream is the log as the domain sees it: named streams of immutable events,
+// and one way to write to them.
+//
+// The log is the truth. [EventStore] is the port that the stores implement;
+// [Handler.Execute] is the only thing that appends: it reads a stream, decides, and
+// appends at the revision that it read.
+package stream
+
+import (
+	"context"
+	"crypto/sha1"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"iter"
+
+	"sandglass/domain/codec"
+	"sandglass/domain/instant"
+)
+
+// Revision is a place in one stream, from 0.
+type Revision int64
+
+// NoStream is the expected revision of a stream that has no event yet.
+const NoStream Revision = -1
+
+// Position is a place in the whole log, in the order of commits. It grows, with gaps.
+// 0 stands before the first event.
+type Position uint64
+
+// Bounds of what a store takes. A name is ASCII letters, digits, '-', '.', '_' and ':'.
+const (
+	MaxName   = 200      // bytes of a stream's name or an event's type
+	MaxData   = 64 << 10 // bytes of one event's data, and of its metadata
+	MaxAppend = 256      // events in one append
+)
+
+// Errors that callers branch on. A store's own errors wrap them.
+var (
+	// ErrWrongRevision says that the stream has moved on: read, decide and append again.
+	ErrWrongRevision = errors.New("stream: wrong expected revision")
+	// ErrDuplicateID says that the stream holds an event of that id at another revision.
+	ErrDuplicateID = errors.New("stream: event id is in the stream already")
+	// ErrReadOnly says that the store takes no writes for now, such as before a disk is
+	// full. Nothing was written; reads go on.
+	ErrReadOnly = errors.New("stream: the store takes no writes")
+	// ErrInvalid says that an append breaks a bound of this package. Nothing was written.
+	ErrInvalid = errors.New("stream: invalid append")
+)
+
+// EventID names an event: a UUID version 5 (RFC 9562), made by [NewID].
+type EventID [16]byte
+
+// String returns the id in the usual form of a UUID.
+func (id EventID) String() string {
+	h := hex.EncodeToString(id[:])
+	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
+}
+
+// namespace is the UUID under which Sandglass derives its event ids.
+var namespace = [16]byte{0x5a, 0x2d, 0x6c, 0x61, 0x73, 0x73, 0x45, 0x76, 0x8e, 0x6e, 0x74, 0x73, 0x2e, 0x76, 0x31, 0x00}
+
+// NewID returns the id of the event of that content at that revision. It depends on
+// nothing else: an append that is tried again, after its answer was lost, bears the
+// same ids and is known again by the store, and no two events of a stream share one.
+func NewID(stream string, rev Revision, e Event) EventID {
+	h := sha1.New()
+	h.Write(namespace[:])
+	var n [8]byte
+	for _, part := range []string{stream, e.Type, string(e.Data)} {
+		binary.BigEndian.PutUint64(n[:], uint64(len(part)))
+		h.Write(n[:])
+		h.Write([]byte(part))
+	}
+	binary.BigEndian.PutUint64(n[:], uint64(rev))
+	h.Write(n[:])
+	binary.BigEndian.PutUint64(n[:], uint64(e.At))
+	h.Write(n[:])
+	id := EventID(h.Sum(nil)[:16])
+	id[6] = id[6]&0x0f | 0x50
+	id[8] = id[8]&0x3f | 0x80
+	return id
+}
+
+// Event is what is appended. Data and Meta are canonical JSON (package codec).
+type Event struct {
+	ID   EventID
+	Type string       // as in resource.credited.v1
+	At   instant.Time // when it took effect
+	Data []byte
+	Meta []byte // a Meta, or empty
+}
+
+// Record is an event that was appended. Nobody may change the bytes it refers to.
+type Record struct {
+	Event
+	Stream     string
+	Revision   Revision
+	Position   Position
+	RecordedAt instant.Time // when it was written: never running backwards in one store
+}
+
+// Meta is what a record tells beside the fact: who asked, and why it came about.
+type Meta struct {
+	Actor       string // who asked: watcher, meter, holder, operator, anyone
+	Correlation string // what the request that began it is called in the log lines
+	Causation   string // the id of the event that caused it
+}
+
+// Fields implements [codec.Fielder] by the names that EventStoreDB uses.
+func (m *Meta) Fields(f *codec.Fields) {
+	codec.OptString(f, "actor", &m.Actor)
+	codec.OptString(f, "$correlationId", &m.Correlation)
+	codec.OptString(f, "$causationId", &m.Causation)
+}
+
+// Metadata decodes r.Meta.
+func (r *Record) Metadata() (m Meta, err error) {
+	if len(r.Meta) > 0 {
+		err = codec.Decode(r.Meta, &m)
+	}
+	return m, err
+}
+
+// Appended is the answer to an append: where its last event stands.
+type Appended struct {
+	Revision Revision
+	Position Position
+}
+
+// EventStore is a log of events. testutil/storetest is its contract.
+//
+// A sequence ends with the first error that it yields, or when ctx ends; it never
+// passes an error off as the end.
+type EventStore interface {
+	// Append writes events at the end of the stream, all or none, and returns once they
+	// are durable. The stream's last revision must be expected: else ErrWrongRevision,
+	// but if the very same ids stand there already, the answer of the append that put
+	// them there. It stamps RecordedAt.
+	Append(ctx context.Context, stream string, expected Revision, events []Event) (Appended, error)
+	// Read yields the stream from a revision on, and ends. An unknown stream is empty.
+	Read(ctx context.Context, stream string, from Revision) iter.Seq2[Record, error]
+	// Subscribe yields everything after a position in commit order, in runs that are
+	// never empty, and then waits for more: without a gap, without a repeat.
+	Subscribe(ctx context.Context, after Position) iter.Seq2[[]Record, error]
+	// Head returns the position of the last durable event, 0 for an empty log.
+	Head(ctx context.Context) (Position, error)
+}
+
+// Check says whether an append keeps to the bounds of this package.
+func Check(stream string, expected Revision, events []Event) error {
+	switch {
+	case !validName(stream):
+		return fmt.Errorf("%w: stream name %.40q: 1 to %d letters, digits, - . _ :", ErrInvalid, stream, MaxName)
+	case expected < NoStream:
+		return fmt.Errorf("%w: expected revision %d", ErrInvalid, expected)
+	case len(events) == 0 || len(events) > MaxAppend:
+		return fmt.Errorf("%w: %d events, want 1 to %d", ErrInvalid, len(events), MaxAppend)
+	}
+	for i, e := range events {
+		switch {
+		case !validName(e.Type):
+			return fmt.Errorf("%w: event %d has type %.40q", ErrInvalid, i, e.Type)
+		case len(e.Data) > MaxData || len(e.Meta) > MaxData:
+			return fmt.Errorf("%w: event %d has %d bytes of data and %d of metadata, at most %d each", ErrInvalid, i, len(e.Data), len(e.Meta), MaxData)
+		case e.At < instant.Min || e.At > instant.Max:
+			return fmt.Errorf("%w: event %d: %w", ErrInvalid, i, instant.ErrRange)
+		}
+		for _, before := range events[:i] {
+			if before.ID == e.ID {
+				return fmt.Errorf("%w: event %d bears the id of an earlier one", ErrInvalid, i)
+			}
+		}
+	}
+	return nil
+}
+
+func validName(s string) bool {
+	for _, c := range []byte(s) {
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
+		case c == '-', c == '.', c == '_', c == ':':
+		default:
+			return false
+		}
+	}
+	return s != "" && len(s) <= MaxName
+}
