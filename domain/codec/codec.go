@@ -102,7 +102,7 @@ func (f *Fields) fail(format string, args ...any) {
 // Int is a field that holds an integer from 0 to 2⁶³−1.
 func Int[T ~int64](f *Fields, name string, v *T) {
 	if f.key(name, false) {
-		f.int(name, (*int64)(v))
+		*v = T(f.int(name, int64(*v)))
 	}
 }
 
@@ -112,33 +112,34 @@ func OptInt[T ~int64](f *Fields, name string, v *T) {
 		*v = 0
 	}
 	if (f.reading || *v != 0) && f.key(name, true) {
-		if f.int(name, (*int64)(v)); f.reading && *v == 0 {
+		if *v = T(f.int(name, int64(*v))); f.reading && *v == 0 {
 			f.fail("%q is zero and yet written", name)
 		}
 	}
 }
 
-func (f *Fields) int(name string, v *int64) {
+func (f *Fields) int(name string, v int64) int64 {
 	if !f.reading {
-		if *v < 0 {
-			f.fail("%q is %d: negative", name, *v)
+		if v < 0 {
+			f.fail("%q is %d: negative", name, v)
 		}
-		f.buf = strconv.AppendInt(f.buf, *v, 10)
-		return
+		f.buf = strconv.AppendInt(f.buf, v, 10)
+		return v
 	}
 	var n uint64
 	i := 0
 	for ; i < len(f.buf) && f.buf[i] >= '0' && f.buf[i] <= '9'; i++ {
 		if n = n*10 + uint64(f.buf[i]-'0'); n > math.MaxInt64 {
 			f.fail("%q does not fit 63 bits", name)
-			return
+			return 0
 		}
 	}
 	if i == 0 || i > 1 && f.buf[0] == '0' {
 		f.fail("%q is %.20q, not a whole number", name, f.buf)
-		return
+		return 0
 	}
-	*v, f.buf = int64(n), f.buf[i:]
+	f.buf = f.buf[i:]
+	return int64(n)
 }
 
 // Bool is a field that is there and true, or left out.
