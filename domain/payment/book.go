@@ -1,0 +1,114 @@
+package payment
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"sandglass/domain/instant"
+	"sandglass/domain/money"
+	"sandglass/domain/resource"
+	"sandglass/domain/stream"
+)
+
+// Handlers of the two aggregates that a payment touches.
+type (
+	// Payments executes commands on payments.
+	Payments = stream.Handler[State, Command, Event]
+	// Resources executes commands on resources.
+	Resources = stream.Handler[resource.State, resource.Command, resource.Event]
+)
+
+// Booker carries settled payments to their end. Every step knows its own traces: after
+// a crash, or an error that leaves it open what was kept, booking again goes on.
+type Booker struct {
+	Payments  *Payments
+	Resources *Resources
+	Now       func() instant.Time
+	Gap       resource.When // the policy for gaps; its At is not used
+}
+
+// Book takes a settlement that the wallet tells of, once or ten times, and returns the
+// payment when it is credited or unallocated: durable, both. It returns the position of
+// the last event that it wrote, 0 if none. A settlement that contradicts an earlier one
+// is [ErrConflict], and changes nothing.
+func (b *Booker) Book(ctx context.Context, meta stream.Meta, key string, c Settled) (State, stream.Position, error) {
+	out, err := b.Payments.Execute(ctx, key, meta, Settle{c})
+	if err != nil {
+		return out.State, out.Position, err
+	}
+	return b.Finish(ctx, meta, out.State)
+}
+
+// Finish carries a settled payment on from where it stands.
+func (b *Booker) Finish(ctx context.Context, meta stream.Meta, s State) (State, stream.Position, error) {
+	if s.Status != StatusSettled {
+		return s, 0, nil
+	}
+	reason, err := b.credit(ctx, meta, s)
+	if err != nil {
+		return s, 0, err
+	}
+	at := At{b.Now()}
+	var end Command = Credit{Credited{at, s.Resource}}
+	if reason != "" {
+		end = Unallocate{Unallocated{at, s.Resource, reason}}
+	}
+	out, err := b.Payments.Execute(ctx, s.Key, meta, end)
+	return out.State, out.Position, err
+}
+
+// credit gives the money to its resource, or says why it can't.
+func (b *Booker) credit(ctx context.Context, meta stream.Meta, s State) (reason string, err error) {
+	if s.Resource == "" {
+		if s.Via == "bolt11" {
+			return "foreign_invoice", nil
+		}
+		return "no_resource", nil
+	}
+	when := b.Gap
+	when.At = b.Now()
+	_, err = b.Resources.Execute(ctx, s.Resource, meta, resource.Credit{
+		When: when, Payment: s.Key, Amount: s.Amount, Paid: s.Settled, Price: s.quoted(),
+	})
+	switch {
+	case err == nil:
+		return "", nil
+	case errors.Is(err, resource.ErrNotOpened):
+		return "unknown_resource", nil
+	case errors.Is(err, resource.ErrReleased):
+		return "released", nil
+	case errors.Is(err, money.ErrTooLong):
+		return "too_long", nil
+	}
+	return "", err
+}
+
+// quoted returns the price that the payer was shown, if the money came before the
+// invoice expired: later money buys at the resource's own price.
+func (s *State) quoted() money.Price {
+	if s.Settled > s.Expiry {
+		return money.Price{}
+	}
+	return s.Price
+}
+
+// Give allocates unallocated money to a resource that can take it. The choice is an
+// event of the payment first, so that two operators can't give it twice. If the
+// resource refuses in the meantime, the money is unallocated again.
+func (b *Booker) Give(ctx context.Context, meta stream.Meta, key, to string) (State, stream.Position, error) {
+	target, err := b.Resources.Load(ctx, to)
+	switch {
+	case err != nil:
+		return State{}, 0, err
+	case target.State.Status == resource.StatusNone:
+		return State{}, 0, fmt.Errorf("%w: %q", resource.ErrNotOpened, to)
+	case target.State.Status == resource.StatusReleased:
+		return State{}, 0, resource.ErrReleased
+	}
+	out, err := b.Payments.Execute(ctx, key, meta, Allocate{Allocated{At{b.Now()}, to}})
+	if err != nil {
+		return out.State, out.Position, err
+	}
+	return b.Finish(ctx, meta, out.State)
+}

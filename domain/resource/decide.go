@@ -1,0 +1,353 @@
+// Package resource decides what a prepaid resource owes and when it runs out.
+//
+// Its [State] is folded from its stream by [Evolve]; [Decide] turns a command into
+// events. Both are pure: the time is a field of the command. What the wallet does, and
+// which plan is on offer, is left to the packages payment and plan.
+package resource
+
+import (
+	"errors"
+	"fmt"
+
+	"sandglass/domain/instant"
+	"sandglass/domain/money"
+	"sandglass/domain/stream"
+)
+
+// Prefix begins the name of every resource's stream.
+const Prefix = "resource-"
+
+// Errors of Decide. Nothing was changed.
+var (
+	ErrNotOpened = errors.New("resource: there is no such resource")
+	ErrExists    = errors.New("resource: the id is taken by another order")
+	ErrReleased  = errors.New("resource: it is released, which is final")
+	ErrNotRuns   = errors.New("resource: only a running resource can be paused")
+	ErrNotPaused = errors.New("resource: only a paused resource can be resumed")
+	ErrNoTime    = errors.New("resource: no time is left: pay first")
+	ErrNoCredit  = errors.New("resource: it has no credit of that payment")
+	ErrConflict  = errors.New("resource: the same key with another amount")
+	ErrInvalid   = errors.New("resource: invalid command")
+)
+
+// Aggregate is the package as [stream.Handler] takes it.
+func Aggregate() stream.Aggregate[State, Command, Event] {
+	return stream.Aggregate[State, Command, Event]{
+		Prefix: Prefix, New: New, Decide: Decide, Evolve: Evolve, Encode: Encode, Decode: Decode,
+	}
+}
+
+// Command is a request to change a resource at an instant.
+type Command interface{ when() When }
+
+// When is the time of a command, and the policy for a time that nobody watched.
+type When struct {
+	At instant.Time
+	// MaxGap is how long a running resource may go without a debit before the rest of
+	// the time counts as a gap: the daemon was dead, or the clock jumped. 0 is no bound.
+	MaxGap instant.Millis
+	// Forgive leaves a gap's time beyond MaxGap unbilled. Else all of it is billed.
+	Forgive bool
+}
+
+func (w When) when() When { return w }
+
+// The commands.
+type (
+	// Open begins a resource. Done again with the same Request it changes nothing.
+	Open struct {
+		When
+		Plan     string
+		Terms    Terms
+		Enforcer string
+		Holder   [16]byte
+		Request  [16]byte
+	}
+	// Credit adds money that arrived. It is applied once for each Payment.
+	Credit struct {
+		When
+		Payment string
+		Amount  money.Msat
+		// Paid is when the wallet counted the money as final, at most At. A running
+		// resource is credited as of then, so that a late daemon suspends nobody who
+		// paid in time.
+		Paid instant.Time
+		// Price is what the payer was quoted; the zero Price is the resource's own.
+		Price money.Price
+	}
+	// Grant gives time for nothing, once for each Key.
+	Grant struct {
+		When
+		Key    string
+		Time   instant.Millis
+		Reason string
+	}
+	// Settle does what time alone brings: debits, warnings, exhaustion, release.
+	Settle struct{ When }
+	// Pause stops the clock, Resume lets it run again.
+	Pause  struct{ When }
+	Resume struct{ When } //nolint:revive // the pair is documented above
+	// Reverse takes back the credit of a payment.
+	Reverse struct {
+		When
+		Payment string
+		Reason  string
+	}
+	// Reprice sets the price of later credits.
+	Reprice struct {
+		When
+		Price money.Price
+	}
+	// Release ends the resource. Reason is holder or operator.
+	Release struct {
+		When
+		Reason string
+	}
+)
+
+// Decide returns the events that c causes: none where they have happened already.
+func Decide(s State, c Command) ([]Event, error) {
+	d := deciding{s: s.Clone(), when: c.when()}
+	if err := d.check(c); err != nil {
+		return nil, err
+	}
+	// A clock that jumped back stands still until it has caught up.
+	d.t = max(d.when.At, s.Last)
+	var err error
+	switch c := c.(type) {
+	case Open:
+		err = d.open(c)
+	case Credit:
+		err = d.credit(c)
+	case Grant:
+		err = d.grant(c)
+	case Settle:
+		d.settle()
+		d.lapse()
+	case Pause:
+		err = d.pause()
+	case Resume:
+		err = d.resume()
+	case Reverse:
+		err = d.reverse(c)
+	case Reprice:
+		err = d.reprice(c)
+	case Release:
+		d.release(c.Reason)
+	default:
+		panic(fmt.Sprintf("resource: unknown command %T", c))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return d.out, nil
+}
+
+// deciding is a decision under way: the state after the events so far.
+type deciding struct {
+	s    State
+	t    instant.Time
+	when When
+	out  []Event
+}
+
+func (d *deciding) emit(e Event) {
+	d.out = append(d.out, e)
+	d.s = Evolve(d.s, e)
+}
+
+func (d *deciding) now() At { return At{d.t} }
+
+func (d *deciding) check(c Command) error {
+	if _, isOpen := c.(Open); !isOpen && d.s.Status == StatusNone {
+		return ErrNotOpened
+	}
+	if at := d.when.At; at < instant.Min || at > instant.Max {
+		return fmt.Errorf("%w: %w", ErrInvalid, instant.ErrRange)
+	}
+	if d.when.MaxGap < 0 {
+		return fmt.Errorf("%w: a negative gap", ErrInvalid)
+	}
+	return nil
+}
+
+func (d *deciding) open(c Open) error {
+	if d.s.Status != StatusNone {
+		if d.s.Request == c.Request && d.s.Plan == c.Plan {
+			return nil
+		}
+		return ErrExists
+	}
+	if err := c.Terms.Check(); err != nil {
+		return err
+	}
+	d.emit(&Opened{At: d.now(), Plan: c.Plan, Terms: c.Terms, Enforcer: c.Enforcer, Holder: c.Holder, Request: c.Request})
+	return nil
+}
+
+// Check says whether terms are within their bounds.
+func (t Terms) Check() error {
+	w := t.Warn
+	kinds := 0
+	for _, set := range []bool{w.Time != 0, w.Amount != 0, w.Share != 0} {
+		if set {
+			kinds++
+		}
+	}
+	switch {
+	case w.Time < 0 || w.Time > money.MaxTime || w.Amount < 0 || w.Amount > money.MaxMsat || w.Share < 0 || w.Share > 1_000_000:
+		return fmt.Errorf("%w: a warning is at up to 250 years, 21 million bitcoin or 1000000 ppm", ErrInvalid)
+	case kinds > 1:
+		return fmt.Errorf("%w: a warning is at a time, an amount or a share: one of them", ErrInvalid)
+	case t.Grace < 0 || t.Grace > instant.Century:
+		return fmt.Errorf("%w: grace is 0 ms to 100 years", ErrInvalid)
+	}
+	return t.Price.Check()
+}
+
+func (d *deciding) credit(c Credit) error {
+	if i := d.s.lot(c.Payment, false); i >= 0 {
+		if l := d.s.Lots[i]; l.Amount+l.DebtPaid != c.Amount {
+			return fmt.Errorf("%w: payment %s was credited with %s, not %s", ErrConflict, c.Payment, l.Amount+l.DebtPaid, c.Amount)
+		}
+		return nil // delivered before
+	}
+	if d.s.Status == StatusReleased {
+		return ErrReleased
+	}
+	p := c.Price
+	if p == (money.Price{}) {
+		p = d.s.Terms.Price
+	}
+	if err := errors.Join(c.Amount.Check(), p.Check()); err != nil || c.Amount == 0 || c.Payment == "" || c.Paid < 0 {
+		return fmt.Errorf("%w: credit of %s by payment %q: %w", ErrInvalid, c.Amount, c.Payment, err)
+	}
+	d.settleAsOf(c.Paid)
+	paid := min(c.Amount, d.s.Debt)
+	time, err := p.TimeFor(c.Amount - paid)
+	if err == nil {
+		_, err = d.s.Credited.Add(c.Amount)
+	}
+	if err != nil || d.s.left()+time > money.MaxTime {
+		return errors.Join(err, money.ErrTooLong)
+	}
+	d.emit(&Credited{At: d.now(), Payment: c.Payment, Amount: c.Amount, Time: time, Price: p, DebtPaid: paid})
+	d.lift("paid")
+	return nil
+}
+
+// settleAsOf settles a running resource up to when the money came, if it had time
+// until then: money that came in time was never late, however late we hear of it.
+// One that is not running starts when it is started, which is now.
+func (d *deciding) settleAsOf(paid instant.Time) {
+	paid = max(min(paid, d.t), d.s.Last)
+	if d.s.Status == StatusRunning && paid < d.s.PaidUntil() {
+		d.t = paid
+	}
+	d.settle()
+}
+
+func (d *deciding) grant(c Grant) error {
+	if i := d.s.lot(c.Key, true); i >= 0 {
+		if d.s.Lots[i].Time != c.Time {
+			return fmt.Errorf("%w: grant %s was of %d ms, not %d", ErrConflict, c.Key, d.s.Lots[i].Time, c.Time)
+		}
+		return nil
+	}
+	switch {
+	case d.s.Status == StatusReleased:
+		return ErrReleased
+	case c.Key == "" || c.Time < 1 || c.Time > money.MaxTime:
+		return fmt.Errorf("%w: a grant has a key, and 1 ms to 250 years", ErrInvalid)
+	}
+	d.settle()
+	if d.s.left()+c.Time > money.MaxTime {
+		return money.ErrTooLong
+	}
+	d.emit(&Granted{At: d.now(), Key: c.Key, Time: c.Time, Reason: c.Reason})
+	d.lift("granted")
+	return nil
+}
+
+// lift does what new time brings: a start, or the end of a warning.
+func (d *deciding) lift(reason string) {
+	if d.s.left() == 0 {
+		return
+	}
+	if d.s.Status == StatusAwaiting || d.s.Status == StatusSuspended {
+		d.emit(&Started{At: d.now(), Reason: reason})
+	}
+	if d.s.Warned && d.s.left() > d.s.warnLeft() {
+		d.emit(&Recovered{At: d.now()})
+	}
+	d.warn(d.t)
+}
+
+func (d *deciding) pause() error {
+	switch d.s.Status {
+	case StatusPaused:
+		return nil
+	case StatusReleased:
+		return ErrReleased
+	}
+	if d.settle(); d.s.Status != StatusRunning {
+		return ErrNotRuns
+	}
+	d.emit(&Paused{At: d.now()})
+	return nil
+}
+
+func (d *deciding) resume() error {
+	switch {
+	case d.s.Status == StatusRunning:
+		return nil
+	case d.s.Status == StatusReleased:
+		return ErrReleased
+	case d.s.Status != StatusPaused:
+		return ErrNotPaused
+	case d.s.left() == 0:
+		return ErrNoTime
+	}
+	d.emit(&Started{At: d.now(), Reason: "resumed"})
+	d.warn(d.t)
+	return nil
+}
+
+func (d *deciding) reverse(c Reverse) error {
+	d.settle()
+	i := d.s.lot(c.Payment, false)
+	if i < 0 {
+		return ErrNoCredit
+	}
+	l, held := d.s.Lots[i], d.s.held(i)
+	amount := l.Amount + l.DebtPaid
+	d.emit(&Reversed{At: d.now(), Payment: c.Payment, Amount: amount, Held: held, Time: l.Left(), Debt: amount - held, Reason: c.Reason})
+	if d.s.Status == StatusRunning && d.s.left() == 0 {
+		d.emit(&Exhausted{At: d.now()})
+	}
+	d.warn(d.t)
+	return nil
+}
+
+func (d *deciding) reprice(c Reprice) error {
+	switch {
+	case d.s.Status == StatusReleased:
+		return ErrReleased
+	case d.s.Terms.Price == c.Price:
+		return nil
+	}
+	if err := c.Price.Check(); err != nil {
+		return err
+	}
+	d.settle()
+	d.emit(&Repriced{At: d.now(), Price: c.Price})
+	return nil
+}
+
+func (d *deciding) release(reason string) {
+	if d.s.Status == StatusReleased {
+		return
+	}
+	d.settle()
+	d.emit(&Released{At: d.now(), Reason: reason})
+}

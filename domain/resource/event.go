@@ -1,0 +1,127 @@
+package resource
+
+import (
+	"sandglass/domain/codec"
+	"sandglass/domain/instant"
+	"sandglass/domain/money"
+)
+
+// Event is a fact of a resource's life. Each is a small struct of plain values; its
+// time stands in the metadata of its record, the rest in the JSON of its payload.
+type Event interface {
+	codec.Fielder
+	kind() string
+	at() *instant.Time
+}
+
+// At is when an event took effect. It never runs backwards within a stream.
+type At struct{ At instant.Time }
+
+func (a *At) at() *instant.Time { return &a.At }
+
+// Opened begins a resource: it has terms, and waits for its first payment.
+type Opened struct {
+	At
+	Plan     string
+	Terms    Terms
+	Enforcer string // what stops and starts it
+	Holder   [16]byte
+	Request  [16]byte // tells an order that is sent again from another one
+}
+
+// Terms are what a plan promised when the resource was opened.
+type Terms struct {
+	Price money.Price
+	Warn  Warn
+	Grace instant.Millis // how long a resource without time is kept
+}
+
+// Warn says when little is left: one of a time, an amount of money, or a share in
+// millionths of what was left after the last credit. All zero: never.
+type Warn struct {
+	Time   instant.Millis
+	Amount money.Msat
+	Share  int64
+}
+
+// Credited records money that arrived, and the lot that it opened.
+type Credited struct {
+	At
+	Payment  string         // the key of the payment, which is credited once
+	Amount   money.Msat     // what arrived
+	Time     instant.Millis // what it bought: (Amount − DebtPaid) × per / price, rounded down
+	Price    money.Price    // at which price
+	DebtPaid money.Msat     // what of it paid off debt first
+}
+
+// Granted records time that was given for nothing: a lot without money.
+type Granted struct {
+	At
+	Key    string // names the grant, so that it is given once
+	Time   instant.Millis
+	Reason string
+}
+
+// Started says that the resource runs from now on.
+type Started struct {
+	At
+	Reason string // paid, granted or resumed
+}
+
+// Debited records use of a running resource over [From, At).
+type Debited struct {
+	At
+	From     instant.Time
+	Time     instant.Millis // drawn from lots: At − From − Forgiven
+	Amount   money.Msat     // the money that moved with it
+	Forgiven instant.Millis // of a gap that the policy did not bill
+}
+
+// Paused says that the holder stopped the clock.
+type Paused struct{ At }
+
+// Warned says that what is left fell to the threshold, at that instant.
+type Warned struct{ At }
+
+// Recovered says that a credit lifted what is left above the threshold again.
+type Recovered struct{ At }
+
+// Exhausted says that no time is left: the resource is suspended from the computed
+// instant on, whenever that was noticed.
+type Exhausted struct{ At }
+
+// Reversed takes a credit back.
+type Reversed struct {
+	At
+	Payment string
+	Amount  money.Msat     // of the credit
+	Held    money.Msat     // what its lot still held, and holds no more
+	Time    instant.Millis // that its lot had left
+	Debt    money.Msat     // what had been drawn, and is owed now: Amount − Held
+	Reason  string
+}
+
+// Repriced sets the price of later credits. Time that was bought is kept.
+type Repriced struct {
+	At
+	Price money.Price
+}
+
+// Released ends the resource for good.
+type Released struct {
+	At
+	Reason string // grace_over, never_paid, holder or operator
+}
+
+func (*Opened) kind() string    { return "resource.opened.v1" }
+func (*Credited) kind() string  { return "resource.credited.v1" }
+func (*Granted) kind() string   { return "resource.granted.v1" }
+func (*Started) kind() string   { return "resource.started.v1" }
+func (*Debited) kind() string   { return "resource.debited.v1" }
+func (*Paused) kind() string    { return "resource.paused.v1" }
+func (*Warned) kind() string    { return "resource.warned.v1" }
+func (*Recovered) kind() string { return "resource.recovered.v1" }
+func (*Exhausted) kind() string { return "resource.exhausted.v1" }
+func (*Reversed) kind() string  { return "resource.reversed.v1" }
+func (*Repriced) kind() string  { return "resource.repriced.v1" }
+func (*Released) kind() string  { return "resource.released.v1" }

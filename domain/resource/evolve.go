@@ -1,0 +1,122 @@
+package resource
+
+import (
+	"fmt"
+	"slices"
+
+	"sandglass/domain/instant"
+	"sandglass/domain/money"
+)
+
+// Status is where a resource stands in its life.
+type Status uint8
+
+// The life of a resource. Released is final.
+const (
+	StatusNone      Status = iota // not opened
+	StatusAwaiting                // opened, and never had time
+	StatusRunning                 // its time runs
+	StatusPaused                  // its clock is stopped by its holder
+	StatusSuspended               // its time ran out; kept for its grace
+	StatusReleased                // ended
+)
+
+var statusNames = [...]string{"none", "awaiting", "running", "paused", "suspended", "released"}
+
+// String returns the word that the API and the event catalogue use.
+func (s Status) String() string { return statusNames[s] }
+
+// State is a resource as its events tell it. The zero State is one not opened.
+type State struct {
+	ID       string
+	Plan     string
+	Enforcer string
+	Terms    Terms
+	Holder   [16]byte // hash of the key that pauses, resumes and releases
+	Request  [16]byte
+
+	Last    instant.Time   // the latest event
+	Settled instant.Time   // while running: up to when use was debited
+	Since   instant.Time   // since when it has its status
+	Full    instant.Millis // what was left after the last credit or grant
+
+	Lots []Lot // every credit and grant that stands, in their order
+	Debt money.Msat
+
+	// Sums over the whole stream, in money: Credited − Debited − Reversed is what the
+	// lots hold less the debt, always.
+	Credited, Debited, ReversedSum money.Msat
+
+	First  int32 // the first lot that is not drawn to its end
+	Status Status
+	Warned bool
+}
+
+// New returns the state of a resource that has no events yet.
+func New(id string) State { return State{ID: id} }
+
+// Clone returns a copy that shares nothing that changes.
+func (s State) Clone() State {
+	s.Lots = slices.Clone(s.Lots)
+	return s
+}
+
+// Evolve returns s after e. It has no error to return: e has happened already.
+// Like append it may reuse the storage of s, so use only what it returns.
+func Evolve(s State, e Event) State {
+	s.Last = max(s.Last, *e.at())
+	switch e := e.(type) {
+	case *Opened:
+		s.Plan, s.Enforcer, s.Terms, s.Holder, s.Request = e.Plan, e.Enforcer, e.Terms, e.Holder, e.Request
+		s.enter(StatusAwaiting, e.At.At)
+	case *Credited:
+		s.Credited += e.Amount
+		s.Debt -= e.DebtPaid
+		s.add(Lot{Key: e.Payment, Amount: e.Amount - e.DebtPaid, Time: e.Time, DebtPaid: e.DebtPaid})
+	case *Granted:
+		s.add(Lot{Key: e.Key, Time: e.Time})
+	case *Started:
+		s.Settled = e.At.At
+		s.enter(StatusRunning, e.At.At)
+	case *Debited:
+		s.Debited += s.draw(e.Time)
+		s.Settled = e.At.At
+	case *Paused:
+		s.enter(StatusPaused, e.At.At)
+	case *Warned:
+		s.Warned = true
+	case *Recovered:
+		s.Warned = false
+	case *Exhausted:
+		s.enter(StatusSuspended, e.At.At)
+	case *Reversed:
+		s.reverse(e)
+	case *Repriced:
+		s.Terms.Price = e.Price
+	case *Released:
+		s.enter(StatusReleased, e.At.At)
+	default:
+		panic(fmt.Sprintf("resource: unknown event %T", e))
+	}
+	return s
+}
+
+func (s *State) enter(status Status, at instant.Time) { s.Status, s.Since = status, at }
+
+func (s *State) add(l Lot) {
+	if s.Lots == nil {
+		s.Lots = make([]Lot, 0, 1) // most resources are paid once
+	}
+	s.Lots = append(s.Lots, l)
+	s.Full = s.left()
+}
+
+func (s *State) reverse(e *Reversed) {
+	i := s.lot(e.Payment, false)
+	if i < int(s.First) {
+		s.First--
+	}
+	s.Lots = slices.Delete(s.Lots, i, i+1)
+	s.ReversedSum += e.Amount
+	s.Debt += e.Debt
+}

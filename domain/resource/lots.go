@@ -1,0 +1,109 @@
+package resource
+
+import (
+	"sandglass/domain/instant"
+	"sandglass/domain/money"
+)
+
+// Lot is what one credit or grant bought. Lots are drawn first in, first out, so that
+// each funder can be told what is left of their own money.
+type Lot struct {
+	Key      string         // of the payment or the grant
+	Amount   money.Msat     // the money that its time is worth
+	Time     instant.Millis // bought
+	Used     instant.Millis // drawn
+	DebtPaid money.Msat     // what of the payment paid off debt, and bought no time
+}
+
+// Grant says whether the lot was given for nothing: every payment brings money.
+func (l *Lot) Grant() bool { return l.Amount == 0 && l.DebtPaid == 0 }
+
+// Left returns the time that can still be drawn.
+func (l *Lot) Left() instant.Millis { return l.Time - l.Used }
+
+// moved returns the money that has left the lot: floor(amount × used / time). It is
+// cumulative, so that however often a lot is drawn, the sum is the same, and a lot
+// drawn to its end has moved its whole amount. drained tells a lot without time,
+// whose money moves when the drawing passes it.
+func (l *Lot) moved(drained bool) money.Msat {
+	if drained {
+		return l.Amount
+	}
+	if l.Time == 0 {
+		return 0
+	}
+	return money.Share(l.Amount, l.Used, l.Time)
+}
+
+// held returns the money that lot i still holds.
+func (s *State) held(i int) money.Msat {
+	return s.Lots[i].Amount - s.Lots[i].moved(i < int(s.First))
+}
+
+// Held returns the money that all lots hold: what the operator owes in time.
+func (s *State) Held() (sum money.Msat) {
+	for i := int(s.First); i < len(s.Lots); i++ {
+		sum += s.held(i)
+	}
+	return sum
+}
+
+// left returns the time that all lots have left as of s.Settled.
+func (s *State) left() (sum instant.Millis) {
+	for i := int(s.First); i < len(s.Lots); i++ {
+		sum += s.Lots[i].Left()
+	}
+	return sum
+}
+
+// draw takes d from the lots, oldest first, and returns the money that moved. d is no
+// more than what is left. After a draw no lot at the front is empty: what has come to
+// its end is passed, with a lot that was too small to buy a millisecond. So the sums
+// depend on how much was drawn since the last credit, never on how it was cut.
+func (s *State) draw(d instant.Millis) (sum money.Msat) {
+	if d == 0 {
+		return 0
+	}
+	for i := int(s.First); i < len(s.Lots); i++ {
+		l := &s.Lots[i]
+		before := l.moved(false)
+		part := min(d, l.Left())
+		l.Used += part
+		d -= part
+		if l.Left() > 0 {
+			return sum + l.moved(false) - before
+		}
+		s.First = int32(i + 1)
+		sum += l.Amount - before
+	}
+	return sum
+}
+
+// lot returns the index of the lot of that key, or −1.
+func (s *State) lot(key string, grant bool) int {
+	for i := len(s.Lots) - 1; i >= 0; i-- {
+		if s.Lots[i].Key == key && s.Lots[i].Grant() == grant {
+			return i
+		}
+	}
+	return -1
+}
+
+// leftAtHeld returns the time that is left at the first instant at which the lots hold
+// no more than target, which is not negative.
+func (s *State) leftAtHeld(target money.Msat) instant.Millis {
+	left, held := s.left(), s.Held()
+	for i := int(s.First); i < len(s.Lots) && held > target; i++ {
+		l, h := &s.Lots[i], s.held(i)
+		switch {
+		case held-h > target: // still above it when this lot is drawn
+			left, held = left-l.Left(), held-h
+		case l.Time == 0: // moves at once with the end of the lot before it
+			return left
+		default:
+			moved := l.Amount - h + held - target
+			return left - (money.Reach(l.Amount, moved, l.Time) - l.Used)
+		}
+	}
+	return left
+}

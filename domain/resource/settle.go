@@ -1,0 +1,119 @@
+package resource
+
+import (
+	"math/bits"
+
+	"sandglass/domain/instant"
+)
+
+// PaidUntil returns the instant at which a running resource runs out. For one that
+// does not run it is meaningless.
+func (s *State) PaidUntil() instant.Time { return s.Settled.Add(s.left()) }
+
+// Remaining returns how long the balance lasts from now: what the lots have left, less
+// the time since the last debit while running, and never below zero. A now before the
+// last debit is a clock that jumped back: nothing comes back with it.
+func (s *State) Remaining(now instant.Time) instant.Millis {
+	left := s.left()
+	if s.Status == StatusRunning && now > s.Settled {
+		left -= min(left, now.Sub(s.Settled))
+	}
+	return left
+}
+
+// warnLeft returns how much time is left at the threshold, −1 if there is none.
+func (s *State) warnLeft() instant.Millis {
+	switch w := s.Terms.Warn; {
+	case w.Time > 0:
+		return w.Time
+	case w.Amount > 0:
+		return s.leftAtHeld(w.Amount)
+	case w.Share > 0:
+		hi, lo := bits.Mul64(uint64(s.Full), uint64(w.Share))
+		q, _ := bits.Div64(hi, lo, 1_000_000)
+		return instant.Millis(q)
+	}
+	return -1
+}
+
+// crossing returns when a running resource that was not warned comes to its threshold.
+func (s *State) crossing() (instant.Time, bool) {
+	if s.Status != StatusRunning || s.Warned {
+		return 0, false
+	}
+	at := s.warnLeft()
+	if at < 0 {
+		return 0, false
+	}
+	return s.Settled.Add(max(0, s.left()-at)), true
+}
+
+// Deadline returns when time alone next changes the resource, or makes a debit due:
+// its exhaustion, its warning, the end of its grace, or every after the last debit.
+// It returns false for a resource that only a command can change.
+func (s *State) Deadline(every instant.Millis) (instant.Time, bool) {
+	switch s.Status {
+	case StatusRunning:
+		due := min(s.PaidUntil(), s.Settled.Add(every))
+		if at, ok := s.crossing(); ok {
+			due = min(due, at)
+		}
+		return due, true
+	case StatusAwaiting, StatusSuspended:
+		return s.Since.Add(s.Terms.Grace), true
+	}
+	return 0, false
+}
+
+// settle brings a running resource up to d.t: a warning and an exhaustion bear the
+// instants that they are computed for, so that a late timer charges nothing.
+func (d *deciding) settle() {
+	if d.s.Status != StatusRunning {
+		return
+	}
+	charge, forgiven := d.t.Sub(d.s.Settled), instant.Millis(0)
+	if gap := d.when.MaxGap; d.when.Forgive && gap > 0 && charge > gap {
+		charge, forgiven = gap, charge-gap
+	}
+	if left := d.s.left(); charge < left {
+		d.warn(d.s.Settled.Add(charge))
+		d.debit(d.t, charge, forgiven)
+		return
+	}
+	end := At{d.s.PaidUntil()}
+	d.warn(end.At)
+	d.debit(end.At, d.s.left(), 0)
+	d.emit(&Exhausted{At: end})
+}
+
+func (d *deciding) debit(to instant.Time, charge, forgiven instant.Millis) {
+	if charge+forgiven == 0 {
+		return
+	}
+	trial := d.s.Clone()
+	amount := trial.draw(charge)
+	d.emit(&Debited{At: At{to}, From: d.s.Settled, Time: charge, Amount: amount, Forgiven: forgiven})
+}
+
+// warn emits a warning that falls due by t, once for each crossing.
+func (d *deciding) warn(t instant.Time) {
+	if at, ok := d.s.crossing(); ok && at <= t {
+		d.emit(&Warned{At: At{max(at, d.s.Last)}})
+	}
+}
+
+// lapse releases a resource whose grace is over.
+func (d *deciding) lapse() {
+	if d.s.Status != StatusAwaiting && d.s.Status != StatusSuspended {
+		return
+	}
+	end := d.s.Since.Add(d.s.Terms.Grace)
+	if end > d.t {
+		return
+	}
+	reason := "grace_over"
+	if d.s.Status == StatusAwaiting {
+		reason = "never_paid"
+	}
+	d.emit(&Released{At: At{max(end, d.s.Last)}, Reason: reason})
+}
