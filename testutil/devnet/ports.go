@@ -1,0 +1,59 @@
+package devnet
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+)
+
+// Ports are taken below the range from which the kernel serves outgoing
+// connections and listeners on port 0.
+const firstPort, lastPort = 10_000, 32_000
+
+// A ports hands out loopback ports that no other devnet of this machine gets: for
+// each it holds the same port of another loopback address, even while the node
+// that it is for is down.
+type ports struct {
+	held []io.Closer
+}
+
+// next returns a free address on 127.0.0.1.
+func (p *ports) next() (string, error) {
+	for range 100 {
+		port := firstPort + rand.IntN(lastPort-firstPort)
+		hold, err := net.Listen("tcp", fmt.Sprintf("127.83.0.1:%d", port))
+		if err != nil {
+			continue
+		}
+		addr := fmt.Sprintf("127.0.0.1:%d", port)
+		probe, err := net.Listen("tcp", addr)
+		if err != nil {
+			hold.Close()
+			continue
+		}
+		p.held = append(p.held, hold)
+		return addr, probe.Close()
+	}
+	return "", errors.New("found no free port on 127.0.0.1 in 100 tries")
+}
+
+// take fills each of addrs with a free address.
+func (p *ports) take(addrs ...*string) error {
+	for _, addr := range addrs {
+		next, err := p.next()
+		if err != nil {
+			return err
+		}
+		*addr = next
+	}
+	return nil
+}
+
+func (p *ports) release() {
+	for _, hold := range p.held {
+		hold.Close()
+	}
+	p.held = nil
+}
