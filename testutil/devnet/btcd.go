@@ -1,0 +1,124 @@
+package devnet
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+const rpcUser, rpcPass = "dev", "dev"
+
+// A btcd is the chain: a node on regtest and its JSON-RPC.
+type btcd struct {
+	proc     *process
+	dir      string
+	rpc, p2p string
+	cert     string
+	http     *http.Client
+}
+
+func (n *Network) startBtcd(ctx context.Context, miningAddr string) error {
+	b := &btcd{dir: filepath.Join(n.data.path, "btcd")}
+	b.cert = filepath.Join(b.dir, "rpc.cert")
+	if err := n.ports.take(&b.rpc, &b.p2p); err != nil {
+		return err
+	}
+	if err := os.Mkdir(b.dir, 0o700); err != nil {
+		return err
+	}
+	conf := filepath.Join(b.dir, "empty.conf") // without one btcd writes its own into the home folder
+	if err := os.WriteFile(conf, nil, 0o600); err != nil {
+		return err
+	}
+	var err error
+	b.proc, err = n.nursery.run("btcd", filepath.Join(b.dir, "btcd.log"), n.binaries.Btcd, b.flags(conf, miningAddr)...)
+	if err != nil {
+		return err
+	}
+	n.btcd = b
+	return b.proc.until(ctx, "btcd answers", func() error {
+		if err := b.connect(); err != nil {
+			return err
+		}
+		_, err := b.height(ctx)
+		return err
+	})
+}
+
+func (b *btcd) flags(conf, miningAddr string) []string {
+	return []string{
+		"--regtest", "--configfile=" + conf,
+		"--datadir=" + filepath.Join(b.dir, "data"), "--logdir=" + filepath.Join(b.dir, "logs"),
+		"--rpcuser=" + rpcUser, "--rpcpass=" + rpcPass, "--rpclisten=" + b.rpc, "--listen=" + b.p2p,
+		"--rpccert=" + b.cert, "--rpckey=" + filepath.Join(b.dir, "rpc.key"),
+		"--miningaddr=" + miningAddr, "--txindex", "--trickleinterval=50ms",
+		"--nobanning", "--nostalldetect", "--nodnsseed", "--blockprioritysize=0",
+		"--rpcmaxwebsockets=100", "--rpcmaxclients=100", "--debuglevel=info",
+	}
+}
+
+// connect makes the client once btcd has written its certificate.
+func (b *btcd) connect() error {
+	pem, err := os.ReadFile(b.cert)
+	if err != nil {
+		return err
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(pem) {
+		return errors.New("btcd's certificate is not whole yet")
+	}
+	b.http = &http.Client{
+		Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}},
+		Timeout:   time.Minute,
+	}
+	return nil
+}
+
+// call calls a method of btcd's JSON-RPC; result may be nil.
+func (b *btcd) call(ctx context.Context, result any, method string, params ...any) error {
+	if params == nil {
+		params = []any{}
+	}
+	body, err := json.Marshal(map[string]any{"jsonrpc": "1.0", "id": 1, "method": method, "params": params})
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+b.rpc, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	req.SetBasicAuth(rpcUser, rpcPass)
+	resp, err := b.http.Do(req)
+	if err != nil {
+		return fmt.Errorf("btcd %s: %w", method, err)
+	}
+	defer resp.Body.Close()
+	var answer struct {
+		Result json.RawMessage
+		Error  *struct{ Message string }
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
+		return fmt.Errorf("btcd %s: %s: %w", method, resp.Status, err)
+	}
+	if answer.Error != nil {
+		return fmt.Errorf("btcd %s: %s", method, answer.Error.Message)
+	}
+	if result == nil {
+		return nil
+	}
+	return json.Unmarshal(answer.Result, result)
+}
+
+func (b *btcd) height(ctx context.Context) (int, error) {
+	var height int
+	err := b.call(ctx, &height, "getblockcount")
+	return height, err
+}

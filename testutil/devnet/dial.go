@@ -1,0 +1,68 @@
+package devnet
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/lightningnetwork/lnd/lnrpc"
+	"github.com/lightningnetwork/lnd/lnrpc/chainrpc"
+	"github.com/lightningnetwork/lnd/lnrpc/invoicesrpc"
+	"github.com/lightningnetwork/lnd/lnrpc/routerrpc"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/credentials"
+)
+
+// dial makes the clients; it fails while the certificate isn't whole. Of itself
+// it connects to nothing.
+func (d *Node) dial() error {
+	conn, err := d.Dial(d.AdminMacaroon)
+	if err != nil {
+		return err
+	}
+	d.Conn = conn
+	d.Lightning = lnrpc.NewLightningClient(conn)
+	d.Router = routerrpc.NewRouterClient(conn)
+	d.Invoices = invoicesrpc.NewInvoicesClient(conn)
+	d.ChainNotifier = chainrpc.NewChainNotifierClient(conn)
+	d.ChainKit = chainrpc.NewChainKitClient(conn)
+	d.State = lnrpc.NewStateClient(conn)
+	d.Unlocker = lnrpc.NewWalletUnlockerClient(conn)
+	return nil
+}
+
+// Dial makes a connection that carries the macaroon in the file at path. The
+// caller closes it.
+func (d *Node) Dial(path string) (*grpc.ClientConn, error) {
+	creds, err := credentials.NewClientTLSFromFile(d.TLSCert, "")
+	if err != nil {
+		return nil, err
+	}
+	return grpc.NewClient(d.GRPC,
+		grpc.WithTransportCredentials(creds),
+		grpc.WithPerRPCCredentials(macaroonFile(path)),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(200<<20)), // lnd's own limit
+		grpc.WithConnectParams(grpc.ConnectParams{
+			// A node that restarts is back soon, and costs nobody anything.
+			Backoff:           backoff.Config{BaseDelay: 20 * time.Millisecond, Multiplier: 1.5, MaxDelay: 200 * time.Millisecond},
+			MinConnectTimeout: 5 * time.Second,
+		}))
+}
+
+// A macaroonFile is read for each call. It may not be there yet: while the
+// wallet is locked there is none, and State and Unlocker need none.
+type macaroonFile string
+
+func (m macaroonFile) GetRequestMetadata(context.Context, ...string) (map[string]string, error) {
+	mac, err := os.ReadFile(string(m))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return map[string]string{"macaroon": hex.EncodeToString(mac)}, err
+}
+
+func (m macaroonFile) RequireTransportSecurity() bool { return true }

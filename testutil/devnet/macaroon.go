@@ -1,0 +1,114 @@
+package devnet
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/lightningnetwork/lnd/lnrpc"
+)
+
+// The root keys of the daemon's two macaroons, which can so be revoked alone.
+const (
+	WatchRootKeyID = 101
+	IssueRootKeyID = 102
+)
+
+// CheckMacaroonPermissions is how a daemon learns what its own macaroon may do.
+// The State service needs no macaroon, and lnd knows no permission for it.
+var (
+	watchPermissions = []string{
+		"/lnrpc.Lightning/GetInfo",
+		"/lnrpc.Lightning/SubscribeInvoices",
+		"/lnrpc.Lightning/ListInvoices",
+		"/lnrpc.Lightning/LookupInvoice",
+		"/lnrpc.Lightning/SubscribeTransactions",
+		"/lnrpc.Lightning/GetTransactions",
+		"/lnrpc.Lightning/CheckMacaroonPermissions",
+		"/chainrpc.ChainNotifier/RegisterBlockEpochNtfn",
+		"/chainrpc.ChainNotifier/RegisterConfirmationsNtfn",
+		"/chainrpc.ChainNotifier/RegisterSpendNtfn",
+		"/chainrpc.ChainKit/GetBlockHash",
+		"/chainrpc.ChainKit/GetBestBlock",
+	}
+	issuePermissions = []string{
+		"/lnrpc.Lightning/AddInvoice",
+		"/lnrpc.Lightning/NewAddress",
+		"/lnrpc.Lightning/CheckMacaroonPermissions",
+	}
+)
+
+// BakeMacaroon bakes a macaroon with a root key and writes it to a file of the
+// node's folder, whose path it returns. A permission is a method ("/lnrpc.Lightning/
+// GetInfo", in one word) or an entity and an action ("invoices:read").
+func (d *Node) BakeMacaroon(ctx context.Context, rootKeyID uint64, permissions ...string) (path string, err error) {
+	req := &lnrpc.BakeMacaroonRequest{RootKeyId: rootKeyID}
+	for _, permission := range permissions {
+		entity, action, ok := strings.Cut(permission, ":")
+		if strings.HasPrefix(permission, "/") {
+			entity, action = "uri", permission
+		} else if !ok {
+			return "", fmt.Errorf("permission %q is neither /package.Service/Method nor entity:action", permission)
+		}
+		req.Permissions = append(req.Permissions, &lnrpc.MacaroonPermission{Entity: entity, Action: action})
+	}
+	resp, err := d.Lightning.BakeMacaroon(ctx, req)
+	if err != nil {
+		return "", fmt.Errorf("bake a macaroon: %w", err)
+	}
+	mac, err := hex.DecodeString(resp.Macaroon)
+	if err != nil {
+		return "", err
+	}
+	file, err := os.CreateTemp(d.Dir, fmt.Sprintf("baked-%d-*.macaroon", rootKeyID))
+	if err != nil {
+		return "", err
+	}
+	_, err = file.Write(mac)
+	return file.Name(), errors.Join(err, file.Close())
+}
+
+// DeleteMacaroonID revokes every macaroon that was baked with the root key.
+func (d *Node) DeleteMacaroonID(ctx context.Context, rootKeyID uint64) error {
+	resp, err := d.Lightning.DeleteMacaroonID(ctx, &lnrpc.DeleteMacaroonIDRequest{RootKeyId: rootKeyID})
+	if err == nil && !resp.Deleted {
+		err = fmt.Errorf("%s has no root key %d", d.Name, rootKeyID)
+	}
+	return err
+}
+
+func (n *Network) bakeDaemonMacaroons(ctx context.Context) error {
+	for _, bake := range []struct {
+		name        string
+		rootKeyID   uint64
+		permissions []string
+		path        *string
+	}{
+		{"watch.macaroon", WatchRootKeyID, watchPermissions, &n.WatchMacaroon},
+		{"issue.macaroon", IssueRootKeyID, issuePermissions, &n.IssueMacaroon},
+	} {
+		baked, err := n.Alice.BakeMacaroon(ctx, bake.rootKeyID, bake.permissions...)
+		if err != nil {
+			return err
+		}
+		*bake.path = filepath.Join(n.Alice.Dir, bake.name)
+		if err := os.Rename(baked, *bake.path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Env returns the settings of a daemon that watches alice, as NAME=VALUE.
+func (n *Network) Env() []string {
+	return []string{
+		"SANDGLASS_LND_ADDR=" + n.Alice.GRPC,
+		"SANDGLASS_LND_TLS_CERT=" + n.Alice.TLSCert,
+		"SANDGLASS_LND_WATCH_MACAROON=" + n.WatchMacaroon,
+		"SANDGLASS_LND_ISSUE_MACAROON=" + n.IssueMacaroon,
+	}
+}

@@ -1,0 +1,189 @@
+package devnet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/lightningnetwork/lnd/lnrpc"
+	"github.com/lightningnetwork/lnd/lnrpc/chainrpc"
+	"github.com/lightningnetwork/lnd/lnrpc/invoicesrpc"
+	"github.com/lightningnetwork/lnd/lnrpc/routerrpc"
+	"google.golang.org/grpc"
+)
+
+// A Node is an lnd. Its clients stay usable over restarts, and carry the admin
+// macaroon; every call is there for what the methods don't say.
+type Node struct {
+	Name   string
+	Pubkey string // identity, in hex; "" while the wallet was never open
+	GRPC   string // host:port
+	P2P    string // host:port
+	Dir    string // its --lnddir
+
+	TLSCert          string // path, as the next three
+	AdminMacaroon    string
+	ReadonlyMacaroon string
+	InvoiceMacaroon  string
+
+	Conn          *grpc.ClientConn
+	Lightning     lnrpc.LightningClient
+	Router        routerrpc.RouterClient
+	Invoices      invoicesrpc.InvoicesClient
+	ChainNotifier chainrpc.ChainNotifierClient
+	ChainKit      chainrpc.ChainKitClient
+	State         lnrpc.StateClient
+	Unlocker      lnrpc.WalletUnlockerClient
+
+	net   *Network
+	proc  *process
+	flags []string
+}
+
+// newNode prepares a node without starting it.
+func (n *Network) newNode(name string, flags ...string) (*Node, error) {
+	dir := filepath.Join(n.data.path, name)
+	macaroons := filepath.Join(dir, "data", "chain", "bitcoin", "regtest")
+	d := &Node{
+		Name: name, Dir: dir, net: n,
+		TLSCert:          filepath.Join(dir, "tls.cert"),
+		AdminMacaroon:    filepath.Join(macaroons, "admin.macaroon"),
+		ReadonlyMacaroon: filepath.Join(macaroons, "readonly.macaroon"),
+		InvoiceMacaroon:  filepath.Join(macaroons, "invoice.macaroon"),
+	}
+	if err := n.ports.take(&d.GRPC, &d.P2P); err != nil {
+		return nil, err
+	}
+	d.flags = append([]string{
+		"--lnddir=" + dir, "--alias=" + name,
+		"--bitcoin.regtest", "--bitcoin.node=btcd", "--bitcoin.defaultchanconfs=1", "--bitcoin.minhtlc=1",
+		"--btcd.rpchost=" + n.btcd.rpc, "--btcd.rpcuser=" + rpcUser, "--btcd.rpcpass=" + rpcPass,
+		"--btcd.rpccert=" + n.btcd.cert,
+		"--listen=" + d.P2P, "--rpclisten=" + d.GRPC, "--norest", "--tlsdisableautofill", "--nobootstrap",
+		"--trickledelay=50", "--gossip.sub-batch-delay=5ms", "--db.batch-commit-interval=10ms",
+		"--accept-keysend", "--accept-amp", "--protocol.wumbo-channels", "--maxpendingchannels=10",
+		"--healthcheck.chainbackend.attempts=0", "--healthcheck.diskspace.attempts=0",
+		"--healthcheck.tls.attempts=0", "--logging.file.disable", "--debuglevel=info",
+	}, flags...)
+	return d, os.MkdirAll(dir, 0o700)
+}
+
+// launch starts the process and waits until the State service answers.
+func (d *Node) launch(ctx context.Context) error {
+	proc, err := d.net.nursery.run(d.Name, filepath.Join(d.Dir, "lnd.log"), d.net.binaries.Lnd, d.flags...)
+	if err != nil {
+		return err
+	}
+	d.proc = proc
+	if d.Conn == nil {
+		if err := d.proc.until(ctx, d.Name+" has written its certificate", d.dial); err != nil {
+			return err
+		}
+	}
+	return d.proc.until(ctx, d.Name+" answers", func() error {
+		_, err := d.State.GetState(ctx, &lnrpc.GetStateRequest{})
+		return err
+	})
+}
+
+// WaitState waits for the node to be in state, or beyond it.
+func (d *Node) WaitState(ctx context.Context, state lnrpc.WalletState) error {
+	return d.proc.until(ctx, d.Name+" is "+state.String(), func() error {
+		got, err := d.State.GetState(ctx, &lnrpc.GetStateRequest{})
+		if err != nil {
+			return err
+		}
+		if got.State < state || got.State == lnrpc.WalletState_WAITING_TO_START {
+			return fmt.Errorf("%s is %s", d.Name, got.State)
+		}
+		return nil
+	})
+}
+
+// WaitReady waits until the node serves every call and has seen the whole chain.
+func (d *Node) WaitReady(ctx context.Context) error {
+	if err := d.WaitState(ctx, lnrpc.WalletState_SERVER_ACTIVE); err != nil {
+		return err
+	}
+	return d.WaitSynced(ctx)
+}
+
+// WaitSynced waits until the node's view of the chain reaches the miner's tip.
+func (d *Node) WaitSynced(ctx context.Context) error {
+	height, err := d.net.btcd.height(ctx)
+	if err != nil {
+		return err
+	}
+	return d.proc.until(ctx, fmt.Sprintf("%s is at block %d", d.Name, height), func() error {
+		info, err := d.Lightning.GetInfo(ctx, &lnrpc.GetInfoRequest{})
+		if err != nil {
+			return err
+		}
+		d.Pubkey = info.IdentityPubkey
+		if !info.SyncedToChain || int(info.BlockHeight) < height {
+			return fmt.Errorf("%s is at block %d, synced %t", d.Name, info.BlockHeight, info.SyncedToChain)
+		}
+		return nil
+	})
+}
+
+// Running says whether the node's process is there, frozen or not.
+func (d *Node) Running() bool { return d.proc.running() }
+
+// Kill ends the node with SIGKILL, as a power cut would.
+func (d *Node) Kill() error { return d.proc.kill() }
+
+// Stop asks the node to end, with SIGINT, and waits until it has.
+func (d *Node) Stop(ctx context.Context) error {
+	if err := errors.Join(d.Thaw(), d.proc.signal(os.Interrupt)); err != nil {
+		return err
+	}
+	select {
+	case <-d.proc.done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("stop %s: %w", d.Name, context.Cause(ctx))
+	}
+}
+
+// Restart starts the node again, on its ports and data, after stopping it if it
+// runs, and waits until it serves every call. The channel may need a moment more:
+// see [Network.WaitChannel].
+func (d *Node) Restart(ctx context.Context) error {
+	if err := d.Relaunch(ctx); err != nil {
+		return err
+	}
+	return d.WaitReady(ctx)
+}
+
+// Relaunch is Restart without waiting for more than the State service, so that
+// what comes before ready can be seen.
+func (d *Node) Relaunch(ctx context.Context) error {
+	if d.Running() {
+		if err := d.stopOrKill(ctx); err != nil {
+			return err
+		}
+	}
+	return d.launch(ctx)
+}
+
+// stopOrKill gives the node a few seconds to end.
+func (d *Node) stopOrKill(ctx context.Context) error {
+	grace, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	if err := d.Stop(grace); err == nil || ctx.Err() != nil {
+		return err
+	}
+	return d.Kill()
+}
+
+// Freeze stops the node from doing anything, with SIGSTOP: its connections stay
+// open and silent.
+func (d *Node) Freeze() error { return d.proc.signal(syscall.SIGSTOP) }
+
+// Thaw lets a frozen node go on.
+func (d *Node) Thaw() error { return d.proc.signal(syscall.SIGCONT) }
