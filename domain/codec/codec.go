@@ -20,6 +20,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 
 	"sandglass/domain/instant"
 )
@@ -218,10 +219,13 @@ func (f *Fields) escaped(name string) (v string) {
 	return v
 }
 
+// appendString writes s as a JSON string. What is not UTF-8 in it becomes U+FFFD, as
+// by the standard library, which then writes that in a second form, as \ufffd, though:
+// such an event could not be read again.
 func appendString(b []byte, s string) []byte {
 	for i := range len(s) {
 		if c := s[i]; c < ' ' || c == '\\' || c == '"' || c >= 0x7f || escapes(c) {
-			quoted, _ := json.Marshal(s) // a string always marshals
+			quoted, _ := json.Marshal(strings.ToValidUTF8(s, "\ufffd")) // a string always marshals
 			return append(b, quoted...)
 		}
 	}

@@ -46,6 +46,15 @@ func TestCanonicalForm(t *testing.T) {
 	}
 }
 
+// A payer may name a resource by any bytes, and must not make a log that can't be read.
+func TestTextThatIsNotUTF8IsReadAgain(t *testing.T) {
+	e := every{Name: "vm\xff\xfe-1"}
+	var back every
+	if err := codec.Decode(codec.Encode(&e), &back); err != nil || back.Name != "vm\ufffd-1" {
+		t.Errorf("read as %q, %v", back.Name, err)
+	}
+}
+
 func TestWhatIsWrittenIsReadAndIsJSON(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		times := rapid.Int64Range(int64(instant.Min), int64(instant.Max))
