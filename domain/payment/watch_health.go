@@ -1,0 +1,85 @@
+package payment
+
+import (
+	"time"
+
+	"sandglass/domain/instant"
+)
+
+// Health is how the watcher and its wallet are.
+type Health struct {
+	Condition Condition
+	Advice    string       // what to do, in words; empty when ready
+	Since     instant.Time // of the condition
+	Node      string       // identity_pubkey, empty before the first connection
+	Network   string
+	Epoch     int64
+	Cursor    int64        // settle_index up to which everything is durably handled
+	LastEvent instant.Time // when the wallet's stream told something, 0 if never
+	LastSweep instant.Time // when a sweep finished, 0 if never
+}
+
+// Health returns how the watcher is.
+func (w *Watcher) Health() Health {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.health
+}
+
+func (w *Watcher) tell(change func(*Health)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	was := w.health.Condition
+	if change(&w.health); w.health.Condition != was {
+		w.health.Since = w.Now()
+	}
+}
+
+// Sign is what a watcher came upon, for counters and alarms.
+type Sign string
+
+// The signs. Those marked with ! are alarms.
+const (
+	SignReconnect Sign = "reconnect"    // a connection ended, or was not had
+	SignGap       Sign = "gap"          // a settle_index is missing
+	SignPassed    Sign = "gap_passed"   // the wallet's records hold nothing in a gap
+	SignRetry     Sign = "retry"        // a booking failed, and is tried again
+	SignEmpty     Sign = "empty"        // an invoice is settled with no amount
+	SignNotFound  Sign = "not_found"    // the wallet does not know an invoice of ours
+	SignExpired   Sign = "expired"      // a request ended without money
+	SignSweep     Sign = "sweep_failed" // a sweep did not finish
+	SignConflict  Sign = "conflict"     // ! a payment came with other content
+	SignEpoch     Sign = "epoch"        // ! a node was adopted, or its indices began again
+	SignWallet    Sign = "other_wallet" // ! the wallet is not the one from before
+)
+
+// Alarm says whether an operator should look at it.
+func (s Sign) Alarm() bool {
+	return s == SignConflict || s == SignEpoch || s == SignWallet
+}
+
+// Notice is a sign with its particulars.
+type Notice struct {
+	Sign Sign
+	Key  string // of a payment, or empty
+	Text string
+	Err  error // may be nil
+}
+
+// Observer is told what a watcher does, by many goroutines. It must not block.
+type Observer interface {
+	// Booked is told of each payment that settled: how it came, whether a sweep found
+	// it, and how long it took from when the watcher heard of it.
+	Booked(via string, bySweep bool, took time.Duration)
+	// Swept is told of each finished sweep: the invoices that it read, and the payments
+	// that it found.
+	Swept(took time.Duration, read, found int)
+	// Notice is told of all else.
+	Notice(Notice)
+}
+
+type silent struct{}
+
+func (silent) Booked(string, bool, time.Duration) {}
+func (silent) Swept(time.Duration, int, int)      {}
+func (silent) Notice(Notice)                      {}

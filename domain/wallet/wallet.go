@@ -1,0 +1,200 @@
+// Package wallet guards what the watcher knows of a node's records: how far it has
+// handled them, without a hole.
+//
+// A node has one stream, named by its identity_pubkey. Its indices mean something only
+// within an epoch: when the node's database is rebuilt they begin again, and so does
+// the cursor. All of it is an optimisation. What was paid stands in the payments.
+package wallet
+
+import (
+	"errors"
+	"fmt"
+
+	"sandglass/domain/codec"
+	"sandglass/domain/instant"
+	"sandglass/domain/stream"
+)
+
+// Prefix begins the name of every wallet's stream. The rest is its identity_pubkey.
+const Prefix = "wallet-"
+
+// Reasons of an epoch.
+const (
+	FirstStart = "first_start" // this log has not seen the node before
+	Rebuilt    = "rebuilt"     // the node's indices began again
+)
+
+// Errors of Decide. Nothing was changed.
+var (
+	ErrUnknown = errors.New("wallet: it was never adopted")
+	ErrEpoch   = errors.New("wallet: another epoch has begun")
+	ErrInvalid = errors.New("wallet: invalid command")
+)
+
+// Event is a fact of a wallet's life: [Adopted] or [Swept].
+type Event interface {
+	codec.Fielder
+	kind() string
+	at() *instant.Time
+}
+
+// At is when an event took effect.
+type At struct{ At instant.Time }
+
+func (a *At) at() *instant.Time { return &a.At }
+
+func (a At) when() instant.Time { return a.At }
+
+// Adopted begins an epoch. What was settled up to Settle is history, and not ours.
+type Adopted struct {
+	At
+	Epoch   int64  // from 1
+	Network string // mainnet, testnet, signet, regtest, ...
+	Settle  int64  // settle_index at the start
+	Add     int64  // add_index up to which every invoice was at an end
+	Reason  string // FirstStart or Rebuilt
+}
+
+// Swept moves the cursor: a sweep was through.
+type Swept struct {
+	At
+	Settle int64 // settle_index up to which everything is durably handled
+	Add    int64 // add_index up to which every invoice is at an end
+}
+
+func (*Adopted) kind() string { return "wallet.adopted.v1" }
+func (*Swept) kind() string   { return "wallet.swept.v1" }
+
+// Fields implements [codec.Fielder].
+func (e *Adopted) Fields(f *codec.Fields) {
+	codec.Int(f, "epoch", &e.Epoch)
+	codec.String(f, "network", &e.Network)
+	codec.Int(f, "settle_index", &e.Settle)
+	codec.Int(f, "add_index", &e.Add)
+	codec.String(f, "reason", &e.Reason)
+}
+
+// Fields implements [codec.Fielder].
+func (e *Swept) Fields(f *codec.Fields) {
+	codec.Int(f, "settle_index", &e.Settle)
+	codec.Int(f, "add_index", &e.Add)
+}
+
+// State is a wallet as its events tell it.
+type State struct {
+	Node    string // identity_pubkey
+	Epoch   int64  // 0: never adopted
+	Network string
+	Since   instant.Time // when it was first adopted
+	Began   instant.Time // when the epoch began
+	History int64        // settle_index up to which it is not ours
+	Settle  int64        // the cursor
+	Add     int64        // the floor
+	Last    instant.Time
+}
+
+// New returns the state of a wallet without events.
+func New(node string) State { return State{Node: node} }
+
+// Evolve returns s after e.
+func Evolve(s State, e Event) State {
+	s.Last = max(s.Last, *e.at())
+	switch e := e.(type) {
+	case *Adopted:
+		if s.Epoch == 0 {
+			s.Since = e.At.At
+		}
+		s.Epoch, s.Network, s.Began = e.Epoch, e.Network, e.At.At
+		s.History, s.Settle, s.Add = e.Settle, e.Settle, e.Add
+	case *Swept:
+		s.Settle, s.Add = e.Settle, e.Add
+	default:
+		panic(fmt.Sprintf("wallet: unknown event %T", e))
+	}
+	return s
+}
+
+// Command is [Adopt] or [Sweep].
+type Command interface{ when() instant.Time }
+
+// The commands.
+type (
+	// Adopt begins the epoch that it names, unless that or a later one has begun.
+	Adopt struct{ Adopted }
+	// Sweep moves the cursor of an epoch on, never back.
+	Sweep struct {
+		Epoch int64
+		Swept
+	}
+)
+
+// Decide returns the events that c causes: none where they have happened already.
+func Decide(s State, c Command) ([]Event, error) {
+	at := At{max(c.when(), s.Last)}
+	switch c := c.(type) {
+	case Adopt:
+		return adopt(s, c.Adopted, at)
+	case Sweep:
+		return sweep(s, c, at)
+	}
+	panic(fmt.Sprintf("wallet: unknown command %T", c))
+}
+
+func adopt(s State, c Adopted, at At) ([]Event, error) {
+	if c.Settle < 0 || c.Add < 0 || c.Network == "" || c.Reason != FirstStart && c.Reason != Rebuilt {
+		return nil, fmt.Errorf("%w: an epoch has a network, a reason and indices from 0", ErrInvalid)
+	}
+	if c.Epoch <= s.Epoch {
+		return nil, nil // another watcher was faster
+	}
+	if c.Epoch != s.Epoch+1 {
+		return nil, fmt.Errorf("%w: epoch %d after %d", ErrInvalid, c.Epoch, s.Epoch)
+	}
+	c.At = at
+	return []Event{&c}, nil
+}
+
+func sweep(s State, c Sweep, at At) ([]Event, error) {
+	switch {
+	case s.Epoch == 0:
+		return nil, ErrUnknown
+	case s.Epoch != c.Epoch:
+		return nil, fmt.Errorf("%w: %d, not %d", ErrEpoch, s.Epoch, c.Epoch)
+	case c.Settle < 0 || c.Add < 0:
+		return nil, fmt.Errorf("%w: a negative index", ErrInvalid)
+	}
+	e := Swept{At: at, Settle: max(c.Settle, s.Settle), Add: max(c.Add, s.Add)}
+	if e.Settle == s.Settle && e.Add == s.Add {
+		return nil, nil
+	}
+	return []Event{&e}, nil
+}
+
+// Encode returns e as it is appended.
+func Encode(e Event) stream.Event {
+	return stream.Event{Type: e.kind(), At: *e.at(), Data: codec.Encode(e)}
+}
+
+// Decode returns the event of a record, or says what in it is unknown.
+func Decode(r *stream.Record) (e Event, err error) {
+	switch r.Type {
+	case "wallet.adopted.v1":
+		e = new(Adopted)
+	case "wallet.swept.v1":
+		e = new(Swept)
+	default:
+		return nil, fmt.Errorf("wallet: unknown event type %q: run a newer build", r.Type)
+	}
+	if err := codec.Decode(r.Data, e); err != nil {
+		return nil, fmt.Errorf("wallet: %s: %w", r.Type, err)
+	}
+	*e.at() = r.At
+	return e, nil
+}
+
+// Aggregate is the package as [stream.Handler] takes it.
+func Aggregate() stream.Aggregate[State, Command, Event] {
+	return stream.Aggregate[State, Command, Event]{
+		Prefix: Prefix, New: New, Decide: Decide, Evolve: Evolve, Encode: Encode, Decode: Decode,
+	}
+}
