@@ -1,0 +1,145 @@
+package projections
+
+import (
+	"context"
+	"fmt"
+	"sort"
+
+	"sandglass/domain/instant"
+	"sandglass/domain/money"
+	"sandglass/domain/resource"
+	"sandglass/domain/stream"
+)
+
+// Resource returns a resource and the revision that it stands at. The state is the
+// caller's own, as [stream.Handler].Warm wants it.
+func (v *Views) Resource(id string) (s resource.State, _ stream.Revision, ok bool) {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	i, ok := v.resources.byID[id]
+	if !ok {
+		return s, stream.NoStream, false
+	}
+	r := v.resources.row(i)
+	v.resources.unpack(r, &s)
+	return s.Clone(), r.revision, true
+}
+
+// Remaining returns how long the balance of a resource lasts from now, rounded down to
+// whole milliseconds and never below zero: as of the last event, less the time since.
+func (v *Views) Remaining(id string, now instant.Time) (instant.Millis, bool) {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	i, ok := v.resources.byID[id]
+	if !ok {
+		return 0, false
+	}
+	var s resource.State
+	v.resources.unpack(v.resources.row(i), &s)
+	return s.Remaining(now), true
+}
+
+// chunk is how many rows are looked at under one lock.
+const chunk = 256
+
+// Resources returns up to limit resources whose ids come after the given one, by id, of
+// those that keep takes; a nil keep takes all. keep looks at a state that it may neither
+// hold nor change, and calls no method of v. Ids that come up meanwhile may be missed.
+func (v *Views) Resources(after string, limit int, keep func(*resource.State) bool) []resource.State {
+	rows := v.byID()
+	var page []resource.State
+	at := sort.Search(len(rows.order), func(i int) bool { return rows.id(i) > after })
+	for ; at < len(rows.order) && len(page) < limit; at += chunk {
+		page = v.collect(page, rows.order[at:min(at+chunk, len(rows.order))], limit, keep)
+	}
+	return page
+}
+
+// collect adds to page what keep takes of some rows.
+func (v *Views) collect(page []resource.State, rows []int32, limit int, keep func(*resource.State) bool) []resource.State {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	var s resource.State
+	for _, i := range rows {
+		if len(page) == limit {
+			break
+		}
+		v.resources.unpack(v.resources.row(i), &s)
+		if keep == nil || keep(&s) {
+			page = append(page, s.Clone())
+		}
+	}
+	return page
+}
+
+// Counts returns how many resources there are of each status. A status that none has
+// may be left out.
+func (v *Views) Counts() map[resource.Status]int {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	counts := map[resource.Status]int{}
+	for status, n := range v.resources.counts {
+		if n != 0 {
+			counts[resource.Status(status)] = n
+		}
+	}
+	return counts
+}
+
+// Burn returns what a running resource costs at present: the money of the lot that is
+// being drawn for its time. It is zero for what does not run, and 0 msat per the time
+// of the grant while granted time is drawn.
+func Burn(s *resource.State) money.Price {
+	if s.Status != resource.StatusRunning {
+		return money.Price{}
+	}
+	for _, l := range s.Lots[s.First:] {
+		if l.Left() > 0 {
+			return money.Price{Msat: l.Amount, Per: l.Time}
+		}
+	}
+	return money.Price{}
+}
+
+// PerHour returns what an hour costs at p, rounded up, and at most [money.MaxMsat].
+func PerHour(p money.Price) money.Msat {
+	if p.Per == 0 {
+		return 0
+	}
+	cost, err := p.CostOf(instant.Hour)
+	if err != nil {
+		return money.MaxMsat
+	}
+	return cost
+}
+
+// PaidUntil returns when a running resource runs out, and false for one that does not
+// run: then the time that is left stands still.
+func PaidUntil(s *resource.State) (instant.Time, bool) {
+	if s.Status != resource.StatusRunning {
+		return 0, false
+	}
+	return s.PaidUntil(), true
+}
+
+// AsOf returns a resource as it stood at an instant: its stream's events of up to then.
+// A warning bears the instant of its crossing, which lies before the debit that it is
+// written with, so events are chosen by their time and not by their place. A resource
+// that was not opened by then has [resource.StatusNone].
+func AsOf(ctx context.Context, store stream.EventStore, id string, at instant.Time) (resource.State, error) {
+	s := resource.New(id)
+	for rec, err := range store.Read(ctx, resource.Prefix+id, 0) {
+		if err != nil {
+			return s, fmt.Errorf("projections: reading %s%s: %w", resource.Prefix, id, err)
+		}
+		if rec.At > at {
+			continue
+		}
+		e, err := resource.Decode(&rec)
+		if err != nil {
+			return s, fmt.Errorf("projections: %s revision %d: %w", rec.Stream, rec.Revision, err)
+		}
+		s = resource.Evolve(s, e)
+	}
+	return s, ctx.Err()
+}

@@ -1,0 +1,145 @@
+package projections
+
+import (
+	"slices"
+	"strings"
+
+	"sandglass/domain/instant"
+	"sandglass/domain/money"
+	"sandglass/domain/resource"
+	"sandglass/domain/stream"
+)
+
+// pageRows is how many rows lie together: what a write copies while an image is read.
+const pageRows = 256
+
+// row is a resource.State packed: what many resources share is an index into terms.
+type row struct {
+	id                              string
+	lots                            []resource.Lot
+	holder, request                 [16]byte
+	last, settled, since            instant.Time
+	full                            instant.Millis
+	debt, credited, debited, undone money.Msat
+	revision                        stream.Revision
+	terms, first                    int32
+	status                          resource.Status
+	warned                          bool
+}
+
+// page is a stretch of rows. A page that an image holds, which has an older epoch than
+// the table, is copied before it is written to.
+type page struct {
+	epoch uint32
+	rows  [pageRows]row
+}
+
+// terms is what resources of one plan have in common.
+type terms struct {
+	Plan, Enforcer string
+	Terms          resource.Terms
+}
+
+// table holds all resources, by the order in which they were opened.
+type table struct {
+	byID    map[string]int32
+	pages   []*page
+	n       int32
+	shared  []terms
+	byTerms map[terms]int32
+	counts  [resource.StatusReleased + 1]int
+	text    arena
+	epoch   uint32
+	images  int            // how many are being read
+	scratch resource.State // of the row that is being folded
+}
+
+func newTable(n int) table {
+	return table{byID: make(map[string]int32, n), byTerms: map[terms]int32{}}
+}
+
+func (t *table) row(i int32) *row { return &t.pages[i/pageRows].rows[i%pageRows] }
+
+// own returns row i to be written to.
+func (t *table) own(i int32) *row {
+	k := i / pageRows
+	if p := t.pages[k]; t.images > 0 && p.epoch < t.epoch {
+		t.pages[k] = p.clone(t.epoch)
+	}
+	return t.row(i)
+}
+
+// clone returns a copy that shares nothing that a fold changes.
+func (p *page) clone(epoch uint32) *page {
+	c := *p
+	c.epoch = epoch
+	for i := range c.rows {
+		c.rows[i].lots = slices.Clone(c.rows[i].lots)
+	}
+	return &c
+}
+
+// add returns the index of a new row.
+func (t *table) add(id string) int32 {
+	i := t.n
+	if i%pageRows == 0 {
+		t.pages = append(t.pages, &page{epoch: t.epoch})
+	}
+	id = t.text.keep(id)
+	r := t.own(i)
+	r.id, r.revision = id, stream.NoStream
+	t.byID[id] = i
+	t.counts[resource.StatusNone]++
+	t.n++
+	return i
+}
+
+// unpack returns the state of a row. It shares the row's lots.
+func (t *table) unpack(r *row, s *resource.State) {
+	*s = resource.State{
+		ID: r.id, Holder: r.holder, Request: r.request,
+		Last: r.last, Settled: r.settled, Since: r.since, Full: r.full,
+		Lots: r.lots, Debt: r.debt, Credited: r.credited, Debited: r.debited, ReversedSum: r.undone,
+		First: r.first, Status: r.status, Warned: r.warned,
+	}
+	if len(t.shared) > 0 {
+		c := &t.shared[r.terms]
+		s.Plan, s.Enforcer, s.Terms = c.Plan, c.Enforcer, c.Terms
+	}
+}
+
+// pack is the inverse of unpack, but for the id, the revision and the terms.
+func (r *row) pack(s *resource.State) {
+	r.holder, r.request = s.Holder, s.Request
+	r.last, r.settled, r.since, r.full = s.Last, s.Settled, s.Since, s.Full
+	r.lots, r.debt, r.credited, r.debited, r.undone = s.Lots, s.Debt, s.Credited, s.Debited, s.ReversedSum
+	r.first, r.status, r.warned = s.First, s.Status, s.Warned
+}
+
+// intern returns the index of what s has in common with others.
+func (t *table) intern(s *resource.State) int32 {
+	c := terms{s.Plan, s.Enforcer, s.Terms}
+	i, ok := t.byTerms[c]
+	if !ok {
+		i = int32(len(t.shared))
+		t.shared = append(t.shared, c)
+		t.byTerms[c] = i
+	}
+	return i
+}
+
+// arena keeps many small strings that live as long as the views in few blocks.
+type arena struct{ block strings.Builder }
+
+const arenaBlock = 64 << 10
+
+// keep returns a copy of s.
+func (a *arena) keep(s string) string {
+	if a.block.Cap()-a.block.Len() < len(s) {
+		a.block.Reset()
+		a.block.Grow(max(arenaBlock, len(s)))
+	}
+	a.block.WriteString(s)
+	all := a.block.String()
+	return all[len(all)-len(s):]
+}

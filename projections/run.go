@@ -1,0 +1,159 @@
+package projections
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"sync"
+
+	"sandglass/domain/stream"
+)
+
+// Run folds the log into v from where v stands, until ctx ends, which is no error. An
+// event that can't be folded is one, which names its position and record: a log that is
+// half understood is not understood. If v was loaded from a snapshot that is not of this
+// log's past, Run starts from nothing.
+func Run(ctx context.Context, store stream.EventStore, v *Views) error {
+	head, err := start(ctx, store, v)
+	if err == nil {
+		err = follow(ctx, store, v, head, math.MaxUint64)
+	}
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// Replay folds the log into v from where v stands up to a position, and returns: it is
+// how an auditor gets the views of a moment that has passed. The log must reach that far.
+func Replay(ctx context.Context, store stream.EventStore, v *Views, until stream.Position) error {
+	head, err := start(ctx, store, v)
+	switch {
+	case err != nil:
+		return err
+	case until > head || until < v.Position():
+		return fmt.Errorf("projections: replay to position %d: the views stand at %d and the log ends at %d", until, v.Position(), head)
+	case until == v.Position():
+		return nil
+	}
+	if err := follow(ctx, store, v, until, until); err != nil {
+		return err
+	}
+	return ctx.Err()
+}
+
+// start makes sure that v stands in the past of this log, and returns the log's head.
+func start(ctx context.Context, store stream.EventStore, v *Views) (stream.Position, error) {
+	head, err := store.Head(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("projections: reading the log's head: %w", err)
+	}
+	v.mu.RLock()
+	pos, last := v.pos, v.last
+	v.mu.RUnlock()
+	if pos != 0 {
+		known, err := last.stands(ctx, store, pos)
+		if err != nil {
+			return 0, fmt.Errorf("projections: looking for the snapshot's last record: %w", err)
+		}
+		if !known || pos > head {
+			v.reset(0)
+		}
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.catchUp(head)
+	return head, nil
+}
+
+// stands says whether the log holds the record at that position.
+func (a anchor) stands(ctx context.Context, store stream.EventStore, pos stream.Position) (bool, error) {
+	for rec, err := range store.Read(ctx, a.stream, a.revision) {
+		return err == nil && rec.Revision == a.revision && rec.Position == pos && rec.ID == a.id, err
+	}
+	return false, ctx.Err()
+}
+
+// batches is how many runs are under way between reading and folding.
+const batches = 6
+
+// follow reads, decodes and folds, each in a goroutine, up to the position until. It
+// waits for all of them.
+func follow(ctx context.Context, store stream.EventStore, v *Views, head, until stream.Position) error {
+	ctx, cancel := context.WithCancel(ctx)
+	// Each channel has room for every batch, so that only a wait for a free one blocks.
+	free, read, decoded := make(chan *batch, batches), make(chan *batch, batches+1), make(chan *batch, batches+1)
+	for range batches {
+		free <- new(batch)
+	}
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	wg.Go(func() {
+		defer close(read)
+		if err := fetch(ctx, store, v.Position(), until, free, read); err != nil {
+			read <- &batch{err: err}
+		}
+	})
+	wg.Go(func() {
+		defer close(decoded)
+		for b := range read {
+			if b.err == nil {
+				b.decode()
+			}
+			decoded <- b
+		}
+	})
+	for b := range decoded {
+		if err := v.fold(ctx, store, b, head); err != nil {
+			return err
+		}
+		b.forget()
+		free <- b
+	}
+	return nil
+}
+
+// fold applies what a batch holds, and returns its error.
+func (v *Views) fold(ctx context.Context, store stream.EventStore, b *batch, head stream.Position) error {
+	if len(b.entries) > 0 {
+		if err := v.apply(ctx, store, b, head); err != nil {
+			return err
+		}
+	}
+	return b.err
+}
+
+// fetch hands on the records after a position, in runs of at most runSize, up to until.
+func fetch(ctx context.Context, store stream.EventStore, after, until stream.Position, free, read chan *batch) error {
+	for run, err := range store.Subscribe(ctx, after) {
+		if err != nil {
+			return fmt.Errorf("projections: reading the log: %w", err)
+		}
+		for len(run) > 0 && run[0].Position <= until {
+			n := min(len(run), runSize)
+			for run[n-1].Position > until {
+				n--
+			}
+			select {
+			case b := <-free:
+				b.fill(run[:n])
+				read <- b
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+			if run[n-1].Position == until {
+				return nil
+			}
+			run = run[n:]
+		}
+		if len(run) > 0 {
+			return nil
+		}
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return errors.New("projections: the subscription to the log ended by itself")
+}

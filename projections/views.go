@@ -1,0 +1,160 @@
+// Package projections holds the read models: what the pages, the meter, the watcher and
+// the auditor ask for, folded in memory from the log.
+//
+// [Views] are all of them, folded together in the order of commits, so that what one of
+// them says at a position fits what the others say. [Run] feeds them and nothing else
+// does. They decide nothing: each figure follows from the events alone, and a snapshot
+// file ([Views.Save], [Views.Load]) only makes a restart short. Deciding is left to the
+// packages of the domain, acting to the enforcers.
+package projections
+
+import (
+	"context"
+	"sync"
+
+	"sandglass/domain/instant"
+	"sandglass/domain/stream"
+)
+
+// Views are all read models of one daemon, folded together in commit order. Their
+// methods may be called from anywhere at any time.
+type Views struct {
+	every instant.Millis
+
+	mu        sync.RWMutex // guards what follows; held for writing once per run of events
+	pos       stream.Position
+	last      anchor
+	resources table
+	payments  book
+	plans     map[string]planRow
+	ledger    Ledger
+	deadlines queue
+	live      bool // deadlines are kept: from CaughtUp on
+	watchers  map[string][]chan struct{}
+	waiting   []waiter
+
+	caughtUp chan struct{}
+	moved    chan struct{}
+	order    order // has a lock of its own
+}
+
+// anchor names the last record that was applied, to know the log again.
+type anchor struct {
+	stream   string
+	revision stream.Revision
+	id       stream.EventID
+}
+
+// waiter is a call of WaitFor.
+type waiter struct {
+	pos  stream.Position
+	done chan struct{}
+}
+
+// New returns views of an empty log. A running resource is due for a debit every so
+// often; every is at least 1 ms.
+func New(every instant.Millis) *Views {
+	v := &Views{
+		every:    max(every, 1),
+		watchers: map[string][]chan struct{}{},
+		caughtUp: make(chan struct{}),
+		moved:    make(chan struct{}, 1),
+	}
+	v.reset(0)
+	return v
+}
+
+// reset forgets what was folded. n resources are to be expected.
+func (v *Views) reset(n int) {
+	v.order.mu.Lock() // before v.mu, as in byID
+	defer v.order.mu.Unlock()
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.pos, v.last, v.ledger, v.live = 0, anchor{}, Ledger{}, false
+	v.resources = newTable(n)
+	v.payments = newBook()
+	v.plans = map[string]planRow{}
+	v.deadlines = queue{}
+	v.order.sorted = nil
+}
+
+// Position returns the position of the last event that is in the views, 0 for none.
+func (v *Views) Position() stream.Position {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return v.pos
+}
+
+// CaughtUp is closed when the head that the log had at the start of [Run] is in the
+// views. Before that they show the past, and no deadlines.
+func (v *Views) CaughtUp() <-chan struct{} { return v.caughtUp }
+
+// WaitFor returns when the event at pos is in the views: who has written reads what they
+// wrote. It returns the error of ctx if that ends first.
+func (v *Views) WaitFor(ctx context.Context, pos stream.Position) error {
+	v.mu.Lock()
+	if v.pos >= pos {
+		v.mu.Unlock()
+		return nil
+	}
+	w := waiter{pos, make(chan struct{})}
+	v.waiting = append(v.waiting, w)
+	v.mu.Unlock()
+	select {
+	case <-w.done:
+		return nil
+	case <-ctx.Done():
+		v.forget(w)
+		return ctx.Err()
+	}
+}
+
+// forget removes a waiter that has given up.
+func (v *Views) forget(w waiter) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for i := range v.waiting {
+		if v.waiting[i].done == w.done {
+			v.waiting[i] = v.waiting[len(v.waiting)-1]
+			v.waiting = v.waiting[:len(v.waiting)-1]
+			return
+		}
+	}
+}
+
+// wake ends the waiting for positions that are reached.
+func (v *Views) wake() {
+	rest := v.waiting[:0]
+	for _, w := range v.waiting {
+		if w.pos <= v.pos {
+			close(w.done)
+		} else {
+			rest = append(rest, w)
+		}
+	}
+	clear(v.waiting[len(rest):])
+	v.waiting = rest
+}
+
+// catchUp marks the views as caught up once pos reaches head.
+func (v *Views) catchUp(head stream.Position) {
+	if v.live || v.pos < head {
+		return
+	}
+	v.live = true
+	v.deadlines.rebuild(&v.resources, v.every)
+	nudge(v.moved)
+	select {
+	case <-v.caughtUp:
+	default:
+		close(v.caughtUp)
+	}
+}
+
+// nudge leaves one token in a channel that holds one.
+func nudge(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
