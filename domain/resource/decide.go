@@ -1,8 +1,3 @@
-// Package resource decides what a prepaid resource owes and when it runs out.
-//
-// Its [State] is folded from its stream by [Evolve]; [Decide] turns a command into
-// events. Both are pure: the time is a field of the command. What the wallet does, and
-// which plan is on offer, is left to the packages payment and plan.
 package resource
 
 import (
@@ -11,98 +6,6 @@ import (
 
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
-	"sandglass/domain/stream"
-)
-
-// Prefix begins the name of every resource's stream.
-const Prefix = "resource-"
-
-// Errors of Decide. Nothing was changed.
-var (
-	ErrNotOpened = errors.New("resource: there is no such resource")
-	ErrExists    = errors.New("resource: the id is taken by another order")
-	ErrReleased  = errors.New("resource: it is released, which is final")
-	ErrNotRuns   = errors.New("resource: only a running resource can be paused")
-	ErrNotPaused = errors.New("resource: only a paused resource can be resumed")
-	ErrNoTime    = errors.New("resource: no time is left: pay first")
-	ErrNoCredit  = errors.New("resource: it has no credit of that payment")
-	ErrConflict  = errors.New("resource: the same key with another amount")
-	ErrInvalid   = errors.New("resource: invalid command")
-)
-
-// Aggregate is the package as [stream.Handler] takes it.
-func Aggregate() stream.Aggregate[State, Command, Event] {
-	return stream.Aggregate[State, Command, Event]{
-		Prefix: Prefix, New: New, Decide: Decide, Evolve: Evolve, Encode: Encode, Decode: Decode,
-	}
-}
-
-// Command is a request to change a resource at an instant.
-type Command interface{ when() When }
-
-// When is the time of a command, and the policy for a time that nobody watched.
-type When struct {
-	At instant.Time
-	// MaxGap is how long a running resource may go without a debit before the rest of
-	// the time counts as a gap: the daemon was dead, or the clock jumped. 0 is no bound.
-	MaxGap instant.Millis
-	// Forgive leaves a gap's time beyond MaxGap unbilled. Else all of it is billed.
-	Forgive bool
-}
-
-func (w When) when() When { return w }
-
-// The commands.
-type (
-	// Open begins a resource. Done again with the same Request it changes nothing.
-	Open struct {
-		When
-		Plan     string
-		Terms    Terms
-		Enforcer string
-		Holder   [16]byte
-		Request  [16]byte
-	}
-	// Credit adds money that arrived. It is applied once for each Payment.
-	Credit struct {
-		When
-		Payment string
-		Amount  money.Msat
-		// Paid is when the wallet counted the money as final, at most At. A running
-		// resource is credited as of then, so that a late daemon suspends nobody who
-		// paid in time.
-		Paid instant.Time
-		// Price is what the payer was quoted; the zero Price is the resource's own.
-		Price money.Price
-	}
-	// Grant gives time for nothing, once for each Key.
-	Grant struct {
-		When
-		Key    string
-		Time   instant.Millis
-		Reason string
-	}
-	// Settle does what time alone brings: debits, warnings, exhaustion, release.
-	Settle struct{ When }
-	// Pause stops the clock, Resume lets it run again.
-	Pause  struct{ When }
-	Resume struct{ When } //nolint:revive // the pair is documented above
-	// Reverse takes back the credit of a payment.
-	Reverse struct {
-		When
-		Payment string
-		Reason  string
-	}
-	// Reprice sets the price of later credits.
-	Reprice struct {
-		When
-		Price money.Price
-	}
-	// Release ends the resource. Reason is holder or operator.
-	Release struct {
-		When
-		Reason string
-	}
 )
 
 // Decide returns the events that c causes: none where they have happened already.
@@ -202,7 +105,15 @@ func (t Terms) Check() error {
 	case t.Grace < 0 || t.Grace > instant.Century:
 		return fmt.Errorf("%w: grace is 0 ms to 100 years", ErrInvalid)
 	}
-	return t.Price.Check()
+	return invalid(t.Price.Check())
+}
+
+// invalid says that err is one of the command, nil that it is none.
+func invalid(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", ErrInvalid, err)
 }
 
 func (d *deciding) credit(c Credit) error {
@@ -219,17 +130,20 @@ func (d *deciding) credit(c Credit) error {
 	if p == (money.Price{}) {
 		p = d.s.Terms.Price
 	}
-	if err := errors.Join(c.Amount.Check(), p.Check()); err != nil || c.Amount == 0 || c.Payment == "" || c.Paid < 0 {
-		return fmt.Errorf("%w: credit of %s by payment %q: %w", ErrInvalid, c.Amount, c.Payment, err)
+	if err := errors.Join(c.Amount.Check(), p.Check()); err != nil {
+		return invalid(err)
+	}
+	if c.Amount == 0 || c.Payment == "" || c.Paid < 0 {
+		return fmt.Errorf("%w: a credit has a payment, an amount and a time", ErrInvalid)
 	}
 	d.settleAsOf(c.Paid)
+	if _, err := d.s.Credited.Add(c.Amount); err != nil {
+		return err
+	}
 	paid := min(c.Amount, d.s.Debt)
 	time, err := p.TimeFor(c.Amount - paid)
-	if err == nil {
-		_, err = d.s.Credited.Add(c.Amount)
-	}
 	if err != nil || d.s.left()+time > money.MaxTime {
-		return errors.Join(err, money.ErrTooLong)
+		return money.ErrTooLong // the only error of TimeFor
 	}
 	d.emit(&Credited{At: d.now(), Payment: c.Payment, Amount: c.Amount, Time: time, Price: p, DebtPaid: paid})
 	d.lift("paid")
@@ -298,15 +212,17 @@ func (d *deciding) pause() error {
 }
 
 func (d *deciding) resume() error {
-	switch {
-	case d.s.Status == StatusRunning:
-		return nil
-	case d.s.Status == StatusReleased:
+	switch d.s.Status {
+	case StatusReleased:
 		return ErrReleased
-	case d.s.Status != StatusPaused:
+	case StatusAwaiting, StatusSuspended:
 		return ErrNotPaused
-	case d.s.left() == 0:
+	}
+	if d.s.Remaining(d.t) == 0 {
 		return ErrNoTime
+	}
+	if d.s.Status == StatusRunning {
+		return nil
 	}
 	d.emit(&Started{At: d.now(), Reason: "resumed"})
 	d.warn(d.t)
@@ -322,10 +238,10 @@ func (d *deciding) reverse(c Reverse) error {
 	l, held := d.s.Lots[i], d.s.held(i)
 	amount := l.Amount + l.DebtPaid
 	d.emit(&Reversed{At: d.now(), Payment: c.Payment, Amount: amount, Held: held, Time: l.Left(), Debt: amount - held, Reason: c.Reason})
+	d.warn(d.t)
 	if d.s.Status == StatusRunning && d.s.left() == 0 {
 		d.emit(&Exhausted{At: d.now()})
 	}
-	d.warn(d.t)
 	return nil
 }
 
@@ -337,7 +253,7 @@ func (d *deciding) reprice(c Reprice) error {
 		return nil
 	}
 	if err := c.Price.Check(); err != nil {
-		return err
+		return invalid(err)
 	}
 	d.settle()
 	d.emit(&Repriced{At: d.now(), Price: c.Price})

@@ -90,16 +90,19 @@ func (s *State) lot(key string, grant bool) int {
 }
 
 // leftAtHeld returns the time that is left at the first instant at which the lots hold
-// no more than target, which is not negative.
+// no more than target, which is not negative. A lot without time moves its money when
+// the drawing passes it: with the end of the lot before it, or with the first
+// millisecond where none is before it.
 func (s *State) leftAtHeld(target money.Msat) instant.Millis {
-	left, held := s.left(), s.Held()
+	all, held := s.left(), s.Held()
+	left := all
 	for i := int(s.First); i < len(s.Lots) && held > target; i++ {
 		l, h := &s.Lots[i], s.held(i)
 		switch {
 		case held-h > target: // still above it when this lot is drawn
 			left, held = left-l.Left(), held-h
-		case l.Time == 0: // moves at once with the end of the lot before it
-			return left
+		case l.Time == 0:
+			return max(0, min(left, all-1))
 		default:
 			moved := l.Amount - h + held - target
 			return left - (money.Reach(l.Amount, moved, l.Time) - l.Used)

@@ -1,10 +1,10 @@
 package resource
 
-import (
-	"math/bits"
+import "sandglass/domain/instant"
 
-	"sandglass/domain/instant"
-)
+// MinWait is how long an order waits for its first payment at least, where the grace
+// of its plan is shorter: without it a plan without grace could never be paid.
+const MinWait = instant.Hour
 
 // PaidUntil returns the instant at which a running resource runs out. For one that
 // does not run it is meaningless.
@@ -29,9 +29,7 @@ func (s *State) warnLeft() instant.Millis {
 	case w.Amount > 0:
 		return s.leftAtHeld(w.Amount)
 	case w.Share > 0:
-		hi, lo := bits.Mul64(uint64(s.Full), uint64(w.Share))
-		q, _ := bits.Div64(hi, lo, 1_000_000)
-		return instant.Millis(q)
+		return s.Full * instant.Millis(w.Share) / 1_000_000 // MaxTime × 1,000,000 is less than 2⁶³
 	}
 	return -1
 }
@@ -49,17 +47,25 @@ func (s *State) crossing() (instant.Time, bool) {
 }
 
 // Deadline returns when time alone next changes the resource, or makes a debit due:
-// its exhaustion, its warning, the end of its grace, or every after the last debit.
-// It returns false for a resource that only a command can change.
+// its exhaustion, its warning, the end of its grace, or every after the last debit,
+// which is above 0. It returns false for a resource that only a command can change.
 func (s *State) Deadline(every instant.Millis) (instant.Time, bool) {
+	if s.Status != StatusRunning {
+		return s.graceOver()
+	}
+	due := min(s.PaidUntil(), s.Settled.Add(every))
+	if at, ok := s.crossing(); ok {
+		due = min(due, at)
+	}
+	return due, true
+}
+
+// graceOver returns when a resource that has no time is released.
+func (s *State) graceOver() (instant.Time, bool) {
 	switch s.Status {
-	case StatusRunning:
-		due := min(s.PaidUntil(), s.Settled.Add(every))
-		if at, ok := s.crossing(); ok {
-			due = min(due, at)
-		}
-		return due, true
-	case StatusAwaiting, StatusSuspended:
+	case StatusAwaiting:
+		return s.Since.Add(max(s.Terms.Grace, MinWait)), true
+	case StatusSuspended:
 		return s.Since.Add(s.Terms.Grace), true
 	}
 	return 0, false
@@ -90,9 +96,10 @@ func (d *deciding) debit(to instant.Time, charge, forgiven instant.Millis) {
 	if charge+forgiven == 0 {
 		return
 	}
-	trial := d.s.Clone()
-	amount := trial.draw(charge)
-	d.emit(&Debited{At: At{to}, From: d.s.Settled, Time: charge, Amount: amount, Forgiven: forgiven})
+	before := d.s.Debited
+	e := &Debited{At: At{to}, From: d.s.Settled, Time: charge, Forgiven: forgiven}
+	d.emit(e)
+	e.Amount = d.s.Debited - before // what the draw moved
 }
 
 // warn emits a warning that falls due by t, once for each crossing.
@@ -104,11 +111,8 @@ func (d *deciding) warn(t instant.Time) {
 
 // lapse releases a resource whose grace is over.
 func (d *deciding) lapse() {
-	if d.s.Status != StatusAwaiting && d.s.Status != StatusSuspended {
-		return
-	}
-	end := d.s.Since.Add(d.s.Terms.Grace)
-	if end > d.t {
+	end, ok := d.s.graceOver()
+	if !ok || end > d.t {
 		return
 	}
 	reason := "grace_over"

@@ -1,0 +1,107 @@
+// Package resource decides what a prepaid resource owes and when it runs out.
+//
+// Its [State] is folded from its stream by [Evolve]; [Decide] turns a command into
+// events. Both are pure: the time is a field of the command. What the wallet does, and
+// which plan is on offer, is left to the packages payment and plan.
+package resource
+
+import (
+	"errors"
+
+	"sandglass/domain/instant"
+	"sandglass/domain/money"
+	"sandglass/domain/stream"
+)
+
+// Prefix begins the name of every resource's stream.
+const Prefix = "resource-"
+
+// Errors of Decide. Nothing was changed.
+var (
+	ErrNotOpened = errors.New("resource: there is no such resource")
+	ErrExists    = errors.New("resource: the id is taken by another order")
+	ErrReleased  = errors.New("resource: it is released, which is final")
+	ErrNotRuns   = errors.New("resource: only a running resource can be paused")
+	ErrNotPaused = errors.New("resource: only a paused resource can be resumed")
+	ErrNoTime    = errors.New("resource: no time is left: pay first")
+	ErrNoCredit  = errors.New("resource: it has no credit of that payment")
+	ErrConflict  = errors.New("resource: the same key with another amount")
+	ErrInvalid   = errors.New("resource: invalid command")
+)
+
+// Aggregate is the package as [stream.Handler] takes it.
+func Aggregate() stream.Aggregate[State, Command, Event] {
+	return stream.Aggregate[State, Command, Event]{
+		Prefix: Prefix, New: New, Decide: Decide, Evolve: Evolve, Encode: Encode, Decode: Decode,
+	}
+}
+
+// Command is a request to change a resource at an instant.
+type Command interface{ when() When }
+
+// When is the time of a command, and the policy for a time that nobody watched.
+type When struct {
+	At instant.Time
+	// MaxGap is how long a running resource may go without a debit before the rest of
+	// the time counts as a gap: the daemon was dead, or the clock jumped. 0 is no bound.
+	MaxGap instant.Millis
+	// Forgive leaves a gap's time beyond MaxGap unbilled. Else all of it is billed.
+	Forgive bool
+}
+
+func (w When) when() When { return w }
+
+// The commands.
+type (
+	// Open begins a resource. Done again with the same Request it changes nothing.
+	Open struct {
+		When
+		Plan     string
+		Terms    Terms
+		Enforcer string
+		Holder   [16]byte
+		Request  [16]byte
+	}
+	// Credit adds money that arrived. It is applied once for each Payment.
+	Credit struct {
+		When
+		Payment string
+		Amount  money.Msat
+		// Paid is when the wallet counted the money as final, at most At. A running
+		// resource is credited as of then, so that a late daemon suspends nobody who
+		// paid in time.
+		Paid instant.Time
+		// Price is what the payer was quoted; the zero Price is the resource's own.
+		Price money.Price
+	}
+	// Grant gives time for nothing, once for each Key.
+	Grant struct {
+		When
+		Key    string
+		Time   instant.Millis
+		Reason string
+	}
+	// Settle does what time alone brings: debits, warnings, exhaustion, release.
+	Settle struct{ When }
+	// Pause stops the clock of a running resource.
+	Pause struct{ When }
+	// Resume lets a paused resource run again.
+	Resume struct{ When }
+	// Reverse takes back the credit of a payment. Done again it is ErrNoCredit, unless
+	// the payment was credited again in between.
+	Reverse struct {
+		When
+		Payment string
+		Reason  string
+	}
+	// Reprice sets the price of later credits.
+	Reprice struct {
+		When
+		Price money.Price
+	}
+	// Release ends the resource. Reason is holder or operator.
+	Release struct {
+		When
+		Reason string
+	}
+)
