@@ -1,0 +1,74 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+
+	"sandglass/domain/stream"
+)
+
+// request is an append on its way to the writer.
+type request struct {
+	stream   string
+	expected stream.Revision
+	events   []stream.Event
+	ownIDs   bool         // not all ids are those of stream.NewID
+	bytes    int          // of data and metadata
+	state    atomic.Int32 // of waiting, taken, abandoned
+	done     chan struct{}
+	res      stream.Appended // valid when done is closed, as is err
+	err      error
+}
+
+// The states of a request. Who moves it out of waiting decides what becomes of it.
+const (
+	waiting int32 = iota
+	taken
+	abandoned
+)
+
+// Append implements [stream.EventStore]. When ctx ends while the append waits for its
+// turn, nothing is written. Once the writer has taken it, Append answers what became of
+// it, even though ctx has ended meanwhile: that takes a commit, and leaves no doubt.
+func (s *Store) Append(ctx context.Context, name string, expected stream.Revision, events []stream.Event) (stream.Appended, error) {
+	if err := stream.Check(name, expected, events); err != nil {
+		return stream.Appended{}, err
+	}
+	if s.writer == nil {
+		return stream.Appended{}, s.Writable()
+	}
+	if err := ctx.Err(); err != nil {
+		return stream.Appended{}, err
+	}
+	r := &request{stream: name, expected: expected, events: events, done: make(chan struct{})}
+	for i, e := range events {
+		r.bytes += len(e.Data) + len(e.Meta)
+		r.ownIDs = r.ownIDs || e.ID != stream.NewID(name, expected+1+stream.Revision(i), e)
+	}
+	select {
+	case s.writer.queue <- r:
+	case <-ctx.Done():
+		return stream.Appended{}, ctx.Err()
+	case <-s.closing:
+		return stream.Appended{}, ErrClosed
+	}
+	select {
+	case <-r.done:
+	case <-ctx.Done():
+		if r.state.CompareAndSwap(waiting, abandoned) {
+			return stream.Appended{}, ctx.Err()
+		}
+		<-r.done
+	case <-s.writer.stopped:
+		if r.state.CompareAndSwap(waiting, abandoned) {
+			return stream.Appended{}, ErrClosed
+		}
+		<-r.done
+	}
+	return r.res, r.err
+}
+
+func wrongRevision(r *request, last stream.Revision) error {
+	return fmt.Errorf("sqlite: %s ends at revision %d, not %d: %w", r.stream, last, r.expected, stream.ErrWrongRevision)
+}

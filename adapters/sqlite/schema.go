@@ -1,0 +1,191 @@
+package sqlite
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
+)
+
+const (
+	applicationID = 0x53614e64 // "SaNd", in the header of the file
+	schemaVersion = 1
+)
+
+// schema makes an empty log. The log table has one row: the log's id, and the position
+// up to which places is complete. The view serves people with a SQLite shell.
+const schema = `
+CREATE TABLE log (
+	id      BLOB    NOT NULL,
+	indexed INTEGER NOT NULL
+) STRICT;
+CREATE TABLE types (
+	id   INTEGER PRIMARY KEY,
+	name TEXT    NOT NULL UNIQUE
+) STRICT;
+CREATE TABLE events (
+	position    INTEGER PRIMARY KEY,
+	stream      TEXT    NOT NULL,
+	revision    INTEGER NOT NULL,
+	type        INTEGER NOT NULL REFERENCES types,
+	at          INTEGER NOT NULL, -- ms since 1970, UTC
+	recorded_at INTEGER NOT NULL, -- the same
+	id          BLOB    NOT NULL, -- 16 bytes
+	data        BLOB    NOT NULL,
+	meta        BLOB    NOT NULL
+) STRICT;
+CREATE TABLE places (
+	stream   TEXT    NOT NULL,
+	revision INTEGER NOT NULL,
+	position INTEGER NOT NULL,
+	PRIMARY KEY (stream, revision)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE own_ids ( -- streams with an id that stream.NewID did not make
+	stream TEXT PRIMARY KEY
+) STRICT, WITHOUT ROWID;
+CREATE VIEW readable AS
+	SELECT position, stream, revision, types.name AS type,
+		strftime('%Y-%m-%dT%H:%M:%fZ', at / 1000.0, 'unixepoch') AS at,
+		strftime('%Y-%m-%dT%H:%M:%fZ', recorded_at / 1000.0, 'unixepoch') AS recorded_at,
+		lower(hex(events.id)) AS id, CAST(data AS TEXT) AS data, CAST(meta AS TEXT) AS meta
+	FROM events JOIN types ON types.id = events.type;
+`
+
+const (
+	// A commit is on the disk when it returns; the WAL is moved by us, not in a COMMIT.
+	writerSettings = `PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0; PRAGMA cache_size=-16384;`
+	readerSettings = `PRAGMA query_only=ON; PRAGMA cache_size=-2048;`
+
+	sqlHead = `SELECT coalesce(max(position), 0) FROM events`
+)
+
+// Create makes an empty log at path, which must not exist. It appears there whole or not
+// at all, and is durable when Create returns.
+func Create(path string) error {
+	for _, p := range []string{path, path + "-wal"} {
+		if _, err := os.Lstat(p); err == nil {
+			return fmt.Errorf("sqlite: %s exists: choose another path, or move it away", p)
+		}
+	}
+	dir := filepath.Dir(path)
+	tmp, err := os.MkdirTemp(dir, filepath.Base(path)+".new-*")
+	if err != nil {
+		return fmt.Errorf("sqlite: making the log %s: %w", path, err)
+	}
+	defer os.RemoveAll(tmp)
+	made := filepath.Join(tmp, "log")
+	if err := writeSchema(made); err != nil {
+		return fmt.Errorf("sqlite: making the log %s: %w", path, err)
+	}
+	if err := os.Link(made, path); err != nil { // unlike a rename, this replaces nothing
+		return fmt.Errorf("sqlite: making the log %s: %w", path, err)
+	}
+	return syncDir(dir)
+}
+
+func writeSchema(path string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	f.Close()
+	conn, err := openConn(path, sqlite.OpenReadWrite, `PRAGMA synchronous=FULL; PRAGMA journal_mode=WAL;`)
+	if err != nil {
+		return err
+	}
+	id := make([]byte, 16)
+	rand.Read(id) // never fails
+	script := schema +
+		fmt.Sprintf("INSERT INTO log VALUES (x'%x', 0);", id) +
+		fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d;", applicationID, schemaVersion)
+	return errors.Join(sqlitex.ExecuteScript(conn, script, nil), conn.Close())
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return fmt.Errorf("sqlite: syncing the folder: %w", err)
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+func exists(path string) error {
+	switch info, err := os.Stat(path); {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf(`sqlite: no event log at %s: "sandglass init" makes one`, path)
+	case err != nil:
+		return fmt.Errorf("sqlite: the event log: %w", err)
+	case !info.Mode().IsRegular():
+		return fmt.Errorf("sqlite: %s is not a file: give the path of the event log", path)
+	}
+	return nil
+}
+
+// lockFile keeps a second writer away, also one of this process. The kernel drops the
+// lock when its holder dies.
+func lockFile(path string) (*os.File, error) {
+	f, err := os.OpenFile(path+"-lock", os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("sqlite: locking the log: %w", err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		f.Close()
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, fmt.Errorf("sqlite: %s is open for writing already: stop the other daemon, or open it for reading only", path)
+		}
+		return nil, fmt.Errorf("sqlite: locking %s-lock: %w", path, err)
+	}
+	return f, nil
+}
+
+// identify checks that the file is a whole log of this schema and returns its id.
+func identify(conn *sqlite.Conn, path string) (string, error) {
+	app, err := queryInt(conn, `PRAGMA application_id`)
+	if err != nil {
+		return "", unreadable(path, err)
+	}
+	if app != applicationID {
+		return "", fmt.Errorf("sqlite: %s is a database, but no event log of Sandglass: give another path", path)
+	}
+	version, err := queryInt(conn, `PRAGMA user_version`)
+	if err != nil {
+		return "", unreadable(path, err)
+	}
+	if version != schemaVersion {
+		return "", fmt.Errorf("sqlite: %s has schema %d, this build knows %d: run a newer build or restore a backup", path, version, schemaVersion)
+	}
+	if pages, err := queryInt(conn, `PRAGMA page_count`); err != nil || pages < 2 {
+		return "", unreadable(path, errors.Join(err, errors.New("it has no tables")))
+	}
+	var id []byte
+	err = sqlitex.Execute(conn, `SELECT id FROM log`, &sqlitex.ExecOptions{ResultFunc: func(s *sqlite.Stmt) error {
+		id = make([]byte, s.ColumnLen(0))
+		s.ColumnBytes(0, id)
+		return nil
+	}})
+	if err == nil && len(id) != 16 {
+		err = fmt.Errorf("its id has %d bytes", len(id))
+	}
+	if err != nil {
+		return "", unreadable(path, err)
+	}
+	return hex.EncodeToString(id), nil
+}
+
+// unreadable says what an operator does about a file that SQLite does not understand.
+func unreadable(path string, err error) error {
+	switch sqlite.ErrCode(err).ToPrimary() {
+	case sqlite.ResultNotADB:
+		return fmt.Errorf("sqlite: %s is no database: give another path or restore a backup: %w", path, err)
+	case sqlite.ResultCantOpen, sqlite.ResultPerm, sqlite.ResultReadOnly:
+		return fmt.Errorf("sqlite: %s can't be opened: look at the permissions of the file, of its folder and of %s-wal and -shm: %w", path, path, err)
+	}
+	return fmt.Errorf("sqlite: %s is damaged: restore a backup: %w", path, err)
+}

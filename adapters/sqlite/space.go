@@ -1,0 +1,61 @@
+package sqlite
+
+import (
+	"fmt"
+	"path/filepath"
+	"sync"
+	"syscall"
+
+	"sandglass/domain/stream"
+)
+
+// space stops the writes before the disk is full: a log that runs into it could not
+// even be moved out of its WAL, and lnd, beside it, would stop too.
+type space struct {
+	path  string
+	floor int64
+	free  func(path string) (int64, error)
+	mu    *sync.Mutex
+	low   *bool // guarded by mu
+}
+
+func newSpace(path string, opts Options) space {
+	s := space{path: path, floor: opts.FreeSpaceFloor, free: opts.FreeSpace, mu: new(sync.Mutex), low: new(bool)}
+	if s.floor == 0 {
+		s.floor = DefaultFreeSpaceFloor
+	}
+	if s.free == nil {
+		s.free = freeSpace
+	}
+	return s
+}
+
+// check returns an error that wraps [stream.ErrReadOnly] from when less than the floor
+// is free until a quarter more is. Where the system does not tell, writes go on.
+func (s space) check() error {
+	if s.floor < 0 {
+		return nil
+	}
+	free, err := s.free(s.path)
+	if err != nil {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	need := s.floor
+	if *s.low {
+		need += s.floor / 4
+	}
+	if *s.low = free < need; *s.low {
+		return fmt.Errorf("%w: %d bytes are free on the disk of %s, and %d must be: make room", stream.ErrReadOnly, free, s.path, need)
+	}
+	return nil
+}
+
+func freeSpace(path string) (int64, error) {
+	var st syscall.Statfs_t
+	if err := syscall.Statfs(filepath.Dir(path), &st); err != nil {
+		return 0, err
+	}
+	return int64(st.Bavail) * int64(st.Bsize), nil
+}

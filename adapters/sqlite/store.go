@@ -1,0 +1,210 @@
+// Package sqlite keeps the log in one file of SQLite: a [stream.EventStore] for one machine.
+//
+// The table events is the log; it is only ever appended to. One goroutine owns the only
+// connection that writes. It takes the appends that wait, checks each one's expected
+// revision, writes all of them in one transaction and answers after COMMIT: SQLite has
+// then fsynced the WAL (synchronous=FULL), and [Create] has fsynced the folder. So what
+// was answered survives a kill and a loss of power, and a group of appends costs one fsync.
+//
+// What finds the events of a stream, the table places, lags behind by some thousand
+// events: those the tail holds in memory, and [Open] reads them from the log again. An
+// entry per append would dirty a page per append, which measured costs more than all else.
+//
+// Nothing here opens the file but SQLite: closing any other descriptor of it would drop
+// the locks of this process (POSIX).
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"sync"
+	"sync/atomic"
+
+	"sandglass/domain/instant"
+	"sandglass/domain/stream"
+
+	"zombiezen.com/go/sqlite"
+)
+
+// ErrClosed says that the store was closed.
+var ErrClosed = errors.New("sqlite: the log is closed")
+
+// Options say how a log is opened. Only Now is required.
+type Options struct {
+	// Now stamps RecordedAt, which never runs backwards all the same.
+	Now func() instant.Time
+	// FreeSpaceFloor is how many bytes of the disk appends leave free: below it they are
+	// refused with [stream.ErrReadOnly], until a quarter more than it is free again.
+	// 0 means [DefaultFreeSpaceFloor], a negative number none.
+	FreeSpaceFloor int64
+	// FreeSpace returns what is free on the disk of path; nil asks the system.
+	FreeSpace func(path string) (int64, error)
+}
+
+// DefaultFreeSpaceFloor is far more than one group of appends and a full WAL take.
+const DefaultFreeSpaceFloor = 256 << 20
+
+// Store is an open log. Its methods may be called at the same time.
+type Store struct {
+	path    string
+	id      string
+	readers *pool
+	types   types
+	tail    *tail // nil if the store is read-only
+	writer  *writer
+
+	head    atomic.Uint64 // position of the last durable event; not kept if read-only
+	news    signal        // fires when head has moved
+	closing chan struct{}
+	close   sync.Once
+	closed  error // what Close answers
+}
+
+// Open opens the log at path for reading and writing. There is one such Store per file,
+// on this machine: a second one is refused.
+func Open(path string, opts Options) (*Store, error) {
+	if opts.Now == nil {
+		return nil, errors.New("sqlite: Options.Now is nil: a store has no clock of its own")
+	}
+	if err := exists(path); err != nil {
+		return nil, err
+	}
+	lock, err := lockFile(path)
+	if err != nil {
+		return nil, err
+	}
+	s, err := openLocked(path, opts, lock)
+	if err != nil {
+		lock.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func openLocked(path string, opts Options, lock *os.File) (*Store, error) {
+	conn, err := openConn(path, sqlite.OpenReadWrite, writerSettings)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{path: path, readers: newPool(path), closing: make(chan struct{}), tail: newTail()}
+	if s.id, err = identify(conn, path); err == nil {
+		s.writer, err = newWriter(s, conn, lock, opts)
+	}
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	go s.writer.run()
+	return s, nil
+}
+
+// OpenReadOnly opens the log at path beside the daemon that writes it, or without one.
+// Its appends are refused with [stream.ErrReadOnly]; its subscriptions look for news
+// ten times a second.
+func OpenReadOnly(path string) (*Store, error) {
+	if err := exists(path); err != nil {
+		return nil, err
+	}
+	s := &Store{path: path, readers: newPool(path), closing: make(chan struct{})}
+	err := s.readers.use(context.Background(), s.closing, func(r *reader) (err error) {
+		s.id, err = identify(r.conn, path)
+		return err
+	})
+	if err != nil {
+		s.readers.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// Close ends the subscriptions, commits the appends that were taken, moves the WAL into
+// the file and closes it.
+func (s *Store) Close() error {
+	s.close.Do(func() {
+		close(s.closing)
+		s.readers.close()
+		if s.writer != nil {
+			<-s.writer.stopped
+			s.closed = s.writer.close()
+		}
+	})
+	return s.closed
+}
+
+// ID returns the 32 hex digits that Create drew for this log: what is kept beside a log,
+// such as a snapshot, bears the id of the log that it belongs to.
+func (s *Store) ID() string { return s.id }
+
+// Writable returns nil, or an error that wraps [stream.ErrReadOnly] and says why appends
+// are refused. It looks at the disk.
+func (s *Store) Writable() error {
+	if s.writer == nil {
+		return fmt.Errorf("sqlite: %s is open for reading only: %w", s.path, stream.ErrReadOnly)
+	}
+	return s.writer.writable()
+}
+
+// Size returns how many bytes the log takes on disk, its WAL included.
+func (s *Store) Size() (int64, error) {
+	info, err := os.Stat(s.path)
+	if err != nil {
+		return 0, fmt.Errorf("sqlite: size of the log: %w", err)
+	}
+	size := info.Size()
+	if wal, err := os.Stat(s.path + "-wal"); err == nil { // there is none once all is moved
+		size += wal.Size()
+	}
+	return size, nil
+}
+
+// Head implements [stream.EventStore].
+func (s *Store) Head(ctx context.Context) (stream.Position, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	select {
+	case <-s.closing:
+		return 0, ErrClosed
+	default:
+	}
+	if s.writer != nil {
+		return stream.Position(s.head.Load()), nil
+	}
+	var head int64
+	err := s.readers.use(ctx, s.closing, func(r *reader) (err error) {
+		head, err = queryInt(r.conn, sqlHead)
+		return err
+	})
+	return stream.Position(head), err
+}
+
+// signal wakes all who wait for it.
+type signal struct {
+	mu sync.Mutex
+	ch chan struct{}
+}
+
+// wait returns a channel that is closed at the next fire.
+func (s *signal) wait() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ch == nil {
+		s.ch = make(chan struct{})
+	}
+	return s.ch
+}
+
+func (s *signal) fire() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ch != nil {
+		close(s.ch)
+		s.ch = nil
+	}
+}
+
+// bindable returns n as the integers of SQLite reach: positions above are none.
+func bindable(n stream.Position) int64 { return int64(min(n, math.MaxInt64)) }

@@ -1,0 +1,209 @@
+package sqlite
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"sync/atomic"
+
+	"sandglass/domain/instant"
+	"sandglass/domain/stream"
+
+	"zombiezen.com/go/sqlite"
+)
+
+const (
+	queueSize = 1024    // appends that wait
+	groupMax  = 1024    // appends in one transaction
+	groupSize = 4 << 20 // bytes after which no further append joins it
+
+	sqlBegin    = `BEGIN IMMEDIATE`
+	sqlCommit   = `COMMIT`
+	sqlRollback = `ROLLBACK`
+)
+
+// writer is the goroutine that writes, and what only it touches.
+type writer struct {
+	store   *Store
+	conn    *sqlite.Conn
+	lock    *os.File
+	now     func() instant.Time
+	space   space
+	queue   chan *request
+	stopped chan struct{}
+	failure atomic.Pointer[error] // of the last group, nil if it was committed
+
+	next     stream.Position // of the next event
+	recorded instant.Time    // of the last event
+	ownIDs   bool            // some stream has ids that stream.NewID did not make
+	wal      wal
+}
+
+// newWriter reads the end of the log. The caller starts run, and close follows.
+func newWriter(s *Store, conn *sqlite.Conn, lock *os.File, opts Options) (*writer, error) {
+	w := &writer{
+		store: s, conn: conn, lock: lock, now: opts.Now, space: newSpace(s.path, opts),
+		queue: make(chan *request, queueSize), stopped: make(chan struct{}),
+	}
+	head, err := queryInt(conn, sqlHead)
+	if err != nil {
+		return nil, unreadable(s.path, err)
+	}
+	recorded, err := queryInt(conn, `SELECT recorded_at FROM events ORDER BY position DESC LIMIT 1`)
+	if err != nil {
+		return nil, unreadable(s.path, err)
+	}
+	own, err := queryInt(conn, `SELECT EXISTS (SELECT 1 FROM own_ids)`)
+	if err != nil {
+		return nil, unreadable(s.path, err)
+	}
+	if err := errors.Join(s.types.load(conn), s.tail.load(conn)); err != nil {
+		return nil, unreadable(s.path, err)
+	}
+	w.next, w.recorded, w.ownIDs = stream.Position(head)+1, instant.Time(recorded), own == 1
+	s.head.Store(uint64(head))
+	return w, nil
+}
+
+// run commits what is appended until the store is closed.
+func (w *writer) run() {
+	defer close(w.stopped)
+	for {
+		select {
+		case r := <-w.queue:
+			w.commit(w.gather(r))
+		case <-w.store.closing:
+			for {
+				select {
+				case r := <-w.queue:
+					w.commit(w.gather(r))
+				default:
+					return
+				}
+			}
+		}
+	}
+}
+
+// gather takes first and what waits behind it. Those who were answered a moment ago get
+// their turn to append again, so that they are in this group and not all in the next.
+func (w *writer) gather(first *request) []*request {
+	var group []*request
+	bytes := 0
+	take := func(r *request) {
+		if r.state.CompareAndSwap(waiting, taken) {
+			group = append(group, r)
+			bytes += r.bytes
+		}
+	}
+	take(first)
+	for idle := 0; idle < 2 && len(group) < groupMax && bytes < groupSize; {
+		select {
+		case r := <-w.queue:
+			take(r)
+			idle = 0
+		default:
+			runtime.Gosched()
+			idle++
+		}
+	}
+	return group
+}
+
+// commit writes a group in one transaction and answers it.
+func (w *writer) commit(requests []*request) {
+	if len(requests) == 0 {
+		return
+	}
+	g := group{writer: w, next: w.next, recorded: max(w.recorded, min(w.now(), instant.Max))}
+	err := w.space.check()
+	if err == nil {
+		err = g.write(requests)
+		w.note(err)
+	}
+	if err == nil {
+		w.adopt(&g)
+	}
+	for _, r := range requests {
+		if err != nil {
+			r.res, r.err = stream.Appended{}, err
+		}
+		close(r.done)
+	}
+	w.maintain()
+}
+
+// note keeps err for writable to tell.
+func (w *writer) note(err error) {
+	if err == nil {
+		w.failure.Store(nil)
+		return
+	}
+	if !errors.Is(err, stream.ErrReadOnly) {
+		err = fmt.Errorf("%w: the last write: %w", stream.ErrReadOnly, err)
+	}
+	w.failure.Store(&err)
+}
+
+// adopt makes a committed group visible.
+func (w *writer) adopt(g *group) {
+	if g.next == w.next {
+		return
+	}
+	for name, id := range g.types {
+		w.store.types.add(id, name)
+	}
+	w.store.tail.add(g.runs)
+	w.next, w.recorded, w.ownIDs = g.next, g.recorded, g.ownIDs || w.ownIDs
+	w.wal.grew(g.bytes)
+	w.store.head.Store(uint64(w.next - 1))
+	w.store.news.fire()
+}
+
+// maintain does what can wait until the group is answered. Its errors can wait too: the
+// next group meets them, or tries again.
+func (w *writer) maintain() {
+	if n := w.store.tail.n; n >= tailMax {
+		if err := w.store.tail.flush(w.conn); err != nil {
+			w.note(writeError(err))
+		}
+		w.wal.grew(n * walPage)
+	}
+	w.wal.checkpoint(w.conn)
+}
+
+func (w *writer) writable() error {
+	if err := w.space.check(); err != nil {
+		return err
+	}
+	if err := w.failure.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// close leaves the file complete: nothing in the tail, nothing in the WAL.
+func (w *writer) close() error {
+	err := w.store.tail.flush(w.conn)
+	err = errors.Join(err, w.wal.truncate(w.conn), w.conn.Close(), w.lock.Close())
+	if err != nil {
+		return fmt.Errorf("sqlite: closing %s: %w", w.store.path, err)
+	}
+	return nil
+}
+
+// rollback leaves no transaction open. SQLite has ended it itself after some errors.
+func rollback(conn *sqlite.Conn) {
+	if !conn.AutocommitEnabled() {
+		exec(conn, sqlRollback)
+	}
+}
+
+// writeError says what went wrong, and whether it was for lack of space.
+func writeError(err error) error {
+	if sqlite.ErrCode(err).ToPrimary() == sqlite.ResultFull {
+		return fmt.Errorf("%w: the disk is full: make room: %w", stream.ErrReadOnly, err)
+	}
+	return fmt.Errorf("sqlite: writing: %w", err)
+}
