@@ -44,7 +44,7 @@ func (n *Network) startBtcd(ctx context.Context, miningAddr string) error {
 		return err
 	}
 	n.btcd = b
-	return b.proc.until(ctx, "btcd answers", func() error {
+	return b.proc.until(ctx, "btcd answers", func(ctx context.Context) error {
 		if err := b.connect(); err != nil {
 			return err
 		}

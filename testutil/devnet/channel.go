@@ -60,7 +60,7 @@ func (n *Network) openChannel(ctx context.Context) error {
 
 // connect connects bob to alice, unless they are connected.
 func (n *Network) connect(ctx context.Context) error {
-	return n.Bob.proc.until(ctx, "bob is connected to alice", func() error {
+	return n.Bob.proc.until(ctx, "bob is connected to alice", func(ctx context.Context) error {
 		peers, err := n.Bob.Lightning.ListPeers(ctx, &lnrpc.ListPeersRequest{})
 		if err != nil {
 			return err
@@ -80,21 +80,32 @@ func (n *Network) connect(ctx context.Context) error {
 // WaitChannel waits until both ends of the channel can pay, after a restart too:
 // it connects them by hand, which is sooner than they would.
 func (n *Network) WaitChannel(ctx context.Context) error {
-	return n.Bob.proc.until(ctx, "the channel is active", func() error {
+	return n.Bob.proc.until(ctx, "the channel is active", func(ctx context.Context) error {
 		if err := n.connect(ctx); err != nil {
 			return err
 		}
-		for _, d := range []*Node{n.Bob, n.Alice} {
-			channels, err := d.Lightning.ListChannels(ctx, &lnrpc.ListChannelsRequest{ActiveOnly: true})
-			if err != nil {
-				return err
-			}
-			if len(channels.Channels) == 0 {
-				return fmt.Errorf("%s has no active channel", d.Name)
-			}
+		return errors.Join(n.Bob.canPay(ctx), n.Alice.canPay(ctx))
+	})
+}
+
+// canPay is nil if the node has an active channel that its own router knows,
+// which it does a second later than it says that it is active.
+func (d *Node) canPay(ctx context.Context) error {
+	channels, err := d.Lightning.ListChannels(ctx, &lnrpc.ListChannelsRequest{ActiveOnly: true})
+	if err != nil {
+		return err
+	}
+	for _, c := range channels.Channels { // there is one at most
+		edge, err := d.Lightning.GetChanInfo(ctx, &lnrpc.ChanInfoRequest{ChanId: c.ChanId})
+		if err != nil {
+			return err
+		}
+		if edge.Node1Policy == nil || edge.Node2Policy == nil {
+			return fmt.Errorf("%s doesn't know the channel's policies", d.Name)
 		}
 		return nil
-	})
+	}
+	return fmt.Errorf("%s has no active channel", d.Name)
 }
 
 // Address returns a new on-chain address of the node.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -44,6 +45,8 @@ type Network struct {
 	btcd     *btcd
 	miner    *miner
 	others   []*Node // started locked
+
+	close func() error // once
 }
 
 // Start builds the nodes if need be, starts them and opens the channel; it takes
@@ -82,6 +85,7 @@ func start(ctx context.Context, opts Options) (*Network, error) {
 		return nil, err
 	}
 	n := &Network{opts: opts, binaries: opts.Binaries, data: data, nursery: newNursery(), ports: new(ports)}
+	n.close = sync.OnceValue(n.end)
 	if err := n.boot(ctx); err != nil {
 		return nil, errors.Join(err, n.Close())
 	}
@@ -173,8 +177,13 @@ func (n *Network) nodes() []*Node {
 	return nodes
 }
 
-// Close kills the nodes and removes their data.
-func (n *Network) Close() error {
+// Dir is the folder that holds all the network's data.
+func (n *Network) Dir() string { return n.data.path }
+
+// Close kills the nodes and removes their data. Another call changes nothing.
+func (n *Network) Close() error { return n.close() }
+
+func (n *Network) end() error {
 	var errs []error
 	for _, d := range n.nodes() {
 		errs = append(errs, d.Kill())

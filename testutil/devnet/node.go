@@ -80,11 +80,11 @@ func (d *Node) launch(ctx context.Context) error {
 	}
 	d.proc = proc
 	if d.Conn == nil {
-		if err := d.proc.until(ctx, d.Name+" has written its certificate", d.dial); err != nil {
+		if err := d.proc.until(ctx, d.Name+" has written its certificate", func(context.Context) error { return d.dial() }); err != nil {
 			return err
 		}
 	}
-	return d.proc.until(ctx, d.Name+" answers", func() error {
+	return d.proc.until(ctx, d.Name+" answers", func(ctx context.Context) error {
 		_, err := d.State.GetState(ctx, &lnrpc.GetStateRequest{})
 		return err
 	})
@@ -92,7 +92,7 @@ func (d *Node) launch(ctx context.Context) error {
 
 // WaitState waits for the node to be in state, or beyond it.
 func (d *Node) WaitState(ctx context.Context, state lnrpc.WalletState) error {
-	return d.proc.until(ctx, d.Name+" is "+state.String(), func() error {
+	return d.proc.until(ctx, d.Name+" is "+state.String(), func(ctx context.Context) error {
 		got, err := d.State.GetState(ctx, &lnrpc.GetStateRequest{})
 		if err != nil {
 			return err
@@ -118,7 +118,7 @@ func (d *Node) WaitSynced(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return d.proc.until(ctx, fmt.Sprintf("%s is at block %d", d.Name, height), func() error {
+	return d.proc.until(ctx, fmt.Sprintf("%s is at block %d", d.Name, height), func(ctx context.Context) error {
 		info, err := d.Lightning.GetInfo(ctx, &lnrpc.GetInfoRequest{})
 		if err != nil {
 			return err

@@ -129,8 +129,12 @@ func tail(path string, lines int) string {
 	return string(bytes.Join(all[max(0, len(all)-lines):], []byte("\n")))
 }
 
+// tryTime bounds one try, since a node that starts or stops may leave a call
+// without an answer for good.
+const tryTime = 5 * time.Second
+
 // until calls try until it returns nil, ctx ends, or p does. p may be nil.
-func (p *process) until(ctx context.Context, what string, try func() error) error {
+func (p *process) until(ctx context.Context, what string, try func(context.Context) error) error {
 	var ended <-chan struct{} // nil, which blocks, without a process
 	if p != nil {
 		ended = p.done
@@ -138,7 +142,9 @@ func (p *process) until(ctx context.Context, what string, try func() error) erro
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		err := try()
+		once, cancel := context.WithTimeout(ctx, tryTime)
+		err := try(once)
+		cancel()
 		if err == nil {
 			return nil
 		}
@@ -154,6 +160,6 @@ func (p *process) until(ctx context.Context, what string, try func() error) erro
 
 // Until polls until try returns nil or ctx ends, whose error then says what was
 // waited for and what try said last. Prefer lnd's streams where there is one.
-func Until(ctx context.Context, what string, try func() error) error {
+func Until(ctx context.Context, what string, try func(context.Context) error) error {
 	return (*process)(nil).until(ctx, what, try)
 }

@@ -1,0 +1,98 @@
+package devnet
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+
+	"github.com/lightningnetwork/lnd/lnrpc"
+	"github.com/lightningnetwork/lnd/lnrpc/invoicesrpc"
+)
+
+// Invoice adds an invoice; msat may be 0 for one without an amount. For all else
+// that an invoice can be there is d.Lightning.AddInvoice.
+func (d *Node) Invoice(ctx context.Context, msat int64, memo string) (*lnrpc.AddInvoiceResponse, error) {
+	return d.Lightning.AddInvoice(ctx, &lnrpc.Invoice{ValueMsat: msat, Memo: memo})
+}
+
+// AMPInvoice adds an invoice that [Node.PayAMP] can pay many times.
+func (d *Node) AMPInvoice(ctx context.Context, msat int64, memo string) (*lnrpc.AddInvoiceResponse, error) {
+	return d.Lightning.AddInvoice(ctx, &lnrpc.Invoice{ValueMsat: msat, Memo: memo, IsAmp: true})
+}
+
+// A Hold is an invoice whose payments are accepted and kept waiting, until they
+// are settled or cancelled by hand.
+type Hold struct {
+	PaymentRequest string
+	Hash           []byte
+	Preimage       []byte
+}
+
+// HoldInvoice adds a hold invoice.
+func (d *Node) HoldInvoice(ctx context.Context, msat int64, memo string) (*Hold, error) {
+	preimage := make([]byte, 32)
+	rand.Read(preimage)
+	hash := sha256.Sum256(preimage)
+	resp, err := d.Invoices.AddHoldInvoice(ctx, &invoicesrpc.AddHoldInvoiceRequest{
+		Hash: hash[:], ValueMsat: msat, Memo: memo,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &Hold{resp.PaymentRequest, hash[:], preimage}, nil
+}
+
+// Settle takes the payment that a hold invoice has accepted.
+func (d *Node) Settle(ctx context.Context, h *Hold) error {
+	_, err := d.Invoices.SettleInvoice(ctx, &invoicesrpc.SettleInvoiceMsg{Preimage: h.Preimage})
+	return err
+}
+
+// Cancel cancels an invoice by its hash, and gives back what it has accepted.
+func (d *Node) Cancel(ctx context.Context, hash []byte) error {
+	_, err := d.Invoices.CancelInvoice(ctx, &invoicesrpc.CancelInvoiceMsg{PaymentHash: hash})
+	return err
+}
+
+// WaitInvoice waits until the invoice with this hash is in state.
+func (d *Node) WaitInvoice(ctx context.Context, hash []byte, state lnrpc.Invoice_InvoiceState) (*lnrpc.Invoice, error) {
+	ctx, cancel := context.WithCancel(ctx) // ends the stream
+	defer cancel()
+	updates, err := d.Invoices.SubscribeSingleInvoice(ctx, &invoicesrpc.SubscribeSingleInvoiceRequest{RHash: hash})
+	if err != nil {
+		return nil, err
+	}
+	return recvUntil(updates.Recv, func(inv *lnrpc.Invoice) bool { return inv.State == state })
+}
+
+// SettledInvoices returns every invoice that was paid, in the order in which they
+// were added: the node's own account of what it got. An AMP invoice is among them
+// if one of its sets was settled, though lnd calls it open.
+func (d *Node) SettledInvoices(ctx context.Context) ([]*lnrpc.Invoice, error) {
+	const page = 1000
+	var settled []*lnrpc.Invoice
+	for offset := uint64(0); ; {
+		resp, err := d.Lightning.ListInvoices(ctx, &lnrpc.ListInvoiceRequest{IndexOffset: offset, NumMaxInvoices: page})
+		if err != nil {
+			return nil, err
+		}
+		for _, inv := range resp.Invoices {
+			if isSettled(inv) {
+				settled = append(settled, inv)
+			}
+		}
+		if len(resp.Invoices) < page {
+			return settled, nil
+		}
+		offset = resp.LastIndexOffset
+	}
+}
+
+func isSettled(inv *lnrpc.Invoice) bool {
+	for _, set := range inv.AmpInvoiceState {
+		if set.State == lnrpc.InvoiceHTLCState_SETTLED {
+			return true
+		}
+	}
+	return inv.State == lnrpc.Invoice_SETTLED
+}

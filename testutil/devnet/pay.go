@@ -1,0 +1,170 @@
+package devnet
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"maps"
+
+	"github.com/lightningnetwork/lnd/lnrpc"
+	"github.com/lightningnetwork/lnd/lnrpc/routerrpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+// keysendRecord is the TLV record that carries a keysend's preimage.
+const keysendRecord = 5482373484
+
+// payTimeoutSeconds bounds the search for a route. A payment that is accepted and
+// held may take longer.
+const payTimeoutSeconds = 30
+
+// A PayOption changes how a payment is sent.
+type PayOption func(*routerrpc.SendPaymentRequest)
+
+// InParts lets a payment be split into at most parts, and makes it be, as none
+// may be above shardMsat. Without it a payment is one HTLC.
+func InParts(parts uint32, shardMsat uint64) PayOption {
+	return func(r *routerrpc.SendPaymentRequest) { r.MaxParts, r.MaxShardSizeMsat = parts, shardMsat }
+}
+
+// WithPreimage gives a keysend its secret, so that two can have the same hash.
+func WithPreimage(preimage [32]byte) PayOption {
+	return func(r *routerrpc.SendPaymentRequest) { setKeysend(r, preimage[:]) }
+}
+
+// WithPaymentAddr has a spontaneous AMP payment name an AMP invoice.
+func WithPaymentAddr(addr []byte) PayOption {
+	return func(r *routerrpc.SendPaymentRequest) { r.PaymentAddr = addr }
+}
+
+// A PaymentFailed is the error of a payment that lnd tried and gave up.
+type PaymentFailed struct {
+	Payment *lnrpc.Payment
+}
+
+func (e *PaymentFailed) Error() string {
+	return "payment failed: " + e.Payment.FailureReason.String()
+}
+
+// Pay pays what an invoice asks, and returns once the payee has settled it.
+func (d *Node) Pay(ctx context.Context, bolt11 string, opts ...PayOption) (*lnrpc.Payment, error) {
+	return d.send(ctx, &routerrpc.SendPaymentRequest{PaymentRequest: bolt11}, opts)
+}
+
+// PayAmount pays msat for an invoice: one without an amount, or more or less than
+// it asks, which lnd itself would refuse to send.
+func (d *Node) PayAmount(ctx context.Context, bolt11 string, msat int64, opts ...PayOption) (*lnrpc.Payment, error) {
+	inv, err := d.Lightning.DecodePayReq(ctx, &lnrpc.PayReqString{PayReq: bolt11})
+	if err != nil {
+		return nil, err
+	}
+	req := &routerrpc.SendPaymentRequest{AmtMsat: msat}
+	if inv.NumMsat == 0 {
+		req.PaymentRequest = bolt11
+		return d.send(ctx, req, opts)
+	}
+	if req.Dest, err = hex.DecodeString(inv.Destination); err != nil {
+		return nil, err
+	}
+	if req.PaymentHash, err = hex.DecodeString(inv.PaymentHash); err != nil {
+		return nil, err
+	}
+	req.PaymentAddr = inv.PaymentAddr
+	req.FinalCltvDelta = int32(inv.CltvExpiry)
+	for bit := range maps.Keys(inv.Features) {
+		req.DestFeatures = append(req.DestFeatures, lnrpc.FeatureBit(bit))
+	}
+	return d.send(ctx, req, opts)
+}
+
+// Keysend pays msat to a node that gave no invoice, with records beside.
+func (d *Node) Keysend(ctx context.Context, pubkey string, msat int64, records map[uint64][]byte, opts ...PayOption) (*lnrpc.Payment, error) {
+	req, err := spontaneous(pubkey, msat, records)
+	if err != nil {
+		return nil, err
+	}
+	preimage := make([]byte, 32)
+	rand.Read(preimage)
+	setKeysend(req, preimage)
+	return d.send(ctx, req, opts)
+}
+
+// PayAMP pays an AMP invoice, which can be paid many times. msat is 0 if the
+// invoice says an amount.
+func (d *Node) PayAMP(ctx context.Context, bolt11 string, msat int64, opts ...PayOption) (*lnrpc.Payment, error) {
+	return d.send(ctx, &routerrpc.SendPaymentRequest{PaymentRequest: bolt11, AmtMsat: msat, Amp: true}, opts)
+}
+
+// SendAMP pays msat by AMP to a node that gave no invoice, with records beside.
+func (d *Node) SendAMP(ctx context.Context, pubkey string, msat int64, records map[uint64][]byte, opts ...PayOption) (*lnrpc.Payment, error) {
+	req, err := spontaneous(pubkey, msat, records)
+	if err != nil {
+		return nil, err
+	}
+	req.Amp = true
+	return d.send(ctx, req, opts)
+}
+
+func spontaneous(pubkey string, msat int64, records map[uint64][]byte) (*routerrpc.SendPaymentRequest, error) {
+	dest, err := hex.DecodeString(pubkey)
+	if err != nil {
+		return nil, fmt.Errorf("pubkey %q: %w", pubkey, err)
+	}
+	req := &routerrpc.SendPaymentRequest{Dest: dest, AmtMsat: msat, DestCustomRecords: map[uint64][]byte{}}
+	maps.Copy(req.DestCustomRecords, records)
+	return req, nil
+}
+
+func setKeysend(req *routerrpc.SendPaymentRequest, preimage []byte) {
+	hash := sha256.Sum256(preimage)
+	req.PaymentHash = hash[:]
+	req.DestCustomRecords[keysendRecord] = preimage
+	req.DestFeatures = []lnrpc.FeatureBit{lnrpc.FeatureBit_TLV_ONION_OPT}
+}
+
+// ForgetPayment makes the node forget that it paid a hash, which it would refuse
+// to pay again.
+func (d *Node) ForgetPayment(ctx context.Context, hash []byte) error {
+	_, err := d.Lightning.DeletePayment(ctx, &lnrpc.DeletePaymentRequest{PaymentHash: hash})
+	return err
+}
+
+func (d *Node) send(ctx context.Context, req *routerrpc.SendPaymentRequest, opts []PayOption) (*lnrpc.Payment, error) {
+	req.MaxParts = 1
+	req.TimeoutSeconds = payTimeoutSeconds
+	req.NoInflightUpdates = true
+	for _, opt := range opts {
+		opt(req)
+	}
+	payment, err := d.sendOnce(ctx, req)
+	// lnd pays a hash once; a keysend with a given preimage says that it is meant.
+	if status.Code(err) == codes.AlreadyExists && req.DestCustomRecords[keysendRecord] != nil {
+		if err := d.ForgetPayment(ctx, req.PaymentHash); err != nil {
+			return nil, err
+		}
+		return d.sendOnce(ctx, req)
+	}
+	return payment, err
+}
+
+func (d *Node) sendOnce(ctx context.Context, req *routerrpc.SendPaymentRequest) (*lnrpc.Payment, error) {
+	ctx, cancel := context.WithCancel(ctx) // ends the stream
+	defer cancel()
+	updates, err := d.Router.SendPaymentV2(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	payment, err := recvUntil(updates.Recv, func(p *lnrpc.Payment) bool {
+		return p.Status == lnrpc.Payment_SUCCEEDED || p.Status == lnrpc.Payment_FAILED
+	})
+	if err != nil {
+		return nil, err
+	}
+	if payment.Status == lnrpc.Payment_FAILED {
+		return payment, &PaymentFailed{payment}
+	}
+	return payment, nil
+}

@@ -1,0 +1,79 @@
+package devnet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"testing"
+	"time"
+)
+
+// shared is the one network of a test binary.
+var shared struct {
+	mu  sync.Mutex
+	net *Network
+	err error // of its start, which isn't tried twice
+}
+
+// mendTime bounds what Shared does to a network that runs; a first build may take
+// as long as the test binary may.
+const mendTime = time.Minute
+
+// Shared returns the network that all tests of the binary share, and starts it
+// for the first of them. What an earlier test did to the nodes is mended, but
+// invoices, payments and blocks stay: count from what you find.
+//
+// It ends with the binary; [Run] in TestMain makes that orderly.
+func Shared(t testing.TB) *Network {
+	t.Helper()
+	shared.mu.Lock()
+	defer shared.mu.Unlock()
+	if shared.net == nil && shared.err == nil {
+		shared.net, shared.err = Start(context.Background(), Options{Progress: os.Stderr})
+	}
+	if shared.err != nil {
+		t.Fatal(shared.err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), mendTime)
+	defer cancel()
+	if err := shared.net.Mend(ctx); err != nil {
+		t.Fatal(err)
+	}
+	return shared.net
+}
+
+// Run is a TestMain: it runs the tests and then closes the shared network.
+func Run(m *testing.M) {
+	code := m.Run()
+	shared.mu.Lock()
+	defer shared.mu.Unlock()
+	if shared.net != nil {
+		if err := shared.net.Close(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = max(code, 1)
+		}
+	}
+	os.Exit(code)
+}
+
+// Mend thaws and starts what is frozen or dead of alice and bob, and waits until
+// their channel is active. It does nothing to a network that is well.
+func (n *Network) Mend(ctx context.Context) error {
+	for _, d := range []*Node{n.Alice, n.Bob} {
+		if err := d.Thaw(); err != nil {
+			return err
+		}
+		if d.Running() {
+			continue
+		}
+		if err := d.Restart(ctx); err != nil {
+			return err
+		}
+	}
+	if !n.btcd.proc.running() {
+		return errors.New("btcd has ended: a network can't be mended without its chain")
+	}
+	return n.WaitChannel(ctx)
+}
