@@ -1,0 +1,316 @@
+// Package desk takes the requests of payers, holders and operators and turns each into
+// commands: it quotes, opens resources, asks the wallet for invoices, and answers only
+// what the log holds durably.
+package desk
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base32"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"io"
+	"sync"
+
+	"sandglass/domain/instant"
+	"sandglass/domain/money"
+	"sandglass/domain/payment"
+	"sandglass/domain/plan"
+	"sandglass/domain/resource"
+	"sandglass/domain/stream"
+)
+
+// Errors of the desk. Nothing was changed.
+var (
+	ErrStarting    = errors.New("desk: starting: the wallet has not been read yet; try again in a moment")
+	ErrTooManyOpen = errors.New("desk: too many open invoices or unpaid orders: pay one, or wait until one expires")
+	ErrWallet      = errors.New("desk: the wallet gives no invoice now; try again later")
+	ErrInvalid     = errors.New("desk: invalid request")
+)
+
+// Wallet makes invoices.
+type Wallet interface {
+	Invoice(ctx context.Context, amount money.Msat, memo string, expiry instant.Millis) (payment.Invoice, error)
+}
+
+// Views are the read models that the desk looks things up in.
+type Views interface {
+	Plan(name string) (plan.State, bool)
+	Resource(id string) (resource.State, stream.Revision, bool)
+	PaymentsOf(resource string) []payment.State
+	OpenCount() int
+	Counts() map[resource.Status]int
+	WaitFor(context.Context, stream.Position) error
+}
+
+// Plans executes commands on plans.
+type Plans = stream.Handler[plan.State, plan.Command, plan.Event]
+
+// Limits bound what strangers can make grow.
+type Limits struct {
+	OpenPerResource int            // open invoices of one resource
+	Open            int            // open invoices in all
+	Awaiting        int            // orders that were never paid
+	Expiry          instant.Millis // of an invoice
+}
+
+// Desk takes requests. All fields are set by who makes it.
+type Desk struct {
+	Plans     *Plans
+	Payments  *payment.Payments
+	Resources *payment.Resources
+	Booker    *payment.Booker
+	Wallet    Wallet
+	Views     Views
+	Now       func() instant.Time
+	Random    io.Reader
+	Gap       resource.When   // the policy for gaps; its At is not used
+	Swept     <-chan struct{} // closed after the first sweep of the wallet
+	Limits    Limits
+
+	locks [256]sync.Mutex // by resource: one invoice is asked for at a time
+	seed  maphash.Seed
+	once  sync.Once
+}
+
+// Quote is what a plan gives for an amount, or asks for a time.
+type Quote struct {
+	Plan   string
+	Price  money.Price
+	Amount money.Msat
+	Time   instant.Millis
+}
+
+// Quote prices a time or an amount, of which exactly one is not zero. It changes nothing.
+func (d *Desk) Quote(name string, time instant.Millis, amount money.Msat) (Quote, error) {
+	p, ok := d.Views.Plan(name)
+	switch {
+	case !ok:
+		return Quote{}, fmt.Errorf("%w: %q", plan.ErrUnknown, name)
+	case !p.OnOffer:
+		return Quote{}, fmt.Errorf("%w: %q", plan.ErrWithdrawn, name)
+	}
+	return quote(&p, p.Terms.Price, time, amount)
+}
+
+func quote(p *plan.State, price money.Price, time instant.Millis, amount money.Msat) (q Quote, err error) {
+	q = Quote{Plan: p.Name, Price: price, Amount: amount, Time: time}
+	switch {
+	case (time == 0) == (amount == 0) || time < 0 || amount < 0:
+		return q, fmt.Errorf("%w: give time_ms or amount_msat, one of them, above 0", ErrInvalid)
+	case time > 0:
+		q.Amount, err = price.CostOf(min(time, money.MaxTime))
+	default:
+		q.Time, err = price.TimeFor(amount)
+	}
+	if err == nil && (q.Time < p.Min || q.Time > p.Max) {
+		err = fmt.Errorf("%d ms", q.Time)
+	}
+	if err != nil {
+		least, _ := price.CostOf(p.Min)
+		most, _ := price.CostOf(p.Max)
+		return q, fmt.Errorf("%w: %w: one payment on plan %q buys %d to %d ms, for %d to %d msat", plan.ErrBounds, err, p.Name, p.Min, p.Max, least, most)
+	}
+	return q, nil
+}
+
+// OrderRequest asks for a resource that is yet to be made.
+type OrderRequest struct {
+	Plan   string
+	Time   instant.Millis // or Amount
+	Amount money.Msat
+	ID     string // chosen by the caller, or empty
+	// IdempotencyKey names the request: sent again it gives the same order. It is a
+	// secret, since the holder key follows from it.
+	IdempotencyKey string
+}
+
+// Order is a resource that waits for its payment.
+type Order struct {
+	Resource  resource.State
+	HolderKey string        // pauses, resumes and releases; empty where only its first caller may know it
+	Payment   payment.State // zero once the resource was paid
+	Position  stream.Position
+	New       bool
+}
+
+// Order opens a resource and asks the wallet for its invoice. The same key or id with
+// the same content gives the same order; with other content it is [resource.ErrExists].
+func (d *Desk) Order(ctx context.Context, meta stream.Meta, r OrderRequest) (Order, error) {
+	id, holder, err := d.names(r)
+	if err != nil {
+		return Order{}, err
+	}
+	if err := d.started(); err != nil {
+		return Order{}, err
+	}
+	defer d.lock(id)()
+	o, err := d.open(ctx, meta, r, id, holder)
+	if err != nil {
+		return Order{}, err
+	}
+	if o.Resource.Status == resource.StatusAwaiting {
+		q, err := d.priced(o.Resource, r.Time, r.Amount)
+		if err != nil {
+			return Order{}, err
+		}
+		if o.Payment, o.Position, err = d.invoice(ctx, meta, id, q); err != nil {
+			return Order{}, err
+		}
+	}
+	if Holds(o.Resource, holder) {
+		o.HolderKey = holder
+	}
+	return o, nil
+}
+
+// open executes the Open of an order, or finds that it was executed before.
+func (d *Desk) open(ctx context.Context, meta stream.Meta, r OrderRequest, id, holder string) (Order, error) {
+	c := resource.Open{When: d.when(), Plan: r.Plan, Holder: HashKey(holder), Request: requestHash(r)}
+	before, err := d.Resources.Load(ctx, id)
+	if err != nil {
+		return Order{}, err
+	}
+	if before.State.Status == resource.StatusNone {
+		if _, err := d.Quote(r.Plan, r.Time, r.Amount); err != nil {
+			return Order{}, err
+		}
+		if d.Views.Counts()[resource.StatusAwaiting] >= d.Limits.Awaiting {
+			return Order{}, ErrTooManyOpen
+		}
+		p, _ := d.Views.Plan(r.Plan)
+		c.Terms, c.Enforcer = p.Terms, p.Enforcer
+	}
+	out, err := d.Resources.Execute(ctx, id, meta, c)
+	if err != nil {
+		return Order{}, err
+	}
+	if err := d.Views.WaitFor(ctx, out.Position); err != nil {
+		return Order{}, err
+	}
+	return Order{Resource: out.State, Position: out.Position, New: out.Events > 0}, nil
+}
+
+// Pay asks the wallet for another invoice of a resource. An open one of the same
+// amount that lasts for at least half its time is given again.
+func (d *Desk) Pay(ctx context.Context, meta stream.Meta, id string, time instant.Millis, amount money.Msat) (payment.State, stream.Position, error) {
+	if err := d.started(); err != nil {
+		return payment.State{}, 0, err
+	}
+	defer d.lock(id)()
+	out, err := d.Resources.Load(ctx, id)
+	switch {
+	case err != nil:
+		return payment.State{}, 0, err
+	case out.State.Status == resource.StatusNone:
+		return payment.State{}, 0, resource.ErrNotOpened
+	case out.State.Status == resource.StatusReleased:
+		return payment.State{}, 0, resource.ErrReleased
+	}
+	q, err := d.priced(out.State, time, amount)
+	if err != nil {
+		return payment.State{}, 0, err
+	}
+	return d.invoice(ctx, meta, id, q)
+}
+
+// priced quotes at the resource's own price, within the bounds of its plan.
+func (d *Desk) priced(s resource.State, time instant.Millis, amount money.Msat) (Quote, error) {
+	p, ok := d.Views.Plan(s.Plan)
+	if !ok {
+		return Quote{}, fmt.Errorf("%w: %q", plan.ErrUnknown, s.Plan)
+	}
+	return quote(&p, s.Terms.Price, time, amount)
+}
+
+// invoice gives an open invoice for q, or makes one. The caller holds the lock of id.
+func (d *Desk) invoice(ctx context.Context, meta stream.Meta, id string, q Quote) (payment.State, stream.Position, error) {
+	now := d.Now()
+	open := d.Views.PaymentsOf(id)
+	for _, p := range open {
+		if p.Status == payment.StatusRequested && p.Asked == q.Amount && p.Price == q.Price && p.Expiry.Sub(now) > d.Limits.Expiry/2 {
+			return p, 0, nil
+		}
+	}
+	if len(open) >= d.Limits.OpenPerResource || d.Views.OpenCount() >= d.Limits.Open {
+		return payment.State{}, 0, ErrTooManyOpen
+	}
+	inv, err := d.Wallet.Invoice(ctx, q.Amount, "sandglass "+id, d.Limits.Expiry)
+	if err != nil {
+		return payment.State{}, 0, fmt.Errorf("%w: %w", ErrWallet, err)
+	}
+	out, err := d.Payments.Execute(ctx, inv.Key, meta, payment.Request{Requested: payment.Requested{
+		At: payment.At{At: d.Now()}, Resource: id, Amount: q.Amount, Price: q.Price, Expiry: inv.Expiry, Invoice: inv.Request,
+	}})
+	if err != nil {
+		return payment.State{}, 0, err // the invoice was shown to nobody, and will expire
+	}
+	return out.State, out.Position, d.Views.WaitFor(ctx, out.Position)
+}
+
+// names returns the id of the order and its holder key. Both follow from the
+// idempotency key, if there is one, else they are random.
+func (d *Desk) names(r OrderRequest) (id, holder string, err error) {
+	seed := []byte(r.IdempotencyKey)
+	if len(seed) == 0 {
+		seed = make([]byte, 32)
+		if _, err := io.ReadFull(d.Random, seed); err != nil {
+			return "", "", fmt.Errorf("desk: reading random bytes: %w", err)
+		}
+	} else if len(seed) < 20 || len(seed) > 128 {
+		return "", "", fmt.Errorf("%w: an Idempotency-Key is a random secret of 20 to 128 characters, such as a UUID", ErrInvalid)
+	}
+	id = r.ID
+	if id == "" {
+		id = derive("order", seed)[:20]
+	}
+	return id, derive("holder", seed), plan.CheckName(id)
+}
+
+// derive returns 256 bits that follow from a secret for one purpose, in letters and
+// digits that are hard to mistake.
+func derive(purpose string, seed []byte) string {
+	sum := sha256.Sum256(append([]byte("sandglass "+purpose+"\x00"), seed...))
+	return base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding).EncodeToString(sum[:])
+}
+
+func requestHash(r OrderRequest) [16]byte {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s\x00%d\x00%d", r.Plan, r.Time, r.Amount))
+	return [16]byte(sum[:16])
+}
+
+// HashKey returns what is stored of a holder key: the first 128 bits of its SHA-256.
+func HashKey(key string) [16]byte {
+	sum := sha256.Sum256([]byte(key))
+	return [16]byte(sum[:16])
+}
+
+// Holds says in constant time whether key is the holder key of s.
+func Holds(s resource.State, key string) bool {
+	h := HashKey(key)
+	return subtle.ConstantTimeCompare(h[:], s.Holder[:]) == 1
+}
+
+func (d *Desk) when() resource.When {
+	w := d.Gap
+	w.At = d.Now()
+	return w
+}
+
+func (d *Desk) started() error {
+	select {
+	case <-d.Swept:
+		return nil
+	default:
+		return ErrStarting
+	}
+}
+
+func (d *Desk) lock(id string) (unlock func()) {
+	d.once.Do(func() { d.seed = maphash.MakeSeed() })
+	m := &d.locks[maphash.String(d.seed, id)%uint64(len(d.locks))]
+	m.Lock()
+	return m.Unlock
+}

@@ -1,0 +1,140 @@
+// Package meter makes time pass: it settles each resource when its next deadline is
+// due, be that a debit, a warning, an exhaustion or a release.
+//
+// There is one timer for all resources, set to the earliest deadline. What a deadline
+// brings is decided by the package resource, at computed instants, so that a meter that
+// is late, or was dead for a week, charges nothing more and nothing less.
+package meter
+
+import (
+	"context"
+	"time"
+
+	"sandglass/domain/instant"
+	"sandglass/domain/payment"
+	"sandglass/domain/resource"
+	"sandglass/domain/stream"
+)
+
+const (
+	batch    = 1024             // resources settled before the deadlines are asked again
+	parallel = 128              // appends under way at once, which the store commits in groups
+	look     = 30 * time.Second // the longest sleep: the wall clock may jump under a timer
+	retry    = time.Second      // the pause after an error, such as a full disk
+)
+
+// Deadlines is the read model that the meter follows.
+type Deadlines interface {
+	NextDeadline() (id string, at instant.Time, ok bool)
+	Due(now instant.Time, limit int) []string
+	DeadlineMoved() <-chan struct{}
+	WaitFor(context.Context, stream.Position) error
+}
+
+// Meter settles what is due.
+type Meter struct {
+	Resources *payment.Resources
+	Deadlines Deadlines
+	Now       func() instant.Time
+	Gap       resource.When // the policy for gaps; its At is not used
+	// Ready is closed when the log is folded and the first sweep of the wallet is done:
+	// until then nothing is exhausted, suspended or released.
+	Ready []<-chan struct{}
+	// Failed is told of each error; the meter then tries again.
+	Failed func(id string, err error)
+	// Settled is told after each round how many resources were settled, and how late the
+	// most urgent of them was.
+	Settled func(n int, late instant.Millis)
+}
+
+// Run settles until ctx ends, and then returns nil.
+func (m *Meter) Run(ctx context.Context) error {
+	for _, ready := range m.Ready {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ready:
+		}
+	}
+	for ctx.Err() == nil {
+		now := m.Now()
+		wait := m.untilNext(now)
+		if due := m.Deadlines.Due(now, batch); len(due) > 0 {
+			_, first, _ := m.Deadlines.NextDeadline()
+			wait = 0
+			if !m.settle(ctx, now, due) {
+				wait = retry
+			} else {
+				m.Settled(len(due), now.Sub(first))
+			}
+		}
+		m.sleep(ctx, wait)
+	}
+	return nil
+}
+
+func (m *Meter) untilNext(now instant.Time) time.Duration {
+	_, at, ok := m.Deadlines.NextDeadline()
+	if !ok {
+		return look
+	}
+	return min(look, max(0, at.Sub(now)).Std())
+}
+
+func (m *Meter) sleep(ctx context.Context, d time.Duration) {
+	if d == 0 {
+		return
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	moved := m.Deadlines.DeadlineMoved()
+	if d == retry {
+		moved = nil // an error is waited out
+	}
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	case <-moved:
+	}
+}
+
+// settle settles the resources, earliest deadline first, and waits until the deadlines
+// know of it. It reports whether all went well.
+func (m *Meter) settle(ctx context.Context, now instant.Time, ids []string) bool {
+	type result struct {
+		id  string
+		pos stream.Position
+		err error
+	}
+	work, results := make(chan string), make(chan result, len(ids))
+	workers := min(parallel, len(ids))
+	for range workers {
+		go func() {
+			for id := range work {
+				pos, err := m.one(ctx, now, id)
+				results <- result{id, pos, err}
+			}
+		}()
+	}
+	for _, id := range ids {
+		work <- id
+	}
+	close(work)
+	ok, last := true, stream.Position(0)
+	for range ids {
+		r := <-results
+		last = max(last, r.pos)
+		if r.err != nil && ctx.Err() == nil {
+			ok = false
+			m.Failed(r.id, r.err)
+		}
+	}
+	return m.Deadlines.WaitFor(ctx, last) == nil && ok
+}
+
+func (m *Meter) one(ctx context.Context, now instant.Time, id string) (stream.Position, error) {
+	when := m.Gap
+	when.At = now
+	out, err := m.Resources.Execute(ctx, id, stream.Meta{Actor: "meter"}, resource.Settle{When: when})
+	return out.Position, err
+}
