@@ -107,6 +107,13 @@ func (v *Views) OpenPayments() []payment.State {
 	return oldestFirst(open)
 }
 
+// OpenCount returns how many payments are requested or settled.
+func (v *Views) OpenCount() int {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return len(v.payments.open) - len(v.payments.unallocated)
+}
+
 // PaymentsOf returns the payments meant for a resource that are requested, settled or
 // unallocated, oldest first.
 func (v *Views) PaymentsOf(resource string) []payment.State {

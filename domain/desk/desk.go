@@ -227,14 +227,17 @@ func (d *Desk) priced(s resource.State, time instant.Millis, amount money.Msat) 
 
 // invoice gives an open invoice for q, or makes one. The caller holds the lock of id.
 func (d *Desk) invoice(ctx context.Context, meta stream.Meta, id string, q Quote) (payment.State, stream.Position, error) {
-	now := d.Now()
-	open := d.Views.PaymentsOf(id)
-	for _, p := range open {
-		if p.Status == payment.StatusRequested && p.Asked == q.Amount && p.Price == q.Price && p.Expiry.Sub(now) > d.Limits.Expiry/2 {
+	now, open := d.Now(), 0
+	for _, p := range d.Views.PaymentsOf(id) {
+		if p.Status != payment.StatusRequested {
+			continue
+		}
+		if p.Asked == q.Amount && p.Price == q.Price && p.Expiry.Sub(now) > d.Limits.Expiry/2 {
 			return p, 0, nil
 		}
+		open++
 	}
-	if len(open) >= d.Limits.OpenPerResource || d.Views.OpenCount() >= d.Limits.Open {
+	if open >= d.Limits.OpenPerResource || d.Views.OpenCount() >= d.Limits.Open {
 		return payment.State{}, 0, ErrTooManyOpen
 	}
 	inv, err := d.Wallet.Invoice(ctx, q.Amount, "sandglass "+id, d.Limits.Expiry)
