@@ -18,17 +18,17 @@ const rpcUser, rpcPass = "dev", "dev"
 
 // A btcd is the chain: a node on regtest and its JSON-RPC.
 type btcd struct {
-	proc     *process
-	dir      string
-	rpc, p2p string
-	cert     string
-	http     *http.Client
+	BtcdInfo
+	proc *process
+	dir  string
+	p2p  string
+	http *http.Client
 }
 
 func (n *Network) startBtcd(ctx context.Context, miningAddr string) error {
-	b := &btcd{dir: filepath.Join(n.data.path, "btcd")}
-	b.cert = filepath.Join(b.dir, "rpc.cert")
-	if err := n.ports.take(&b.rpc, &b.p2p); err != nil {
+	b := &btcd{dir: filepath.Join(n.dir, "btcd"), BtcdInfo: BtcdInfo{User: rpcUser, Pass: rpcPass}}
+	b.Cert = filepath.Join(b.dir, "rpc.cert")
+	if err := n.ports.take(&b.RPC, &b.p2p); err != nil {
 		return err
 	}
 	if err := os.Mkdir(b.dir, 0o700); err != nil {
@@ -57,8 +57,8 @@ func (b *btcd) flags(conf, miningAddr string) []string {
 	return []string{
 		"--regtest", "--configfile=" + conf,
 		"--datadir=" + filepath.Join(b.dir, "data"), "--logdir=" + filepath.Join(b.dir, "logs"),
-		"--rpcuser=" + rpcUser, "--rpcpass=" + rpcPass, "--rpclisten=" + b.rpc, "--listen=" + b.p2p,
-		"--rpccert=" + b.cert, "--rpckey=" + filepath.Join(b.dir, "rpc.key"),
+		"--rpcuser=" + b.User, "--rpcpass=" + b.Pass, "--rpclisten=" + b.RPC, "--listen=" + b.p2p,
+		"--rpccert=" + b.Cert, "--rpckey=" + filepath.Join(b.dir, "rpc.key"),
 		"--miningaddr=" + miningAddr, "--txindex", "--trickleinterval=50ms",
 		"--nobanning", "--nostalldetect", "--nodnsseed", "--blockprioritysize=0",
 		"--rpcmaxwebsockets=100", "--rpcmaxclients=100", "--debuglevel=info",
@@ -67,7 +67,7 @@ func (b *btcd) flags(conf, miningAddr string) []string {
 
 // connect makes the client once btcd has written its certificate.
 func (b *btcd) connect() error {
-	pem, err := os.ReadFile(b.cert)
+	pem, err := os.ReadFile(b.Cert)
 	if err != nil {
 		return err
 	}
@@ -91,11 +91,11 @@ func (b *btcd) call(ctx context.Context, result any, method string, params ...an
 	if err != nil {
 		return err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+b.rpc, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+b.RPC, bytes.NewReader(body))
 	if err != nil {
 		return err
 	}
-	req.SetBasicAuth(rpcUser, rpcPass)
+	req.SetBasicAuth(b.User, b.Pass)
 	resp, err := b.http.Do(req)
 	if err != nil {
 		return fmt.Errorf("btcd %s: %w", method, err)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/lightningnetwork/lnd/lnrpc"
@@ -103,12 +104,29 @@ func (n *Network) bakeDaemonMacaroons(ctx context.Context) error {
 	return nil
 }
 
+// The settings of a daemon on alice.
+const (
+	envAddr  = "SANDGLASS_LND_ADDR"
+	envCert  = "SANDGLASS_LND_TLS_CERT"
+	envWatch = "SANDGLASS_LND_WATCH_MACAROON"
+	envIssue = "SANDGLASS_LND_ISSUE_MACAROON"
+)
+
 // Env returns the settings of a daemon that watches alice, as NAME=VALUE.
 func (n *Network) Env() []string {
-	return []string{
-		"SANDGLASS_LND_ADDR=" + n.Alice.GRPC,
-		"SANDGLASS_LND_TLS_CERT=" + n.Alice.TLSCert,
-		"SANDGLASS_LND_WATCH_MACAROON=" + n.WatchMacaroon,
-		"SANDGLASS_LND_ISSUE_MACAROON=" + n.IssueMacaroon,
+	var env []string
+	for name, value := range n.env() {
+		env = append(env, name+"="+value)
+	}
+	slices.Sort(env)
+	return env
+}
+
+func (n *Network) env() map[string]string {
+	return map[string]string{
+		envAddr:  n.Alice.GRPC,
+		envCert:  n.Alice.TLSCert,
+		envWatch: n.WatchMacaroon,
+		envIssue: n.IssueMacaroon,
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/btcsuite/btcd/btcec/v2"
@@ -75,6 +76,23 @@ func (m *miner) send(ctx context.Context, addr string, sats ...int64) (string, e
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	for {
+		id, err := m.spend(ctx, script, sats)
+		// Another process that is attached may have spent a coin, in a transaction
+		// that no block holds yet. Each try takes other coins, so this ends.
+		if err == nil || !isTaken(err) {
+			return id, err
+		}
+	}
+}
+
+// isTaken says whether btcd refused a transaction for another with the same coins,
+// or for the very same one: signing twice gives the same bytes.
+func isTaken(err error) bool {
+	return strings.Contains(err.Error(), "already spent") || strings.Contains(err.Error(), "already have transaction")
+}
+
+func (m *miner) spend(ctx context.Context, script []byte, sats []int64) (string, error) {
 	tx := wire.NewMsgTx(2)
 	need := int64(minerFeeSat)
 	for _, sat := range sats {
@@ -131,16 +149,29 @@ func (m *miner) take(ctx context.Context) (coin, error) {
 	if err != nil {
 		return coin{}, err
 	}
-	if m.next > tip-int(chaincfg.RegressionNetParams.CoinbaseMaturity) {
-		return coin{}, errors.New("the miner has no ripe coins left: mine more blocks")
+	for m.next <= tip-int(chaincfg.RegressionNetParams.CoinbaseMaturity) {
+		c, unspent, err := m.coinbase(ctx, m.next)
+		if err != nil {
+			return coin{}, err
+		}
+		m.next++
+		if unspent {
+			return c, nil
+		}
 	}
-	block, err := m.block(ctx, m.next)
+	return coin{}, errors.New("the miner has no ripe coins left: mine more blocks")
+}
+
+func (m *miner) coinbase(ctx context.Context, height int) (c coin, unspent bool, err error) {
+	block, err := m.block(ctx, height)
 	if err != nil {
-		return coin{}, err
+		return coin{}, false, err
 	}
-	m.next++
-	coinbase := block.Transactions[0]
-	return coin{wire.OutPoint{Hash: coinbase.TxHash()}, coinbase.TxOut[0].Value}, nil
+	tx := block.Transactions[0]
+	c = coin{wire.OutPoint{Hash: tx.TxHash()}, tx.TxOut[0].Value}
+	var out *struct{} // null once it is spent
+	err = m.btcd.call(ctx, &out, "gettxout", c.outpoint.Hash.String(), 0, false)
+	return c, out != nil, err
 }
 
 func (m *miner) block(ctx context.Context, height int) (*wire.MsgBlock, error) {

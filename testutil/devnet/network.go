@@ -39,7 +39,8 @@ type Network struct {
 
 	opts     Options
 	binaries Binaries
-	data     *dataDir
+	dir      string
+	data     *dataDir // nil, as the next two, if another process runs the network
 	nursery  *nursery
 	ports    *ports
 	btcd     *btcd
@@ -50,7 +51,7 @@ type Network struct {
 }
 
 // Start builds the nodes if need be, starts them and opens the channel; it takes
-// about 7 seconds once they are built. ctx is for that time only: the network
+// some 4 to 10 seconds once they are built. ctx is for that time only: the network
 // runs until Close, or until this process ends, however it ends.
 func Start(ctx context.Context, opts Options) (*Network, error) {
 	if opts.Progress == nil {
@@ -84,7 +85,7 @@ func start(ctx context.Context, opts Options) (*Network, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &Network{opts: opts, binaries: opts.Binaries, data: data, nursery: newNursery(), ports: new(ports)}
+	n := &Network{opts: opts, binaries: opts.Binaries, dir: data.path, data: data, nursery: newNursery(), ports: new(ports)}
 	n.close = sync.OnceValue(n.end)
 	if err := n.boot(ctx); err != nil {
 		return nil, errors.Join(err, n.Close())
@@ -151,7 +152,7 @@ func (n *Network) Mine(ctx context.Context, blocks int) error {
 		return err
 	}
 	for _, d := range n.nodes() {
-		if !d.Running() || d.Pubkey == "" {
+		if d.proc != nil && !d.Running() || d.Pubkey == "" {
 			continue
 		}
 		if err := d.WaitSynced(ctx); err != nil {
@@ -178,7 +179,7 @@ func (n *Network) nodes() []*Node {
 }
 
 // Dir is the folder that holds all the network's data.
-func (n *Network) Dir() string { return n.data.path }
+func (n *Network) Dir() string { return n.dir }
 
 // Close kills the nodes and removes their data. Another call changes nothing.
 func (n *Network) Close() error { return n.close() }
@@ -186,15 +187,25 @@ func (n *Network) Close() error { return n.close() }
 func (n *Network) end() error {
 	var errs []error
 	for _, d := range n.nodes() {
-		errs = append(errs, d.Kill())
+		if d.proc != nil {
+			errs = append(errs, d.Kill())
+		}
+	}
+	if n.btcd != nil && n.btcd.proc != nil {
+		errs = append(errs, n.btcd.proc.kill())
+	}
+	errs = append(errs, n.closeConns())
+	n.nursery.close()
+	n.ports.release()
+	return errors.Join(append(errs, n.data.remove())...)
+}
+
+func (n *Network) closeConns() error {
+	var errs []error
+	for _, d := range n.nodes() {
 		if d.Conn != nil {
 			errs = append(errs, d.Conn.Close())
 		}
 	}
-	if n.btcd != nil {
-		errs = append(errs, n.btcd.proc.kill())
-	}
-	n.nursery.close()
-	n.ports.release()
-	return errors.Join(append(errs, n.data.remove())...)
+	return errors.Join(errs...)
 }

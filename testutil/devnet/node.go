@@ -19,16 +19,7 @@ import (
 // A Node is an lnd. Its clients stay usable over restarts, and carry the admin
 // macaroon; every call is there for what the methods don't say.
 type Node struct {
-	Name   string
-	Pubkey string // identity, in hex; "" while the wallet was never open
-	GRPC   string // host:port
-	P2P    string // host:port
-	Dir    string // its --lnddir
-
-	TLSCert          string // path, as the next three
-	AdminMacaroon    string
-	ReadonlyMacaroon string
-	InvoiceMacaroon  string
+	NodeInfo
 
 	Conn          *grpc.ClientConn
 	Lightning     lnrpc.LightningClient
@@ -46,14 +37,17 @@ type Node struct {
 
 // newNode prepares a node without starting it.
 func (n *Network) newNode(name string, flags ...string) (*Node, error) {
-	dir := filepath.Join(n.data.path, name)
+	dir := filepath.Join(n.dir, name)
 	macaroons := filepath.Join(dir, "data", "chain", "bitcoin", "regtest")
 	d := &Node{
-		Name: name, Dir: dir, net: n,
-		TLSCert:          filepath.Join(dir, "tls.cert"),
-		AdminMacaroon:    filepath.Join(macaroons, "admin.macaroon"),
-		ReadonlyMacaroon: filepath.Join(macaroons, "readonly.macaroon"),
-		InvoiceMacaroon:  filepath.Join(macaroons, "invoice.macaroon"),
+		net: n,
+		NodeInfo: NodeInfo{
+			Name: name, Dir: dir,
+			TLSCert:          filepath.Join(dir, "tls.cert"),
+			AdminMacaroon:    filepath.Join(macaroons, "admin.macaroon"),
+			ReadonlyMacaroon: filepath.Join(macaroons, "readonly.macaroon"),
+			InvoiceMacaroon:  filepath.Join(macaroons, "invoice.macaroon"),
+		},
 	}
 	if err := n.ports.take(&d.GRPC, &d.P2P); err != nil {
 		return nil, err
@@ -61,8 +55,8 @@ func (n *Network) newNode(name string, flags ...string) (*Node, error) {
 	d.flags = append([]string{
 		"--lnddir=" + dir, "--alias=" + name,
 		"--bitcoin.regtest", "--bitcoin.node=btcd", "--bitcoin.defaultchanconfs=1", "--bitcoin.minhtlc=1",
-		"--btcd.rpchost=" + n.btcd.rpc, "--btcd.rpcuser=" + rpcUser, "--btcd.rpcpass=" + rpcPass,
-		"--btcd.rpccert=" + n.btcd.cert,
+		"--btcd.rpchost=" + n.btcd.RPC, "--btcd.rpcuser=" + n.btcd.User, "--btcd.rpcpass=" + n.btcd.Pass,
+		"--btcd.rpccert=" + n.btcd.Cert,
 		"--listen=" + d.P2P, "--rpclisten=" + d.GRPC, "--norest", "--tlsdisableautofill", "--nobootstrap",
 		"--trickledelay=50", "--gossip.sub-batch-delay=5ms", "--db.batch-commit-interval=10ms",
 		"--accept-keysend", "--accept-amp", "--protocol.wumbo-channels", "--maxpendingchannels=10",
@@ -123,7 +117,9 @@ func (d *Node) WaitSynced(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		d.Pubkey = info.IdentityPubkey
+		if d.Pubkey == "" {
+			d.Pubkey = info.IdentityPubkey
+		}
 		if !info.SyncedToChain || int(info.BlockHeight) < height {
 			return fmt.Errorf("%s is at block %d, synced %t", d.Name, info.BlockHeight, info.SyncedToChain)
 		}
@@ -134,7 +130,8 @@ func (d *Node) WaitSynced(ctx context.Context) error {
 // Running says whether the node's process is there, frozen or not.
 func (d *Node) Running() bool { return d.proc.running() }
 
-// Kill ends the node with SIGKILL, as a power cut would.
+// Kill ends the node with SIGKILL, as a power cut would. A payment to it that is
+// sent before its peer has noticed waits until the node is back.
 func (d *Node) Kill() error { return d.proc.kill() }
 
 // Stop asks the node to end, with SIGINT, and waits until it has.

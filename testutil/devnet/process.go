@@ -84,8 +84,14 @@ func (p *process) running() bool {
 	}
 }
 
+// errNotOurs says that another process started the node.
+var errNotOurs = errors.New("only the process that started a node can signal it")
+
 // signal sends sig, and is content if the process has ended already.
 func (p *process) signal(sig os.Signal) error {
+	if p == nil {
+		return errNotOurs
+	}
 	if !p.running() {
 		return nil
 	}
@@ -97,9 +103,6 @@ func (p *process) signal(sig os.Signal) error {
 
 // kill ends p with SIGKILL and waits until it is gone.
 func (p *process) kill() error {
-	if !p.running() {
-		return nil
-	}
 	if err := p.signal(syscall.SIGKILL); err != nil {
 		return err
 	}
