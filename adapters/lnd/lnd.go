@@ -3,22 +3,29 @@
 // It puts lnd's words into ours: nothing of lnrpc leaves it. Where lnd surprises: to
 // SubscribeInvoices a settle_index of 0 means "only what is new"; nearly all of its
 // errors have the code Unknown, so that their text is what tells them apart; a stream
-// that ends cleanly is a lost connection. Preimages are neither kept nor logged.
+// that ends cleanly is a lost connection; GetInfo hangs while the chain's node is down.
+// Preimages are neither kept nor logged.
 package lnd
 
 import (
-	"context"
+	"cmp"
 	"errors"
-	"iter"
+	"fmt"
+	"math"
+	"sync"
 	"time"
 
-	"sandglass/domain/instant"
-	"sandglass/domain/money"
 	"sandglass/domain/payment"
+
+	"github.com/lightningnetwork/lnd/lnrpc"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/keepalive"
 )
 
 // Config says where lnd is, and with which right it is asked. The files are read again
-// whenever a connection is made, since lnd renews its certificate.
+// for every connection, since lnd renews its certificate, and a macaroon may be baked
+// anew.
 type Config struct {
 	Addr          string // host:port of its gRPC
 	TLSCert       string // path
@@ -28,51 +35,112 @@ type Config struct {
 
 	// What follows has a default where it is zero.
 	Timeout          time.Duration // of a call: 10 s
-	ListTimeout      time.Duration // of a page of invoices: 60 s
-	KeepaliveTime    time.Duration // of silence before a ping: 30 s
+	ListTimeout      time.Duration // of a page of invoices: 1 minute
+	KeepaliveTime    time.Duration // of silence before a ping: 30 s; lnd allows 5 s and more
 	KeepaliveTimeout time.Duration // before a ping without an answer ends it: 20 s
 }
 
-// Client is one lnd. It implements [payment.Wallet].
+// maxMessage is what lnd itself takes; gRPC's own limit is 4 MiB.
+const maxMessage = 200 << 20
+
+// Defaults returns c with its defaults filled in.
+func (c Config) Defaults() Config {
+	c.Timeout = cmp.Or(c.Timeout, 10*time.Second)
+	c.ListTimeout = cmp.Or(c.ListTimeout, time.Minute)
+	c.KeepaliveTime = cmp.Or(c.KeepaliveTime, 30*time.Second)
+	c.KeepaliveTimeout = cmp.Or(c.KeepaliveTimeout, 20*time.Second)
+	return c
+}
+
+func (c *Config) check() error {
+	if c.Addr == "" || c.TLSCert == "" || c.WatchMacaroon == "" {
+		return errors.New("lnd: want an address, a TLS certificate and a macaroon that watches")
+	}
+	for _, d := range []time.Duration{c.Timeout, c.ListTimeout, c.KeepaliveTime, c.KeepaliveTimeout} {
+		if d < 0 {
+			return errors.New("lnd: a negative time")
+		}
+	}
+	return nil
+}
+
+// Client is one lnd. It implements [payment.Wallet]. Watching and issuing have a
+// connection and a macaroon each.
 type Client struct {
-	config Config
+	config       Config
+	watch, issue *link // issue may be nil
+
+	mu   sync.Mutex // guards last
+	last payment.Identity
 }
 
 var _ payment.Wallet = (*Client)(nil)
 
 // Dial returns a client, which connects when it is first needed. It refuses macaroons
-// that may spend.
-func Dial(c Config) (*Client, error) { return &Client{config: c}, nil }
+// that may spend; files that are not there yet are waited for.
+func Dial(c Config) (*Client, error) {
+	c = c.Defaults()
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	client := &Client{config: c}
+	var err error
+	if client.watch, err = dial(&c, c.WatchMacaroon, watching); err != nil {
+		return nil, err
+	}
+	if c.IssueMacaroon == "" {
+		return client, nil
+	}
+	if client.issue, err = dial(&c, c.IssueMacaroon, issuing); err != nil {
+		return nil, errors.Join(err, client.Close())
+	}
+	return client, nil
+}
 
 // Close ends the connections.
-func (c *Client) Close() error { return nil }
-
-// Connect implements [payment.Wallet].
-func (c *Client) Connect(ctx context.Context) (payment.Identity, error) {
-	return payment.Identity{}, errors.ErrUnsupported
+func (c *Client) Close() error {
+	err := c.watch.conn.Close()
+	if c.issue != nil {
+		err = errors.Join(err, c.issue.conn.Close())
+	}
+	return err
 }
 
-// Check implements [payment.Wallet].
-func (c *Client) Check(ctx context.Context) (payment.Identity, error) {
-	return payment.Identity{}, errors.ErrUnsupported
+// link is a connection with its macaroon.
+type link struct {
+	conn      *grpc.ClientConn
+	lightning lnrpc.LightningClient
+	state     lnrpc.StateClient
+	macaroon  *macaroonFile
 }
 
-// Settlements implements [payment.Wallet].
-func (c *Client) Settlements(ctx context.Context, after int64) iter.Seq2[payment.Entry, error] {
-	return func(yield func(payment.Entry, error) bool) { yield(payment.Entry{}, errors.ErrUnsupported) }
+func dial(c *Config, path string, role role) (*link, error) {
+	if c.AllowSpending {
+		role = nil
+	}
+	mac := &macaroonFile{path: path, role: role}
+	if _, err := mac.read(); errors.Is(err, errTooMighty) {
+		return nil, err
+	}
+	conn, err := grpc.NewClient(c.Addr,
+		grpc.WithTransportCredentials(&certFile{path: c.TLSCert}),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage)),
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: c.KeepaliveTime, Timeout: c.KeepaliveTimeout}),
+		grpc.WithConnectParams(grpc.ConnectParams{
+			// The watcher has a backoff of its own, and asks gRPC to forget this one.
+			Backoff:           backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 5 * time.Second},
+			MinConnectTimeout: c.Timeout,
+		}),
+		grpc.WithDisableServiceConfig(),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("lnd: address %q: %w", c.Addr, err)
+	}
+	return &link{conn: conn, lightning: lnrpc.NewLightningClient(conn), state: lnrpc.NewStateClient(conn), macaroon: mac}, nil
 }
 
-// Lookup implements [payment.Wallet].
-func (c *Client) Lookup(ctx context.Context, hash string) (payment.Entry, error) {
-	return payment.Entry{}, errors.ErrUnsupported
-}
+// right is the option of a call that needs the macaroon.
+func (l *link) right() grpc.CallOption { return grpc.PerRPCCredentials(l.macaroon) }
 
-// List implements [payment.Wallet].
-func (c *Client) List(ctx context.Context, from int64, limit int, backward bool) ([]payment.Entry, error) {
-	return nil, errors.ErrUnsupported
-}
-
-// Invoice asks the wallet for an invoice: amount 0 leaves it to the payer.
-func (c *Client) Invoice(ctx context.Context, amount money.Msat, memo string, expiry instant.Millis) (payment.Invoice, error) {
-	return payment.Invoice{}, errors.ErrUnsupported
-}
+// index puts one of lnd's indices into ours.
+func index(i uint64) (int64, bool) { return int64(i), i <= math.MaxInt64 }

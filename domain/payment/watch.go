@@ -23,10 +23,17 @@ type Wallets = stream.Handler[wallet.State, wallet.Command, wallet.Event]
 type Watcher struct {
 	WatcherConfig
 
-	once  sync.Once
-	swept chan struct{}
-	nudge chan struct{}
-	work  *lanes
+	once   sync.Once // closes swept
+	swept  chan struct{}
+	nudge  chan struct{}
+	work   *lanes
+	booked amounts
+
+	// What follows is of the goroutine that runs.
+	node   string    // identity_pubkey of the last connection
+	full   time.Time // when every invoice was last listed
+	fullAt time.Time // when every invoice is to be listed
+	again  ring      // invoices that can be paid again
 
 	mu     sync.Mutex // guards health
 	health Health
@@ -51,8 +58,10 @@ type WatcherConfig struct {
 	RetryMin   time.Duration // the first pause after an error: 100 ms
 	RetryMax   time.Duration // the longest one: 30 s
 	DenyEvery  time.Duration // the pause when the wallet denies us: 1 minute
-	LostAfter  instant.Millis
-	Parallel   int // bookings and lookups at once: 32
+	// LostAfter is how long after its expiry a request that the wallet does not know is
+	// given up: 1 hour.
+	LostAfter instant.Millis
+	Parallel  int // bookings at once: 32
 }
 
 // NewWatcher returns a watcher, which [Watcher.Run] starts.
@@ -61,7 +70,7 @@ func NewWatcher(c WatcherConfig) (*Watcher, error) {
 		return nil, errors.New("payment: a watcher needs a wallet, its log, a booker, the waiting payments and a clock")
 	}
 	c.defaults()
-	w := &Watcher{WatcherConfig: c, swept: make(chan struct{}), nudge: make(chan struct{}, 1)}
+	w := &Watcher{WatcherConfig: c, swept: make(chan struct{}), nudge: make(chan struct{}, 1), work: newLanes(c.Parallel)}
 	w.health = Health{Condition: Connecting, Advice: "not started", Since: c.Now()}
 	return w, nil
 }

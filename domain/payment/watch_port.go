@@ -49,6 +49,7 @@ type Entry struct {
 	Status   EntryStatus
 	Many     bool // it can be paid again after it settled: a keysend's hash, an AMP invoice
 	Arrivals []Arrival
+	Fault    string // what in it can't be understood; then there are no arrivals
 }
 
 // EntryStatus is the state of an invoice.

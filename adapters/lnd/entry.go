@@ -1,0 +1,173 @@
+package lnd
+
+import (
+	"cmp"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+
+	"sandglass/domain/instant"
+	"sandglass/domain/money"
+	"sandglass/domain/payment"
+	"sandglass/domain/plan"
+
+	"github.com/lightningnetwork/lnd/lnrpc"
+)
+
+// entry puts lnd's words into ours. What it can't understand it says in Fault, and then
+// gives no arrivals: one bad row must not hide the others.
+func entry(inv *lnrpc.Invoice) payment.Entry {
+	e, err := read(inv)
+	if err != nil {
+		e.Arrivals, e.Fault = nil, err.Error()
+	}
+	return e
+}
+
+func read(inv *lnrpc.Invoice) (payment.Entry, error) {
+	e := payment.Entry{Many: inv.IsKeysend || inv.IsAmp && inv.PaymentRequest != ""}
+	var ok bool
+	if e.AddIndex, ok = index(inv.AddIndex); !ok {
+		return e, errors.New("an add_index beyond 63 bits")
+	}
+	switch inv.State {
+	case lnrpc.Invoice_OPEN:
+		e.Status = payment.EntryOpen
+	case lnrpc.Invoice_ACCEPTED:
+		e.Status = payment.EntryAccepted
+	case lnrpc.Invoice_SETTLED:
+		e.Status = payment.EntrySettled
+	case lnrpc.Invoice_CANCELED:
+		e.Status = payment.EntryCanceled
+	default:
+		return e, fmt.Errorf("an unknown state %d", inv.State)
+	}
+	if len(inv.RHash) == 32 {
+		e.Hash = hex.EncodeToString(inv.RHash)
+	} else if len(inv.RHash) != 0 || !inv.IsAmp {
+		return e, fmt.Errorf("a payment_hash of %d bytes", len(inv.RHash))
+	}
+	var err error
+	switch {
+	case inv.IsAmp:
+		e.Arrivals, err = sets(inv, e.Hash)
+	case e.Status != payment.EntrySettled:
+	case inv.IsKeysend:
+		e.Arrivals, err = keysends(inv, e.Hash)
+	default:
+		e.Arrivals, err = bolt11(inv, e.Hash)
+	}
+	return e, err
+}
+
+// bolt11 is one arrival: all HTLCs that settled. Others may have come before and gone
+// back; value is only what was asked.
+func bolt11(inv *lnrpc.Invoice, hash string) ([]payment.Arrival, error) {
+	var sum total
+	for _, h := range inv.Htlcs {
+		sum.add(h)
+	}
+	a, err := arrival("bolt11", hash, inv.SettleIndex, inv.SettleDate, sum)
+	return []payment.Arrival{a}, err
+}
+
+// keysends is an arrival for each HTLC: lnd takes a second one with the same hash,
+// without a word, and only adds up.
+func keysends(inv *lnrpc.Invoice, hash string) ([]payment.Arrival, error) {
+	var all []payment.Arrival
+	for _, h := range inv.Htlcs {
+		if h.State != lnrpc.InvoiceHTLCState_SETTLED {
+			continue
+		}
+		var sum total
+		sum.add(h)
+		key := fmt.Sprintf("%s-%d-%d", hash, h.ChanId, h.HtlcIndex)
+		a, err := arrival("keysend", key, inv.SettleIndex, cmp.Or(h.ResolveTime, inv.SettleDate), sum)
+		if err != nil {
+			return nil, err
+		}
+		a.Settled.Resource = resourceOf(h)
+		all = append(all, a)
+	}
+	return all, nil
+}
+
+// sets is an arrival for each set of HTLCs that settled. The invoice's own amount is the
+// sum of all sets, and its own index 0.
+func sets(inv *lnrpc.Invoice, hash string) ([]payment.Arrival, error) {
+	var all []payment.Arrival
+	for id, set := range inv.AmpInvoiceState {
+		if set.GetState() != lnrpc.InvoiceHTLCState_SETTLED {
+			continue
+		}
+		if raw, err := hex.DecodeString(id); err != nil || len(raw) != 32 {
+			return nil, fmt.Errorf("a set_id %.80q", id)
+		}
+		var sum total
+		var resource string
+		for _, h := range inv.Htlcs {
+			if hex.EncodeToString(h.GetAmp().GetSetId()) == id {
+				sum.add(h)
+				resource = cmp.Or(resource, resourceOf(h))
+			}
+		}
+		if sum.msat == 0 && set.AmtPaidMsat > 0 {
+			sum.msat = uint64(set.AmtPaidMsat) // the HTLCs of a set may be left out
+		}
+		a, err := arrival("amp", id, set.SettleIndex, set.SettleTime, sum)
+		if err != nil {
+			return nil, err
+		}
+		a.Settled.Resource = resource
+		if hash != "" && inv.PaymentRequest != "" {
+			a.Request = "ln-" + hash
+		}
+		all = append(all, a)
+	}
+	slices.SortFunc(all, func(a, b payment.Arrival) int {
+		return cmp.Or(cmp.Compare(a.Settled.Index, b.Settled.Index), cmp.Compare(a.Key, b.Key))
+	})
+	return all, nil
+}
+
+// total adds up HTLCs that settled, and stops beyond every bitcoin there is.
+type total struct{ msat uint64 }
+
+func (t *total) add(h *lnrpc.InvoiceHTLC) {
+	if h.State == lnrpc.InvoiceHTLCState_SETTLED {
+		t.msat += min(h.AmtMsat, uint64(money.MaxMsat)+1)
+		t.msat = min(t.msat, uint64(money.MaxMsat)+1)
+	}
+}
+
+func arrival(via, key string, settleIndex uint64, seconds int64, sum total) (payment.Arrival, error) {
+	i, ok := index(settleIndex)
+	if !ok {
+		return payment.Arrival{}, errors.New("a settle_index beyond 63 bits")
+	}
+	if sum.msat > uint64(money.MaxMsat) {
+		return payment.Arrival{}, money.ErrTooMuch
+	}
+	s := payment.Settled{Amount: money.Msat(sum.msat), Via: via, Index: i}
+	s.At.At = lastOf(seconds)
+	return payment.Arrival{Key: "ln-" + key, Settled: s}, nil
+}
+
+// lastOf returns the last millisecond of one of lnd's seconds: what came in time is so
+// never taken for late, and nobody is billed for less than they had. 0 is not known.
+func lastOf(seconds int64) instant.Time {
+	if seconds <= 0 || seconds > int64(instant.Max)/1000 {
+		return 0
+	}
+	return instant.Time(seconds*1000 + 999)
+}
+
+// resourceOf returns the resource that the payer named, if it can be one.
+func resourceOf(h *lnrpc.InvoiceHTLC) string {
+	id := string(h.CustomRecords[payment.ResourceRecord])
+	if plan.CheckName(id) != nil {
+		return ""
+	}
+	return id
+}
