@@ -32,7 +32,7 @@ func (v *Views) apply(ctx context.Context, store stream.EventStore, b *batch, he
 			break
 		}
 	}
-	v.last.stream = strings.Clone(v.last.stream) // what it is cut from is large
+	v.at.stream = strings.Clone(v.at.stream) // what it is cut from is large
 	if first, has := v.deadlines.first(); first != before || has != had {
 		nudge(v.moved)
 	}
@@ -54,7 +54,7 @@ func (v *Views) record(ctx context.Context, store stream.EventStore, r *stream.R
 		}
 	}()
 	switch {
-	case r.Position <= v.pos:
+	case r.Position <= v.at.pos:
 		return errOrder
 	case e.resource != nil:
 		err = v.resource(r, e.resource)
@@ -64,7 +64,7 @@ func (v *Views) record(ctx context.Context, store stream.EventStore, r *stream.R
 		err = v.plan(r, e.plan)
 	}
 	if err == nil {
-		v.pos, v.last = r.Position, anchor{r.Stream, r.Revision, r.ID}
+		v.at = position{r.Position, r.Stream, r.Revision, r.ID}
 	}
 	return err
 }
@@ -83,7 +83,7 @@ func (v *Views) resource(rec *stream.Record, e resource.Event) error {
 		return errRevision
 	}
 	s := &t.scratch
-	t.unpack(r, s)
+	r.unpack(t.shared, s)
 	was := s.Status
 	*s = resource.Evolve(*s, e)
 	switch e.(type) {

@@ -21,7 +21,7 @@ func (v *Views) Resource(id string) (s resource.State, _ stream.Revision, ok boo
 		return s, stream.NoStream, false
 	}
 	r := v.resources.row(i)
-	v.resources.unpack(r, &s)
+	r.unpack(v.resources.shared, &s)
 	return s.Clone(), r.revision, true
 }
 
@@ -35,7 +35,7 @@ func (v *Views) Remaining(id string, now instant.Time) (instant.Millis, bool) {
 		return 0, false
 	}
 	var s resource.State
-	v.resources.unpack(v.resources.row(i), &s)
+	v.resources.row(i).unpack(v.resources.shared, &s)
 	return s.Remaining(now), true
 }
 
@@ -64,7 +64,7 @@ func (v *Views) collect(page []resource.State, rows []int32, limit int, keep fun
 		if len(page) == limit {
 			break
 		}
-		v.resources.unpack(v.resources.row(i), &s)
+		v.resources.row(i).unpack(v.resources.shared, &s)
 		if keep == nil || keep(&s) {
 			page = append(page, s.Clone())
 		}

@@ -37,7 +37,7 @@ func (q *queue) rebuild(t *table, every instant.Millis) {
 	q.heap, q.slot = make([]due, 0, t.n), make([]int32, t.n)
 	var s resource.State
 	for i := range t.n {
-		t.unpack(t.row(i), &s)
+		t.row(i).unpack(t.shared, &s)
 		if at, ok := s.Deadline(every); ok {
 			q.heap = append(q.heap, due{at, i})
 			q.slot[i] = int32(len(q.heap))

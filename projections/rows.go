@@ -95,15 +95,15 @@ func (t *table) add(id string) int32 {
 }
 
 // unpack returns the state of a row. It shares the row's lots.
-func (t *table) unpack(r *row, s *resource.State) {
+func (r *row) unpack(shared []terms, s *resource.State) {
 	*s = resource.State{
 		ID: r.id, Holder: r.holder, Request: r.request,
 		Last: r.last, Settled: r.settled, Since: r.since, Full: r.full,
 		Lots: r.lots, Debt: r.debt, Credited: r.credited, Debited: r.debited, ReversedSum: r.undone,
 		First: r.first, Status: r.status, Warned: r.warned,
 	}
-	if len(t.shared) > 0 {
-		c := &t.shared[r.terms]
+	if r.status != resource.StatusNone {
+		c := &shared[r.terms]
 		s.Plan, s.Enforcer, s.Terms = c.Plan, c.Enforcer, c.Terms
 	}
 }
@@ -135,11 +135,26 @@ const arenaBlock = 64 << 10
 
 // keep returns a copy of s.
 func (a *arena) keep(s string) string {
-	if a.block.Cap()-a.block.Len() < len(s) {
-		a.block.Reset()
-		a.block.Grow(max(arenaBlock, len(s)))
-	}
+	a.room(len(s))
 	a.block.WriteString(s)
+	return a.tail(len(s))
+}
+
+// keepBytes returns a copy of b.
+func (a *arena) keepBytes(b []byte) string {
+	a.room(len(b))
+	a.block.Write(b)
+	return a.tail(len(b))
+}
+
+func (a *arena) room(n int) {
+	if a.block.Cap()-a.block.Len() < n {
+		a.block.Reset()
+		a.block.Grow(max(arenaBlock, n))
+	}
+}
+
+func (a *arena) tail(n int) string {
 	all := a.block.String()
-	return all[len(all)-len(s):]
+	return all[len(all)-n:]
 }

@@ -50,14 +50,14 @@ func start(ctx context.Context, store stream.EventStore, v *Views) (stream.Posit
 		return 0, fmt.Errorf("projections: reading the log's head: %w", err)
 	}
 	v.mu.RLock()
-	pos, last := v.pos, v.last
+	at := v.at
 	v.mu.RUnlock()
-	if pos != 0 {
-		known, err := last.stands(ctx, store, pos)
+	if at.pos != 0 {
+		known, err := at.known(ctx, store)
 		if err != nil {
 			return 0, fmt.Errorf("projections: looking for the snapshot's last record: %w", err)
 		}
-		if !known || pos > head {
+		if !known {
 			v.reset(0)
 		}
 	}
@@ -67,10 +67,10 @@ func start(ctx context.Context, store stream.EventStore, v *Views) (stream.Posit
 	return head, nil
 }
 
-// stands says whether the log holds the record at that position.
-func (a anchor) stands(ctx context.Context, store stream.EventStore, pos stream.Position) (bool, error) {
-	for rec, err := range store.Read(ctx, a.stream, a.revision) {
-		return err == nil && rec.Revision == a.revision && rec.Position == pos && rec.ID == a.id, err
+// known says whether the log holds the record that stands at p.
+func (p position) known(ctx context.Context, store stream.EventStore) (bool, error) {
+	for rec, err := range store.Read(ctx, p.stream, p.revision) {
+		return err == nil && rec.Revision == p.revision && rec.Position == p.pos && rec.ID == p.id, err
 	}
 	return false, ctx.Err()
 }

@@ -22,8 +22,7 @@ type Views struct {
 	every instant.Millis
 
 	mu        sync.RWMutex // guards what follows; held for writing once per run of events
-	pos       stream.Position
-	last      anchor
+	at        position
 	resources table
 	payments  book
 	plans     map[string]planRow
@@ -38,8 +37,9 @@ type Views struct {
 	order    order // has a lock of its own
 }
 
-// anchor names the last record that was applied, to know the log again.
-type anchor struct {
+// position is a place in a log, with the record that stands there, to know it again.
+type position struct {
+	pos      stream.Position
 	stream   string
 	revision stream.Revision
 	id       stream.EventID
@@ -70,7 +70,7 @@ func (v *Views) reset(n int) {
 	defer v.order.mu.Unlock()
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.pos, v.last, v.ledger, v.live = 0, anchor{}, Ledger{}, false
+	v.at, v.ledger, v.live = position{}, Ledger{}, false
 	v.resources = newTable(n)
 	v.payments = newBook()
 	v.plans = map[string]planRow{}
@@ -82,7 +82,7 @@ func (v *Views) reset(n int) {
 func (v *Views) Position() stream.Position {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	return v.pos
+	return v.at.pos
 }
 
 // CaughtUp is closed when the head that the log had at the start of [Run] is in the
@@ -93,7 +93,7 @@ func (v *Views) CaughtUp() <-chan struct{} { return v.caughtUp }
 // wrote. It returns the error of ctx if that ends first.
 func (v *Views) WaitFor(ctx context.Context, pos stream.Position) error {
 	v.mu.Lock()
-	if v.pos >= pos {
+	if v.at.pos >= pos {
 		v.mu.Unlock()
 		return nil
 	}
@@ -126,7 +126,7 @@ func (v *Views) forget(w waiter) {
 func (v *Views) wake() {
 	rest := v.waiting[:0]
 	for _, w := range v.waiting {
-		if w.pos <= v.pos {
+		if w.pos <= v.at.pos {
 			close(w.done)
 		} else {
 			rest = append(rest, w)
@@ -138,7 +138,7 @@ func (v *Views) wake() {
 
 // catchUp marks the views as caught up once pos reaches head.
 func (v *Views) catchUp(head stream.Position) {
-	if v.live || v.pos < head {
+	if v.live || v.at.pos < head {
 		return
 	}
 	v.live = true
