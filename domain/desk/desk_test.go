@@ -1,0 +1,287 @@
+package desk_test
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"sandglass/domain/desk"
+	"sandglass/domain/instant"
+	"sandglass/domain/money"
+	"sandglass/domain/payment"
+	"sandglass/domain/plan"
+	"sandglass/domain/resource"
+	"sandglass/domain/stream"
+	"sandglass/projections"
+	"sandglass/testutil/storetest"
+)
+
+const (
+	key   = "a-random-secret-of-a-payer"
+	hour  = instant.Hour
+	price = 3_600_000 // msat an hour
+)
+
+// wallet makes invoices that nobody pays by itself.
+type wallet struct {
+	mu   sync.Mutex
+	made int
+	err  error
+	now  func() instant.Time
+}
+
+func (w *wallet) Invoice(_ context.Context, amount money.Msat, _ string, expiry instant.Millis) (payment.Invoice, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.made++
+	key := fmt.Sprintf("ln-%064d", w.made)
+	return payment.Invoice{Key: key, Request: "lnbcrt" + key, Amount: amount, Expiry: w.now().Add(expiry)}, w.err
+}
+
+// shop is a desk over a store of its own, with one plan on offer.
+type shop struct {
+	*desk.Desk
+	t      *testing.T
+	clock  *storetest.Clock
+	wallet *wallet
+	views  *projections.Views
+	swept  chan struct{}
+	store  *storetest.Faulty
+}
+
+func open(t *testing.T) *shop {
+	inner, clock := storetest.SQLite(t)
+	store := &storetest.Faulty{EventStore: inner}
+	views := projections.New(hour)
+	resources := &payment.Resources{Aggregate: resource.Aggregate(), Store: store, Warm: views.Resource}
+	payments := &payment.Payments{Aggregate: payment.Aggregate(), Store: store}
+	s := &shop{t: t, clock: clock, wallet: &wallet{now: clock.Now}, views: views, swept: make(chan struct{}), store: store}
+	s.Desk = &desk.Desk{
+		Plans: &desk.Plans{Aggregate: plan.Aggregate(), Store: store}, Payments: payments, Resources: resources,
+		Booker: &payment.Booker{Payments: payments, Resources: resources, Now: clock.Now},
+		Wallet: s.wallet, Views: views, Now: clock.Now, Random: rand.Reader, Swept: s.swept,
+		Limits: desk.Limits{OpenPerResource: 3, Open: 5, Awaiting: 4, Expiry: hour},
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := projections.Run(ctx, inner, views); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(func() { stop(); wg.Wait() })
+	s.publish(price)
+	close(s.swept)
+	return s
+}
+
+func (s *shop) publish(msat money.Msat) {
+	s.t.Helper()
+	p := plan.Published{Terms: resource.Terms{Price: money.Price{Msat: msat, Per: hour}, Grace: instant.Day}, Min: instant.Minute, Max: 30 * instant.Day}
+	_, pos, err := s.Publish(s.t.Context(), stream.Meta{}, "small", p)
+	s.must(errors.Join(err, s.views.WaitFor(s.t.Context(), pos)))
+}
+
+func (s *shop) must(err error) {
+	s.t.Helper()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *shop) order(r desk.OrderRequest) desk.Order {
+	s.t.Helper()
+	o, err := s.Order(s.t.Context(), stream.Meta{}, r)
+	s.must(err)
+	return o
+}
+
+// settle books the payment of an invoice.
+func (s *shop) settle(p payment.State, amount money.Msat) payment.State {
+	s.t.Helper()
+	got, pos, err := s.Booker.Book(s.t.Context(), stream.Meta{}, p.Key, payment.Settled{At: payment.At{At: s.clock.Now()}, Amount: amount, Via: "bolt11"})
+	s.must(errors.Join(err, s.views.WaitFor(s.t.Context(), pos)))
+	return got
+}
+
+func TestAnOrderIsTheSameOrderWhenSentAgain(t *testing.T) {
+	s := open(t)
+	r := desk.OrderRequest{Plan: "small", Time: 2 * hour, IdempotencyKey: key}
+	first, again := s.order(r), s.order(r)
+	switch {
+	case !first.New || again.New:
+		t.Errorf("new: %v, then %v", first.New, again.New)
+	case first.Resource.ID != again.Resource.ID || first.HolderKey != again.HolderKey || first.Payment.Invoice != again.Payment.Invoice:
+		t.Errorf("%+v\nand then %+v", first, again)
+	case first.HolderKey == "" || !desk.Holds(first.Resource, first.HolderKey) || desk.Holds(first.Resource, "guess"):
+		t.Errorf("the holder key is %q", first.HolderKey)
+	case first.Payment.Asked != 2*price || first.Resource.Status != resource.StatusAwaiting:
+		t.Errorf("got %+v", first)
+	}
+	s.settle(first.Payment, first.Payment.Asked)
+	paid := s.order(r)
+	if paid.Payment.Key != "" || paid.Resource.Status != resource.StatusRunning || s.wallet.made != 1 {
+		t.Errorf("once paid: %+v, %d invoices", paid, s.wallet.made)
+	}
+	other := r
+	other.Time = hour
+	if _, err := s.Order(t.Context(), stream.Meta{}, other); !errors.Is(err, resource.ErrExists) {
+		t.Errorf("the same key with other content: %v", err)
+	}
+}
+
+func TestAnOrderByIDHidesTheHolderKeyFromOthers(t *testing.T) {
+	s := open(t)
+	mine := s.order(desk.OrderRequest{Plan: "small", Time: hour, ID: "my-vm", IdempotencyKey: key})
+	theirs := s.order(desk.OrderRequest{Plan: "small", Time: hour, ID: "my-vm"})
+	if mine.HolderKey == "" || theirs.HolderKey != "" || theirs.Resource.ID != "my-vm" || theirs.Payment.Key != mine.Payment.Key {
+		t.Errorf("mine %+v\ntheirs %+v", mine, theirs)
+	}
+}
+
+// An append of an order fails in each way, and the order is sent again: there is one
+// resource, and what its payer was told is what the log holds.
+func TestAnOrderSurvivesFaults(t *testing.T) {
+	for at := range 2 {
+		for _, fault := range []storetest.Fault{storetest.Lost, storetest.AnswerLost} {
+			s := open(t)
+			faults := []storetest.Fault{storetest.None, storetest.None}
+			faults[at] = fault
+			s.store.OnAppend = storetest.Faults(faults...)
+			r := desk.OrderRequest{Plan: "small", Time: hour, IdempotencyKey: key}
+			if _, err := s.Order(t.Context(), stream.Meta{}, r); !errors.Is(err, storetest.ErrFault) {
+				t.Fatalf("append %d, fault %d: %v", at, fault, err)
+			}
+			o := s.order(r)
+			if got := s.views.Counts()[resource.StatusAwaiting]; got != 1 {
+				t.Errorf("append %d, fault %d: %d resources", at, fault, got)
+			}
+			if got := s.settle(o.Payment, price); got.Status != payment.StatusCredited || got.Resource != o.Resource.ID {
+				t.Errorf("append %d, fault %d: the payment is %+v", at, fault, got)
+			}
+		}
+	}
+}
+
+func TestManySendOneOrderAtOnce(t *testing.T) {
+	s := open(t)
+	var wg sync.WaitGroup
+	orders := make([]desk.Order, 16)
+	for i := range orders {
+		wg.Go(func() {
+			var err error
+			if orders[i], err = s.Order(t.Context(), stream.Meta{}, desk.OrderRequest{Plan: "small", Time: hour, IdempotencyKey: key}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	for _, o := range orders {
+		if o.Payment.Invoice != orders[0].Payment.Invoice || o.HolderKey != orders[0].HolderKey {
+			t.Fatalf("%+v\nand %+v", orders[0], o)
+		}
+	}
+}
+
+func TestWhatStrangersCanMakeGrowIsBounded(t *testing.T) {
+	s := open(t)
+	vm := s.order(desk.OrderRequest{Plan: "small", Time: hour, ID: "vm"})
+	for _, d := range []instant.Millis{2 * hour, 3 * hour} {
+		_, _, err := s.Pay(t.Context(), stream.Meta{}, "vm", d, 0)
+		s.must(err)
+	}
+	if _, _, err := s.Pay(t.Context(), stream.Meta{}, "vm", 4*hour, 0); !errors.Is(err, desk.ErrTooManyOpen) {
+		t.Errorf("a fourth invoice: %v", err)
+	}
+	if p, _, err := s.Pay(t.Context(), stream.Meta{}, "vm", hour, 0); err != nil || p.Key != vm.Payment.Key {
+		t.Errorf("an open invoice is given again: %+v, %v", p, err)
+	}
+	s.order(desk.OrderRequest{Plan: "small", Time: hour, ID: "vm-2"})
+	s.order(desk.OrderRequest{Plan: "small", Time: hour, ID: "vm-3"})
+	if _, err := s.Order(t.Context(), stream.Meta{}, desk.OrderRequest{Plan: "small", Time: hour, ID: "vm-4"}); !errors.Is(err, desk.ErrTooManyOpen) {
+		t.Errorf("a sixth invoice: %v", err)
+	}
+	if _, err := s.Order(t.Context(), stream.Meta{}, desk.OrderRequest{Plan: "small", Time: hour, ID: "vm-5"}); !errors.Is(err, desk.ErrTooManyOpen) {
+		t.Errorf("a fifth unpaid order: %v", err)
+	}
+}
+
+func TestThePriceOfAnInvoiceIsKept(t *testing.T) {
+	s := open(t)
+	o := s.order(desk.OrderRequest{Plan: "small", Time: hour, ID: "vm"})
+	_, pos, err := s.Reprice(t.Context(), stream.Meta{}, "vm", money.Price{Msat: 2 * price, Per: hour})
+	s.must(errors.Join(err, s.views.WaitFor(t.Context(), pos)))
+	s.settle(o.Payment, price)
+	later, _, err := s.Pay(t.Context(), stream.Meta{}, "vm", hour, 0)
+	s.must(err)
+	if got, _ := s.views.Remaining("vm", s.clock.Now()); got != hour || later.Asked != 2*price {
+		t.Errorf("%d ms are left, want an hour; the next hour costs %s", got, later.Asked)
+	}
+}
+
+func TestBadRequestsChangeNothing(t *testing.T) {
+	s := open(t)
+	s.order(desk.OrderRequest{Plan: "small", Time: hour, ID: "gone"})
+	_, pos, err := s.Release(t.Context(), stream.Meta{}, "gone", "operator")
+	s.must(errors.Join(err, s.views.WaitFor(t.Context(), pos)))
+	before := s.views.Position()
+	long := strings.Repeat("x", 200)
+	for name, c := range map[string]struct {
+		do   func() error
+		want error
+	}{
+		"unknown plan":     {func() error { return s.try(desk.OrderRequest{Plan: "big", Time: hour}) }, plan.ErrUnknown},
+		"neither":          {func() error { return s.try(desk.OrderRequest{Plan: "small"}) }, desk.ErrInvalid},
+		"both":             {func() error { return s.try(desk.OrderRequest{Plan: "small", Time: hour, Amount: 1}) }, desk.ErrInvalid},
+		"too short":        {func() error { return s.try(desk.OrderRequest{Plan: "small", Time: 1}) }, plan.ErrBounds},
+		"too long":         {func() error { return s.try(desk.OrderRequest{Plan: "small", Time: 1 << 62}) }, plan.ErrBounds},
+		"all the bitcoin":  {func() error { return s.try(desk.OrderRequest{Plan: "small", Amount: 1<<63 - 1}) }, plan.ErrBounds},
+		"negative":         {func() error { return s.try(desk.OrderRequest{Plan: "small", Time: -hour}) }, desk.ErrInvalid},
+		"bad id":           {func() error { return s.try(desk.OrderRequest{Plan: "small", Time: hour, ID: "../etc"}) }, plan.ErrInvalid},
+		"short key":        {func() error { return s.try(desk.OrderRequest{Plan: "small", Time: hour, IdempotencyKey: "1"}) }, desk.ErrInvalid},
+		"long key":         {func() error { return s.try(desk.OrderRequest{Plan: "small", Time: hour, IdempotencyKey: long}) }, desk.ErrInvalid},
+		"unknown resource": {func() error { _, _, err := s.Pay(t.Context(), stream.Meta{}, "nobody", hour, 0); return err }, resource.ErrNotOpened},
+		"released":         {func() error { _, _, err := s.Pay(t.Context(), stream.Meta{}, "gone", hour, 0); return err }, resource.ErrReleased},
+		"bad grant": {func() error {
+			_, _, err := s.Grant(t.Context(), stream.Meta{}, "gone", "Not A Name", hour, "")
+			return err
+		}, plan.ErrInvalid},
+	} {
+		if err := c.do(); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v, want %v", name, err, c.want)
+		}
+	}
+	if head, _ := s.store.Head(t.Context()); head != before {
+		t.Errorf("the log went from %d to %d", before, head)
+	}
+}
+
+func (s *shop) try(r desk.OrderRequest) error {
+	_, err := s.Order(s.t.Context(), stream.Meta{}, r)
+	return err
+}
+
+func TestNoMoneyIsAskedForBeforeTheWalletWasRead(t *testing.T) {
+	s := open(t)
+	s.Swept = make(chan struct{})
+	if err := s.try(desk.OrderRequest{Plan: "small", Time: hour}); !errors.Is(err, desk.ErrStarting) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestAWalletThatGivesNoInvoice(t *testing.T) {
+	s := open(t)
+	s.wallet.err = errors.New("locked")
+	r := desk.OrderRequest{Plan: "small", Time: hour, IdempotencyKey: key}
+	if err := s.try(r); !errors.Is(err, desk.ErrWallet) {
+		t.Errorf("got %v", err)
+	}
+	s.wallet.err = nil
+	if o := s.order(r); o.New || o.Payment.Invoice == "" || o.HolderKey == "" {
+		t.Errorf("when it is back: %+v", o)
+	}
+}
