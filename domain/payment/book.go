@@ -37,7 +37,13 @@ func (b *Booker) Book(ctx context.Context, meta stream.Meta, key string, c Settl
 	if err != nil {
 		return out.State, out.Position, err
 	}
-	return b.Finish(ctx, meta, out.State)
+	return b.finish(ctx, meta, out)
+}
+
+// finish carries on what was written just now.
+func (b *Booker) finish(ctx context.Context, meta stream.Meta, before stream.Outcome[State]) (State, stream.Position, error) {
+	s, position, err := b.Finish(ctx, meta, before.State)
+	return s, max(position, before.Position), err
 }
 
 // Finish carries a settled payment on from where it stands.
@@ -80,6 +86,8 @@ func (b *Booker) credit(ctx context.Context, meta stream.Meta, s State) (reason 
 		return "released", nil
 	case errors.Is(err, money.ErrTooLong):
 		return "too_long", nil
+	case errors.Is(err, money.ErrTooMuch):
+		return "too_much", nil
 	}
 	return "", err
 }
@@ -106,9 +114,29 @@ func (b *Booker) Give(ctx context.Context, meta stream.Meta, key, to string) (St
 	case target.State.Status == resource.StatusReleased:
 		return State{}, 0, resource.ErrReleased
 	}
+	mended, err := b.mend(ctx, meta, key)
+	if err != nil {
+		return mended.State, mended.Position, err
+	}
 	out, err := b.Payments.Execute(ctx, key, meta, Allocate{Allocated{At{b.Now()}, to}})
+	out.Position = max(out.Position, mended.Position)
 	if err != nil {
 		return out.State, out.Position, err
 	}
-	return b.Finish(ctx, meta, out.State)
+	return b.finish(ctx, meta, out)
+}
+
+// mend says that a payment is credited where it stands as unallocated, and yet its
+// resource has the money: one booker was refused, another was not, and died before it
+// could say so.
+func (b *Booker) mend(ctx context.Context, meta stream.Meta, key string) (stream.Outcome[State], error) {
+	out, err := b.Payments.Load(ctx, key)
+	if err != nil || out.State.Status != StatusUnallocated || out.State.Resource == "" {
+		return out, err
+	}
+	meant, err := b.Resources.Load(ctx, out.State.Resource)
+	if err != nil || !meant.State.Has(key) {
+		return out, err
+	}
+	return b.Payments.Execute(ctx, key, meta, Credit{Credited{At{b.Now()}, out.State.Resource}})
 }

@@ -6,6 +6,7 @@
 package payment
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -75,7 +76,7 @@ type (
 	Unallocated struct {
 		At
 		Resource string // for which it was meant, if that is known
-		Reason   string // no_resource, unknown_resource, released, too_long, foreign_invoice
+		Reason   string // no_resource, unknown_resource, released, too_long, too_much, foreign_invoice
 	}
 	// Allocated says that the operator gave unallocated money to a resource.
 	Allocated struct {
@@ -145,20 +146,29 @@ func Evolve(s State, e Event) State {
 	case *Settled:
 		s.Status, s.Amount, s.Via, s.Node, s.Index, s.Settled, s.Reason = StatusSettled, e.Amount, e.Via, e.Node, e.Index, e.At.At, ""
 		if e.Resource != "" {
-			s.Resource = e.Resource
+			s.give(e.Resource)
 		}
 	case *Credited:
 		s.Status, s.Resource, s.Reason = StatusCredited, e.Resource, ""
 	case *Unallocated:
 		s.Status, s.Resource, s.Reason = StatusUnallocated, e.Resource, e.Reason
 	case *Allocated:
-		s.Status, s.Resource, s.Reason = StatusSettled, e.Resource, ""
+		s.Status, s.Reason = StatusSettled, ""
+		s.give(e.Resource)
 	case *Expired:
 		s.Status, s.Reason = StatusExpired, e.Reason
 	default:
 		panic(fmt.Sprintf("payment: unknown event %T", e))
 	}
 	return s
+}
+
+// give means the money for a resource. The price that was quoted for another one does
+// not go with it.
+func (s *State) give(resource string) {
+	if s.Resource != resource {
+		s.Resource, s.Price = resource, money.Price{}
+	}
 }
 
 // Command is a request to change a payment.
@@ -176,17 +186,17 @@ type (
 
 // Decide returns the events that c causes: none where they have happened already.
 func Decide(s State, c Command) ([]Event, error) {
+	if c.when() > instant.Max {
+		return nil, fmt.Errorf("%w: %w", ErrInvalid, instant.ErrRange)
+	}
 	at := At{max(c.when(), s.Last)}
 	switch c := c.(type) {
 	case Request:
-		return request(s, c.Requested)
+		return request(s, c.Requested, at)
 	case Settle:
 		return settle(s, c.Settled, at)
 	case Credit:
-		if s.Status == StatusCredited && s.Resource == c.Resource {
-			return nil, nil
-		}
-		return when(s, s.Status == StatusSettled && s.Resource == c.Resource, &Credited{at, c.Resource})
+		return credit(s, c.Credited, at)
 	case Unallocate:
 		if s.Status == StatusUnallocated {
 			return nil, nil
@@ -196,7 +206,7 @@ func Decide(s State, c Command) ([]Event, error) {
 		if s.Resource == c.Resource && (s.Status == StatusSettled || s.Status == StatusCredited) {
 			return nil, nil
 		}
-		return when(s, s.Status == StatusUnallocated, &Allocated{at, c.Resource})
+		return when(s, s.Status == StatusUnallocated && c.Resource != "", &Allocated{at, c.Resource})
 	case Expire:
 		if s.Status != StatusRequested {
 			return nil, nil // the money was faster
@@ -216,32 +226,47 @@ func when(s State, possible bool, e Event) ([]Event, error) {
 	return []Event{e}, nil
 }
 
-func request(s State, c Requested) ([]Event, error) {
-	if err := errors.Join(c.Amount.Check(), c.Price.Check()); err != nil || c.Resource == "" {
-		return nil, fmt.Errorf("%w: a request names a resource, an amount and a price: %w", ErrInvalid, err)
-	}
-	switch {
+func request(s State, c Requested, at At) ([]Event, error) {
+	switch err := cmp.Or(c.Amount.Check(), c.Price.Check()); {
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
+	case c.Resource == "" || c.Expiry < instant.Min || c.Expiry > instant.Max:
+		return nil, fmt.Errorf("%w: a request has a resource, and expires in the years 1970 to 9999", ErrInvalid)
 	case s.Status == StatusNone:
+		c.At = at
 		return []Event{&c}, nil
-	case s.Invoice == c.Invoice && s.Resource == c.Resource && s.Asked == c.Amount:
+	case s.Invoice == c.Invoice && s.Resource == c.Resource && s.Asked == c.Amount && s.Price == c.Price && s.Expiry == c.Expiry:
 		return nil, nil
 	}
 	return nil, fmt.Errorf("%w: payment %s was requested for resource %q", ErrConflict, s.Key, s.Resource)
 }
 
+// credit takes the word of the resource, which has the money, also against another
+// booker, whom the resource refused just before.
+func credit(s State, c Credited, at At) ([]Event, error) {
+	meant := s.Resource == c.Resource && c.Resource != ""
+	if meant && s.Status == StatusCredited {
+		return nil, nil
+	}
+	return when(s, meant && (s.Status == StatusSettled || s.Status == StatusUnallocated), &Credited{at, c.Resource})
+}
+
 func settle(s State, c Settled, at At) ([]Event, error) {
-	if err := c.Amount.Check(); err != nil || c.Amount == 0 {
-		return nil, fmt.Errorf("%w: payment %s settled with %s", ErrInvalid, s.Key, c.Amount)
+	if err := c.Amount.Check(); err != nil || c.Amount == 0 || c.Index < 0 {
+		return nil, fmt.Errorf("%w: payment %s settled with %s at settle_index %d", ErrInvalid, s.Key, c.Amount, c.Index)
 	}
 	switch s.Status {
 	case StatusNone, StatusRequested, StatusExpired:
 		c.At = at
 		return []Event{&c}, nil
 	}
-	if s.Amount != c.Amount {
+	switch {
+	case s.Amount != c.Amount:
 		return nil, fmt.Errorf("%w: payment %s settled with %s, and now with %s", ErrConflict, s.Key, s.Amount, c.Amount)
+	case s.Node != c.Node && s.Node != "" && c.Node != "":
+		return nil, fmt.Errorf("%w: payment %s settled at node %s, and now at %s", ErrConflict, s.Key, s.Node, c.Node)
 	}
-	return nil, nil // delivered before
+	return nil, nil // delivered before, or told anew by a wallet that counts anew
 }
 
 // Aggregate is the package as [stream.Handler] takes it.

@@ -79,6 +79,9 @@ func (s *State) draw(d instant.Millis) (sum money.Msat) {
 	return sum
 }
 
+// Has says whether the credit of that payment stands.
+func (s *State) Has(payment string) bool { return s.lot(payment, false) >= 0 }
+
 // lot returns the index of the lot of that key, or −1.
 func (s *State) lot(key string, grant bool) int {
 	for i := len(s.Lots) - 1; i >= 0; i-- {
