@@ -1,0 +1,208 @@
+// Package fakelnd is an lnd of the tests: a real gRPC server behind TLS and macaroons,
+// which answers as lnd v0.21 was seen to, and misbehaves when it is told to.
+//
+// An [Lnd] outlives its server: after Kill or Stop, Start brings it back at its address
+// with its invoices. Money comes when a test says so, with Pay, Keysend and their like.
+package fakelnd
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/hex"
+	"encoding/pem"
+	"errors"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/lightningnetwork/lnd/lnrpc"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/keepalive"
+)
+
+// Lnd is a node. Its paths stay the same over restarts.
+type Lnd struct {
+	Addr          string // host:port
+	TLSCert       string // path, as the next three
+	WatchMacaroon string
+	IssueMacaroon string
+	AdminMacaroon string
+
+	dir  string
+	keys *rootKeys
+
+	mu       sync.Mutex // guards what follows
+	identity string
+	network  string
+	state    lnrpc.WalletState
+	unsynced bool
+	db       db
+	clients  map[*client]bool
+	faults   faults
+	server   *grpc.Server
+	listener *listener
+	served   sync.WaitGroup
+}
+
+// New makes a node whose files are in dir, and starts it.
+func New(dir string) (*Lnd, error) {
+	l := &Lnd{
+		dir: dir, keys: newRootKeys(), network: "regtest", state: lnrpc.WalletState_SERVER_ACTIVE,
+		db: newDB(), clients: map[*client]bool{}, TLSCert: filepath.Join(dir, "tls.cert"),
+	}
+	l.SetIdentity(1)
+	var err error
+	for _, m := range []struct {
+		path *string
+		name string
+		id   string
+		ops  []Permission
+	}{
+		{&l.WatchMacaroon, "watch.macaroon", "101", Watching},
+		{&l.IssueMacaroon, "issue.macaroon", "102", Issuing},
+		{&l.AdminMacaroon, "admin.macaroon", "0", Everything},
+	} {
+		*m.path = filepath.Join(dir, m.name)
+		err = errors.Join(err, l.Bake(*m.path, m.id, m.ops...))
+	}
+	if err := errors.Join(err, l.RenewCert()); err != nil {
+		return nil, err
+	}
+	return l, l.Start()
+}
+
+// Start lets the node answer, at its address if it had one.
+func (l *Lnd) Start() error {
+	cert, err := tls.LoadX509KeyPair(l.TLSCert, filepath.Join(l.dir, "tls.key"))
+	if err != nil {
+		return err
+	}
+	addr := l.Addr
+	if addr == "" {
+		addr = "127.0.0.1:0"
+	}
+	tcp, err := net.Listen("tcp", addr)
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.Addr = tcp.Addr().String()
+	l.listener = newListener(tcp)
+	server := grpc.NewServer(
+		grpc.Creds(credentials.NewServerTLSFromCert(&cert)),
+		grpc.UnaryInterceptor(l.unary), grpc.StreamInterceptor(l.streaming),
+		// As lnd: a client that pings more often is sent away.
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: l.faults.pingEvery(), PermitWithoutStream: true}),
+	)
+	lnrpc.RegisterLightningServer(server, &lightning{Lnd: l})
+	lnrpc.RegisterStateServer(server, &stateService{Lnd: l})
+	l.server = server
+	listener := l.listener
+	l.served.Go(func() { _ = server.Serve(listener) }) // it ends with Kill or Stop
+	return nil
+}
+
+// Kill ends the node as a power cut would: connections break, invoices stay.
+func (l *Lnd) Kill() {
+	l.mu.Lock()
+	server, listener := l.server, l.listener
+	l.server = nil
+	l.mu.Unlock()
+	if server == nil {
+		return
+	}
+	listener.stall(false)
+	server.Stop()
+	l.served.Wait()
+}
+
+// Stop ends the streams cleanly, without an error, and then the node.
+func (l *Lnd) Stop() {
+	l.EndStreams()
+	l.Kill()
+}
+
+// EndStreams ends the subscriptions that are there with a clean io.EOF.
+func (l *Lnd) EndStreams() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for c := range l.clients {
+		close(c.end)
+	}
+	clear(l.clients)
+}
+
+// Stall leaves the connections open, and lets nothing through them, as a network does
+// that forgot them; new ones are accepted and hang. Stall(false) lets everything on.
+func (l *Lnd) Stall(on bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.listener.stall(on)
+}
+
+// SetIdentity makes it another node: one for each n.
+func (l *Lnd) SetIdentity(n byte) {
+	key := make([]byte, 33)
+	key[0], key[32] = 2, n
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.identity = hex.EncodeToString(key)
+}
+
+// Identity returns its identity_pubkey.
+func (l *Lnd) Identity() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.identity
+}
+
+// SetState sets what the State service tells. All else is refused unless it is
+// SERVER_ACTIVE, with the texts that lnd has for it.
+func (l *Lnd) SetState(s lnrpc.WalletState) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.state = s
+}
+
+// SetSynced says whether it has seen the whole chain.
+func (l *Lnd) SetSynced(synced bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.unsynced = !synced
+}
+
+// RenewCert makes a new certificate, which the next Start serves.
+func (l *Lnd) RenewCert() error {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(now.UnixNano()), Subject: pkix.Name{Organization: []string{"lnd autogenerated cert"}},
+		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(24 * time.Hour), IsCA: true, BasicConstraintsValid: true,
+		KeyUsage:    x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, DNSNames: []string{"localhost"},
+	}
+	cert, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		return err
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return err
+	}
+	return errors.Join(
+		os.WriteFile(l.TLSCert, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert}), 0o600),
+		os.WriteFile(filepath.Join(l.dir, "tls.key"), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}), 0o600),
+	)
+}

@@ -1,0 +1,206 @@
+package fakelnd
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/lightningnetwork/lnd/lnrpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+type stateService struct {
+	lnrpc.UnimplementedStateServer
+	*Lnd
+}
+
+// GetState implements [lnrpc.StateServer].
+func (s *stateService) GetState(context.Context, *lnrpc.GetStateRequest) (*lnrpc.GetStateResponse, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return &lnrpc.GetStateResponse{State: s.state}, nil
+}
+
+type lightning struct {
+	lnrpc.UnimplementedLightningServer
+	*Lnd
+}
+
+// GetInfo implements [lnrpc.LightningServer].
+func (l *lightning) GetInfo(context.Context, *lnrpc.GetInfoRequest) (*lnrpc.GetInfoResponse, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return &lnrpc.GetInfoResponse{
+		IdentityPubkey: l.identity, SyncedToChain: !l.unsynced,
+		Chains: []*lnrpc.Chain{{Chain: "bitcoin", Network: l.network}},
+	}, nil
+}
+
+// AddInvoice implements [lnrpc.LightningServer].
+func (l *lightning) AddInvoice(_ context.Context, in *lnrpc.Invoice) (*lnrpc.AddInvoiceResponse, error) {
+	if len(in.Memo) > 1024 {
+		return nil, errors.New("memo too large")
+	}
+	preimage := in.RPreimage
+	if len(preimage) == 0 {
+		preimage = make([]byte, 32)
+		rand.Read(preimage)
+	}
+	hash := sha256.Sum256(preimage)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.db.find(hash[:]) != nil {
+		return nil, errors.New("invoice with payment hash already exists")
+	}
+	now := time.Now().Unix()
+	row := &lnrpc.Invoice{
+		Memo: in.Memo, RPreimage: preimage, RHash: hash[:], Value: in.ValueMsat / 1000, ValueMsat: in.ValueMsat,
+		CreationDate: now, Expiry: cmp.Or(in.Expiry, 86400), IsAmp: in.IsAmp, Private: in.Private,
+		PaymentAddr: slices.Clone(hash[:]), PaymentRequest: request(now, hash),
+	}
+	if in.IsAmp {
+		row.RPreimage = nil
+	}
+	l.db.add(row)
+	l.dispatch(row, "")
+	return &lnrpc.AddInvoiceResponse{RHash: row.RHash, PaymentRequest: row.PaymentRequest, AddIndex: row.AddIndex, PaymentAddr: row.PaymentAddr}, nil
+}
+
+// request is as long as a BOLT 11 text, tells when it was made, and can't be decoded.
+func request(now int64, hash [32]byte) string {
+	const alphabet = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
+	var b strings.Builder
+	b.WriteString("lnbcrt1")
+	for shift := 30; shift >= 0; shift -= 5 {
+		b.WriteByte(alphabet[now>>shift&31])
+	}
+	for _, c := range hash {
+		b.WriteByte(alphabet[c&31])
+		b.WriteByte(alphabet[c>>5])
+	}
+	return b.String()
+}
+
+// LookupInvoice implements [lnrpc.LightningServer].
+func (l *lightning) LookupInvoice(_ context.Context, in *lnrpc.PaymentHash) (*lnrpc.Invoice, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	row := l.db.find(in.RHash)
+	if row == nil {
+		return nil, status.Error(codes.NotFound, "unable to locate invoice")
+	}
+	return shown(row), nil
+}
+
+// ListInvoices implements [lnrpc.LightningServer].
+func (l *lightning) ListInvoices(_ context.Context, in *lnrpc.ListInvoiceRequest) (*lnrpc.ListInvoiceResponse, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	page := l.db.page(in.IndexOffset, cmp.Or(in.NumMaxInvoices, 100), in.Reversed)
+	answer := &lnrpc.ListInvoiceResponse{Invoices: page}
+	if len(page) > 0 {
+		answer.FirstIndexOffset, answer.LastIndexOffset = page[0].AddIndex, page[len(page)-1].AddIndex
+	}
+	return answer, nil
+}
+
+// CheckMacaroonPermissions implements [lnrpc.LightningServer].
+func (l *lightning) CheckMacaroonPermissions(_ context.Context, in *lnrpc.CheckMacPermRequest) (*lnrpc.CheckMacPermResponse, error) {
+	var need []Permission
+	for _, p := range in.Permissions {
+		need = append(need, Permission{p.Entity, p.Action})
+	}
+	if in.CheckDefaultPermsFromFullMethod {
+		need = needs[in.FullMethod]
+	}
+	if err := l.authorize(in.Macaroon, in.FullMethod, need); err != nil {
+		return nil, status.Error(codes.InvalidArgument, err.Error())
+	}
+	return &lnrpc.CheckMacPermResponse{Valid: true}, nil
+}
+
+// client is one subscriber. Its queue has no bound, as in lnd.
+type client struct {
+	addIndex, settleIndex uint64
+	queue                 []*lnrpc.Invoice // guarded by the node's mutex
+	wake                  chan struct{}
+	end                   chan struct{}
+}
+
+// SubscribeInvoices implements [lnrpc.LightningServer]. It is not known to the client
+// when it begins.
+func (l *lightning) SubscribeInvoices(in *lnrpc.InvoiceSubscription, stream lnrpc.Lightning_SubscribeInvoicesServer) error {
+	c := &client{addIndex: in.AddIndex, settleIndex: in.SettleIndex, wake: make(chan struct{}, 1), end: make(chan struct{})}
+	l.mu.Lock()
+	c.queue = l.db.addedSince(in.AddIndex)
+	if l.faults.nativeSQL {
+		c.queue = append(c.queue, l.db.settledSinceSQL(in.SettleIndex)...)
+	} else {
+		c.queue = append(c.queue, l.db.settledSince(in.SettleIndex)...)
+	}
+	l.clients[c] = true
+	l.mu.Unlock()
+	defer l.change(func() { delete(l.clients, c) })
+	for {
+		l.mu.Lock()
+		queue := c.queue
+		c.queue = nil
+		l.mu.Unlock()
+		for _, inv := range queue {
+			if err := stream.Send(inv); err != nil {
+				return err
+			}
+		}
+		if len(queue) > 0 {
+			continue
+		}
+		select {
+		case <-c.wake:
+		case <-c.end:
+			return nil
+		case <-stream.Context().Done():
+			return stream.Context().Err()
+		}
+	}
+}
+
+// dispatch tells the subscribers of a row that was added or settled. The caller holds
+// the mutex.
+func (l *Lnd) dispatch(row *lnrpc.Invoice, set string) {
+	open := row.State == lnrpc.Invoice_OPEN
+	if !open && l.faults.drop > 0 {
+		l.faults.drop--
+		return
+	}
+	for c := range l.clients {
+		switch {
+		case set != "": // an AMP set is told whatever the cursor is
+		case open && c.addIndex >= row.AddIndex, !open && c.settleIndex >= row.SettleIndex:
+			continue
+		case open:
+			c.addIndex = row.AddIndex
+		default:
+			c.settleIndex = row.SettleIndex
+		}
+		for range max(1, l.faults.repeat) {
+			c.queue = append(c.queue, ofSet(row, set))
+		}
+		select {
+		case c.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// Listening says how many subscribers there are.
+func (l *Lnd) Listening() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.clients)
+}
