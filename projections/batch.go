@@ -24,8 +24,7 @@ type entry struct {
 type batch struct {
 	records []stream.Record
 	entries []entry // of the records that could be decoded
-	debits  []resource.Debited
-	err     error // what came after the entries
+	err     error   // what came after the entries
 }
 
 // fill copies a run, whose slice the store may use again.
@@ -36,9 +35,6 @@ func (b *batch) fill(run []stream.Record) {
 
 // decode decodes the records up to the first that can't be.
 func (b *batch) decode() {
-	if b.debits == nil {
-		b.debits = make([]resource.Debited, runSize)
-	}
 	b.entries = b.entries[:0]
 	for i := range b.records {
 		var e entry

@@ -57,7 +57,10 @@ func (v *Views) DiffDump(r io.Reader) ([]Difference, error) {
 	defer release()
 	var failed error
 	diffs, err := diff(im.lines(v.byID().order), readLines(r, &failed))
-	return diffs, errors.Join(failed, err)
+	if err = errors.Join(failed, err); err != nil {
+		return nil, err
+	}
+	return diffs, nil
 }
 
 // Head is what the first line of a dump tells of how to make the same one: [New] with

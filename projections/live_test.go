@@ -1,7 +1,11 @@
 package projections_test
 
 import (
+	"bytes"
 	"context"
+	"errors"
+	"path/filepath"
+	"sync"
 	"testing"
 	"testing/synctest"
 
@@ -116,20 +120,102 @@ func append1(t *testing.T, m *memory, name string, at stream.Revision, e stream.
 	}
 }
 
-// TestImagesStand reads dumps while the views are folded on: each is of one position.
-func TestImagesStand(t *testing.T) {
-	m := random(t, 11, 400, 6000)
+// TestDumpStands folds on while a dump is being read: it is of one position all the same.
+func TestDumpStands(t *testing.T) {
+	m := newMemory()
+	if err := histories.Fill(t.Context(), m, 700, 6000, 1); err != nil {
+		t.Fatal(err)
+	}
+	v := replayed(t, m, m.records[4500].Position)
+	dump := &folding{t: t, m: m, v: v}
+	if err := v.Dump(dump); err != nil {
+		t.Fatal(err)
+	}
+	if dump.writes < 3 || v.Position() != m.head() {
+		t.Fatalf("%d writes, position %d of %d", dump.writes, v.Position(), m.head())
+	}
+	checkDump(t, m, &dump.Buffer)
+	same(t, "after a dump", v, replayed(t, m, m.head()))
+}
+
+// folding is a buffer that folds the views on at each write.
+type folding struct {
+	bytes.Buffer
+	t      *testing.T
+	m      *memory
+	v      *projections.Views
+	writes int
+}
+
+func (f *folding) Write(b []byte) (int, error) {
+	if f.writes++; f.writes == 1 {
+		if err := projections.Replay(f.t.Context(), f.m, f.v, f.m.head()); err != nil {
+			f.t.Fatal(err)
+		}
+		same(f.t, "during a dump", f.v, replayed(f.t, f.m, f.m.head()))
+	}
+	return f.Buffer.Write(b)
+}
+
+// checkDump compares a dump with a replay up to its position.
+func checkDump(t *testing.T, store stream.EventStore, dump *bytes.Buffer) {
+	t.Helper()
+	line, _, _ := bytes.Cut(dump.Bytes(), []byte("\n"))
+	h, err := projections.DumpHead(line)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diffs, err := replayed(t, store, h.Position).DiffDump(dump); err != nil || len(diffs) > 0 {
+		t.Fatalf("at %d: %v, %v", h.Position, diffs, err)
+	}
+}
+
+// TestRunOverAFile reads all views while a file is written to and folded.
+func TestRunOverAFile(t *testing.T) {
+	store := file(t)
 	v := projections.New(instant.Hour)
 	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error)
-	go func() { done <- projections.Run(ctx, m, v) }()
-	for range 20 {
-		checkDump(t, m, v)
+	var done, filled sync.WaitGroup
+	done.Go(func() {
+		if err := projections.Run(ctx, store, v); err != nil {
+			t.Error(err)
+		}
+	})
+	for seed := range uint64(2) {
+		filled.Go(func() {
+			if err := histories.Fill(ctx, store, 300, 4000, seed); err != nil {
+				t.Error(err)
+			}
+		})
 	}
-	<-v.CaughtUp()
-	checkDump(t, m, v)
+	path := filepath.Join(t.TempDir(), "snapshot")
+	for range 10 {
+		var dump bytes.Buffer
+		if err := errors.Join(v.Dump(&dump), v.Save(path, store.ID())); err != nil {
+			t.Fatal(err)
+		}
+		checkDump(t, store, &dump)
+		for _, s := range v.Resources("", 50, nil) {
+			v.Remaining(s.ID, s.Last)
+			v.PaymentsOf(s.ID)
+		}
+		v.Due(instant.Max, 50)
+		v.OpenPayments()
+		v.Unallocated("", 50)
+	}
+	filled.Wait()
+	head, err := store.Head(ctx)
+	if err := errors.Join(err, v.WaitFor(ctx, head)); err != nil {
+		t.Fatal(err)
+	}
 	cancel()
-	if err := <-done; err != nil {
-		t.Error(err)
+	done.Wait()
+	w := projections.New(instant.Hour)
+	if err := errors.Join(w.Load(path, store.ID()), projections.Replay(t.Context(), store, w, head)); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "from a snapshot", v, w)
+	if diffs := v.Check(); len(diffs) > 0 {
+		t.Error(diffs)
 	}
 }

@@ -11,7 +11,8 @@ import (
 )
 
 // pageRows is how many rows lie together: what a write copies while an image is read.
-const pageRows = 256
+// With its epoch a page of so many just fills a size class of the allocator, 40 KiB.
+const pageRows = 255
 
 // row is a resource.State packed: what many resources share is an index into terms.
 type row struct {

@@ -17,6 +17,7 @@ import (
 func Run(ctx context.Context, store stream.EventStore, v *Views) error {
 	head, err := start(ctx, store, v)
 	if err == nil {
+		v.reached(head)
 		err = follow(ctx, store, v, head, math.MaxUint64)
 	}
 	if ctx.Err() != nil {
@@ -27,6 +28,7 @@ func Run(ctx context.Context, store stream.EventStore, v *Views) error {
 
 // Replay folds the log into v from where v stands up to a position, and returns: it is
 // how an auditor gets the views of a moment that has passed. The log must reach that far.
+// [Views.CaughtUp] is closed then, and deadlines are known.
 func Replay(ctx context.Context, store stream.EventStore, v *Views, until stream.Position) error {
 	head, err := start(ctx, store, v)
 	switch {
@@ -35,6 +37,7 @@ func Replay(ctx context.Context, store stream.EventStore, v *Views, until stream
 	case until > head || until < v.Position():
 		return fmt.Errorf("projections: replay to position %d: the views stand at %d and the log ends at %d", until, v.Position(), head)
 	case until == v.Position():
+		v.reached(until)
 		return nil
 	}
 	if err := follow(ctx, store, v, until, until); err != nil {
@@ -61,9 +64,6 @@ func start(ctx context.Context, store stream.EventStore, v *Views) (stream.Posit
 			v.reset(0)
 		}
 	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.catchUp(head)
 	return head, nil
 }
 

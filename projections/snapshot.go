@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 
 	"sandglass/domain/payment"
 	"sandglass/domain/resource"
@@ -21,9 +22,18 @@ import (
 // terms, the plans, the payments and the resources.
 const snapshotMagic = "sandglass views\n"
 
-// Format is the version of the snapshot's form and of what the fold makes of events. Who
-// changes either counts it up: a snapshot of another format is not read.
+// Format is the version of the snapshot's form. What the fold makes of events may change
+// with any build, so a snapshot is read only by the build that wrote it.
 const Format = 1
+
+// build names the build as the Go tool stamped it, by the commit that it was made from.
+func build() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	return info.GoVersion + " " + info.Main.Version
+}
 
 // ErrSnapshot says that a file is no snapshot that can be used here: the log is folded
 // from its start instead, which costs time and changes nothing.
@@ -118,29 +128,30 @@ func (f *framer) put(b []byte) {
 
 // header is the first frame: what the rest must add up to.
 type header struct {
-	format                         int64
-	logID                          string
-	at                             position
-	ledger                         Ledger
-	shared, plans, payments, count int64
+	format                        int64
+	build, logID                  string
+	at                            position
+	ledger                        Ledger
+	shared, plans, payments, rows int64 // how many
 }
 
 func (im *image) header(logID string) header {
 	return header{
-		format: Format, logID: logID, at: im.at, ledger: im.ledger,
-		shared: int64(len(im.shared)), plans: int64(len(im.plans)), payments: int64(len(im.payments)), count: int64(im.n),
+		format: Format, build: build(), logID: logID, at: im.at, ledger: im.ledger,
+		shared: int64(len(im.shared)), plans: int64(len(im.plans)), payments: int64(len(im.payments)), rows: int64(im.n),
 	}
 }
 
 func (w *wire) header(h *header) {
 	num(w, &h.format)
+	w.string(&h.build)
 	w.string(&h.logID)
 	w.position(&h.at)
 	w.ledger(&h.ledger)
 	num(w, &h.shared)
 	num(w, &h.plans)
 	num(w, &h.payments)
-	num(w, &h.count)
+	num(w, &h.rows)
 }
 
 // Load reads a snapshot into v, before [Run] is called. If the file is missing, torn, of
@@ -229,42 +240,50 @@ func (r *framed) each(n int64, read func(w *wire)) error {
 
 func (v *Views) read(r *framed, logID string) error {
 	var h header
-	err := r.each(1, func(w *wire) { w.header(&h) })
-	switch {
-	case err != nil:
+	if err := r.each(1, func(w *wire) { w.header(&h) }); err != nil {
 		return err
-	case h.format != Format:
-		return fmt.Errorf("it has format %d, this build writes %d", h.format, Format)
+	}
+	switch {
+	case h.format != Format || h.build != build():
+		return fmt.Errorf("it has format %d of build %q, this is format %d of build %q", h.format, h.build, Format, build())
 	case h.logID != logID:
 		return fmt.Errorf("it is of the log %q, not of %q", h.logID, logID)
-	case h.count < 0 || h.count > r.left:
-		return fmt.Errorf("it tells of %d resources", h.count)
+	case h.rows < 0 || h.rows > r.left:
+		return fmt.Errorf("it tells of %d resources", h.rows)
 	}
-	v.reset(int(h.count))
+	v.reset(int(h.rows))
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.at, v.ledger = h.at, h.ledger
-	t := &v.resources
-	return errors.Join(
-		r.each(h.shared, func(w *wire) {
-			var c terms
-			w.shared(&c)
-			t.byTerms[c] = int32(len(t.shared))
-			t.shared = append(t.shared, c)
-		}),
-		r.each(h.plans, func(w *wire) {
-			var p planRow
-			w.plan(&p)
-			v.plans[p.state.Name] = p
-		}),
-		r.each(h.payments, func(w *wire) {
-			p := new(pay)
-			w.payment(p)
-			w.bad = w.bad || p.state.Status > payment.StatusExpired
-			v.payments.put(nil, p)
-		}),
-		r.each(h.count, t.read),
-	)
+	for _, part := range []struct {
+		n    int64
+		read func(*wire)
+	}{{h.shared, v.resources.readShared}, {h.plans, v.readPlan}, {h.payments, v.payments.read}, {h.rows, v.resources.read}} {
+		if err := r.each(part.n, part.read); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *table) readShared(w *wire) {
+	var c terms
+	w.shared(&c)
+	t.byTerms[c] = int32(len(t.shared))
+	t.shared = append(t.shared, c)
+}
+
+func (v *Views) readPlan(w *wire) {
+	var p planRow
+	w.plan(&p)
+	v.plans[p.state.Name] = p
+}
+
+func (b *book) read(w *wire) {
+	p := new(pay)
+	w.payment(p)
+	w.bad = w.bad || p.state.Status > payment.StatusExpired
+	b.put(nil, p)
 }
 
 // read adds a row.

@@ -151,6 +151,13 @@ func (v *Views) catchUp(head stream.Position) {
 	}
 }
 
+// reached is catchUp for who does not hold the lock.
+func (v *Views) reached(head stream.Position) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.catchUp(head)
+}
+
 // nudge leaves one token in a channel that holds one.
 func nudge(c chan struct{}) {
 	select {

@@ -82,6 +82,7 @@ type World struct {
 	meta      []byte
 	plans     []*aPlan
 	resources []*aResource
+	opened    int // resources
 	payments  []*aPayment
 	made      int // payments
 	swept     stream.Revision
@@ -94,7 +95,8 @@ type kinds struct {
 	plan     stream.Aggregate[plan.State, plan.Command, plan.Event]
 }
 
-// New returns a world that will have up to so many resources.
+// New returns a world that has up to so many resources at a time: one that was released
+// is forgotten some time later, for a new one.
 func New(seed uint64, resources int) *World {
 	return newWorld(seed, resources, "vm-")
 }
@@ -118,15 +120,15 @@ func (w *World) Step() []Append {
 	switch n := w.rng.IntN(100); {
 	case len(w.plans) == 0 || n < 1:
 		w.publish()
-	case len(w.resources) == 0 || n < 15:
+	case len(w.resources) == 0 || n < 20:
 		w.open()
-	case n < 30:
+	case n < 32:
 		w.request()
-	case n < 55:
+	case n < 45:
 		w.pay()
-	case n < 60:
+	case n < 48:
 		w.keysend()
-	case n < 80:
+	case n < 85:
 		w.tick()
 	case n < 98:
 		w.command(pick(w, w.resources))
@@ -155,7 +157,7 @@ func (w *World) terms() resource.Terms {
 	t := resource.Terms{Price: w.price(), Grace: instant.Millis(w.rng.Int64N(int64(2 * instant.Day)))}
 	switch w.rng.IntN(4) {
 	case 0:
-		t.Warn.Time = instant.Millis(1 + w.rng.Int64N(int64(instant.Hour)))
+		t.Warn.Time = instant.Millis(1 + w.rng.Int64N(int64(instant.Day)))
 	case 1:
 		t.Warn.Amount = money.Msat(1 + w.rng.Int64N(1_000_000))
 	case 2:
@@ -183,12 +185,16 @@ func (w *World) publish() {
 }
 
 func (w *World) open() {
-	if len(w.resources) >= w.most {
+	r := newActor(&w.kinds.resource, fmt.Sprintf("%s%07d", w.prefix, w.opened))
+	if len(w.resources) < w.most {
+		w.resources = append(w.resources, r)
+	} else if i := w.rng.IntN(len(w.resources)); w.resources[i].state.Status == resource.StatusReleased {
+		w.resources[i] = r
+	} else {
 		w.tick()
 		return
 	}
-	r := newActor(&w.kinds.resource, fmt.Sprintf("%s%07d", w.prefix, len(w.resources)))
-	w.resources = append(w.resources, r)
+	w.opened++
 	p := pick(w, w.plans)
 	open := resource.Open{When: resource.When{At: w.Now}, Plan: p.id, Terms: p.state.Terms, Enforcer: p.state.Enforcer}
 	w.random(open.Holder[:])
@@ -223,12 +229,14 @@ func (w *World) command(r *aResource) {
 		c = resource.Grant{When: when, Key: fmt.Sprint("g", w.rng.IntN(5)), Time: instant.Hour, Reason: "sorry"}
 	case n < 14:
 		c = resource.Reprice{When: when, Price: w.price()}
-	case n < 19:
+	case n < 15 || n < 19 && r.state.Debt == 0:
 		key := "ln-00"
 		if lots := r.state.Lots; len(lots) > 0 {
 			key = pick(w, lots).Key
 		}
 		c = resource.Reverse{When: when, Payment: key, Reason: "reorg"}
+	case n < 19:
+		return
 	default:
 		c = resource.Release{When: when, Reason: "holder"}
 	}

@@ -10,9 +10,12 @@ import (
 // request makes an invoice for a resource.
 func (w *World) request() {
 	r := pick(w, w.resources)
+	if r.state.Status == resource.StatusReleased && w.chance(80) {
+		return
+	}
 	p := newActor(&w.kinds.payment, w.key())
 	price := r.state.Terms.Price
-	asked, err := price.CostOf(instant.Millis(1 + w.rng.Int64N(int64(instant.Day))))
+	asked, err := price.CostOf(instant.Millis(1 + w.rng.Int64N(int64(3*instant.Day))))
 	if err != nil {
 		asked = money.BTC
 	}
@@ -81,6 +84,9 @@ func (w *World) pay() {
 	case payment.StatusSettled:
 		w.finish(p)
 	case payment.StatusUnallocated:
+		if w.chance(80) {
+			return
+		}
 		must(p.do(w, payment.Allocate{Allocated: payment.Allocated{At: payment.At{At: w.Now}, Resource: pick(w, w.resources).id}}))
 	case payment.StatusCredited:
 		w.payments[i] = w.payments[len(w.payments)-1]
