@@ -63,7 +63,8 @@ const (
 	writerSettings = `PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0; PRAGMA cache_size=-16384;`
 	readerSettings = `PRAGMA query_only=ON; PRAGMA cache_size=-2048;`
 
-	sqlHead = `SELECT coalesce(max(position), 0) FROM events`
+	sqlTables = `SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN ('log', 'types', 'events', 'places', 'own_ids')`
+	sqlHead   = `SELECT coalesce(max(position), 0) FROM events`
 )
 
 // Create makes an empty log at path, which must not exist. It appears there whole or not
@@ -161,8 +162,12 @@ func identify(conn *sqlite.Conn, path string) (string, error) {
 	if version != schemaVersion {
 		return "", fmt.Errorf("sqlite: %s has schema %d, this build knows %d: run a newer build or restore a backup", path, version, schemaVersion)
 	}
-	if pages, err := queryInt(conn, `PRAGMA page_count`); err != nil || pages < 2 {
-		return "", unreadable(path, errors.Join(err, errors.New("it has no tables")))
+	tables, err := queryInt(conn, sqlTables)
+	if err == nil && tables != 5 {
+		err = fmt.Errorf("it has %d of 5 tables", tables)
+	}
+	if err != nil {
+		return "", unreadable(path, err)
 	}
 	var id []byte
 	err = sqlitex.Execute(conn, `SELECT id FROM log`, &sqlitex.ExecOptions{ResultFunc: func(s *sqlite.Stmt) error {

@@ -42,6 +42,9 @@ type Options struct {
 	FreeSpaceFloor int64
 	// FreeSpace returns what is free on the disk of path; nil asks the system.
 	FreeSpace func(path string) (int64, error)
+
+	tailMax int // 0 means tailMax; tests fill it sooner
+	walSoft int // 0 means walSoft; likewise
 }
 
 // DefaultFreeSpaceFloor is far more than one group of appends and a full WAL take.

@@ -16,6 +16,7 @@ const (
 // wal bounds the write-ahead log. Only what is committed and no reader still needs can
 // be moved; readers take short pages, so that this is soon all.
 type wal struct {
+	soft  int
 	bytes int // about what was written since the last move
 	left  int // bytes that a reader kept from being moved
 }
@@ -25,7 +26,7 @@ func (w *wal) grew(bytes int) { w.bytes += bytes + bytes/8 + 3*walPage }
 
 // checkpoint moves the WAL into the file when it is long enough.
 func (w *wal) checkpoint(conn *sqlite.Conn) {
-	if w.bytes < walSoft {
+	if w.bytes < w.soft {
 		return
 	}
 	mode := `PRAGMA wal_checkpoint(PASSIVE)`
@@ -34,7 +35,7 @@ func (w *wal) checkpoint(conn *sqlite.Conn) {
 		conn.SetBusyTimeout(time.Second)
 		defer conn.SetBusyTimeout(busyTimeout)
 	}
-	w.move(conn, mode) // it is tried again when another walSoft was written
+	w.move(conn, mode) // it is tried again when as much again was written
 }
 
 // truncate moves all of it and leaves the WAL empty.

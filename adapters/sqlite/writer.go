@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -37,6 +38,7 @@ type writer struct {
 	next     stream.Position // of the next event
 	recorded instant.Time    // of the last event
 	ownIDs   bool            // some stream has ids that stream.NewID did not make
+	tailMax  int
 	wal      wal
 }
 
@@ -45,6 +47,7 @@ func newWriter(s *Store, conn *sqlite.Conn, lock *os.File, opts Options) (*write
 	w := &writer{
 		store: s, conn: conn, lock: lock, now: opts.Now, space: newSpace(s.path, opts),
 		queue: make(chan *request, queueSize), stopped: make(chan struct{}),
+		tailMax: cmp.Or(opts.tailMax, tailMax), wal: wal{soft: cmp.Or(opts.walSoft, walSoft)},
 	}
 	head, err := queryInt(conn, sqlHead)
 	if err != nil {
@@ -164,7 +167,7 @@ func (w *writer) adopt(g *group) {
 // maintain does what can wait until the group is answered. Its errors can wait too: the
 // next group meets them, or tries again.
 func (w *writer) maintain() {
-	if n := w.store.tail.n; n >= tailMax {
+	if n := w.store.tail.n; n >= w.tailMax {
 		if err := w.store.tail.flush(w.conn); err != nil {
 			w.note(writeError(err))
 		}

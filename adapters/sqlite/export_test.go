@@ -1,0 +1,32 @@
+package sqlite
+
+import (
+	"fmt"
+
+	"zombiezen.com/go/sqlite/sqlitex"
+)
+
+// Hasty makes a store move its tail and its WAL often.
+func (o Options) Hasty() Options {
+	o.tailMax, o.walSoft = 50, 200_000
+	return o
+}
+
+// LimitPages makes the file full for SQLite when it has n more pages than now; 0 lifts
+// the limit. No append may be under way.
+func (s *Store) LimitPages(n int64) error {
+	limit := int64(0xfffffffe)
+	if n > 0 {
+		pages, err := queryInt(s.writer.conn, `PRAGMA page_count`)
+		if err != nil {
+			return err
+		}
+		limit = pages + n
+	}
+	return sqlitex.ExecuteTransient(s.writer.conn, fmt.Sprintf(`PRAGMA max_page_count = %d`, limit), nil)
+}
+
+// WriterSQL runs a statement on the writer's connection. No append may be under way.
+func (s *Store) WriterSQL(query string) error {
+	return sqlitex.ExecuteTransient(s.writer.conn, query, nil)
+}
