@@ -1,0 +1,181 @@
+// Command bench measures what Sandglass promises about its speed and its size.
+//
+// A figure is the median of a few rounds. What is compared is measured side by side, in
+// turns within one round, and given as a ratio: that holds on a noisy machine, where a
+// figure alone does not. Nothing is asserted; what falls short is reported as measured.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime/pprof"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const usage = `usage: scripts/bench [flags]
+
+Measures Sandglass on this machine and prints a table: each figure with its range over
+the rounds, its ratio to what was measured beside it, its target, and whether it is met
+("ok" or "short"). Progress goes to stderr, everything measured also to a JSON file.
+
+The measures:
+%s
+Flags:
+  --only LIST        measure only these, as in --only append,replay
+  --quick            smaller and shorter: to see that it works, not to quote from
+  --json FILE        where to write the figures (default DIR/bench.json)
+  --dir DIR          where data is written and removed again: its disk is what is
+                     measured, so not a tmpfs (default bin); 4 GB for all measures
+  --sandglass FILE   the daemon that is started (default bin/sandglass)
+  --cpuprofile DIR   write a CPU profile of each measure, for "go tool pprof"
+
+Examples:
+  scripts/bench
+  scripts/bench --only append,replay --json /tmp/before.json
+  scripts/bench --only replay --cpuprofile /tmp/profiles
+  go tool pprof -top bin/bench /tmp/profiles/replay.pprof
+`
+
+// measure is something that can be measured by itself.
+type measure struct {
+	name, about string
+	run         func(context.Context, *bench) error
+}
+
+func measures() []measure {
+	return []measure{
+		{"append", "durable appends by 1, 16 and 256 clients, beside a bare SQLite commit", appends},
+		{"replay", "folding a log of 1 million events, beside a bare scan of the file", replay},
+		{"remaining", "the remaining time of one resource out of a million", remaining},
+		{"memory", "memory per resource, of a million", memory},
+		{"startup", "start-up of the daemon with a million resources and a snapshot", startup},
+	}
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	var err error
+	if len(os.Args) > 1 && os.Args[1] == probeArg {
+		err = probe(ctx, os.Args[2:], os.Stdout)
+	} else {
+		err = run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	}
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// config is what the flags say.
+type config struct {
+	only, json, dir, sandglass, profiles string
+	quick                                bool
+}
+
+func parse(args []string, help io.Writer) (c config, chosen []measure, err error) {
+	f := flag.NewFlagSet("bench", flag.ContinueOnError)
+	f.SetOutput(io.Discard)
+	f.StringVar(&c.only, "only", "", "")
+	f.StringVar(&c.json, "json", "", "")
+	f.StringVar(&c.dir, "dir", "bin", "")
+	f.StringVar(&c.sandglass, "sandglass", "bin/sandglass", "")
+	f.StringVar(&c.profiles, "cpuprofile", "", "")
+	f.BoolVar(&c.quick, "quick", false, "")
+	all := measures()
+	err = f.Parse(args)
+	if errors.Is(err, flag.ErrHelp) {
+		var list strings.Builder
+		for _, m := range all {
+			fmt.Fprintf(&list, "  %-10s %s\n", m.name, m.about)
+		}
+		fmt.Fprintf(help, usage, list.String())
+		return c, nil, err
+	}
+	if err == nil && f.NArg() > 0 {
+		err = fmt.Errorf("unexpected %q", f.Arg(0))
+	}
+	if err == nil {
+		chosen, err = choose(all, c.only)
+	}
+	if err != nil {
+		return c, nil, fmt.Errorf("%w: see --help", err)
+	}
+	if c.json == "" {
+		c.json = filepath.Join(c.dir, "bench.json")
+	}
+	return c, chosen, nil
+}
+
+func choose(all []measure, only string) ([]measure, error) {
+	if only == "" {
+		return all, nil
+	}
+	wanted := map[string]bool{}
+	for name := range strings.SplitSeq(only, ",") {
+		wanted[name] = true
+	}
+	var chosen []measure
+	for _, m := range all {
+		if wanted[m.name] {
+			chosen = append(chosen, m)
+		}
+		delete(wanted, m.name)
+	}
+	for name := range wanted {
+		return nil, fmt.Errorf("no measure %q", name)
+	}
+	return chosen, nil
+}
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
+	c, chosen, err := parse(args, stdout)
+	if err != nil {
+		return err
+	}
+	b, err := newBench(c, stderr)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.close()) }()
+	b.report.Machine.print(stdout)
+	for _, m := range chosen {
+		b.measure = m.name
+		if err := b.profiled(m.name, func() error { return m.run(ctx, b) }); err != nil {
+			return fmt.Errorf("%s: %w", m.name, err)
+		}
+	}
+	b.report.Load.After, b.report.Took = loadAverage(), time.Since(b.report.Started).Seconds()
+	b.report.print(stdout)
+	return b.report.write(c.json)
+}
+
+// profiled calls f, with a CPU profile if one is asked for.
+func (b *bench) profiled(name string, f func() error) error {
+	if b.config.profiles == "" {
+		return f()
+	}
+	if err := os.MkdirAll(b.config.profiles, 0o755); err != nil {
+		return err
+	}
+	out, err := os.Create(filepath.Join(b.config.profiles, name+".pprof"))
+	if err != nil {
+		return err
+	}
+	if err := pprof.StartCPUProfile(out); err != nil {
+		return err
+	}
+	err = f()
+	pprof.StopCPUProfile()
+	return errors.Join(err, out.Close())
+}
