@@ -7,6 +7,7 @@ package plan
 import (
 	"errors"
 	"fmt"
+	"unicode/utf8"
 
 	"sandglass/domain/codec"
 	"sandglass/domain/instant"
@@ -106,12 +107,15 @@ type (
 
 // Decide returns the events that c causes: none where they have happened already.
 func Decide(s State, c Command) ([]Event, error) {
+	if c.when() > instant.Max {
+		return nil, fmt.Errorf("%w: %w", ErrInvalid, instant.ErrRange)
+	}
 	switch c := c.(type) {
 	case Publish:
 		return publish(s, c.Published)
 	case Withdraw:
 		switch {
-		case s.At.At == 0:
+		case s.Max == 0: // never published
 			return nil, ErrUnknown
 		case !s.OnOffer:
 			return nil, nil
@@ -161,8 +165,8 @@ func (p *Published) Check() error {
 	if _, err := p.Terms.Price.CostOf(p.Max); err != nil {
 		return fmt.Errorf("%w: the maximum costs %w", ErrInvalid, err)
 	}
-	if len(p.Title) > 200 || len(p.Enforcer) > 64 {
-		return fmt.Errorf("%w: a title has up to 200 bytes, an enforcer's name 64", ErrInvalid)
+	if len(p.Title) > 200 || len(p.Enforcer) > 64 || !utf8.ValidString(p.Title+p.Enforcer) {
+		return fmt.Errorf("%w: a title has up to 200 bytes of UTF-8, an enforcer's name 64", ErrInvalid)
 	}
 	return nil
 }
