@@ -1,0 +1,134 @@
+package httpapi
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+
+	"sandglass/adapters/httpapi/wire"
+	"sandglass/domain/stream"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// audit defines what the auditor can read.
+func (d *definition) audit() {
+	register(d, call{
+		name: "read-events", method: "GET", path: "/v1/events", tag: "audit", who: auditor, summary: "The log, as lines of JSON",
+		doc: "Every record after a position, in the order of commits, one JSON object a line: the schema Event. " +
+			"With `follow=true` it goes on with what is new, and does not end. An answer that breaks off was broken off: go on from the last position that was read.",
+		content: "application/x-ndjson", traits: traits{stream: true},
+		example: `{"position":1,"stream":"plan-vm-small","revision":0,"id":"6f2a5c1e-7a0b-5d3c-9e4f-0a1b2c3d4e5f","type":"plan.published.v1","at":"2026-01-02T03:04:05.678Z","recorded_at":"2026-01-02T03:04:05.690Z","data":{},"meta":{}}` + "\n",
+	}, d.s.events)
+	d.OpenAPI().Components.Schemas.Schema(typeOf[wire.Event](), true, "Event")
+	register(d, call{
+		name: "dump", method: "GET", path: "/v1/audit/dump", tag: "audit", who: auditor, summary: "Every figure of the read models, as lines of JSON",
+		doc: "As they stand at one position of the log, to be compared with a replay of it. One JSON object a line, sorted by its stream.", content: "application/x-ndjson",
+		traits: traits{stream: true}, example: `{"stream":"$views","position":42}` + "\n",
+	}, d.s.dump)
+}
+
+type eventsInput struct {
+	From   uint64 `query:"from" doc:"A position: show what comes after it. 0 is the beginning." example:"42"`
+	Follow bool   `query:"follow" doc:"Go on with what is new."`
+}
+
+func (s *Server) events(ctx context.Context, in *eventsInput) (*huma.StreamResponse, error) {
+	head, err := s.Store.Head(ctx)
+	if err != nil {
+		return nil, err
+	}
+	from := stream.Position(in.From)
+	if from > head {
+		return nil, newProblem(http.StatusUnprocessableEntity, "out_of_bounds", "the log ends at position %d: give one that is no greater as from", head)
+	}
+	return s.streaming("application/x-ndjson", func() {}, func(ctx context.Context, w *sender) error {
+		if from == head && !in.Follow {
+			return nil
+		}
+		if err := w.c.Flush(); err != nil { // so that the client knows that it is let in
+			return nil
+		}
+		return s.follow(ctx, w, from, head, in.Follow)
+	}), nil
+}
+
+// follow writes the records after a position, up to the head or without end.
+func (s *Server) follow(ctx context.Context, w *sender, from, head stream.Position, on bool) error {
+	var b bytes.Buffer
+	lines := json.NewEncoder(&b)
+	lines.SetEscapeHTML(false)
+	for run, err := range s.Store.Subscribe(ctx, from) {
+		if ctx.Err() != nil {
+			return s.cut(on)
+		}
+		if err != nil {
+			return err
+		}
+		for i := range run {
+			if !on && run[i].Position > head {
+				break
+			}
+			if err := lines.Encode(eventView(&run[i])); err != nil {
+				return err
+			}
+			if b.Len() >= chunk || i == len(run)-1 || !on && run[i].Position == head {
+				if w.send(b.Bytes()) != nil {
+					return nil // the client is gone
+				}
+				b.Reset()
+			}
+		}
+		if !on && run[len(run)-1].Position >= head {
+			return nil
+		}
+	}
+	return s.cut(on)
+}
+
+// chunk is how many bytes of events are written at once, or a little more.
+const chunk = 64 << 10
+
+// cut says how a stream of events ends that ctx has ended: one that follows has no other
+// end; one with an end must not be taken for whole.
+func (s *Server) cut(on bool) error {
+	if on {
+		return nil
+	}
+	return context.Canceled
+}
+
+func eventView(r *stream.Record) wire.Event {
+	return wire.Event{
+		Position: uint64(r.Position), Stream: r.Stream, Revision: int64(r.Revision), ID: r.ID.String(), Type: r.Type,
+		At: r.At, RecordedAt: r.RecordedAt, Data: r.Data, Meta: r.Meta,
+	}
+}
+
+func (s *Server) dump(context.Context, *none) (*huma.StreamResponse, error) {
+	if err := s.folded(); err != nil {
+		return nil, err
+	}
+	return s.streaming("application/x-ndjson", func() {}, func(ctx context.Context, w *sender) error {
+		err := s.Views.Dump(until{ctx, w})
+		if err != nil && ctx.Err() == nil {
+			return nil // the client is gone: nothing else can fail
+		}
+		return err
+	}), nil
+}
+
+// until is a writer that fails once ctx has ended.
+type until struct {
+	ctx context.Context
+	w   *sender
+}
+
+// Write implements [io.Writer].
+func (u until) Write(b []byte) (int, error) {
+	if err := u.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return u.w.Write(b)
+}

@@ -1,0 +1,98 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"time"
+
+	"sandglass/adapters/httpapi/wire"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// live defines the stream of a resource's life.
+func (d *definition) live() {
+	register(d, call{
+		name: "live", method: "GET", path: "/v1/resources/{id}/live", tag: "buy", summary: "A resource's life, as server-sent events",
+		doc: "An event `resource` at once and then whenever the resource or a payment for it changes; its data is the resource as GET /v1/resources/{id} shows it. " +
+			"Changes that come fast may be shown as one. A comment comes every 15 s as a sign of life. The stream ends once the resource is released; " +
+			"who then comes back with `Last-Event-ID` is answered 204, upon which a browser's EventSource stops.",
+		refused: []int{404}, content: "text/event-stream", also: map[int]string{204: "The resource is released, which the client has seen."},
+		example: "retry: 3000\nid: 42\nevent: resource\ndata: {\"id\":\"web-1\",\"status\":\"running\",…}\n\n: alive\n\n",
+		traits:  traits{stream: true},
+	}, d.s.liveStream)
+}
+
+type liveInput struct {
+	ResourcePath
+	LastEventID string `header:"Last-Event-ID" maxLength:"20" doc:"The id of the last event that the client has seen, as browsers send it."`
+}
+
+func (s *Server) liveStream(ctx context.Context, in *liveInput) (*huma.StreamResponse, error) {
+	if err := s.folded(); err != nil {
+		return nil, err
+	}
+	v, ok := s.present(in.ID)
+	if !ok {
+		return nil, noResource(in.ID)
+	}
+	if v.Status == released && in.LastEventID != "" {
+		return &huma.StreamResponse{Body: func(c huma.Context) { c.SetStatus(http.StatusNoContent) }}, nil
+	}
+	done, p := s.admit(requestOf(ctx))
+	if p != nil {
+		return nil, p
+	}
+	return s.streaming("text/event-stream", done, func(ctx context.Context, w *sender) error {
+		s.show(ctx, in.ID, w)
+		return nil
+	}), nil
+}
+
+const released = "released"
+
+// show writes the resource and its changes, until it is released, ctx ends or the client
+// is lost: none of these is an error.
+func (s *Server) show(ctx context.Context, id string, w *sender) {
+	changed, stop := s.Views.Watch(id) // before the first look
+	defer stop()
+	alive := time.NewTicker(s.Limits.Heartbeat)
+	defer alive.Stop()
+	text := []byte("retry: 3000\n")
+	for {
+		v, ok := s.present(id)
+		if !ok || w.send(event(text, v)) != nil || v.Status == released {
+			return
+		}
+		if !s.idle(ctx, changed, alive.C, w) {
+			return
+		}
+		text = text[:0]
+	}
+}
+
+// idle waits for a change, with signs of life, and says whether there was one.
+func (s *Server) idle(ctx context.Context, changed <-chan struct{}, alive <-chan time.Time, w *sender) bool {
+	for {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-changed:
+			return true
+		case <-alive:
+			if w.send([]byte(": alive\n\n")) != nil {
+				return false
+			}
+		}
+	}
+}
+
+// event appends an event that shows v.
+func event(b []byte, v wire.Resource) []byte {
+	data, _ := json.Marshal(v) // plain values, in one line
+	b = strconv.AppendUint(append(b, "id: "...), v.Position, 10)
+	b = append(append(b, "\nevent: resource\ndata: "...), data...)
+	return append(b, "\n\n"...)
+}

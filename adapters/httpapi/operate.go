@@ -1,0 +1,159 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+
+	"sandglass/adapters/httpapi/wire"
+	"sandglass/domain/money"
+	"sandglass/domain/payment"
+	"sandglass/domain/plan"
+	"sandglass/domain/resource"
+)
+
+// operations defines what the operator can do.
+func (d *definition) operations() {
+	register(d, call{
+		name: "publish-plan", method: "POST", path: "/v1/plans", tag: "operate", who: operator, summary: "Put a plan on offer, or change it",
+		doc: "What is changed holds for later orders: a resource keeps the terms that it was opened with. The same again changes nothing.",
+	}, d.s.publish)
+	register(d, call{
+		name: "withdraw-plan", method: "DELETE", path: "/v1/plans/{name}", tag: "operate", who: operator, summary: "Take a plan off the offer",
+		doc: "What was sold runs on, and can be paid for. Done again it changes nothing.", refused: []int{404},
+	}, d.s.withdraw)
+	register(d, call{
+		name: "list-resources", method: "GET", path: "/v1/resources", tag: "operate", who: operator, summary: "All resources, by id, page by page",
+		doc: "Pending payments are not shown in a list.",
+	}, d.s.listResources)
+	register(d, call{
+		name: "grant", method: "POST", path: "/v1/resources/{id}/grants", tag: "operate", who: operator, summary: "Give time for nothing",
+		doc: "Once for each key: the same again changes nothing, the same key with another time is refused with 409.", refused: []int{404, 409},
+	}, d.s.grant)
+	register(d, call{
+		name: "reprice", method: "POST", path: "/v1/resources/{id}/reprice", tag: "operate", who: operator, summary: "Set the price of a resource's later payments",
+		doc: "Time that was bought is kept, and an open invoice keeps its price until it expires.", refused: []int{404, 409},
+	}, d.s.reprice)
+	register(d, call{
+		name: "list-unallocated", method: "GET", path: "/v1/unallocated", tag: "operate", who: operator, summary: "Money that no resource has, by key, page by page",
+		doc: "Payments that found no open resource, and why.",
+	}, d.s.unallocated)
+	register(d, call{
+		name: "allocate", method: "POST", path: "/v1/unallocated/{key}/allocate", tag: "operate", who: operator, summary: "Give unallocated money to a resource",
+		doc: "It buys time at the resource's price.", refused: []int{404, 409},
+	}, d.s.allocate)
+}
+
+func (s *Server) publish(ctx context.Context, in *answer[wire.PublishRequest]) (*answer[wire.Plan], error) {
+	b := in.Body
+	p := plan.Published{
+		Terms: resource.Terms{Price: price(b.Price), Grace: b.Grace},
+		Min:   b.Min, Max: b.Max, Enforcer: b.Enforcer, Title: b.Title,
+	}
+	if w := b.Warn; w != nil {
+		p.Terms.Warn = resource.Warn{Time: w.Time, Amount: w.Amount, Share: w.Share}
+	}
+	state, pos, err := s.Desk.Publish(ctx, requestOf(ctx).meta("operator"), b.Name, p)
+	if err != nil {
+		return nil, err
+	}
+	s.wait(ctx, pos)
+	return &answer[wire.Plan]{planView(state)}, nil
+}
+
+func price(p wire.Price) money.Price { return money.Price{Msat: p.Msat, Per: p.Per} }
+
+type planPath struct {
+	Name string `path:"name" maxLength:"64" doc:"The name of the plan." example:"vm-small"`
+}
+
+func (s *Server) withdraw(ctx context.Context, in *planPath) (*answer[wire.Plan], error) {
+	if err := plan.CheckName(in.Name); err != nil {
+		return nil, newProblem(http.StatusNotFound, "unknown_plan", "no plan %.80q: GET /v1/plans lists what is on offer", in.Name)
+	}
+	state, pos, err := s.Desk.Withdraw(ctx, requestOf(ctx).meta("operator"), in.Name)
+	if err != nil {
+		return nil, err
+	}
+	s.wait(ctx, pos)
+	return &answer[wire.Plan]{planView(state)}, nil
+}
+
+// Page says which part of a list to show. It is exported for huma, as [ResourcePath] is.
+type Page struct {
+	After string `query:"after" maxLength:"200" doc:"Show what comes after this one: the next of the page before."`
+	Limit int    `query:"limit" minimum:"1" maximum:"500" default:"100" doc:"So many at most."`
+}
+
+type listInput struct {
+	Page
+	Status string `query:"status" enum:"awaiting,running,paused,suspended,released" doc:"Only those of this status."`
+}
+
+func (s *Server) listResources(_ context.Context, in *listInput) (*answer[wire.Resources], error) {
+	if err := s.folded(); err != nil {
+		return nil, err
+	}
+	list := s.Views.Resources(in.After, in.Limit, func(r *resource.State) bool {
+		return in.Status == "" || r.Status.String() == in.Status
+	})
+	out := wire.Resources{Resources: make([]wire.Resource, len(list))}
+	now := s.Now()
+	for i, state := range list {
+		out.Resources[i] = resourceView(state, now)
+	}
+	if len(list) == in.Limit {
+		out.Next = list[len(list)-1].ID
+	}
+	return &answer[wire.Resources]{out}, nil
+}
+
+type grantInput struct {
+	ResourcePath
+	Body wire.GrantRequest
+}
+
+func (s *Server) grant(ctx context.Context, in *grantInput) (*answer[wire.Resource], error) {
+	b := in.Body
+	return s.done(ctx, outcomeOf(s.Desk.Grant(ctx, requestOf(ctx).meta("operator"), in.ID, b.Key, b.Time, b.Reason)))
+}
+
+type repriceInput struct {
+	ResourcePath
+	Body wire.RepriceRequest
+}
+
+func (s *Server) reprice(ctx context.Context, in *repriceInput) (*answer[wire.Resource], error) {
+	return s.done(ctx, outcomeOf(s.Desk.Reprice(ctx, requestOf(ctx).meta("operator"), in.ID, price(in.Body.Price))))
+}
+
+func (s *Server) unallocated(_ context.Context, in *Page) (*answer[wire.Payments], error) {
+	if err := s.folded(); err != nil {
+		return nil, err
+	}
+	list := s.Views.Unallocated(in.After, in.Limit)
+	out := wire.Payments{Payments: paymentViews(list)}
+	if len(list) == in.Limit {
+		out.Next = list[len(list)-1].Key
+	}
+	return &answer[wire.Payments]{out}, nil
+}
+
+type allocateInput struct {
+	PaymentPath
+	Body wire.AllocateRequest
+}
+
+func (s *Server) allocate(ctx context.Context, in *allocateInput) (*answer[wire.Payment], error) {
+	if !paymentKey(in.Key) {
+		return nil, payment.ErrUnknown
+	}
+	if plan.CheckName(in.Body.Resource) != nil {
+		return nil, noResource(in.Body.Resource)
+	}
+	state, pos, err := s.Desk.Allocate(ctx, requestOf(ctx).meta("operator"), in.Key, in.Body.Resource)
+	if err != nil {
+		return nil, err
+	}
+	s.wait(ctx, pos)
+	return &answer[wire.Payment]{paymentView(state)}, nil
+}

@@ -1,0 +1,166 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"sandglass/adapters/httpapi/wire"
+	"sandglass/domain/desk"
+	"sandglass/domain/instant"
+	"sandglass/domain/money"
+	"sandglass/domain/payment"
+	"sandglass/domain/stream"
+)
+
+// answer is the answer of a call that has a body and no more.
+type answer[T any] struct{ Body T }
+
+type none struct{}
+
+// plans defines what is on offer, and at which price.
+func (d *definition) plans() {
+	register(d, call{
+		name: "list-plans", method: "GET", path: "/v1/plans", tag: "buy", summary: "What is on offer",
+		doc: "Lists the plans that are on offer, by name.",
+	}, d.s.listPlans)
+	register(d, call{
+		name: "quote", method: "GET", path: "/v1/quotes", tag: "buy", summary: "What a time costs, or an amount buys",
+		doc: "Makes nothing. Give `time_ms` or `amount_msat`, one of them.", refused: []int{404, 409},
+	}, d.s.quote)
+}
+
+func (s *Server) listPlans(context.Context, *none) (*answer[wire.Plans], error) {
+	out := answer[wire.Plans]{wire.Plans{Plans: []wire.Plan{}}}
+	for _, p := range s.Views.Plans() {
+		if p.OnOffer {
+			out.Body.Plans = append(out.Body.Plans, planView(p))
+		}
+	}
+	return &out, s.folded()
+}
+
+type quoteInput struct {
+	Plan   string         `query:"plan" required:"true" maxLength:"64" doc:"A name from GET /v1/plans." example:"vm-small"`
+	Time   instant.Millis `query:"time_ms" minimum:"1" maximum:"7889400000000" doc:"The time to buy, in milliseconds." example:"86400000"`
+	Amount money.Msat     `query:"amount_msat" minimum:"1" maximum:"2100000000000000000" doc:"The amount to pay, in millisatoshi."`
+}
+
+func (s *Server) quote(_ context.Context, in *quoteInput) (*answer[wire.Quote], error) {
+	if err := s.folded(); err != nil {
+		return nil, err
+	}
+	q, err := s.Desk.Quote(in.Plan, in.Time, in.Amount)
+	if err != nil {
+		return nil, err
+	}
+	return &answer[wire.Quote]{wire.Quote{Plan: q.Plan, Price: priceView(q.Price), Amount: q.Amount, Time: q.Time}}, nil
+}
+
+// orders defines what anyone can buy.
+func (d *definition) orders() {
+	register(d, call{
+		name: "order", method: "POST", path: "/v1/orders", tag: "buy", summary: "Order a resource", status: http.StatusCreated,
+		also: map[int]string{200: "The same order as before."},
+		doc: "Makes a resource that waits for its payment, and an invoice. Give `time_ms` or `amount_msat`, one of them.\n\n" +
+			"The same `Idempotency-Key` with the same content gives the same order again, with status 200. The same key or `id` with other content is refused with 409.",
+		refused: []int{404, 409},
+	}, d.s.order)
+	register(d, call{
+		name: "fund", method: "POST", path: "/v1/resources/{id}/payments", tag: "buy", summary: "An invoice that funds a resource", status: http.StatusCreated,
+		doc:     "Anyone can fund any resource. An open invoice of the same amount, if it can be paid for long enough, is given again.",
+		refused: []int{404, 409},
+	}, d.s.fund)
+	register(d, call{
+		name: "get-payment", method: "GET", path: "/v1/payments/{key}", tag: "buy", summary: "The life of a payment so far",
+		doc: "Whoever knows the key of a payment can see what became of it.", refused: []int{404},
+	}, d.s.payment)
+}
+
+type orderInput struct {
+	Key  string `header:"Idempotency-Key" minLength:"20" maxLength:"128" pattern:"^[!-~]+$" patternDescription:"20 to 128 printable ASCII characters without spaces" doc:"A random secret, such as a UUID of version 4: 20 to 128 printable ASCII characters without spaces. The order can then be sent again without being made twice. The holder key and, if none is given, the id follow from it: who knows it holds the resource, so it must be random and kept secret. It is not stored." example:"0b6f9c1e-5d3a-4f6e-9b2a-7c8d9e0f1a2b"`
+	Body wire.OrderRequest
+}
+
+type orderOutput struct {
+	Status   int
+	Location string `header:"Location" doc:"Where the resource is."`
+	Body     wire.Order
+}
+
+func (s *Server) order(ctx context.Context, in *orderInput) (*orderOutput, error) {
+	if err := s.folded(); err != nil {
+		return nil, err
+	}
+	o, err := s.Desk.Order(ctx, requestOf(ctx).meta("anyone"), desk.OrderRequest{
+		Plan: in.Body.Plan, Time: in.Body.Time, Amount: in.Body.Amount, ID: in.Body.ID, IdempotencyKey: in.Key,
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.wait(ctx, o.Position)
+	out := orderOutput{Status: http.StatusOK, Location: "/v1/resources/" + url.PathEscape(o.Resource.ID)}
+	if o.New {
+		out.Status = http.StatusCreated
+	}
+	out.Body = wire.Order{Resource: s.after(o.Resource.ID, resourceView(o.Resource, s.Now())), HolderKey: o.HolderKey}
+	if o.Payment.Status != payment.StatusNone {
+		p := paymentView(o.Payment)
+		out.Body.Payment = &p
+	}
+	return &out, nil
+}
+
+type fundInput struct {
+	ResourcePath
+	Body wire.FundRequest
+}
+
+// paymentOutput has the location of the payment, since one that is given again is not new.
+type paymentOutput struct {
+	Location string `header:"Location" doc:"Where the payment is."`
+	Body     wire.Payment
+}
+
+func (s *Server) fund(ctx context.Context, in *fundInput) (*paymentOutput, error) {
+	if err := s.folded(); err != nil {
+		return nil, err
+	}
+	p, pos, err := s.Desk.Pay(ctx, requestOf(ctx).meta("anyone"), in.ID, in.Body.Time, in.Body.Amount)
+	if err != nil {
+		return nil, err
+	}
+	s.wait(ctx, pos)
+	return &paymentOutput{Location: "/v1/payments/" + url.PathEscape(p.Key), Body: paymentView(p)}, nil
+}
+
+// PaymentPath names a payment. It is exported for huma, as [ResourcePath] is.
+type PaymentPath struct {
+	Key string `path:"key" maxLength:"200" doc:"ln-<payment_hash>, or btc-<txid>-<vout>." example:"ln-5f3d..."`
+}
+
+// payment answers from the read model what is not at its end, and else from the log.
+func (s *Server) payment(ctx context.Context, in *PaymentPath) (*answer[wire.Payment], error) {
+	state, _, ok := s.Views.Payment(in.Key)
+	if !ok && paymentKey(in.Key) {
+		out, err := s.payments.Load(ctx, in.Key)
+		if err != nil {
+			return nil, err
+		}
+		state = out.State
+	}
+	if state.Status == payment.StatusNone {
+		return nil, newProblem(http.StatusNotFound, "unknown_payment", "no payment %.80q: a key is in the answer to an order, and is ln- and the payment_hash", in.Key)
+	}
+	return &answer[wire.Payment]{paymentView(state)}, nil
+}
+
+// paymentKey says whether key can be one: a stream's name is made of it.
+func paymentKey(key string) bool {
+	ok := len(payment.Prefix)+len(key) <= stream.MaxName && (strings.HasPrefix(key, "ln-") || strings.HasPrefix(key, "btc-"))
+	for _, c := range []byte(key) {
+		ok = ok && (c == '-' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z')
+	}
+	return ok
+}

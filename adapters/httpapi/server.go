@@ -1,0 +1,182 @@
+// Package httpapi is the HTTP API: requests become commands at the desk, and the read
+// models become answers.
+//
+// There is one typed definition of each call, in operations.go and the structs of
+// package wire; handlers, validation and the OpenAPI document follow from it. An answer
+// to a command is given after the durable append, and reads show what was answered.
+// What strangers can make grow has a bound: bodies, rates, streams and connections.
+//
+// Prices, balances and who may hold what is decided in domain; the pages for people are
+// built on this API and not part of it.
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"sandglass/adapters/httpapi/wire"
+	"sandglass/domain/desk"
+	"sandglass/domain/instant"
+	"sandglass/domain/money"
+	"sandglass/domain/payment"
+	"sandglass/domain/plan"
+	"sandglass/domain/resource"
+	"sandglass/domain/stream"
+	"sandglass/projections"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+)
+
+// Options are what a server works with. Desk, Views, Store, Now and Registry are required.
+type Options struct {
+	Desk  Desk
+	Views *projections.Views
+	Store stream.EventStore
+
+	// Components tells /readyz how the parts of the daemon are, beside the read models.
+	// It is asked for each request, and must not block.
+	Components func() []wire.Component
+
+	// Operator and Auditor are the hashes of the tokens. A zero hash is of no token: the
+	// calls that need one are then refused to all.
+	Operator, Auditor TokenHash
+
+	// TrustProxy takes the client's address from the last entry of X-Forwarded-For. It
+	// is for a server that only a proxy of the operator can reach: anybody else could
+	// name any address, and so have no limits.
+	TrustProxy bool
+
+	Limits   Limits // what is zero has its default
+	Version  string // of the build, shown at /
+	Now      func() instant.Time
+	Log      zerolog.Logger
+	Registry *prometheus.Registry
+}
+
+// Limits bound what clients can make grow. Rates are per client address, which for IPv6
+// is its /64. Requests with the operator's or the auditor's token are not limited.
+type Limits struct {
+	Reads     Rate          // 50/s, burst 100
+	Writes    Rate          // of what is not a GET: 1/s, burst 10
+	Addresses int           // addresses that are remembered: 65,536
+	Live      int           // event streams in all: 2,048
+	LivePer   int           // event streams of one address: 64
+	Conns     int           // connections in all: 4,096
+	ConnsPer  int           // connections of one address, without TrustProxy: 512
+	Body      int64         // bytes of a request's body: 64 KiB
+	Request   time.Duration // for one request that is not a stream: 30 s
+	Write     time.Duration // for one write to a stream: 10 s
+	Heartbeat time.Duration // between signs of life on a stream: 15 s
+	Drain     time.Duration // for requests under way at the end: 10 s
+}
+
+// Rate is so many requests a second, and a burst of so many at once.
+type Rate struct {
+	PerSecond float64
+	Burst     int
+}
+
+func (l Limits) orDefaults() Limits {
+	set := func(v *int, d int) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	last := func(v *time.Duration, d time.Duration) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	if l.Reads == (Rate{}) {
+		l.Reads = Rate{50, 100}
+	}
+	if l.Writes == (Rate{}) {
+		l.Writes = Rate{1, 10}
+	}
+	if l.Body == 0 {
+		l.Body = 64 << 10
+	}
+	set(&l.Addresses, 65_536)
+	set(&l.Live, 2048)
+	set(&l.LivePer, 64)
+	set(&l.Conns, 4096)
+	set(&l.ConnsPer, 512)
+	last(&l.Request, 30*time.Second)
+	last(&l.Write, 10*time.Second)
+	last(&l.Heartbeat, 15*time.Second)
+	last(&l.Drain, 10*time.Second)
+	return l
+}
+
+// Desk is what takes requests: [desk.Desk].
+type Desk interface {
+	Orders
+	Holders
+	Operators
+}
+
+// Orders is the part of the desk for everybody.
+type Orders interface {
+	Quote(plan string, time instant.Millis, amount money.Msat) (desk.Quote, error)
+	Order(ctx context.Context, meta stream.Meta, r desk.OrderRequest) (desk.Order, error)
+	Pay(ctx context.Context, meta stream.Meta, id string, time instant.Millis, amount money.Msat) (payment.State, stream.Position, error)
+}
+
+// Holders is the part of the desk for who holds a resource.
+type Holders interface {
+	Pause(ctx context.Context, meta stream.Meta, id string) (resource.State, stream.Position, error)
+	Resume(ctx context.Context, meta stream.Meta, id string) (resource.State, stream.Position, error)
+	Release(ctx context.Context, meta stream.Meta, id, reason string) (resource.State, stream.Position, error)
+}
+
+// Operators is the part of the desk for the operator.
+type Operators interface {
+	Grant(ctx context.Context, meta stream.Meta, id, key string, time instant.Millis, reason string) (resource.State, stream.Position, error)
+	Reprice(ctx context.Context, meta stream.Meta, id string, p money.Price) (resource.State, stream.Position, error)
+	Publish(ctx context.Context, meta stream.Meta, name string, p plan.Published) (plan.State, stream.Position, error)
+	Withdraw(ctx context.Context, meta stream.Meta, name string) (plan.State, stream.Position, error)
+	Allocate(ctx context.Context, meta stream.Meta, key, to string) (payment.State, stream.Position, error)
+}
+
+// Server answers HTTP.
+type Server struct {
+	Options
+	payments payment.Payments
+	mux      *http.ServeMux
+	routes   map[string]traits // by pattern
+	openapi  []byte
+	metrics  *metrics
+	limiter  *limiter
+	live     *quota
+
+	stopping context.Context // ends the streams
+	stop     context.CancelFunc
+}
+
+// New returns a server, whose metrics are then in the registry.
+func New(o Options) (*Server, error) {
+	if o.Desk == nil || o.Views == nil || o.Store == nil || o.Now == nil || o.Registry == nil {
+		return nil, errors.New("httpapi: a server needs a desk, views, a store, a clock and a registry")
+	}
+	o.Limits = o.Limits.orDefaults()
+	s := &Server{
+		Options:  o,
+		payments: payment.Payments{Aggregate: payment.Aggregate(), Store: o.Store},
+		mux:      http.NewServeMux(),
+		routes:   map[string]traits{},
+		limiter:  newLimiter(o.Limits),
+		live:     newQuota(o.Limits.Live, o.Limits.LivePer),
+	}
+	s.stopping, s.stop = context.WithCancel(context.Background())
+	var err error
+	if s.metrics, err = newMetrics(s); err != nil {
+		return nil, err
+	}
+	if s.openapi, err = s.define(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}

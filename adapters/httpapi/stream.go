@@ -1,0 +1,73 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+)
+
+// sender writes a stream to its client. Each write has a deadline of its own, so that a
+// client that does not read is dropped, and a stream may last.
+type sender struct {
+	w        http.ResponseWriter
+	c        *http.ResponseController
+	patience time.Duration
+}
+
+// Write implements [io.Writer].
+func (s *sender) Write(b []byte) (int, error) {
+	_ = s.c.SetWriteDeadline(time.Now().Add(s.patience)) // not every server has deadlines
+	return s.w.Write(b)
+}
+
+// send writes b and sees to it that it leaves.
+func (s *sender) send(b []byte) error {
+	if _, err := s.Write(b); err != nil {
+		return err
+	}
+	return s.c.Flush()
+}
+
+// streaming returns the answer to a request as a stream, which body writes until it
+// returns. Its ctx ends with the client, and with the server. An error of body is of
+// ours: the stream is broken off, so that nobody takes it for whole.
+func (s *Server) streaming(content string, done func(), body func(ctx context.Context, w *sender) error) *huma.StreamResponse {
+	return &huma.StreamResponse{Body: func(hc huma.Context) {
+		defer done()
+		hr, w := humago.Unwrap(hc)
+		out := &sender{w, http.NewResponseController(w), s.Limits.Write}
+		_ = out.c.SetReadDeadline(time.Time{}) // the client has nothing more to say, and may stay
+		hc.SetHeader("Content-Type", content)
+		hc.SetHeader("X-Accel-Buffering", "no") // for a proxy that would hold events back
+		hc.SetStatus(http.StatusOK)
+		if hr.Method == http.MethodHead {
+			return
+		}
+		ctx, cancel := context.WithCancel(hr.Context())
+		defer cancel()
+		defer context.AfterFunc(s.stopping, cancel)()
+		if err := body(ctx, out); err != nil {
+			requestOf(hr.Context()).cause = err
+			panic(http.ErrAbortHandler)
+		}
+	}}
+}
+
+// admit counts one more stream of the client, until done. Who has a token of the
+// operator or the auditor is trusted not to open too many.
+func (s *Server) admit(r *request) (done func(), p *problem) {
+	if r.caller.auditor {
+		return func() {}, nil
+	}
+	done, err := s.live.enter(r.addr)
+	switch err {
+	case nil:
+		return done, nil
+	case errFullPer:
+		return nil, newProblem(http.StatusTooManyRequests, "too_many_streams", "your address has %d streams open, which are the most: close one first", s.Limits.LivePer).after(15 * time.Second)
+	}
+	return nil, newProblem(http.StatusServiceUnavailable, "too_many_streams", "all %d streams are in use: try again later, or ask GET /v1/resources/{id} now and then", s.Limits.Live).after(30 * time.Second)
+}

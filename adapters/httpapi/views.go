@@ -1,0 +1,99 @@
+package httpapi
+
+import (
+	"sandglass/adapters/httpapi/wire"
+	"sandglass/domain/instant"
+	"sandglass/domain/money"
+	"sandglass/domain/payment"
+	"sandglass/domain/plan"
+	"sandglass/domain/resource"
+	"sandglass/projections"
+)
+
+func priceView(p money.Price) wire.Price { return wire.Price{Msat: p.Msat, Per: p.Per} }
+
+func planView(s plan.State) wire.Plan {
+	v := wire.Plan{
+		Name: s.Name, Title: s.Title, OnOffer: s.OnOffer, Price: priceView(s.Terms.Price), Min: s.Min, Max: s.Max,
+		Grace: s.Terms.Grace, Enforcer: s.Enforcer, ChangedAt: s.At.At,
+	}
+	if w := s.Terms.Warn; w != (resource.Warn{}) {
+		v.Warn = &wire.Warn{Time: w.Time, Amount: w.Amount, Share: w.Share}
+	}
+	return v
+}
+
+func paymentView(s payment.State) wire.Payment {
+	v := wire.Payment{
+		Key: s.Key, Status: s.Status.String(), Resource: s.Resource, Asked: s.Asked, Amount: s.Amount,
+		RequestedAt: s.Requested, ExpiresAt: s.Expiry, SettledAt: s.Settled, Via: s.Via, Reason: s.Reason, ChangedAt: s.Last,
+	}
+	if s.Price != (money.Price{}) {
+		p := priceView(s.Price)
+		v.Price = &p
+	}
+	if s.Status == payment.StatusRequested && s.Invoice != "" {
+		v.Request, v.URI = s.Invoice, "lightning:"+s.Invoice
+	}
+	return v
+}
+
+func paymentViews(list []payment.State) []wire.Payment {
+	views := make([]wire.Payment, len(list))
+	for i, s := range list {
+		views[i] = paymentView(s)
+	}
+	return views
+}
+
+// resourceView shows a resource as it stands at an instant. s is changed.
+func resourceView(s resource.State, at instant.Time) wire.Resource {
+	v := wire.Resource{
+		ID: s.ID, Plan: s.Plan, Status: s.Status.String(), Since: s.Since, At: at, Remaining: s.Remaining(at),
+		Warned: s.Warned, Price: priceView(s.Terms.Price), Grace: s.Terms.Grace, Debt: s.Debt, Credited: s.Credited,
+		Lots: make([]wire.Lot, len(s.Lots)), Pending: []wire.Payment{},
+	}
+	v.PaidUntil, _ = projections.PaidUntil(&s)
+	if s.Status == resource.StatusAwaiting || s.Status == resource.StatusSuspended {
+		v.ReleaseAt, _ = s.Deadline(0)
+	}
+	// The use since the last debit is drawn as the next debit will draw it, so that the
+	// lots add up to what remains.
+	if used := s.Remaining(s.Settled) - v.Remaining; used > 0 {
+		s = resource.Evolve(s, &resource.Debited{At: resource.At{At: at}, From: s.Settled, Time: used})
+	}
+	for i := range s.Lots {
+		v.Lots[i] = lotView(&s.Lots[i], i >= int(s.First))
+	}
+	return v
+}
+
+// lotView shows a lot; open says that it is not drawn to its end.
+func lotView(l *resource.Lot, open bool) wire.Lot {
+	v := wire.Lot{Amount: l.Amount, Time: l.Time, Left: l.Left()}
+	if l.Grant() {
+		v.Grant = l.Key
+	} else {
+		v.Payment = l.Key
+	}
+	switch {
+	case open && l.Time > 0:
+		v.Held = l.Amount - money.Share(l.Amount, l.Used, l.Time)
+	case open:
+		v.Held = l.Amount
+	}
+	return v
+}
+
+// present shows a resource as it is now, or nothing of one that there is not.
+func (s *Server) present(id string) (wire.Resource, bool) {
+	position := s.Views.Position() // before the state, which then has it in it
+	state, _, ok := s.Views.Resource(id)
+	if !ok {
+		return wire.Resource{}, false
+	}
+	v := resourceView(state, s.Now())
+	v.Pending = paymentViews(s.Views.PaymentsOf(id))
+	v.Position = uint64(position)
+	return v, true
+}
