@@ -1,0 +1,144 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/kelseyhightower/envconfig"
+	"github.com/rs/zerolog"
+)
+
+// prefix begins the name of every variable.
+const prefix = "SANDGLASS"
+
+// Config is what `sandglass serve` reads from the environment. Secrets are paths to
+// files, which systemd's LoadCredential fits.
+type Config struct {
+	Store    string `envconfig:"STORE" desc:"event store: sqlite:PATH; a relative PATH is in the state folder" default:"sqlite:sandglass.db"`
+	StateDir string `envconfig:"STATE_DIR" desc:"folder for the store and the snapshot; systemd's StateDirectory, or ~/.local/state/sandglass, if empty"`
+	Listen   string `envconfig:"LISTEN" desc:"address of the HTTP API" default:"127.0.0.1:8420"`
+
+	LndAddr           string `envconfig:"LND_ADDR" desc:"lnd's gRPC address" default:"127.0.0.1:10009"`
+	LndTLSCert        string `envconfig:"LND_TLS_CERT" desc:"file: lnd's tls.cert" default:"/var/lib/lnd/tls.cert"`
+	LndWatchMacaroon  string `envconfig:"LND_WATCH_MACAROON" desc:"file: macaroon that reads invoices" secret:"file" default:"/etc/sandglass/watch.macaroon"`
+	LndIssueMacaroon  string `envconfig:"LND_ISSUE_MACAROON" desc:"file: macaroon that makes invoices" secret:"file" default:"/etc/sandglass/issue.macaroon"`
+	LndAllowSpending  bool   `envconfig:"LND_ALLOW_SPENDING" desc:"take macaroons that can spend, which are refused otherwise" default:"false"`
+	OperatorTokenFile string `envconfig:"OPERATOR_TOKEN_FILE" desc:"file: bearer token of the operator, 20 characters or more; operators' calls are off if empty" secret:"file"`
+	AuditorTokenFile  string `envconfig:"AUDITOR_TOKEN_FILE" desc:"file: bearer token that reads the log" secret:"file"`
+
+	SettleEvery   time.Duration `envconfig:"SETTLE_EVERY" desc:"a running resource is debited at least this often" default:"1h"`
+	SweepEvery    time.Duration `envconfig:"SWEEP_EVERY" desc:"the wallet is compared with the log at least this often" default:"2m"`
+	MaxGap        time.Duration `envconfig:"MAX_GAP" desc:"a longer time without a debit is a gap: a dead daemon or a jumped clock; 0 is none" default:"3h"`
+	GapPolicy     string        `envconfig:"GAP_POLICY" desc:"bill or forgive the rest of a gap" default:"bill"`
+	InvoiceExpiry time.Duration `envconfig:"INVOICE_EXPIRY" desc:"how long an invoice can be paid" default:"1h"`
+
+	MaxOpenInvoices int   `envconfig:"MAX_OPEN_INVOICES" desc:"open invoices in all" default:"100000"`
+	MaxOpenPer      int   `envconfig:"MAX_OPEN_INVOICES_PER_RESOURCE" desc:"open invoices of one resource" default:"5"`
+	MaxAwaiting     int   `envconfig:"MAX_UNPAID_ORDERS" desc:"orders that were never paid" default:"100000"`
+	MaxLive         int   `envconfig:"MAX_LIVE_STREAMS" desc:"open event streams in all" default:"2048"`
+	MaxLivePer      int   `envconfig:"MAX_LIVE_STREAMS_PER_ADDRESS" desc:"open event streams of one address" default:"64"`
+	FreeSpaceFloor  int64 `envconfig:"FREE_SPACE_FLOOR" desc:"bytes: writes stop when the disk has less free" default:"268435456"`
+	TrustProxy      bool  `envconfig:"TRUST_PROXY" desc:"take the client's address from X-Forwarded-For: only behind a proxy of yours" default:"false"`
+
+	LogLevel  string `envconfig:"LOG_LEVEL" desc:"debug, info, warn or error" default:"info"`
+	LogFormat string `envconfig:"LOG_FORMAT" desc:"json, or console for people" default:"json"`
+}
+
+// loadConfig reads the environment. An error names the variable and says what would do.
+func loadConfig() (Config, error) {
+	var c Config
+	if err := envconfig.Process(prefix, &c); err != nil {
+		var parse *envconfig.ParseError
+		if errors.As(err, &parse) {
+			return c, fmt.Errorf("%s is %q: want a %s", parse.KeyName, parse.Value, parse.TypeName)
+		}
+		return c, err
+	}
+	if c.StateDir == "" {
+		c.StateDir = stateDir()
+	}
+	return c, c.check()
+}
+
+// stateDir is where systemd or, for a person, the XDG base directories want state.
+func stateDir() string {
+	if dir, _, _ := strings.Cut(os.Getenv("STATE_DIRECTORY"), ":"); dir != "" {
+		return dir
+	}
+	if dir := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "sandglass")
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "/var/lib/sandglass"
+	}
+	return filepath.Join(home, ".local", "state", "sandglass")
+}
+
+func (c *Config) check() error {
+	want := func(ok bool, name, value, want string) error {
+		if ok {
+			return nil
+		}
+		return fmt.Errorf("%s_%s is %q: want %s", prefix, name, value, want)
+	}
+	scheme, path, _ := strings.Cut(c.Store, ":")
+	_, listen := net.ResolveTCPAddr("tcp", c.Listen)
+	_, _, lnd := net.SplitHostPort(c.LndAddr)
+	_, level := zerolog.ParseLevel(c.LogLevel)
+	return errors.Join(
+		want(scheme == "sqlite" && path != "", "STORE", c.Store, "sqlite:PATH"),
+		want(listen == nil, "LISTEN", c.Listen, "an address such as 127.0.0.1:8420"),
+		want(lnd == nil, "LND_ADDR", c.LndAddr, "an address such as 127.0.0.1:10009"),
+		want(c.SettleEvery >= time.Second, "SETTLE_EVERY", c.SettleEvery.String(), "1s or more"),
+		want(c.SweepEvery >= time.Second, "SWEEP_EVERY", c.SweepEvery.String(), "1s or more"),
+		want(c.MaxGap == 0 || c.MaxGap > c.SettleEvery, "MAX_GAP", c.MaxGap.String(), "0, or more than "+prefix+"_SETTLE_EVERY ("+c.SettleEvery.String()+")"),
+		want(c.GapPolicy == "bill" || c.GapPolicy == "forgive", "GAP_POLICY", c.GapPolicy, "bill or forgive"),
+		want(c.InvoiceExpiry >= time.Minute && c.InvoiceExpiry <= 30*24*time.Hour, "INVOICE_EXPIRY", c.InvoiceExpiry.String(), "1m to 720h"),
+		want(c.MaxOpenInvoices > 0 && c.MaxOpenPer > 0 && c.MaxAwaiting > 0 && c.MaxLive > 0 && c.MaxLivePer > 0, "MAX_…", "", "numbers above 0"),
+		want(c.FreeSpaceFloor >= 0, "FREE_SPACE_FLOOR", fmt.Sprint(c.FreeSpaceFloor), "0 or more bytes"),
+		want(level == nil && c.LogLevel != "", "LOG_LEVEL", c.LogLevel, "debug, info, warn or error"),
+		want(c.LogFormat == "json" || c.LogFormat == "console", "LOG_FORMAT", c.LogFormat, "json or console"),
+	)
+}
+
+// storePath returns the file of the embedded store.
+func (c *Config) storePath() string {
+	_, path, _ := strings.Cut(c.Store, ":")
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(c.StateDir, path)
+}
+
+// printConfig writes every variable with its value, its default and its meaning. The
+// value of a secret is a path; what the file holds is never read here.
+func printConfig(w io.Writer, c Config) error {
+	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(t, "VARIABLE\tVALUE\tDEFAULT\tMEANING")
+	v := reflect.ValueOf(c)
+	for i := range v.NumField() {
+		f := v.Type().Field(i)
+		value := fmt.Sprint(v.Field(i).Interface())
+		if f.Tag.Get("secret") == "file" && value != "" {
+			value += " (contents hidden)"
+		}
+		fmt.Fprintf(t, "%s_%s\t%s\t%s\t%s\n", prefix, f.Tag.Get("envconfig"), orDash(value), orDash(f.Tag.Get("default")), f.Tag.Get("desc"))
+	}
+	return t.Flush()
+}
+
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}

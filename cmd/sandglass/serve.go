@@ -1,0 +1,222 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"sandglass/adapters/lnd"
+	"sandglass/adapters/sqlite"
+	"sandglass/domain/desk"
+	"sandglass/domain/instant"
+	"sandglass/domain/meter"
+	"sandglass/domain/payment"
+	"sandglass/domain/plan"
+	"sandglass/domain/resource"
+	"sandglass/domain/wallet"
+	"sandglass/projections"
+
+	"github.com/rs/zerolog"
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+)
+
+func serveCmd() *cobra.Command {
+	var show bool
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the daemon: watch the wallet, meter the resources, answer HTTP",
+		Long: `Run the daemon until SIGTERM or SIGINT.
+
+It is configured by the environment; --print-config lists every variable with its
+value. The event log must exist: "sandglass init" makes it, once.`,
+		Example: `  sandglass serve --print-config
+  SANDGLASS_LND_ADDR=127.0.0.1:10009 SANDGLASS_LOG_FORMAT=console sandglass serve`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := loadConfig()
+			if show {
+				return errors.Join(printConfig(cmd.OutOrStdout(), c), err)
+			}
+			if err != nil {
+				return err
+			}
+			return serve(cmd.Context(), c, newLogger(c, cmd.ErrOrStderr()))
+		},
+	}
+	cmd.Flags().BoolVar(&show, "print-config", false, "show every variable, its value, its default and its meaning, and exit")
+	return cmd
+}
+
+func initCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:   "init",
+		Short: "Make the event log, once",
+		Long: `Make an empty event log where SANDGLASS_STORE and SANDGLASS_STATE_DIR say.
+
+It refuses a file that is there. The daemon never makes a log by itself: an empty
+one in the place of a lost one would stop every customer.`,
+		Example: `  sandglass init
+  SANDGLASS_STATE_DIR=/var/lib/sandglass sandglass init`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := loadConfig()
+			if err != nil {
+				return err
+			}
+			path := c.storePath()
+			if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+				return err
+			}
+			if err := sqlite.Create(path); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "made the event log %s\n", path)
+			return err
+		},
+	}
+}
+
+func newLogger(c Config, w io.Writer) zerolog.Logger {
+	zerolog.TimeFieldFormat = "2006-01-02T15:04:05.000Z07:00"
+	level, _ := zerolog.ParseLevel(c.LogLevel) // checked with the configuration
+	if c.LogFormat == "console" {
+		w = zerolog.ConsoleWriter{Out: w, TimeFormat: "15:04:05.000"}
+	}
+	return zerolog.New(w).Level(level).With().Timestamp().Logger()
+}
+
+func now() instant.Time { return instant.Of(time.Now()) }
+
+// server is what serve wires together.
+type server struct {
+	Config
+	log     zerolog.Logger
+	store   *sqlite.Store
+	views   *projections.Views
+	lnd     *lnd.Client
+	watcher *payment.Watcher
+	meter   *meter.Meter
+	desk    *desk.Desk
+	metrics *metrics
+}
+
+// serve runs the daemon until ctx ends or something can't go on.
+func serve(ctx context.Context, c Config, log zerolog.Logger) (err error) {
+	d := &server{Config: c, log: log}
+	if d.store, err = sqlite.Open(c.storePath(), sqlite.Options{Now: now, FreeSpaceFloor: c.FreeSpaceFloor}); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.store.Close()) }()
+	if d.lnd, err = lnd.Dial(lnd.Config{
+		Addr: c.LndAddr, TLSCert: c.LndTLSCert, WatchMacaroon: c.LndWatchMacaroon,
+		IssueMacaroon: c.LndIssueMacaroon, AllowSpending: c.LndAllowSpending,
+	}); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.lnd.Close()) }()
+	if err := d.build(); err != nil {
+		return err
+	}
+	api, err := d.api()
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", c.Listen)
+	if err != nil {
+		return fmt.Errorf("%s_LISTEN: %w", prefix, err)
+	}
+	log.Info().Str("listen", listener.Addr().String()).Str("store", c.storePath()).Msg("started")
+	defer func() { log.Info().Err(err).Msg("stopped") }()
+
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return projections.Run(ctx, d.store, d.views) })
+	g.Go(func() error { return d.watch(ctx) })
+	g.Go(func() error { return d.meter.Run(ctx) })
+	g.Go(func() error { return api.Run(ctx, listener) })
+	g.Go(func() error { return d.saveSnapshots(ctx) })
+	g.Go(func() error { return d.notify(ctx) })
+	return g.Wait()
+}
+
+// build makes the components, which start in serve.
+func (d *server) build() error {
+	d.views = projections.New(instant.OfDuration(d.SettleEvery))
+	if err := d.views.Load(d.snapshotPath(), d.store.ID()); err != nil {
+		d.log.Info().Err(err).Msg("no snapshot: folding the whole log")
+	}
+	gap := resource.When{MaxGap: instant.OfDuration(d.MaxGap), Forgive: d.GapPolicy == "forgive"}
+	resources := &payment.Resources{Aggregate: resource.Aggregate(), Store: d.store, Warm: d.views.Resource}
+	payments := &payment.Payments{Aggregate: payment.Aggregate(), Store: d.store}
+	booker := &payment.Booker{Payments: payments, Resources: resources, Now: now, Gap: gap}
+	d.metrics = newMetrics(d)
+	var err error
+	d.watcher, err = payment.NewWatcher(payment.WatcherConfig{
+		Wallet: d.lnd, Wallets: &payment.Wallets{Aggregate: wallet.Aggregate(), Store: d.store},
+		Booker: booker, Waiting: d.waiting, Observer: d.metrics, Now: now, SweepEvery: d.SweepEvery,
+	})
+	if err != nil {
+		return err
+	}
+	d.meter = &meter.Meter{
+		Resources: resources, Deadlines: d.views, Now: now, Gap: gap,
+		Ready: []<-chan struct{}{d.views.CaughtUp(), d.watcher.Swept()}, Failed: d.metrics.settleFailed, Settled: d.metrics.settled,
+	}
+	d.desk = &desk.Desk{
+		Plans: &desk.Plans{Aggregate: plan.Aggregate(), Store: d.store}, Payments: payments, Resources: resources,
+		Booker: booker, Wallet: d.lnd, Views: d.views, Now: now, Random: rand.Reader, Gap: gap, Swept: d.watcher.Swept(),
+		Limits: desk.Limits{OpenPerResource: d.MaxOpenPer, Open: d.MaxOpenInvoices, Awaiting: d.MaxAwaiting, Expiry: instant.OfDuration(d.InvoiceExpiry)},
+	}
+	return nil
+}
+
+// watch runs the watcher once the log is folded, which tells it what to wait for.
+func (d *server) watch(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-d.views.CaughtUp():
+		return d.watcher.Run(ctx)
+	}
+}
+
+// waiting returns the payments that are not at their end.
+func (d *server) waiting(context.Context) ([]payment.Waiting, error) {
+	open := d.views.OpenPayments()
+	list := make([]payment.Waiting, len(open))
+	for i, p := range open {
+		list[i] = payment.Waiting{Key: p.Key, Status: p.Status, Expiry: p.Expiry}
+	}
+	return list, nil
+}
+
+func (d *server) snapshotPath() string { return filepath.Join(d.StateDir, "snapshot.bin") }
+
+// saveSnapshots saves now and then, and at the end, so that the next start is short.
+func (d *server) saveSnapshots(ctx context.Context) error {
+	const every = 10 * time.Minute
+	t := time.NewTicker(every)
+	defer t.Stop()
+	saved := d.views.Position()
+	for {
+		select {
+		case <-ctx.Done():
+		case <-t.C:
+		}
+		if at := d.views.Position(); at != saved {
+			if err := d.views.Save(d.snapshotPath(), d.store.ID()); err != nil {
+				d.log.Warn().Err(err).Msg("no snapshot was saved: the next start folds the log from an older one")
+			}
+			saved = at
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+	}
+}

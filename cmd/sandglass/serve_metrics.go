@@ -1,0 +1,142 @@
+package main
+
+import (
+	"time"
+
+	"sandglass/domain/instant"
+	"sandglass/domain/payment"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+)
+
+// metrics are what Prometheus reads of the watcher, the meter and the store. It is the
+// watcher's observer too, and writes the log lines of what it is told.
+type metrics struct {
+	s        *server
+	log      zerolog.Logger
+	registry *prometheus.Registry
+
+	booked   *prometheus.CounterVec
+	latency  prometheus.Histogram
+	found    prometheus.Counter
+	sweeps   prometheus.Histogram
+	notices  *prometheus.CounterVec
+	debited  prometheus.Counter
+	late     prometheus.Histogram
+	failures prometheus.Counter
+}
+
+func newMetrics(s *server) *metrics {
+	const watch, mtr = "sandglass_watcher_", "sandglass_meter_"
+	counter := func(name, help string) prometheus.Counter {
+		return prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
+	}
+	histogram := func(name, help string, first float64) prometheus.Histogram {
+		return prometheus.NewHistogram(prometheus.HistogramOpts{Name: name, Help: help, Buckets: prometheus.ExponentialBuckets(first, 4, 10)})
+	}
+	m := &metrics{
+		s: s, log: s.log, registry: prometheus.NewRegistry(),
+		booked:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: watch + "payments_booked_total", Help: "Payments booked, by how they came."}, []string{"via"}),
+		latency:  histogram(watch+"booking_seconds", "From hearing of a settled payment to its durable credit.", 0.0005),
+		found:    counter("sandglass_reconcile_found_total", "Payments that only a sweep found: the live stream had lost them, or the daemon was away."),
+		sweeps:   histogram(watch+"sweep_seconds", "How long a sweep of the wallet took.", 0.001),
+		notices:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: watch + "notices_total", Help: "What the watcher came upon, by sign."}, []string{"sign"}),
+		debited:  counter(mtr+"settled_total", "Resources settled because a deadline was due."),
+		late:     histogram(mtr+"lateness_seconds", "How late the most urgent deadline of a round was.", 0.001),
+		failures: counter(mtr+"errors_total", "Settlements that were tried again."),
+	}
+	m.registry.MustRegister(m.booked, m.latency, m.found, m.sweeps, m.notices, m.debited, m.late, m.failures, m)
+	return m
+}
+
+// Booked implements [payment.Observer].
+func (m *metrics) Booked(via string, bySweep bool, took time.Duration) {
+	m.booked.WithLabelValues(via).Inc()
+	m.latency.Observe(took.Seconds())
+	if bySweep {
+		m.found.Inc()
+	}
+}
+
+// Swept implements [payment.Observer].
+func (m *metrics) Swept(took time.Duration, read, found int) {
+	m.sweeps.Observe(took.Seconds())
+	m.log.Debug().Dur("took", took).Int("invoices", read).Int("found", found).Msg("swept the wallet")
+}
+
+// Notice implements [payment.Observer].
+func (m *metrics) Notice(n payment.Notice) {
+	m.notices.WithLabelValues(string(n.Sign)).Inc()
+	level := zerolog.InfoLevel
+	if n.Sign.Alarm() {
+		level = zerolog.ErrorLevel
+	} else if n.Err != nil {
+		level = zerolog.WarnLevel
+	}
+	m.log.WithLevel(level).Err(n.Err).Str("sign", string(n.Sign)).Str("payment", n.Key).Msg(n.Text)
+}
+
+func (m *metrics) settled(n int, late instant.Millis) {
+	m.debited.Add(float64(n))
+	m.late.Observe(late.Std().Seconds())
+}
+
+func (m *metrics) settleFailed(id string, err error) {
+	m.failures.Inc()
+	m.log.Warn().Err(err).Str("resource", id).Msg("settling: will be tried again")
+}
+
+var (
+	gaugeCondition = gauge("sandglass_watcher_condition", "1 for the wallet's present condition.", "condition")
+	gaugeLastEvent = gauge("sandglass_watcher_last_event_timestamp_seconds", "When the wallet's stream last told something.")
+	gaugeLastSweep = gauge("sandglass_watcher_last_sweep_timestamp_seconds", "When a sweep of the wallet last finished.")
+	gaugeCursor    = gauge("sandglass_watcher_settle_index", "lnd's settle_index up to which everything is durably handled.")
+	gaugeOpen      = gauge("sandglass_payments_open", "Payments requested, or settled and on their way.")
+	gaugeWritable  = gauge("sandglass_store_writable", "1 if the event store takes writes.")
+	gaugeSize      = gauge("sandglass_store_size_bytes", "Size of the event store.")
+	gaugeLedger    = gauge("sandglass_ledger_msat", "Balance of each account of the ledger.", "account")
+)
+
+func gauge(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc(name, help, labels, nil)
+}
+
+// Describe implements [prometheus.Collector].
+func (*metrics) Describe(c chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{gaugeCondition, gaugeLastEvent, gaugeLastSweep, gaugeCursor, gaugeOpen, gaugeWritable, gaugeSize, gaugeLedger} {
+		c <- d
+	}
+}
+
+// Collect implements [prometheus.Collector].
+func (m *metrics) Collect(c chan<- prometheus.Metric) {
+	put := func(d *prometheus.Desc, v float64, labels ...string) {
+		c <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	h := m.s.watcher.Health()
+	for _, condition := range []payment.Condition{payment.Connecting, payment.Locked, payment.Starting, payment.Denied, payment.Syncing, payment.Ready} {
+		put(gaugeCondition, truth(h.Condition == condition), string(condition))
+	}
+	put(gaugeLastEvent, float64(h.LastEvent)/1000)
+	put(gaugeLastSweep, float64(h.LastSweep)/1000)
+	put(gaugeCursor, float64(h.Cursor))
+	put(gaugeOpen, float64(m.s.views.OpenCount()))
+	put(gaugeWritable, truth(m.s.store.Writable() == nil))
+	if size, err := m.s.store.Size(); err == nil {
+		put(gaugeSize, float64(size))
+	}
+	l := m.s.views.TrialBalance()
+	put(gaugeLedger, float64(l.Wallet), "wallet")
+	put(gaugeLedger, float64(l.Receivable), "receivable")
+	put(gaugeLedger, float64(l.Prepaid), "prepaid")
+	put(gaugeLedger, float64(l.Income), "income")
+	put(gaugeLedger, float64(l.Unallocated), "unallocated")
+}
+
+func truth(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,221 @@
+// Package daemon runs the real sandglass binary as its users do: as a process of its own,
+// configured by the environment, that can be killed at any moment and started again.
+package daemon
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"sandglass/adapters/httpapi/client"
+)
+
+// Token is the operator's token of every daemon here.
+const Token = "the-operator-of-a-test-host"
+
+var binary struct {
+	once sync.Once
+	path string
+	err  error
+}
+
+// Binary builds cmd/sandglass once for a test binary, with the flags of the environment,
+// and returns its path. $SANDGLASS_BIN names a folder that has it already.
+func Binary(t testing.TB) string {
+	t.Helper()
+	binary.once.Do(func() {
+		if dir := os.Getenv("SANDGLASS_BIN"); dir != "" {
+			binary.path = filepath.Join(dir, "sandglass")
+			return
+		}
+		dir, err := os.MkdirTemp("", "sandglass-test-")
+		if err != nil {
+			binary.err = err
+			return
+		}
+		binary.path = filepath.Join(dir, "sandglass")
+		if out, err := exec.Command("go", "build", "-o", binary.path, "sandglass/cmd/sandglass").CombinedOutput(); err != nil {
+			binary.err = fmt.Errorf("building the daemon: %w\n%s", err, out)
+		}
+	})
+	if binary.err != nil {
+		t.Fatal(binary.err)
+	}
+	return binary.path
+}
+
+// Daemon is a sandglass that runs, or does not.
+type Daemon struct {
+	Dir string   // its state folder
+	URL string   // of its API
+	Env []string // added to its environment
+
+	t    testing.TB
+	bin  string
+	cmd  *exec.Cmd
+	done chan struct{} // closed when the process has ended
+	logs *tail
+}
+
+// New makes an event log and a daemon for it, which does not run yet. env is what it
+// needs beside: where its wallet is.
+func New(t testing.TB, env ...string) *Daemon {
+	t.Helper()
+	dir := t.TempDir()
+	listen := freeAddress(t)
+	if err := os.WriteFile(filepath.Join(dir, "token"), []byte(Token), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d := &Daemon{
+		Dir: dir, URL: "http://" + listen, t: t, bin: Binary(t), logs: new(tail),
+		Env: append(os.Environ(), append([]string{
+			"SANDGLASS_STATE_DIR=" + dir, "SANDGLASS_LISTEN=" + listen, "SANDGLASS_URL=http://" + listen,
+			"SANDGLASS_OPERATOR_TOKEN_FILE=" + filepath.Join(dir, "token"), "SANDGLASS_FREE_SPACE_FLOOR=0",
+		}, env...)...),
+	}
+	if out, err := d.Command(t.Context(), "init"); err != nil {
+		t.Fatalf("init: %v\n%s", err, out)
+	}
+	t.Cleanup(d.Kill)
+	return d
+}
+
+func freeAddress(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().String()
+}
+
+// Command runs another command of the binary with the daemon's environment, and returns
+// what it printed.
+func (d *Daemon) Command(ctx context.Context, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, d.bin, args...)
+	cmd.Env = d.Env
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+// Client returns a client of the daemon's API with the operator's token.
+func (d *Daemon) Client() *client.Client {
+	c, err := client.New(d.URL, Token)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return c
+}
+
+// Start starts the process. It dies with the test binary.
+func (d *Daemon) Start() {
+	d.t.Helper()
+	d.cmd = exec.Command(d.bin, "serve")
+	d.cmd.Env, d.cmd.Stderr = d.Env, d.logs
+	d.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	d.done = make(chan struct{})
+	if err := d.cmd.Start(); err != nil {
+		d.t.Fatal(err)
+	}
+	go func(cmd *exec.Cmd, done chan struct{}) {
+		_ = cmd.Wait() // how it ended is for whoever ended it
+		close(done)
+	}(d.cmd, d.done)
+}
+
+// Kill ends the process with SIGKILL, if it runs.
+func (d *Daemon) Kill() {
+	if d.cmd == nil {
+		return
+	}
+	_ = d.cmd.Process.Kill() // it may have ended by itself
+	<-d.done
+	d.cmd = nil
+}
+
+// Stop ends the process with SIGTERM, and fails the test if it does not end well.
+func (d *Daemon) Stop() {
+	d.t.Helper()
+	if err := d.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		d.t.Fatal(err)
+	}
+	<-d.done
+	if code := d.cmd.ProcessState.ExitCode(); code != 0 {
+		d.t.Fatalf("the daemon ended with %d\n%s", code, d.Log())
+	}
+	d.cmd = nil
+}
+
+// Ended returns a channel that is closed when the process has ended.
+func (d *Daemon) Ended() <-chan struct{} { return d.done }
+
+// Log returns the end of what the daemon has logged.
+func (d *Daemon) Log() string { return d.logs.String() }
+
+// WaitReady returns when every component of the daemon is ready, or fails the test.
+func (d *Daemon) WaitReady(ctx context.Context) {
+	d.t.Helper()
+	d.Until(ctx, "the daemon is ready", func() error {
+		r, err := d.Client().Ready(ctx)
+		if err == nil && !r.Ready {
+			err = fmt.Errorf("%+v", r.Components)
+		}
+		return err
+	})
+}
+
+// Until tries until it works, and fails the test when ctx ends before.
+func (d *Daemon) Until(ctx context.Context, what string, try func() error) {
+	d.t.Helper()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := try()
+		if err == nil {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			d.t.Fatalf("waited until %s: %v\n%s", what, err, d.Log())
+		case <-d.done:
+			d.t.Fatalf("waited until %s, and the daemon has ended: %v\n%s", what, errors.Join(err), d.Log())
+		case <-tick.C:
+		}
+	}
+}
+
+// tail keeps the last bytes that were written to it.
+type tail struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+const keep = 16 << 10
+
+// Write implements [io.Writer].
+func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.buf.Write(p)
+	if over := t.buf.Len() - keep; over > 0 {
+		t.buf.Next(over)
+	}
+	return len(p), nil
+}
+
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return strings.TrimSpace(t.buf.String())
+}

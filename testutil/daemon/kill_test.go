@@ -1,0 +1,204 @@
+package daemon_test
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"sandglass/adapters/httpapi/client"
+	"sandglass/adapters/httpapi/wire"
+	"sandglass/domain/instant"
+	"sandglass/domain/money"
+	"sandglass/testutil/daemon"
+	"sandglass/testutil/devnet"
+)
+
+var (
+	kills = flag.Int("kills", 200, "how often the daemon is killed under load")
+	seed  = flag.Uint64("seed", 0, "of the moments; 0 takes one from the clock")
+)
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	devnet.Run(m)
+}
+
+// small is a plan that costs a millisatoshi a millisecond.
+var small = wire.PublishRequest{
+	Name: "small", Price: wire.Price{Msat: 1, Per: 1}, Min: 1, Max: 365 * instant.Day, Grace: instant.Day,
+}
+
+// The daemon is killed with -9 at random moments while bob pays as fast as he can. In
+// the end the log and lnd's own list of settled invoices say the same, both ways.
+func TestKillsUnderLoad(t *testing.T) {
+	net := devnet.Shared(t)
+	random := rand.New(rand.NewPCG(seedOf(t), 1))
+	d := daemon.New(t, append(net.Env(), "SANDGLASS_MAX_OPEN_INVOICES_PER_RESOURCE=100000", "SANDGLASS_LOG_LEVEL=warn")...)
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
+	defer cancel()
+	since := settled(ctx, t, net)
+	d.Start()
+	d.WaitReady(ctx)
+	if _, err := d.Client().Publish(ctx, small); err != nil {
+		t.Fatal(err)
+	}
+	load := &load{net: net, client: d.Client()}
+	running, stop := context.WithCancel(ctx)
+	var payers sync.WaitGroup
+	for i := range 8 {
+		payers.Go(func() { load.pay(running, fmt.Sprintf("vm-%d", i), rand.New(rand.NewPCG(*seed, uint64(i)))) })
+	}
+	for i := range *kills {
+		// The moment is what the test is about: anywhere in a start, a sweep or a write.
+		moment := time.NewTimer(time.Duration(random.Int64N(int64(600 * time.Millisecond))))
+		select {
+		case <-moment.C:
+		case <-d.Ended():
+			t.Fatalf("before kill %d the daemon ended by itself\n%s", i, d.Log())
+		}
+		d.Kill()
+		d.Start()
+	}
+	d.WaitReady(ctx)
+	paid := load.paid.Load()
+	d.Until(ctx, "a payment was made after the last kill", func() error {
+		if load.paid.Load() > paid {
+			return nil
+		}
+		return fmt.Errorf("%d payments", paid)
+	})
+	stop()
+	payers.Wait()
+	d.Kill() // once more, so that what was paid last is found by the sweep at start
+	d.Start()
+	d.WaitReady(ctx)
+	credits := reconcile(ctx, t, d, net, since)
+	t.Logf("%d kills, %d payments succeeded, %d credits, 0 lost, 0 doubled", *kills, load.paid.Load(), credits)
+	if credits < int(load.paid.Load()) || load.paid.Load() == 0 {
+		t.Errorf("bob's node says that %d payments succeeded, and %d were credited", load.paid.Load(), credits)
+	}
+	if out, err := d.Command(ctx, "audit", "replay"); err != nil {
+		t.Errorf("audit replay: %v\n%s", err, out)
+	} else {
+		t.Log(strings.TrimSpace(out))
+	}
+}
+
+func seedOf(t *testing.T) uint64 {
+	if *seed == 0 {
+		*seed = uint64(time.Now().UnixNano())
+	}
+	t.Logf("-seed %d", *seed)
+	return *seed
+}
+
+// load pays for resources while the daemon comes and goes.
+type load struct {
+	net    *devnet.Network
+	client *client.Client
+	paid   atomic.Int64
+}
+
+// pay orders and tops up until ctx ends. What fails is tried again in another form, as
+// people do: only what bob's node calls a success counts.
+func (l *load) pay(ctx context.Context, id string, random *rand.Rand) {
+	for n := 0; ctx.Err() == nil; n++ {
+		amount := money.Msat(1000 + random.Int64N(9000))
+		var request string
+		if random.IntN(4) == 0 {
+			key := fmt.Sprintf("an-order-of-%s-number-%d-%d", id, n, random.Uint64())
+			if o, err := l.client.Order(ctx, wire.OrderRequest{Plan: "small", Amount: amount}, key); err == nil && o.Payment != nil {
+				request = o.Payment.Request
+			}
+		} else if p, err := l.client.Fund(ctx, id, wire.FundRequest{Amount: amount}); err == nil {
+			request = p.Request
+		} else if client.Code(err) == "unknown_resource" {
+			_, _ = l.client.Order(ctx, wire.OrderRequest{Plan: "small", Amount: amount, ID: id}, "") // the next round pays
+		}
+		if request == "" {
+			pause(ctx)
+			continue
+		}
+		if _, err := l.net.Bob.Pay(ctx, request); err == nil {
+			l.paid.Add(1)
+		}
+	}
+}
+
+// pause keeps a payer from asking a dead daemon all the time.
+func pause(ctx context.Context) {
+	t := time.NewTimer(20 * time.Millisecond)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}
+
+// settled returns the settle_index of the last invoice that the wallet settled.
+func settled(ctx context.Context, t *testing.T, net *devnet.Network) (last uint64) {
+	t.Helper()
+	list, err := net.Alice.SettledInvoices(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, inv := range list {
+		last = max(last, inv.SettleIndex)
+	}
+	return last
+}
+
+// reconcile compares the log with what the wallet settled since, both ways, and returns
+// how many credits there are.
+func reconcile(ctx context.Context, t *testing.T, d *daemon.Daemon, net *devnet.Network, since uint64) int {
+	t.Helper()
+	credited := map[string]int64{} // by key of the payment: msat
+	for e, err := range d.Client().Events(ctx, 0, false) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.Type != "resource.credited.v1" {
+			continue
+		}
+		var c struct {
+			Payment string `json:"payment"`
+			Amount  int64  `json:"amount_msat"`
+		}
+		if err := json.Unmarshal(e.Data, &c); err != nil {
+			t.Fatal(err)
+		}
+		if _, twice := credited[c.Payment]; twice {
+			t.Errorf("payment %s is credited twice", c.Payment)
+		}
+		credited[c.Payment] = c.Amount
+	}
+	list, err := net.Alice.SettledInvoices(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	inWallet := map[string]bool{}
+	for _, inv := range list {
+		key := "ln-" + hex.EncodeToString(inv.RHash)
+		inWallet[key] = true
+		if inv.SettleIndex <= since {
+			continue // of an earlier test on this network
+		}
+		if credited[key] != inv.AmtPaidMsat {
+			t.Errorf("lnd has %d msat by %s, the log credits %d", inv.AmtPaidMsat, key, credited[key])
+		}
+	}
+	for key := range credited {
+		if !inWallet[key] {
+			t.Errorf("the log credits %s, which lnd does not know as settled", key)
+		}
+	}
+	return len(credited)
+}
