@@ -1,0 +1,236 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"sandglass/adapters/httpapi/client"
+	"sandglass/adapters/httpapi/wire"
+	"sandglass/domain/instant"
+
+	"github.com/cenkalti/backoff/v5"
+)
+
+// follow calls show with a resource as it is, and again whenever it changes, until show
+// has seen enough, the resource is released, or ctx ends, whose error it returns.
+func (c *cli) follow(ctx context.Context, cl *client.Client, id string, show func(*wire.Resource) (done bool, err error)) error {
+	return c.again(ctx, func(connected func()) error {
+		for r, err := range cl.Live(ctx, id) {
+			if err != nil {
+				return lostError{err}
+			}
+			connected()
+			if done, err := show(&r); done || err != nil || r.Status == "released" {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// lostError says that a stream ended before its end.
+type lostError struct{ error }
+
+func (e lostError) Unwrap() error { return e.error }
+
+// again reads a stream, and reads on when its connection is lost. One that never was
+// there is an error.
+func (c *cli) again(ctx context.Context, read func(connected func()) error) error {
+	wait := backoff.NewExponentialBackOff()
+	wait.InitialInterval, wait.MaxInterval = 100*time.Millisecond, 5*time.Second
+	ever := false
+	for {
+		err := read(func() { ever = true; wait.Reset() })
+		if err == nil || ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if lost, ok := errors.AsType[lostError](err); !ok || !ever || final(lost) {
+			return err
+		}
+		if err := c.pause(ctx, wait.NextBackOff(), err); err != nil {
+			return err
+		}
+	}
+}
+
+// final says whether the daemon refused for good: asking again would change nothing.
+func final(err error) bool {
+	p, ok := errors.AsType[*client.Problem](err)
+	return ok && p.Status < 500 && p.Status != http.StatusTooManyRequests
+}
+
+// pause tells of a lost connection and lets some time pass.
+func (c *cli) pause(ctx context.Context, d time.Duration, lost error) error {
+	if p, ok := errors.AsType[*client.Problem](lost); ok {
+		d = max(d, p.RetryAfter)
+	}
+	fmt.Fprintf(c.stderr, "%ssandglass: the connection is lost, trying again in %s: %v\n", c.clear(), d.Round(time.Millisecond), lost)
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// clear begins a line anew where a countdown may stand on it.
+func (c *cli) clear() string {
+	if isTerminal(c.stdout) {
+		return "\r\x1b[K"
+	}
+	return ""
+}
+
+// live shows a resource until it is released or the user has seen enough.
+func (c *cli) live(ctx context.Context, cl *client.Client, id string) error {
+	var err error
+	switch {
+	case c.json:
+		err = c.follow(ctx, cl, id, func(r *wire.Resource) (bool, error) { return false, c.printLine(r) })
+	case isTerminal(c.stdout):
+		err = c.countdown(ctx, cl, id)
+	default:
+		var before *wire.Resource
+		err = c.follow(ctx, cl, id, func(r *wire.Resource) (bool, error) {
+			c.printNews(before, r)
+			before = r
+			return false, nil
+		})
+	}
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		return nil // Ctrl-C ends a view as it should
+	}
+	return err
+}
+
+// tick is how often the countdown is drawn.
+const tick = 200 * time.Millisecond
+
+// countdown draws the resource on one line, with its news above it.
+func (c *cli) countdown(ctx context.Context, cl *client.Client, id string) error {
+	ctx, cancel := context.WithCancel(ctx)
+	updates, ended := make(chan *wire.Resource), make(chan error, 1)
+	go func() {
+		ended <- c.follow(ctx, cl, id, func(r *wire.Resource) (bool, error) {
+			select {
+			case updates <- r:
+			case <-ctx.Done():
+			}
+			return false, ctx.Err()
+		})
+	}()
+	clock := time.NewTicker(tick)
+	defer clock.Stop()
+	defer cancel()
+	var now *wire.Resource
+	var since time.Time
+	for {
+		select {
+		case r := <-updates:
+			c.printNews(now, r)
+			now, since = r, time.Now()
+		case <-clock.C:
+		case err := <-ended:
+			fmt.Fprintln(c.stdout)
+			return err
+		}
+		if now != nil {
+			fmt.Fprint(c.stdout, c.clear()+countLine(now, instant.OfDuration(time.Since(since)), width(c.stdout)-1))
+		}
+	}
+}
+
+// countLine is the countdown, some time after the daemon told of r.
+func countLine(r *wire.Resource, passed instant.Millis, width int) string {
+	left := r.Remaining
+	if r.Status == "running" {
+		left = max(0, left-passed)
+	}
+	var bought instant.Millis
+	for _, l := range r.Lots {
+		if l.Left > 0 {
+			bought += l.Time
+		}
+	}
+	line := fmt.Sprintf("%s  %-9s %10s  ", r.ID, r.Status, clock(left))
+	if n := min(40, width-len(line)); n > 2 {
+		line += bar(left, max(bought, 1), n)
+	}
+	return line
+}
+
+// clock writes what is left with a fixed width, so that the line does not jump.
+func clock(d instant.Millis) string {
+	s := d / instant.Second
+	text := fmt.Sprintf("%02d:%02d:%02d", s/3600%24, s/60%60, s%60)
+	if days := s / 86400; days > 0 {
+		text = fmt.Sprintf("%dd ", days) + text
+	}
+	return text
+}
+
+// bar draws part of whole in n columns, each cut in eighths.
+func bar(part, whole instant.Millis, n int) string {
+	const eighths = " ▏▎▍▌▋▊▉"
+	fill := int(min(part, whole) / max(1, whole/instant.Millis(8*n)))
+	fill = min(fill, 8*n)
+	text := strings.Repeat("█", fill/8)
+	if fill%8 > 0 {
+		text += string([]rune(eighths)[fill%8])
+	}
+	return text + strings.Repeat("·", n-(fill+7)/8)
+}
+
+// printNews tells what changed between two views of a resource, a line for each.
+func (c *cli) printNews(before, r *wire.Resource) {
+	for _, what := range news(before, r) {
+		fmt.Fprintf(c.stdout, "%s%s  %s\n", c.clear(), r.At.Std().Format("15:04:05"), what)
+	}
+}
+
+func news(before, r *wire.Resource) (lines []string) {
+	status := fmt.Sprintf("%s, %s left", r.Status, showLeft(r.Remaining))
+	if r.PaidUntil != 0 {
+		status += ", until " + showInstant(r.PaidUntil)
+	}
+	if before == nil {
+		return []string{r.ID + " is " + status}
+	}
+	for _, l := range r.Lots {
+		if !has(before.Lots, &l) {
+			lines = append(lines, gain(&l))
+		}
+	}
+	if r.Debt > before.Debt {
+		lines = append(lines, "a payment was taken back: "+showAmount(r.Debt)+" are owed")
+	}
+	if r.Warned && !before.Warned {
+		lines = append(lines, "warning: little is left")
+	}
+	if r.Status != before.Status || len(lines) > 0 {
+		lines = append(lines, status)
+	}
+	return lines
+}
+
+func has(lots []wire.Lot, l *wire.Lot) bool {
+	for i := range lots {
+		if lots[i].Payment == l.Payment && lots[i].Grant == l.Grant {
+			return true
+		}
+	}
+	return false
+}
+
+func gain(l *wire.Lot) string {
+	if l.Grant != "" {
+		return "granted " + showTime(l.Time)
+	}
+	return "paid " + showAmount(l.Amount) + ", which bought " + showTime(l.Time)
+}

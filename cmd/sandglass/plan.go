@@ -1,0 +1,167 @@
+package main
+
+import (
+	"sandglass/adapters/httpapi/wire"
+
+	"github.com/spf13/cobra"
+)
+
+func planCmd(c *cli) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "plan",
+		Short: "What is on offer, and at which price",
+		Example: `  sandglass plan publish small --price 3600sat --per 1h --min 1m --max 30d --warn 10m --grace 1d
+  sandglass plan list`,
+	}
+	cmd.AddCommand(planPublishCmd(c), planListCmd(c), planWithdrawCmd(c))
+	return cmd
+}
+
+// publishFlags are the terms of a plan as they are typed.
+type publishFlags struct {
+	price, warnAmount        amountFlag
+	per, min, max, grace, at timeFlag
+	share                    shareFlag
+	title, enforcer          string
+}
+
+func (f *publishFlags) request(name string) wire.PublishRequest {
+	r := wire.PublishRequest{
+		Name: name, Title: f.title, Enforcer: f.enforcer,
+		Price: wire.Price{Msat: f.price.Msat, Per: f.per.Millis},
+		Min:   f.min.Millis, Max: f.max.Millis, Grace: f.grace.Millis,
+	}
+	if warn := (wire.Warn{Time: f.at.Millis, Amount: f.warnAmount.Msat, Share: f.share.ppm}); warn != (wire.Warn{}) {
+		r.Warn = &warn
+	}
+	return r
+}
+
+func planPublishCmd(c *cli) *cobra.Command {
+	var p publishFlags
+	cmd := &cobra.Command{
+		Use:   "publish NAME",
+		Short: "Put a plan on offer, or change it for later orders",
+		Long: `Put a plan on offer, or change what is on offer. A resource keeps the terms that it was
+ordered with. A warning is written once whenever what is left falls to --warn.`,
+		Example: `  sandglass plan publish small --price 3600000 --per 1h --min 1m --max 720h --warn 10m --grace 24h
+  sandglass plan publish large --price 0.001btc --per 1d --min 1h --max 365d --warn-share 10% --grace 7d \
+      --enforcer systemd --title "A large virtual machine"`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cl, err := c.client(operator)
+			if err != nil {
+				return err
+			}
+			plan, err := cl.Publish(cmd.Context(), p.request(args[0]))
+			if err != nil {
+				return err
+			}
+			if c.json {
+				return c.printJSON(plan)
+			}
+			return c.printPlan(plan)
+		},
+	}
+	f := cmd.Flags()
+	f.Var(&p.price, "price", "what --per costs: msat, or with a unit: 3600sat, 0.0001btc")
+	f.Var(&p.per, "per", "the time that --price buys: 1h, 1d")
+	f.Var(&p.min, "min", "the least time that one payment may ask for")
+	f.Var(&p.max, "max", "the most time that one payment may ask for")
+	f.Var(&p.at, "warn", "warn when so much time is left")
+	f.Var(&p.warnAmount, "warn-msat", "or warn when so much money is left")
+	f.Var(&p.share, "warn-share", "or warn when such a share of the last balance is left: 10%")
+	f.Var(&p.grace, "grace", "how long a resource without time is kept")
+	f.StringVar(&p.title, "title", "", "what people are shown")
+	f.StringVar(&p.enforcer, "enforcer", "", "what stops and starts the resource")
+	for _, name := range []string{"price", "per", "min", "max", "grace"} {
+		_ = cmd.MarkFlagRequired(name) // fails only for an unknown flag
+	}
+	cmd.MarkFlagsMutuallyExclusive("warn", "warn-msat", "warn-share")
+	return cmd
+}
+
+func planListCmd(c *cli) *cobra.Command {
+	return &cobra.Command{
+		Use:     "list",
+		Short:   "List the plans",
+		Example: "  sandglass plan list\n  sandglass plan list --json",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cl, err := c.client(anyone)
+			if err != nil {
+				return err
+			}
+			plans, err := cl.Plans(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if c.json {
+				return c.printJSON(plans)
+			}
+			rows := make([]string, len(plans))
+			for i, p := range plans {
+				rows[i] = cells(p.Name, offer(&p), price(p.Price), showTime(p.Min), showTime(p.Max), warning(p.Warn), showTime(p.Grace), p.Enforcer, p.Title)
+			}
+			return table(c.stdout, "NAME\tOFFER\tPRICE\tMIN\tMAX\tWARN AT\tGRACE\tENFORCER\tTITLE", rows)
+		},
+	}
+}
+
+func planWithdrawCmd(c *cli) *cobra.Command {
+	return &cobra.Command{
+		Use:               "withdraw NAME",
+		Short:             "Take a plan off the offer; what was sold runs on",
+		Example:           "  sandglass plan withdraw small",
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: c.completePlans,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cl, err := c.client(operator)
+			if err != nil {
+				return err
+			}
+			plan, err := cl.Withdraw(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			if c.json {
+				return c.printJSON(plan)
+			}
+			return c.printPlan(plan)
+		},
+	}
+}
+
+func (c *cli) printPlan(p wire.Plan) error {
+	return facts(c.stdout,
+		"plan", p.Name+" ("+offer(&p)+")",
+		"title", p.Title,
+		"price", price(p.Price),
+		"one payment buys", showTime(p.Min)+" to "+showTime(p.Max),
+		"warns at", warning(p.Warn),
+		"grace", showTime(p.Grace),
+		"enforcer", p.Enforcer)
+}
+
+func offer(p *wire.Plan) string {
+	if p.OnOffer {
+		return "on offer"
+	}
+	return "withdrawn"
+}
+
+func warning(w *wire.Warn) string {
+	switch {
+	case w == nil:
+		return ""
+	case w.Time > 0:
+		return showTime(w.Time)
+	case w.Amount > 0:
+		return showAmount(w.Amount)
+	case w.Share > 0:
+		return showShare(w.Share)
+	}
+	return ""
+}
+
+func price(p wire.Price) string { return showPrice(moneyPrice(p)) }
