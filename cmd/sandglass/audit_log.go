@@ -1,0 +1,195 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"strings"
+	"sync"
+
+	"sandglass/adapters/httpapi/client"
+	"sandglass/adapters/httpapi/wire"
+	"sandglass/adapters/sqlite"
+	"sandglass/domain/payment"
+	"sandglass/domain/stream"
+)
+
+// auditLog is a log that is only read, with each record shown to the checker.
+type auditLog struct {
+	stream.EventStore
+	check *checker
+	close func() error
+}
+
+func (l *auditLog) Close() error { return l.close() }
+
+// Subscribe implements [stream.EventStore].
+func (l *auditLog) Subscribe(ctx context.Context, after stream.Position) iter.Seq2[[]stream.Record, error] {
+	return func(yield func([]stream.Record, error) bool) {
+		for run, err := range l.EventStore.Subscribe(ctx, after) {
+			for i := range run {
+				l.check.record(&run[i])
+			}
+			if !yield(run, err) {
+				return
+			}
+		}
+	}
+}
+
+// openLog opens the log up to a position.
+func (c *cli) openLog(f *replayFlags, until stream.Position, check *checker) (*auditLog, error) {
+	switch {
+	case f.store != "":
+		scheme, path, _ := strings.Cut(f.store, ":")
+		if scheme != "sqlite" || path == "" {
+			return nil, usage("--store %q is not a store such as sqlite:/var/lib/sandglass/sandglass.db", f.store)
+		}
+		s, err := sqlite.OpenReadOnly(path)
+		if err != nil {
+			return nil, err
+		}
+		return &auditLog{s, check, s.Close}, nil
+	case f.log != "":
+		file, err := os.Open(f.log)
+		if err != nil {
+			return nil, err
+		}
+		events := func(context.Context, uint64) iter.Seq2[wire.Event, error] { return readEvents(file) }
+		return &auditLog{newEventLog(events, until), check, file.Close}, nil
+	}
+	cl, err := c.client(auditor)
+	if err != nil {
+		return nil, err
+	}
+	return &auditLog{newEventLog(fetched(cl), until), check, func() error { return nil }}, nil
+}
+
+func fetched(cl *client.Client) func(context.Context, uint64) iter.Seq2[wire.Event, error] {
+	return func(ctx context.Context, after uint64) iter.Seq2[wire.Event, error] {
+		return cl.Events(ctx, after, false)
+	}
+}
+
+// readEvents yields the events of a file of NDJSON.
+func readEvents(r io.Reader) iter.Seq2[wire.Event, error] {
+	return func(yield func(wire.Event, error) bool) {
+		lines := bufio.NewScanner(r)
+		lines.Buffer(nil, 4*stream.MaxData)
+		for n := 1; lines.Scan(); n++ {
+			var e wire.Event
+			err := json.Unmarshal(lines.Bytes(), &e)
+			if err != nil {
+				err = fmt.Errorf("line %d of the log: %w", n, err)
+			}
+			if !yield(e, err) || err != nil {
+				return
+			}
+		}
+		if err := lines.Err(); err != nil {
+			yield(wire.Event{}, fmt.Errorf("reading the log: %w", err))
+		}
+	}
+}
+
+// eventLog is a log that can be read once, from its begin to a position. The streams of
+// payments are kept: a fold asks for one again when late money arrives for it.
+type eventLog struct {
+	events func(ctx context.Context, after uint64) iter.Seq2[wire.Event, error]
+	until  stream.Position
+
+	mu       sync.Mutex // guards payments: a fold reads behind the subscription
+	payments map[string][]stream.Record
+}
+
+// Head implements [stream.EventStore]: what comes later is not of interest.
+func (l *eventLog) Head(context.Context) (stream.Position, error) { return l.until, nil }
+
+// Append implements [stream.EventStore].
+func (l *eventLog) Append(context.Context, string, stream.Revision, []stream.Event) (stream.Appended, error) {
+	return stream.Appended{}, stream.ErrReadOnly
+}
+
+// Read implements [stream.EventStore] for the streams of payments, as far as they have
+// been read.
+func (l *eventLog) Read(_ context.Context, name string, from stream.Revision) iter.Seq2[stream.Record, error] {
+	return func(yield func(stream.Record, error) bool) {
+		l.mu.Lock()
+		kept := l.payments[name]
+		l.mu.Unlock()
+		for _, r := range kept {
+			if r.Revision >= from && !yield(r, nil) {
+				return
+			}
+		}
+	}
+}
+
+func newEventLog(events func(context.Context, uint64) iter.Seq2[wire.Event, error], until stream.Position) *eventLog {
+	return &eventLog{events: events, until: until, payments: map[string][]stream.Record{}}
+}
+
+// runSize is how many records go to the fold at once.
+const runSize = 256
+
+// Subscribe implements [stream.EventStore]. It ends at the position that is of interest,
+// and with an error if the log does not reach it.
+func (l *eventLog) Subscribe(ctx context.Context, after stream.Position) iter.Seq2[[]stream.Record, error] {
+	return func(yield func([]stream.Record, error) bool) {
+		var last stream.Position
+		run := make([]stream.Record, 0, runSize)
+		for e, err := range l.events(ctx, uint64(after)) {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			r, err := l.keep(&e)
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if r.Position > l.until {
+				break
+			}
+			last = r.Position
+			if run = append(run, r); len(run) == runSize {
+				if !yield(run, nil) {
+					return
+				}
+				run = run[:0]
+			}
+		}
+		if len(run) > 0 && !yield(run, nil) {
+			return
+		}
+		if last < l.until {
+			yield(nil, fmt.Errorf("the log ends at position %d, the figures stand at %d", last, l.until))
+		}
+	}
+}
+
+// keep turns an event of the API into a record.
+func (l *eventLog) keep(e *wire.Event) (r stream.Record, err error) {
+	r = stream.Record{
+		Event:    stream.Event{Type: e.Type, At: e.At, Data: e.Data, Meta: e.Meta},
+		Stream:   e.Stream,
+		Revision: stream.Revision(e.Revision),
+		Position: stream.Position(e.Position), RecordedAt: e.RecordedAt,
+	}
+	id, err := hex.DecodeString(strings.ReplaceAll(e.ID, "-", ""))
+	if err != nil || len(id) != len(r.ID) {
+		return r, fmt.Errorf("position %d: %q is not the id of an event", e.Position, e.ID)
+	}
+	r.ID = stream.EventID(id)
+	if strings.HasPrefix(r.Stream, payment.Prefix) {
+		l.mu.Lock()
+		l.payments[r.Stream] = append(l.payments[r.Stream], r)
+		l.mu.Unlock()
+	}
+	return r, nil
+}
