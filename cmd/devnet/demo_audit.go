@@ -1,0 +1,95 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"sandglass/adapters/httpapi/wire"
+	"sandglass/domain/money"
+)
+
+// compare holds the credits in the log against what alice's lnd says it was paid.
+func (d *demo) compare(ctx context.Context) (string, error) {
+	settled, err := d.net.Alice.SettledInvoices(ctx)
+	if err != nil {
+		return "", err
+	}
+	credits, err := d.credits(ctx)
+	if err != nil {
+		return "", err
+	}
+	var sum money.Msat
+	var errs []error
+	for _, inv := range settled {
+		hash := hex.EncodeToString(inv.RHash)
+		errs = append(errs, is("the credit of "+hash, credits[hash], money.Msat(inv.AmtPaidMsat)))
+		sum += money.Msat(inv.AmtPaidMsat)
+	}
+	errs = append(errs, is("the number of credits", len(credits), len(settled)))
+	return fmt.Sprintf("%d payments, %d msat", len(settled), sum), checks(errs...)
+}
+
+// credits reads from the log what was credited for each payment_hash. A hash that was
+// credited twice is an error.
+func (d *demo) credits(ctx context.Context) (map[string]money.Msat, error) {
+	text, err := d.daemon.run(ctx, nil, "events", "--from", "0", "--type", "resource.credited.", "--json")
+	if err != nil {
+		return nil, err
+	}
+	credits := map[string]money.Msat{}
+	for lines := json.NewDecoder(bytes.NewReader(text)); ; {
+		var e wire.Event
+		var credited struct {
+			Payment string     `json:"payment"`
+			Amount  money.Msat `json:"amount_msat"`
+		}
+		err := lines.Decode(&e)
+		if errors.Is(err, io.EOF) {
+			return credits, nil
+		}
+		if err := errors.Join(err, json.Unmarshal(e.Data, &credited)); err != nil {
+			return nil, err
+		}
+		hash, _, _ := strings.Cut(strings.TrimPrefix(credited.Payment, "ln-"), "-")
+		if _, twice := credits[hash]; twice {
+			return nil, fmt.Errorf("payment %s was credited twice", hash)
+		}
+		credits[hash] = credited.Amount
+	}
+}
+
+func (d *demo) replay(ctx context.Context) (string, error) {
+	text, err := d.daemon.run(ctx, nil, "audit", "replay")
+	return lastLine(text), err
+}
+
+// offline stops the daemon and replays its file.
+func (d *demo) offline(ctx context.Context) (string, error) {
+	figures, err := d.daemon.run(ctx, nil, "audit", "dump")
+	if err != nil {
+		return "", err
+	}
+	dir := filepath.Dir(d.daemon.log)
+	dump := filepath.Join(dir, "figures.ndjson")
+	if err := os.WriteFile(dump, figures, 0o600); err != nil {
+		return "", err
+	}
+	if err := d.daemon.stop(); err != nil {
+		return "", err
+	}
+	text, err := d.daemon.run(ctx, nil, "audit", "replay", "--store", "sqlite:"+filepath.Join(dir, "sandglass.db"), "--dump", dump)
+	return lastLine(text), err
+}
+
+func lastLine(text []byte) string {
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	return lines[len(lines)-1]
+}

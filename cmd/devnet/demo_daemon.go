@@ -1,0 +1,249 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"sandglass/adapters/httpapi/client"
+	"sandglass/adapters/httpapi/wire"
+	"sandglass/testutil/devnet"
+)
+
+// daemon is a `sandglass serve` that watches alice, with its files in the network's
+// folder, and the commands that speak to it.
+type daemon struct {
+	binary, url, log string
+	env              []string
+	cmd              *exec.Cmd
+	done             chan struct{} // closed once the process has ended
+}
+
+func newDaemon(binary string, n *devnet.Network) (*daemon, error) {
+	dir := filepath.Join(n.Dir(), "sandglass")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return nil, err
+	}
+	token := filepath.Join(dir, "operator.token")
+	if err := os.WriteFile(token, []byte(rand.Text()+"\n"), 0o600); err != nil {
+		return nil, err
+	}
+	listen, err := listenAddress()
+	if err != nil {
+		return nil, err
+	}
+	d := &daemon{binary: binary, url: "http://" + listen, log: filepath.Join(dir, "serve.log")}
+	for _, setting := range os.Environ() {
+		if !strings.HasPrefix(setting, "SANDGLASS_") {
+			d.env = append(d.env, setting)
+		}
+	}
+	d.env = append(d.env, n.Env()...)
+	d.env = append(d.env, "SANDGLASS_STATE_DIR="+dir, "SANDGLASS_LISTEN="+listen, "SANDGLASS_URL="+d.url, "SANDGLASS_OPERATOR_TOKEN_FILE="+token)
+	return d, nil
+}
+
+// listenAddress is the daemon's default address, or another where that is taken.
+func listenAddress() (string, error) {
+	for _, address := range []string{"127.0.0.1:8420", "127.0.0.1:0"} {
+		l, err := net.Listen("tcp", address)
+		if errors.Is(err, syscall.EADDRINUSE) {
+			continue
+		}
+		if err != nil {
+			return "", err
+		}
+		return l.Addr().String(), l.Close()
+	}
+	return "", errors.New("no port is free on 127.0.0.1")
+}
+
+// command is a child in a process group of its own, so that a Ctrl-C in the terminal
+// reaches only us, and ended by the kernel if we are killed.
+func (d *daemon) command(ctx context.Context, env []string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, d.binary, args...)
+	cmd.Env = append(append([]string(nil), d.env...), env...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = 5 * time.Second
+	return cmd
+}
+
+// run runs a command as a user would, and returns what it printed.
+func (d *daemon) run(ctx context.Context, env []string, args ...string) ([]byte, error) {
+	cmd := d.command(ctx, env, args...)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		return stdout.Bytes(), fmt.Errorf("sandglass %s: %w: %s", strings.Join(args, " "), err, bytes.TrimSpace(append(stdout.Bytes(), stderr.Bytes()...)))
+	}
+	return stdout.Bytes(), nil
+}
+
+// ask runs a command with --json and reads its answer into out.
+func (d *daemon) ask(ctx context.Context, out any, args ...string) error {
+	text, err := d.run(ctx, nil, append(args, "--json")...)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(text, out); err != nil {
+		return fmt.Errorf("sandglass %s: %w: %.200s", strings.Join(args, " "), err, text)
+	}
+	return nil
+}
+
+// start starts the daemon and waits until it is ready.
+func (d *daemon) start(ctx context.Context) error {
+	log, err := os.OpenFile(d.log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	d.cmd = d.command(context.Background(), nil, "serve")
+	d.cmd.Stdout, d.cmd.Stderr = log, log
+	if err := d.cmd.Start(); err != nil {
+		return err
+	}
+	d.done = make(chan struct{})
+	go func(cmd *exec.Cmd, done chan struct{}) {
+		_ = cmd.Wait() // how it ended stands in ProcessState
+		close(done)
+	}(d.cmd, d.done)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func(done chan struct{}) {
+		select {
+		case <-done:
+			cancel(fmt.Errorf("sandglass serve ended: %s", d.cmd.ProcessState))
+		case <-ctx.Done():
+		}
+	}(d.done)
+	return devnet.Until(ctx, "the daemon is ready", d.ready)
+}
+
+func (d *daemon) ready(ctx context.Context) error {
+	cl, err := client.New(d.url, "")
+	if err != nil {
+		return err
+	}
+	r, err := cl.Ready(ctx)
+	if err != nil || r.Ready {
+		return err
+	}
+	for _, c := range r.Components {
+		if !c.Ready {
+			return fmt.Errorf("%s is %s: %s", c.Name, c.State, c.Advice)
+		}
+	}
+	return errors.New("it is not ready, and does not say why")
+}
+
+func (d *daemon) running() bool {
+	if d.done == nil {
+		return false
+	}
+	select {
+	case <-d.done:
+		return false
+	default:
+		return true
+	}
+}
+
+// kill ends the daemon with SIGKILL, as a power cut would.
+func (d *daemon) kill() error {
+	if !d.running() {
+		return errors.New("the daemon has ended by itself")
+	}
+	err := d.cmd.Process.Kill()
+	<-d.done
+	return err
+}
+
+// stopTime is how long the daemon may take to end by itself.
+const stopTime = 10 * time.Second
+
+// stop asks the daemon to end. It must, with status 0.
+func (d *daemon) stop() error {
+	if !d.running() {
+		return nil
+	}
+	if err := d.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		return err
+	}
+	select {
+	case <-d.done:
+	case <-time.After(stopTime):
+		return errors.Join(fmt.Errorf("the daemon did not end within %s", stopTime), d.kill())
+	}
+	if !d.cmd.ProcessState.Success() {
+		return fmt.Errorf("the daemon ended: %s", d.cmd.ProcessState)
+	}
+	return nil
+}
+
+// words are the last lines of the daemon's log.
+func (d *daemon) words() []string {
+	data, err := os.ReadFile(d.log)
+	if err != nil {
+		return []string{err.Error()}
+	}
+	lines := strings.Split(strings.TrimSpace(string(data)), "\n")
+	return lines[max(0, len(lines)-15):]
+}
+
+// view follows a resource by server-sent events, through the command line.
+type view struct {
+	cmd   *exec.Cmd
+	lines *json.Decoder
+	last  wire.Resource
+}
+
+// follow starts to follow, and returns once the present state was told.
+func (d *daemon) follow(ctx context.Context, id string) (*view, error) {
+	cmd := d.command(ctx, nil, "resource", "show", id, "--follow", "--json")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	v := &view{cmd: cmd, lines: json.NewDecoder(out)}
+	return v, v.next()
+}
+
+func (v *view) next() error {
+	v.last = wire.Resource{}
+	if err := v.lines.Decode(&v.last); err != nil {
+		return fmt.Errorf("following: %w", err)
+	}
+	return nil
+}
+
+// until waits for a state. The context that the view was made with ends the waiting.
+func (v *view) until(what string, ok func(*wire.Resource) bool) (wire.Resource, error) {
+	for !ok(&v.last) {
+		before := v.last
+		if err := v.next(); err != nil {
+			return before, fmt.Errorf("waiting until %s, it is %s with %d ms left: %w", what, before.Status, before.Remaining, err)
+		}
+	}
+	return v.last, nil
+}
+
+// end stops following.
+func (v *view) end() {
+	_ = v.cmd.Process.Signal(os.Interrupt)
+	_ = v.cmd.Wait()
+}

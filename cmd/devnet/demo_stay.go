@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"sandglass/adapters/httpapi/wire"
+)
+
+// newcomer orders two hours, has bob pay, and shows the time drain until ctx ends.
+func (d *demo) newcomer(ctx context.Context) error {
+	keyFile := filepath.Join(filepath.Dir(d.daemon.log), "order.key")
+	order := []string{"order", "small", "--time", "2h", "--idempotency-key-file", keyFile}
+	if err := d.show(ctx, order...); err != nil {
+		return err
+	}
+	// The same key gives the same order, this time for us to read.
+	var o wire.Order
+	if err := d.daemon.ask(ctx, &o, order...); err != nil {
+		return err
+	}
+	if o.Payment == nil {
+		return errors.New("the order has no invoice")
+	}
+	err := d.takeOne(ctx, step{"bob pays the invoice over his channel", func(ctx context.Context) (string, error) {
+		r, err := d.funded(ctx, o.Resource.ID, o.Payment.Asked, d.bobPays(o.Payment))
+		return "it runs, " + left(r.Remaining) + " left", err
+	}})
+	if err != nil {
+		return err
+	}
+	if err := d.describe(&o); err != nil {
+		return err
+	}
+	return d.show(ctx, "resource", "show", o.Resource.ID, "--follow")
+}
+
+// show runs a command with our own terminal.
+func (d *demo) show(ctx context.Context, args ...string) error {
+	fmt.Fprintf(d.out, "\n$ sandglass %s\n", strings.Join(args, " "))
+	cmd := d.daemon.command(ctx, nil, args...)
+	cmd.Stdout, cmd.Stderr = d.out, d.progress
+	if err := cmd.Run(); err != nil && ctx.Err() == nil {
+		return fmt.Errorf("sandglass %s: %w", args[0], err)
+	}
+	fmt.Fprintln(d.out)
+	return nil
+}
+
+// describe prints where things are, and what to try in another terminal.
+func (d *demo) describe(o *wire.Order) error {
+	info := filepath.Join(d.net.Dir(), "devnet.json")
+	data, err := json.MarshalIndent(d.net.Info(), "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := writeWhole(info, data); err != nil {
+		return err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	url := d.daemon.url
+	fmt.Fprintf(d.out, `
+API         %[1]s/openapi.json
+resource    %[1]s/v1/resources/%[2]s
+live        %[1]s/v1/resources/%[2]s/live
+readiness   %[1]s/readyz
+metrics     %[1]s/metrics
+
+# In another terminal:
+`, url, o.Resource.ID)
+	for _, setting := range d.daemon.env {
+		if name, value, _ := strings.Cut(setting, "="); name == "SANDGLASS_URL" || name == "SANDGLASS_OPERATOR_TOKEN_FILE" {
+			fmt.Fprintf(d.out, "export %s=%s\n", name, quote(value))
+		}
+	}
+	bob := quote(self) + " --info " + quote(info)
+	_, err = fmt.Fprintf(d.out, `export SANDGLASS_HOLDER_KEY=%[1]s
+sandglass() { %[2]s "$@"; }; bob() { %[3]s "$@"; }
+sandglass resource pay %[4]s --time 1h     # an invoice; then: bob pay INVOICE
+sandglass resource pause %[4]s
+bob keysend --resource %[4]s --msat 60000
+sandglass events --follow
+sandglass audit replay
+
+Ctrl-C ends it all.
+`, quote(o.HolderKey), quote(d.binary), bob, o.Resource.ID)
+	return err
+}
