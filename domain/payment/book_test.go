@@ -127,16 +127,42 @@ func TestBookReturnsTheLastPositionThatItWrote(t *testing.T) {
 	}
 }
 
+// TestPositionOfWhatAnotherFinished lets another booker in after the first append.
+func TestPositionOfWhatAnotherFinished(t *testing.T) {
+	store, _ := storetest.SQLite(t)
+	openAll(t, booker(store), "vm-1")
+	ask(t, booker(store), "ln-00", "vm-1")
+	var appends int
+	var first stream.Position
+	slow := booker(&storetest.Faulty{EventStore: store, OnAppend: func() storetest.Fault {
+		if appends++; appends == 2 {
+			first, _ = store.Head(t.Context())
+			if err := book(t, booker(store), "ln-00", ""); err != nil {
+				t.Error(err)
+			}
+		}
+		return storetest.None
+	}})
+	s, position, err := slow.Book(t.Context(), stream.Meta{}, "ln-00", *settled(10, 500))
+	if err != nil || s.Status != payment.StatusCredited || position != first {
+		t.Errorf("%s at position %d, %v; its own event has %d", s.Status, position, err, first)
+	}
+	audit(t, store, booker(store), 500)
+}
+
 func TestLatePaymentBuysAtTheResourcesPrice(t *testing.T) {
 	store, _ := storetest.SQLite(t)
 	b := booker(store)
-	openAll(t, b, "vm-1")
-	ask(t, b, "ln-00", "vm-1") // expires at 100 ms
-	if _, _, err := b.Book(t.Context(), stream.Meta{}, "ln-00", *settled(101, 500)); err != nil {
-		t.Fatal(err)
-	}
-	if s := load(t, b, "vm-1"); s.Remaining(0) != 500_000 {
-		t.Errorf("%d ms, want 500000", s.Remaining(0))
+	for ms, want := range map[instant.Time]instant.Millis{100: 500, 101: 500_000} { // it expires at 100
+		id := fmt.Sprintf("vm-%d", ms)
+		openAll(t, b, id)
+		ask(t, b, "ln-"+id, id)
+		if _, _, err := b.Book(t.Context(), stream.Meta{}, "ln-"+id, *settled(ms, 500)); err != nil {
+			t.Fatal(err)
+		}
+		if s := load(t, b, id); s.Remaining(0) != want {
+			t.Errorf("paid at %d: %d ms, want %d", ms, s.Remaining(0), want)
+		}
 	}
 }
 

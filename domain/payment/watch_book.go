@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"sandglass/domain/instant"
 	"sandglass/domain/money"
 	"sandglass/domain/resource"
 )
@@ -45,16 +46,15 @@ func (s *session) take(ctx context.Context, e Entry) ([]found, error) {
 	tickets := map[int64]*ticket{}
 	for _, a := range e.Arrivals {
 		f := found{Arrival: a}
-		lacks, isNew, err := s.lacks(ctx, &f)
+		v, err := s.judge(ctx, &f)
 		if err != nil {
 			return nil, err
 		}
-		t := s.ticket(tickets, &a.Settled)
-		t.old = t.old || !isNew
+		t := s.ticket(tickets, &a.Settled, v)
 		if a.Settled.Amount == 0 {
 			s.empty(e, a.Key)
 			t.left.Add(1) // never done
-		} else if lacks {
+		} else if v.lacks {
 			f.ticket = t
 			t.left.Add(1)
 			lacking = append(lacking, f)
@@ -72,15 +72,16 @@ func (s *session) take(ctx context.Context, e Entry) ([]found, error) {
 }
 
 // ticket returns the ticket of the arrival's index, and tells the row of it.
-func (s *session) ticket(tickets map[int64]*ticket, a *Settled) *ticket {
+func (s *session) ticket(tickets map[int64]*ticket, a *Settled, v verdict) *ticket {
 	i := a.Index
-	if !counts(&s.state, a) {
+	if !counts(&s.state, a, v) {
 		i = 0
 	}
 	if tickets[i] == nil {
 		s.row.tell(i)
 		tickets[i] = &ticket{index: i}
 	}
+	tickets[i].old = tickets[i].old || !v.isNew
 	return tickets[i]
 }
 
@@ -96,33 +97,42 @@ func (s *session) empty(e Entry, key string) {
 	s.ask()
 }
 
-// lacks says whether the log lacks f or its end, and whether f is all new to it. It
-// finds the resource that f is for.
-func (s *session) lacks(ctx context.Context, f *found) (lacks, isNew bool, err error) {
+// verdict is what the log says of an arrival.
+type verdict struct {
+	lacks   bool         // the log lacks it, or its end
+	isNew   bool         // the log lacks all of it
+	handled instant.Time // when it came to its end; 0 if it has none, or is history
+}
+
+// judge asks the log for f, and finds the resource that f is for.
+func (s *session) judge(ctx context.Context, f *found) (verdict, error) {
 	f.Settled.Node = s.id.Node
-	if s.booked.has(f.Key, f.Settled.Amount) {
-		return false, false, nil
+	if handled, ok := s.booked.get(f.Key, f.Settled.Amount); ok {
+		return verdict{handled: handled}, nil
 	}
 	out, err := s.Booker.Payments.Load(ctx, f.Key)
 	if err != nil {
-		return false, false, err
+		return verdict{}, err
 	}
 	p := &out.State
-	known := (p.Status == StatusCredited || p.Status == StatusUnallocated) && p.Amount == f.Settled.Amount
-	if known || p.Status == StatusNone && history(&s.state, &f.Settled) {
-		s.booked.add(f.Key, f.Settled.Amount)
-		return false, false, nil
+	if (p.Status == StatusCredited || p.Status == StatusUnallocated) && p.Amount == f.Settled.Amount {
+		s.booked.add(f.Key, p.Amount, p.Last)
+		return verdict{handled: p.Last}, nil
+	}
+	if p.Status == StatusNone && history(&s.state, &f.Settled) {
+		s.booked.add(f.Key, f.Settled.Amount, 0)
+		return verdict{}, nil
 	}
 	if p.Resource == "" && f.Request != "" {
 		request, err := s.Booker.Payments.Load(ctx, f.Request)
 		if err != nil {
-			return false, false, err
+			return verdict{}, err
 		}
 		f.Settled.Resource = cmp.Or(request.State.Resource, f.Settled.Resource)
 	}
 	f.lane = cmp.Or(p.Resource, f.Settled.Resource, f.Key)
-	isNew = p.Status == StatusNone || p.Status == StatusRequested || p.Status == StatusExpired
-	return true, isNew, nil
+	isNew := p.Status == StatusNone || p.Status == StatusRequested || p.Status == StatusExpired
+	return verdict{lacks: true, isNew: isNew}, nil
 }
 
 // put queues the booking of f, and calls done when it was tried.
@@ -158,12 +168,12 @@ func (s *session) book(ctx context.Context, f *found) (wrote bool, err error) {
 		_, position, err := s.Booker.Book(ctx, watcherMeta, f.Key, c)
 		switch {
 		case err == nil:
-			s.booked.add(f.Key, c.Amount)
+			s.booked.add(f.Key, c.Amount, s.Now())
 			return position > 0, nil
 		case refused(err):
 			// The log has its own story of this payment, for good.
 			s.Observer.Notice(Notice{Sign: SignConflict, Key: f.Key, Text: "the wallet's payment is not the one in the log", Err: err})
-			s.booked.add(f.Key, c.Amount)
+			s.booked.add(f.Key, c.Amount, s.Now())
 			return false, nil
 		}
 		s.Observer.Notice(Notice{Sign: SignRetry, Key: f.Key, Text: "booking", Err: err})
@@ -184,25 +194,30 @@ func refused(err error) bool {
 	return false
 }
 
-// amounts remembers payments that are at their end, with what came. It forgets all
-// when it is full: the log knows.
+// amounts remembers payments that are at their end, with what came and when they ended.
+// It forgets all when it is full: the log knows.
 type amounts struct {
 	mu sync.Mutex // guards m
-	m  map[string]money.Msat
+	m  map[string]ended
 }
 
-func (a *amounts) has(key string, amount money.Msat) bool {
+type ended struct {
+	amount money.Msat
+	at     instant.Time
+}
+
+func (a *amounts) get(key string, amount money.Msat) (instant.Time, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	have, ok := a.m[key]
-	return ok && have == amount
+	return have.at, ok && have.amount == amount
 }
 
-func (a *amounts) add(key string, amount money.Msat) {
+func (a *amounts) add(key string, amount money.Msat, at instant.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.m == nil || len(a.m) >= maxBooked {
-		a.m = map[string]money.Msat{}
+		a.m = map[string]ended{}
 	}
-	a.m[key] = amount
+	a.m[key] = ended{amount, at}
 }

@@ -151,9 +151,13 @@ func history(s *wallet.State, a *Settled) bool {
 }
 
 // counts says whether an arrival's index is one of this epoch. After a rebuild old rows
-// may keep the indices that new ones get again.
-func counts(s *wallet.State, a *Settled) bool {
-	return a.Index > 0 && (s.Epoch == 1 || a.At.At == 0 || a.At.At >= s.Began)
+// may keep the indices that new ones get again; what came to its end before is old.
+func counts(s *wallet.State, a *Settled, v verdict) bool {
+	at := a.At.At
+	if !v.lacks {
+		at = v.handled
+	}
+	return a.Index > 0 && (s.Epoch == 1 || at >= s.Began || v.lacks && at == 0)
 }
 
 // floor finds the add_index up to which every invoice is at an end.

@@ -83,7 +83,8 @@ func (s *spans) add(n span) {
 	}
 	s.above = slices.Replace(s.above, i, j, n)
 	if s.above[0].first <= s.upto+1 {
-		s.upto, s.above = s.above[0].last, slices.Delete(s.above, 0, 1)
+		s.upto = s.above[0].last
+		s.above = slices.Delete(s.above, 0, 1)
 	}
 }
 
