@@ -137,7 +137,7 @@ func lock(ctx context.Context, path string, progress io.Writer) (unlock func(), 
 	}
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
-	for waited := false; ; waited = true {
+	for tries := 0; ; tries++ {
 		err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 		if err == nil {
 			return func() { file.Close() }, nil
@@ -145,7 +145,7 @@ func lock(ctx context.Context, path string, progress io.Writer) (unlock func(), 
 		if !errors.Is(err, syscall.EWOULDBLOCK) {
 			return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), file.Close())
 		}
-		if !waited {
+		if tries%25 == 0 { // every 5 seconds
 			fmt.Fprintln(progress, "devnet: another process builds btcd and lnd: waiting for it")
 		}
 		select {

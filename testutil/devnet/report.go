@@ -54,9 +54,9 @@ func (r *report) stop() {
 func (r *report) print() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	now := "reading modules"
+	now := "reading what is cached, or linking"
 	if r.counts > 0 {
-		now = r.last[len(r.last)-1]
+		now = r.last[len(r.last)-1] + ", or linking"
 	}
 	fmt.Fprintf(r.progress, "devnet: building, %s, %d packages, now %s\n",
 		time.Since(r.start).Round(time.Second), r.counts, now)
