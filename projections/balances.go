@@ -34,8 +34,9 @@ func (v *Views) Remaining(id string, now instant.Time) (instant.Millis, bool) {
 	if !ok {
 		return 0, false
 	}
-	var s resource.State
-	v.resources.row(i).unpack(v.resources.shared, &s)
+	r := v.resources.row(i)
+	// What Remaining looks at, without what else a state holds.
+	s := resource.State{Lots: r.lots, First: r.first, Settled: r.settled, Status: r.status}
 	return s.Remaining(now), true
 }
 

@@ -15,6 +15,7 @@ import (
 	"sandglass/domain/stream"
 	"sandglass/projections"
 	"sandglass/testutil/histories"
+	"sandglass/testutil/storetest"
 )
 
 // TestRunLive writes while the views run: who waits for what was written reads it.
@@ -172,7 +173,7 @@ func checkDump(t *testing.T, store stream.EventStore, dump *bytes.Buffer) {
 
 // TestRunOverAFile reads all views while a file is written to and folded.
 func TestRunOverAFile(t *testing.T) {
-	store := file(t)
+	store, _ := storetest.SQLite(t)
 	v := projections.New(instant.Hour)
 	ctx, cancel := context.WithCancel(t.Context())
 	var done, filled sync.WaitGroup
@@ -215,6 +216,13 @@ func TestRunOverAFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	same(t, "from a snapshot", v, w)
+	var records []stream.Record
+	for run, err := range store.Subscribe(t.Context(), 0) {
+		if records = append(records, run...); err != nil || len(records) >= int(head) {
+			break
+		}
+	}
+	compare(t, v, fold(t, records))
 	if diffs := v.Check(); len(diffs) > 0 {
 		t.Error(diffs)
 	}

@@ -26,7 +26,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// memory is a log in memory, for tests of thousands of logs.
+// memory is a log in memory, for tests that make thousands of logs, or one inside a
+// bubble of synctest. TestRunOverAFile does the same over the real store.
 type memory struct {
 	mu      sync.Mutex
 	records []stream.Record

@@ -17,15 +17,16 @@ const pageRows = 255
 // row is a resource.State packed: what many resources share is an index into terms.
 type row struct {
 	id                              string
-	lots                            []resource.Lot
-	holder, request                 [16]byte
-	last, settled, since            instant.Time
+	lots                            []resource.Lot // what Remaining reads lies together
+	settled                         instant.Time
+	first, terms                    int32
+	status                          resource.Status
+	warned                          bool
+	last, since                     instant.Time
 	full                            instant.Millis
 	debt, credited, debited, undone money.Msat
 	revision                        stream.Revision
-	terms, first                    int32
-	status                          resource.Status
-	warned                          bool
+	holder, request                 [16]byte
 }
 
 // page is a stretch of rows. A page that an image holds, which has an older epoch than

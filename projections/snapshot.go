@@ -22,11 +22,12 @@ import (
 // terms, the plans, the payments and the resources.
 const snapshotMagic = "sandglass views\n"
 
-// Format is the version of the snapshot's form. What the fold makes of events may change
-// with any build, so a snapshot is read only by the build that wrote it.
+// Format is the version of the snapshot's form and of what the fold makes of events: who
+// changes either counts it up. Beside that a snapshot is read by no other build than the
+// one that wrote it, as far as the Go tool stamps builds with their commit.
 const Format = 1
 
-// build names the build as the Go tool stamped it, by the commit that it was made from.
+// build names the build, "(devel)" where it was made without its history.
 func build() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
