@@ -13,6 +13,7 @@ import (
 	"sandglass/testutil/fakelnd"
 
 	"github.com/lightningnetwork/lnd/lnrpc"
+	"google.golang.org/grpc"
 )
 
 // node is a wallet that can be paid: real or not, it does the same.
@@ -141,4 +142,13 @@ func (n realNode) hold(t *testing.T, msat int64) held {
 // preimageOf is a preimage that no other test, nor another run on the same network, has.
 func preimageOf(t *testing.T) [32]byte {
 	return sha256.Sum256([]byte(t.Name() + time.Now().String()))
+}
+
+// lndConn is a connection that sees what the client is to forget.
+func lndConn(n node) (*grpc.ClientConn, error) {
+	if r, ok := n.(realNode); ok {
+		return r.Alice.Dial(r.Alice.AdminMacaroon)
+	}
+	f := n.(fakeNode)
+	return (&devnet.Node{NodeInfo: devnet.NodeInfo{GRPC: f.Addr, TLSCert: f.TLSCert}}).Dial(f.AdminMacaroon)
 }
