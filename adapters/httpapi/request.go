@@ -93,8 +93,9 @@ func (s *Server) serve(w http.ResponseWriter, hr *http.Request) {
 		p.write(r, r)
 		return
 	}
-	hr.Body = body{hr.Body}
-	s.mux.ServeHTTP(r, hr.WithContext(context.WithValue(hr.Context(), requestKey{}, r)))
+	known := hr.WithContext(context.WithValue(hr.Context(), requestKey{}, r))
+	known.Body = body{hr.Body} // hr keeps its own, by which net/http knows how to close
+	s.mux.ServeHTTP(r, known)
 }
 
 // body is a request's body, of which every error is a timeout: it did not arrive whole.

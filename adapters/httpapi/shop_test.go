@@ -1,0 +1,269 @@
+package httpapi_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"sandglass/adapters/httpapi"
+	"sandglass/adapters/httpapi/client"
+	"sandglass/adapters/httpapi/wire"
+	"sandglass/domain/desk"
+	"sandglass/domain/instant"
+	"sandglass/domain/money"
+	"sandglass/domain/payment"
+	"sandglass/domain/plan"
+	"sandglass/domain/resource"
+	"sandglass/domain/stream"
+	"sandglass/projections"
+	"sandglass/testutil/storetest"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const (
+	hour          = instant.Hour
+	price         = 3_600_000 // msat an hour
+	key           = "a-random-secret-of-a-payer"
+	operatorToken = "the-operator's-token-of-the-tests"
+	auditorToken  = "the-auditor's-token-of-the-tests"
+)
+
+// wallet makes invoices that nobody pays by itself.
+type wallet struct {
+	mu    sync.Mutex
+	made  int
+	err   error
+	panic bool
+	now   func() instant.Time
+}
+
+func (w *wallet) Invoice(_ context.Context, amount money.Msat, _ string, expiry instant.Millis) (payment.Invoice, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.panic {
+		panic("the wallet of this test panics")
+	}
+	w.made++
+	key := fmt.Sprintf("ln-%064d", w.made)
+	return payment.Invoice{Key: key, Request: "lnbcrt" + key, Amount: amount, Expiry: w.now().Add(expiry)}, w.err
+}
+
+// shop is a server over a real desk, real read models and a real store, with a plan
+// "small" on offer, unless it was told otherwise.
+type shop struct {
+	t        testing.TB
+	clock    *storetest.Clock
+	store    *storetest.Faulty
+	views    *projections.Views
+	desk     *desk.Desk
+	wallet   *wallet
+	swept    chan struct{}
+	server   *httpapi.Server
+	registry *prometheus.Registry
+	log      *buffer
+	url      string
+	stop     context.CancelFunc // ends the server
+	stopped  chan error
+}
+
+// buffer is a log that can be read while it is written.
+type buffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+// build makes the parts of a shop, of which nothing runs yet.
+func build(t testing.TB, change func(*httpapi.Options)) *shop {
+	t.Helper()
+	inner, clock := storetest.SQLite(t)
+	s := &shop{
+		t: t, clock: clock, store: &storetest.Faulty{EventStore: inner}, views: projections.New(hour),
+		wallet: &wallet{now: clock.Now}, swept: make(chan struct{}), registry: prometheus.NewRegistry(), log: &buffer{}, stopped: make(chan error, 1),
+	}
+	resources := &payment.Resources{Aggregate: resource.Aggregate(), Store: s.store, Warm: s.views.Resource}
+	payments := &payment.Payments{Aggregate: payment.Aggregate(), Store: s.store}
+	s.desk = &desk.Desk{
+		Plans: &desk.Plans{Aggregate: plan.Aggregate(), Store: s.store}, Payments: payments, Resources: resources,
+		Booker: &payment.Booker{Payments: payments, Resources: resources, Now: clock.Now},
+		Wallet: s.wallet, Views: s.views, Now: clock.Now, Random: rand.Reader, Swept: s.swept,
+		Limits: desk.Limits{OpenPerResource: 3, Open: 500, Awaiting: 400, Expiry: hour},
+	}
+	o := httpapi.Options{
+		Desk: s.desk, Views: s.views, Store: s.store, Now: clock.Now, Registry: s.registry, Version: "test",
+		Log:      zerolog.New(s.log).Level(zerolog.DebugLevel),
+		Operator: httpapi.HashToken(operatorToken), Auditor: httpapi.HashToken(auditorToken),
+		Limits: httpapi.Limits{Reads: httpapi.Rate{PerSecond: 1e6, Burst: 1e6}, Writes: httpapi.Rate{PerSecond: 1e6, Burst: 1e6}},
+	}
+	if change != nil {
+		change(&o)
+	}
+	var err error
+	s.server, err = httpapi.New(o)
+	s.must(err)
+	return s
+}
+
+// open returns a shop that runs until the test ends.
+func open(t testing.TB, change func(*httpapi.Options)) *shop {
+	t.Helper()
+	s := build(t, change)
+	s.fold()
+	close(s.swept)
+	s.publish("small")
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	s.must(err)
+	s.serve(l)
+	return s
+}
+
+// fold runs the projections.
+func (s *shop) fold() {
+	ctx, stop := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := projections.Run(ctx, s.store.EventStore, s.views); err != nil {
+			s.t.Error(err)
+		}
+	})
+	s.t.Cleanup(func() { stop(); wg.Wait() })
+	<-s.views.CaughtUp()
+}
+
+// serve runs the server on l.
+func (s *shop) serve(l net.Listener) {
+	var ctx context.Context
+	ctx, s.stop = context.WithCancel(context.Background())
+	s.url = "http://" + l.Addr().String()
+	go func() { s.stopped <- s.server.Run(ctx, l) }()
+	s.t.Cleanup(func() { s.end() })
+}
+
+// end ends the server, once.
+func (s *shop) end() {
+	s.stop()
+	err, open := <-s.stopped
+	if open {
+		close(s.stopped)
+	}
+	s.must(err)
+}
+
+func (s *shop) must(err error) {
+	s.t.Helper()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *shop) publish(name string) {
+	s.t.Helper()
+	p := plan.Published{Terms: resource.Terms{Price: money.Price{Msat: price, Per: hour}, Grace: instant.Day}, Min: instant.Minute, Max: 30 * instant.Day}
+	_, pos, err := s.desk.Publish(context.Background(), stream.Meta{}, name, p)
+	s.must(errors.Join(err, s.views.WaitFor(context.Background(), pos)))
+}
+
+// client returns a client with a token, whose connections end with the test.
+func (s *shop) client(token string) *client.Client {
+	s.t.Helper()
+	c, err := client.New(s.url, token)
+	s.must(err)
+	transport := &http.Transport{}
+	s.t.Cleanup(transport.CloseIdleConnections)
+	return c.Over(&http.Client{Transport: transport})
+}
+
+// settle books money for a payment, as the watcher does.
+func (s *shop) settle(key string, amount money.Msat) payment.State {
+	s.t.Helper()
+	got, pos, err := s.desk.Booker.Book(context.Background(), stream.Meta{}, key, payment.Settled{At: payment.At{At: s.clock.Now()}, Amount: amount, Via: "bolt11"})
+	s.must(errors.Join(err, s.views.WaitFor(context.Background(), pos)))
+	return got
+}
+
+// order orders two hours under a key, and an id if it is not empty.
+func (s *shop) order(id string) wire.Order {
+	s.t.Helper()
+	o, err := s.client("").Order(s.t.Context(), wire.OrderRequest{Plan: "small", Time: 2 * hour, ID: id}, key+id)
+	s.must(err)
+	return o
+}
+
+// running orders a resource, and pays for it.
+func (s *shop) running(id string) wire.Order {
+	s.t.Helper()
+	o := s.order(id)
+	s.settle(o.Payment.Key, o.Payment.Asked)
+	return o
+}
+
+// reply is an answer as it came.
+type reply struct {
+	status  int
+	header  http.Header
+	body    string
+	problem wire.Problem
+}
+
+// send makes a request by hand. Headers are "Name: value"; a body needs none for its type.
+func (s *shop) send(method, path, body string, headers ...string) reply {
+	s.t.Helper()
+	return sendTo(s.t, s.url, method, path, strings.NewReader(body), headers...)
+}
+
+func sendTo(t testing.TB, url, method, path string, body io.Reader, headers ...string) reply {
+	t.Helper()
+	req, err := http.NewRequest(method, url+path, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, h := range headers {
+		name, value, _ := strings.Cut(h, ": ")
+		req.Header.Set(name, value)
+	}
+	transport := &http.Transport{DisableKeepAlives: true}
+	res, err := (&http.Client{Transport: transport, Timeout: time.Minute}).Do(req)
+	if err != nil {
+		t.Fatalf("%s %s: %v", method, path, err)
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatalf("%s %s: %v", method, path, err)
+	}
+	r := reply{status: res.StatusCode, header: res.Header, body: string(b)}
+	if res.Header.Get("Content-Type") == "application/problem+json" {
+		if err := json.Unmarshal(b, &r.problem); err != nil {
+			t.Errorf("%s %s: %v: %s", method, path, err, b)
+		}
+	}
+	return r
+}
+
+func bearer(token string) string { return "Authorization: Bearer " + token }
