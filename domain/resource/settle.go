@@ -105,7 +105,7 @@ func (d *deciding) debit(to instant.Time, charge, forgiven instant.Millis) {
 // warn emits a warning that falls due by t, once for each crossing.
 func (d *deciding) warn(t instant.Time) {
 	if at, ok := d.s.crossing(); ok && at <= t {
-		d.emit(&Warned{At: At{max(at, d.s.Last)}})
+		d.emit(&Warned{At: At{at}}) // at or after d.s.Settled, the latest event
 	}
 }
 
