@@ -28,6 +28,26 @@ func TestDevnet(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer net.Close()
+	actOn(t, net, file)
+	stop()
+	if err := <-ended; err != nil {
+		t.Errorf("up ended with %v", err)
+	}
+	for _, setting := range net.Env() {
+		name, value, _ := strings.Cut(setting, "=")
+		if line := "export " + name + "='" + value + "'\n"; !strings.Contains(table.String(), line) {
+			t.Errorf("up didn't print %q", line)
+		}
+	}
+	for _, path := range []string{file, info.Dir} {
+		if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s is left: %v", path, err)
+		}
+	}
+}
+
+func actOn(t *testing.T, net *devnet.Network, file string) {
+	t.Helper()
 	invoice, err := net.Alice.Invoice(t.Context(), 21_000, "tea")
 	if err != nil {
 		t.Fatal(err)
@@ -46,7 +66,7 @@ func TestDevnet(t *testing.T) {
 		{"send " + addr + " -- -1", "", "no amount"},
 		{"mine 2", "mined 2 blocks", ""},
 		{"up", "", "runs already"},
-		{"build", info.Lncli, ""},
+		{"build", net.Info().Lncli, ""},
 	} {
 		said := new(bytes.Buffer)
 		err := run(t.Context(), append([]string{"--info", file}, strings.Fields(tc.args)...), said, os.Stderr)
@@ -55,21 +75,6 @@ func TestDevnet(t *testing.T) {
 		}
 		if tc.fails == "" && (err != nil || !strings.Contains(said.String(), tc.says)) {
 			t.Errorf("devnet %s: %v, %q, want %q", tc.args, err, said, tc.says)
-		}
-	}
-	stop()
-	if err := <-ended; err != nil {
-		t.Errorf("up ended with %v", err)
-	}
-	for _, setting := range net.Env() {
-		name, value, _ := strings.Cut(setting, "=")
-		if line := "export " + name + "='" + value + "'\n"; !strings.Contains(table.String(), line) {
-			t.Errorf("up didn't print %q", line)
-		}
-	}
-	for _, path := range []string{file, info.Dir} {
-		if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
-			t.Errorf("%s is left: %v", path, err)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package devnet_test
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -134,7 +135,8 @@ func TestSixteenPayers(t *testing.T) {
 
 func TestKeysendTwiceWithOnePreimage(t *testing.T) {
 	net, ctx := devnet.Shared(t), within(t)
-	preimage := sha256.Sum256([]byte(t.Name()))
+	var preimage [32]byte
+	rand.Read(preimage[:])
 	hash := sha256.Sum256(preimage[:])
 	records := map[uint64][]byte{0x676c6173: []byte("vm-1")}
 	for range 2 {
