@@ -30,8 +30,11 @@ func newSpace(path string, opts Options) space {
 	return s
 }
 
+// hysteresis is the most that must be free above the floor before writes go on.
+const hysteresis = 256 << 20
+
 // check returns an error that wraps [stream.ErrReadOnly] from when less than the floor
-// is free until a quarter more is. Where the system does not tell, writes go on.
+// is free until a quarter more is, or [hysteresis] more if that is less. Where the system does not tell, writes go on.
 func (s space) check() error {
 	if s.floor < 0 {
 		return nil
@@ -44,7 +47,7 @@ func (s space) check() error {
 	defer s.mu.Unlock()
 	need := s.floor
 	if *s.low {
-		need += s.floor / 4
+		need += min(s.floor/4, hysteresis)
 	}
 	if *s.low = free < need; *s.low {
 		return fmt.Errorf("%w: %d bytes are free on the disk of %s, and %d must be: make room", stream.ErrReadOnly, free, s.path, need)

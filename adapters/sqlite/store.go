@@ -37,7 +37,8 @@ type Options struct {
 	// Now stamps RecordedAt, which never runs backwards all the same.
 	Now func() instant.Time
 	// FreeSpaceFloor is how many bytes of the disk appends leave free: below it they are
-	// refused with [stream.ErrReadOnly], until a quarter more than it is free again.
+	// refused with [stream.ErrReadOnly], until a quarter more than it is free again, at
+	// most 256 MiB more.
 	// 0 means [DefaultFreeSpaceFloor], a negative number none.
 	FreeSpaceFloor int64
 	// FreeSpace returns what is free on the disk of path; nil asks the system.

@@ -45,7 +45,7 @@ type Config struct {
 	MaxAwaiting     int   `envconfig:"MAX_UNPAID_ORDERS" desc:"orders that were never paid" default:"100000"`
 	MaxLive         int   `envconfig:"MAX_LIVE_STREAMS" desc:"open event streams in all" default:"2048"`
 	MaxLivePer      int   `envconfig:"MAX_LIVE_STREAMS_PER_ADDRESS" desc:"open event streams of one address" default:"64"`
-	FreeSpaceFloor  int64 `envconfig:"FREE_SPACE_FLOOR" desc:"bytes: writes stop when the disk has less free" default:"268435456"`
+	FreeSpaceFloor  int64 `envconfig:"FREE_SPACE_FLOOR" desc:"bytes: writes stop when the disk has less free; 0 is no floor" default:"268435456"`
 	TrustProxy      bool  `envconfig:"TRUST_PROXY" desc:"take the client's address from X-Forwarded-For: only behind a proxy of yours" default:"false"`
 
 	LogLevel  string `envconfig:"LOG_LEVEL" desc:"debug, info, warn or error" default:"info"`

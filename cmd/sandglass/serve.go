@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -110,7 +111,11 @@ type server struct {
 // serve runs the daemon until ctx ends or something can't go on.
 func serve(ctx context.Context, c Config, log zerolog.Logger) (err error) {
 	d := &server{Config: c, log: log}
-	if d.store, err = sqlite.Open(c.storePath(), sqlite.Options{Now: now, FreeSpaceFloor: c.FreeSpaceFloor}); err != nil {
+	floor := c.FreeSpaceFloor
+	if floor == 0 {
+		floor = -1 // none
+	}
+	if d.store, err = sqlite.Open(c.storePath(), sqlite.Options{Now: now, FreeSpaceFloor: floor}); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.store.Close()) }()
@@ -148,7 +153,7 @@ func serve(ctx context.Context, c Config, log zerolog.Logger) (err error) {
 // build makes the components, which start in serve.
 func (d *server) build() error {
 	d.views = projections.New(instant.OfDuration(d.SettleEvery))
-	if err := d.views.Load(d.snapshotPath(), d.store.ID()); err != nil {
+	if err := d.views.Load(d.snapshotPath(), d.store.ID()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		d.log.Info().Err(err).Msg("no snapshot: folding the whole log")
 	}
 	gap := resource.When{MaxGap: instant.OfDuration(d.MaxGap), Forgive: d.GapPolicy == "forgive"}
@@ -160,6 +165,7 @@ func (d *server) build() error {
 	d.watcher, err = payment.NewWatcher(payment.WatcherConfig{
 		Wallet: d.lnd, Wallets: &payment.Wallets{Aggregate: wallet.Aggregate(), Store: d.store},
 		Booker: booker, Waiting: d.waiting, Observer: d.metrics, Now: now, SweepEvery: d.SweepEvery,
+		RetryMax: 5 * time.Second, DenyEvery: 10 * time.Second, // what is mended should not wait long for us
 	})
 	if err != nil {
 		return err
