@@ -40,6 +40,9 @@ func newBench(c config, progress io.Writer) (*bench, error) {
 		return nil, err
 	}
 	data, err := os.MkdirTemp(c.dir, "bench-data-*")
+	if err == nil {
+		data, err = filepath.Abs(data)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -35,11 +35,11 @@ Flags:
   --dir DIR          where data is written and removed again: its disk is what is
                      measured, so not a tmpfs (default bin); 4 GB for all measures
   --sandglass FILE   the daemon that is started (default bin/sandglass)
-  --cpuprofile DIR   write a CPU profile of each measure, for "go tool pprof"
+  --cpuprofile DIR   write a CPU profile of this process for each measure, for "go tool pprof"
 
 Examples:
   scripts/bench
-  scripts/bench --only append,replay --json /tmp/before.json
+  scripts/bench --only append,settle --json /tmp/before.json
   scripts/bench --only replay --cpuprofile /tmp/profiles
   go tool pprof -top bin/bench /tmp/profiles/replay.pprof
 `
@@ -57,21 +57,14 @@ func measures() []measure {
 		{"remaining", "the remaining time of one resource out of a million", remaining},
 		{"memory", "memory per resource, of a million", memory},
 		{"startup", "start-up of the daemon with a million resources and a snapshot", startup},
+		{"settle", "from lnd's SETTLED to the credit visible over HTTP and SSE", settle},
 	}
 }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	var err error
-	if len(os.Args) > 1 && os.Args[1] == probeArg {
-		err = probe(ctx, os.Args[2:], os.Stdout)
-	} else {
-		err = run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	}
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-	case err != nil:
+	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}

@@ -2,47 +2,56 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"time"
 
-	"sandglass/domain/instant"
-	"sandglass/projections"
+	"sandglass/testutil/fakelnd"
 )
 
 // snapshotName is what the daemon calls the snapshot in its state folder.
 const snapshotName = "snapshot.bin"
 
 func startup(ctx context.Context, b *bench) error {
-	path, err := b.million(ctx)
+	log, err := b.million(ctx)
 	if err != nil {
 		return err
 	}
-	state := filepath.Dir(path)
-	size, err := saveSnapshot(ctx, path, filepath.Join(state, snapshotName))
+	snapshot := filepath.Join(filepath.Dir(log), snapshotName)
+	size, err := saveSnapshot(ctx, log, snapshot)
 	if err != nil {
 		return err
 	}
-	b.say("the snapshot has %d MB", size>>20)
-	var library, daemon []float64
+	wallet, err := b.newWallet("startup-lnd")
+	if err != nil {
+		return err
+	}
+	// Without a wallet the daemon comes up all the same, and does not begin to debit a
+	// million resources, which would be another measure.
+	wallet.Kill()
+	var with, without []float64
 	for r := range b.rounds {
 		b.say("round %d of %d", r+1, b.rounds)
-		took, err := b.probe(ctx, path)
+		took, err := b.start(ctx, log, wallet)
 		if err != nil {
 			return err
 		}
-		library = append(library, took)
+		with = append(with, took)
+		if err := os.Rename(snapshot, snapshot+".away"); err != nil {
+			return err
+		}
+		if took, err = b.start(ctx, log, wallet); err != nil {
+			return err
+		}
+		without = append(without, took)
+		if err := os.Rename(snapshot+".away", snapshot); err != nil {
+			return err
+		}
 	}
-	b.add("open the log, load the snapshot, catch up", "s", library)
-	if len(daemon) > 0 {
-		b.add("from exec of the daemon to its readiness", "s", daemon).target(atMost(3))
-	}
+	b.add("without a snapshot", "s", without)
+	b.add("with a snapshot", "s", with).target(atMost(3)).ratio("faster than without", without, with, nil).
+		note(fmt.Sprintf("from exec of the daemon to /readyz calling the views ready; %d resources, a snapshot of %d MB, both files in the page cache", b.many, size>>20))
 	return nil
 }
 
@@ -67,45 +76,14 @@ func saveSnapshot(ctx context.Context, path, to string) (int64, error) {
 	return info.Size(), s.Close()
 }
 
-// probeArg makes this program a process that only starts, as the daemon does, and says
-// how many seconds that took.
-const probeArg = "probe"
-
-func (b *bench) probe(ctx context.Context, path string) (float64, error) {
-	self, err := os.Executable()
+// start returns how many seconds the daemon takes until its views are ready.
+func (b *bench) start(ctx context.Context, log string, wallet *fakelnd.Lnd) (float64, error) {
+	begin := time.Now()
+	d, err := b.startDaemon(log, wallet)
 	if err != nil {
 		return 0, err
 	}
-	start := time.Now()
-	cmd := exec.CommandContext(ctx, self, probeArg, path, strconv.FormatInt(start.UnixNano(), 10))
-	cmd.Stderr = os.Stderr
-	out, err := cmd.Output()
-	if err != nil {
-		return 0, err
-	}
-	return strconv.ParseFloat(strings.TrimSpace(string(out)), 64)
-}
-
-func probe(ctx context.Context, args []string, stdout io.Writer) error {
-	if len(args) != 2 {
-		return errors.New("probe wants a log and when it was started")
-	}
-	start, err := strconv.ParseInt(args[1], 10, 64)
-	if err != nil {
-		return err
-	}
-	s, err := openStore(args[0])
-	if err != nil {
-		return err
-	}
-	defer s.Close()
-	v := projections.New(instant.Hour)
-	if err := v.Load(filepath.Join(filepath.Dir(args[0]), snapshotName), s.ID()); err != nil {
-		return err
-	}
-	if err := catchUp(ctx, s, v); err != nil {
-		return err
-	}
-	_, err = fmt.Fprintln(stdout, time.Since(time.Unix(0, start)).Seconds())
-	return err
+	defer d.kill()
+	err = d.until(ctx, "views")
+	return time.Since(begin).Seconds(), err
 }

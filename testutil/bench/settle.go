@@ -1,0 +1,173 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"sandglass/adapters/httpapi/wire"
+	"sandglass/adapters/sqlite"
+	"sandglass/domain/instant"
+	"sandglass/testutil/fakelnd"
+)
+
+const (
+	modest = 25  // settlements a second
+	heavy  = 100 // the same, under load
+	payers = 64  // who are ready to pay at one time
+	price  = 3_600_000
+)
+
+func settle(ctx context.Context, b *bench) error {
+	wallet, err := b.newWallet("settle-lnd")
+	if err != nil {
+		return err
+	}
+	defer wallet.Kill()
+	d, err := b.freshDaemon(ctx, wallet)
+	if err != nil {
+		return err
+	}
+	defer d.kill()
+	var calm, loaded []*visible
+	for r := range min(b.rounds, 3) {
+		b.say("round %d: %d settlements, %d a second", r+1, b.settlements, modest)
+		v, err := d.settlements(ctx, wallet, b.settlements, modest)
+		if err != nil {
+			return err
+		}
+		calm = append(calm, v)
+		b.say("round %d: %d settlements, %d a second", r+1, b.settlements, heavy)
+		if v, err = d.settlements(ctx, wallet, b.settlements, heavy); err != nil {
+			return err
+		}
+		loaded = append(loaded, v)
+	}
+	b.visible(modest, calm)
+	b.visible(heavy, loaded)
+	return nil
+}
+
+// newWallet starts a node, whose files are in a folder of this run.
+func (b *bench) newWallet(name string) (*fakelnd.Lnd, error) {
+	if err := os.Mkdir(b.path(name), 0o700); err != nil {
+		return nil, err
+	}
+	return fakelnd.New(b.path(name))
+}
+
+// freshDaemon starts a daemon with an empty log and a plan.
+func (b *bench) freshDaemon(ctx context.Context, wallet *fakelnd.Lnd) (*daemon, error) {
+	if err := os.Mkdir(b.path("settle"), 0o700); err != nil {
+		return nil, err
+	}
+	log := b.path("settle/log")
+	if err := sqlite.Create(log); err != nil {
+		return nil, err
+	}
+	d, err := b.startDaemon(log, wallet)
+	if err != nil {
+		return nil, err
+	}
+	if err = d.until(ctx, "all"); err == nil {
+		_, err = d.Publish(ctx, wire.PublishRequest{
+			Name: "small", Price: wire.Price{Msat: price, Per: instant.Hour}, Min: 1, Max: instant.Year, Grace: instant.Day,
+		})
+	}
+	if err != nil {
+		d.kill()
+		return nil, err
+	}
+	return d, nil
+}
+
+// visible is when credits could be seen, after lnd was about to tell of the settlement.
+type visible struct {
+	mu        sync.Mutex
+	sse, http tally
+	rate      float64 // settlements a second that it came to
+}
+
+// visible reports the rounds at one rate.
+func (b *bench) visible(rate int, rounds []*visible) {
+	name := fmt.Sprintf("%d/s, ", rate)
+	ms := func(of func(*visible) *tally, p int) []float64 {
+		return each(rounds, func(v *visible) float64 { return of(v).percentile(p) / 1000 })
+	}
+	sse := func(v *visible) *tally { return &v.sse }
+	get := func(v *visible) *tally { return &v.http }
+	b.add(name+"settlements a second that it came to", "/s", each(rounds, func(v *visible) float64 { return v.rate }))
+	b.add(name+"SETTLED to SSE, p50", "ms", ms(sse, 50))
+	b.add(name+"SETTLED to SSE, p99", "ms", ms(sse, 99)).target(atMost(20)).
+		note(fmt.Sprintf("the real daemon, and lnd as a fake over gRPC and TLS; from before the fake settles the invoice, its own share included, to the event with the credit; %d settlements a round", b.settlements))
+	b.add(name+"SETTLED to GET answered, p50", "ms", ms(get, 50))
+	b.add(name+"SETTLED to GET answered, p99", "ms", ms(get, 99)).target(atMost(20)).
+		note("a GET of the resource, begun when the event came: the credit was there to see by then at the latest")
+}
+
+// settlements pays n orders, each at its time, and sees when the credits are visible.
+func (d *daemon) settlements(ctx context.Context, wallet *fakelnd.Lnd, n, rate int) (*visible, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	v := new(visible)
+	turns := make(chan int)
+	begin := time.Now().Add(time.Second)
+	var wg sync.WaitGroup
+	for range payers {
+		wg.Go(func() {
+			for i := range turns {
+				at := begin.Add(time.Duration(i) * time.Second / time.Duration(rate))
+				if err := d.settlement(ctx, wallet, at, v); err != nil {
+					cancel(err)
+				}
+			}
+		})
+	}
+	for i := 0; i < n && ctx.Err() == nil; i++ {
+		turns <- i
+	}
+	close(turns)
+	wg.Wait()
+	v.rate = float64(n) / time.Since(begin).Seconds()
+	return v, context.Cause(ctx)
+}
+
+// settlement orders a resource, follows it, and has it paid at the given time.
+func (d *daemon) settlement(ctx context.Context, wallet *fakelnd.Lnd, at time.Time, v *visible) error {
+	o, err := d.Order(ctx, wire.OrderRequest{Plan: "small", Time: instant.Hour}, "")
+	if err != nil {
+		return err
+	}
+	next, stop := iter.Pull2(d.Live(ctx, o.Resource.ID))
+	defer stop()
+	if _, err, _ := next(); err != nil {
+		return err
+	}
+	time.Sleep(time.Until(at))
+	start := time.Now()
+	if err := wallet.Pay(strings.TrimPrefix(o.Payment.Key, "ln-"), price); err != nil {
+		return err
+	}
+	for r, err, ok := next(); ; r, err, ok = next() {
+		if err != nil || !ok {
+			return fmt.Errorf("the stream ended before the credit: %w", err)
+		}
+		if r.Credited == price {
+			break
+		}
+	}
+	seen := time.Since(start)
+	r, err := d.Resource(ctx, o.Resource.ID)
+	if err != nil || r.Credited != price {
+		return fmt.Errorf("GET shows %d msat credited: %w", r.Credited, err)
+	}
+	got := time.Since(start)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.sse.each, v.http.each = append(v.sse.each, seen), append(v.http.each, got)
+	return nil
+}
