@@ -131,7 +131,7 @@ func document(registry huma.Registry) *huma.OpenAPI {
 func (s *Server) transform(ctx huma.Context, _ string, v any) (any, error) {
 	if e, ok := v.(*huma.ErrorModel); ok {
 		p := s.ofHuma(e)
-		if p.Status == http.StatusRequestEntityTooLarge {
+		if p.close {
 			ctx.SetHeader("Connection", "close")
 		}
 		v = p

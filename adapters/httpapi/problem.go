@@ -27,6 +27,7 @@ type problem struct {
 	wire.Problem
 	retry time.Duration // Retry-After, rounded up to seconds; 0 is none
 	auth  string        // WWW-Authenticate
+	close bool          // the connection is of no more use
 	cause error         // logged, not shown; nil where there is nothing to log
 }
 
@@ -62,6 +63,9 @@ func (p *problem) GetHeaders() http.Header {
 	}
 	if p.auth != "" {
 		h.Set("WWW-Authenticate", p.auth)
+	}
+	if p.close {
+		h.Set("Connection", "close")
 	}
 	return h
 }
@@ -192,5 +196,7 @@ func (s *Server) ofHuma(e *huma.ErrorModel) *problem {
 }
 
 func (s *Server) tooLarge() *problem {
-	return newProblem(http.StatusRequestEntityTooLarge, "too_large", "the body is too large: %d bytes are the most", s.Limits.Body)
+	p := newProblem(http.StatusRequestEntityTooLarge, "too_large", "the body is too large: %d bytes are the most", s.Limits.Body)
+	p.close = true // the rest of the body is not read
+	return p
 }

@@ -73,6 +73,7 @@ func (r *request) meta(actor string) stream.Meta {
 func (s *Server) serve(w http.ResponseWriter, hr *http.Request) {
 	r := &request{ResponseWriter: w, id: requestID(hr), addr: s.clientOf(hr), caller: s.callerOf(hr), began: time.Now()}
 	defer s.finish(r, hr)
+	defer s.empty(w, hr)
 	w.Header().Set("X-Request-Id", r.id)
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
@@ -87,20 +88,32 @@ func (s *Server) serve(w http.ResponseWriter, hr *http.Request) {
 		return
 	}
 	if p := s.sane(hr); p != nil {
-		if hr.ContentLength != 0 {
-			w.Header().Set("Connection", "close") // its body is not read to the end
-		}
+		p.close = p.close || hr.ContentLength != 0 // its body is not read to the end
 		p.write(r, r)
 		return
 	}
 	known := hr.WithContext(context.WithValue(hr.Context(), requestKey{}, r))
-	known.Body = body{hr.Body} // hr keeps its own, by which net/http knows how to close
+	known.Body = body{hr.Body}
 	s.mux.ServeHTTP(r, known)
 }
 
+// empty reads what is left of a body, within the bound of bodies. Closing a connection
+// with something unread resets it, by which the client could lose the answer; who sends
+// more than the bound is left some time for it by net/http, which is what MaxBytesReader
+// asks for.
+func (s *Server) empty(w http.ResponseWriter, hr *http.Request) {
+	if hr.ContentLength == 0 || hr.Header.Get("Expect") != "" {
+		return // there is nothing, or it was not asked for
+	}
+	_, _ = io.Copy(io.Discard, http.MaxBytesReader(w, hr.Body, s.Limits.Body))
+}
+
 // body is a request's body, of which every error is a timeout: it did not arrive whole.
-// Else huma would take an error of the client for one of ours.
-type body struct{ io.ReadCloser }
+// Else huma would take an error of the client for one of ours. It stays open for empty.
+type body struct{ io.Reader }
+
+// Close implements [io.Closer].
+func (body) Close() error { return nil }
 
 type incomplete struct{ error }
 
@@ -112,7 +125,7 @@ func (incomplete) Temporary() bool { return true }
 
 // Read implements [io.Reader].
 func (b body) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
+	n, err := b.Reader.Read(p)
 	if err != nil && err != io.EOF {
 		err = incomplete{err}
 	}

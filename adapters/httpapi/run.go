@@ -101,6 +101,14 @@ func (c *conn) Close() error {
 	return c.Conn.Close()
 }
 
+// CloseWrite tells the client that nothing more comes, while what it sends still does.
+func (c *conn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return nil
+}
+
 // addressOf returns the address that limits are counted by: an IPv4 address, or the /64
 // of an IPv6 one, of which a client has as many addresses as it wants. What is neither,
 // such as the name of a socket, counts as one address.

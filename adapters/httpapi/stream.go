@@ -67,7 +67,10 @@ func (s *Server) admit(r *request) (done func(), p *problem) {
 	case nil:
 		return done, nil
 	case errFullPer:
-		return nil, newProblem(http.StatusTooManyRequests, "too_many_streams", "your address has %d streams open, which are the most: close one first", s.Limits.LivePer).after(15 * time.Second)
+		p = newProblem(http.StatusTooManyRequests, "too_many_streams", "your address has %d streams open, which are the most: close one first", s.Limits.LivePer).after(15 * time.Second)
+	default:
+		p = newProblem(http.StatusServiceUnavailable, "too_many_streams", "all %d streams are in use: try again later, or ask GET /v1/resources/{id} now and then", s.Limits.Live).after(30 * time.Second)
 	}
-	return nil, newProblem(http.StatusServiceUnavailable, "too_many_streams", "all %d streams are in use: try again later, or ask GET /v1/resources/{id} now and then", s.Limits.Live).after(30 * time.Second)
+	p.close = true // who wanted to stay shall not stay for nothing
+	return nil, p
 }

@@ -1,0 +1,205 @@
+package httpapi_test
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+
+	"sandglass/adapters/httpapi"
+	"sandglass/domain/instant"
+)
+
+func TestRatesAreLimitedByAddress(t *testing.T) {
+	s := open(t, func(o *httpapi.Options) {
+		o.TrustProxy = true
+		o.Limits.Reads, o.Limits.Writes = httpapi.Rate{PerSecond: 2, Burst: 3}, httpapi.Rate{PerSecond: 0.1, Burst: 1}
+	})
+	read := func(from string, want int, headers ...string) {
+		t.Helper()
+		got := s.send("GET", "/v1/plans", "", append(headers, "X-Forwarded-For: "+from)...)
+		if got.status != want || want == 429 && (got.problem.Code != "rate_limited" || got.header.Get("Retry-After") != "1") {
+			t.Errorf("%s: %d %v %s", from, got.status, got.header, got.body)
+		}
+	}
+	for range 3 {
+		read("192.0.2.1", 200)
+	}
+	read("192.0.2.1", 429)
+	read("192.0.2.2", 200)
+	read("192.0.2.1", 200, bearer(operatorToken))
+	read("192.0.2.1", 429, bearer("a guess"))
+	read("198.51.100.1, 192.0.2.1", 429) // the proxy adds the last one; who came before may be made up
+	read("2001:db8::1", 200)
+	read("2001:db8::2", 200)
+	read("[2001:db8:0:0:ffff::2]:443", 200)
+	read("2001:db8::3", 429)
+	read("2001:db8:0:1::1", 200)
+	read("::ffff:192.0.2.1", 429)
+	for range 3 {
+		read("nonsense", 200) // the proxy's own address
+	}
+	read("also nonsense", 429)
+	s.clock.Advance(500)
+	read("192.0.2.1", 200)
+	read("192.0.2.1", 429)
+
+	write := func(want int) {
+		t.Helper()
+		got := s.send("POST", "/v1/orders", `{"plan":"small","time_ms":3600000}`, "X-Forwarded-For: 192.0.2.1")
+		if got.status != want || want == 429 && got.header.Get("Retry-After") != "10" {
+			t.Errorf("%d %v %s", got.status, got.header, got.body)
+		}
+	}
+	write(201)
+	write(429)
+	s.clock.Advance(10 * instant.Second)
+	write(201)
+	if got := s.send("GET", "/healthz", "", "X-Forwarded-For: 192.0.2.1"); got.status != 200 {
+		t.Errorf("/healthz: %d", got.status)
+	}
+	if page := s.send("GET", "/metrics", "", bearer(operatorToken)).body; !strings.Contains(page, `sandglass_http_rate_limited_total{kind="read"} 7`) || !strings.Contains(page, `sandglass_http_rate_limited_total{kind="write"} 1`) {
+		t.Errorf("metrics: %s", page)
+	}
+}
+
+// TestAProxyIsTrustedOnlyIfSaidSo: else anybody could name any address.
+func TestAProxyIsTrustedOnlyIfSaidSo(t *testing.T) {
+	s := open(t, func(o *httpapi.Options) { o.Limits.Reads = httpapi.Rate{PerSecond: 1, Burst: 1} })
+	for i, want := range []int{200, 429, 429} {
+		if got := s.send("GET", "/v1/plans", "", fmt.Sprintf("X-Forwarded-For: 192.0.2.%d", i)); got.status != want {
+			t.Errorf("request %d: %d", i, got.status)
+		}
+	}
+}
+
+// TestAddressesAreForgotten: the table has a bound, and who came last stays in it.
+func TestAddressesAreForgotten(t *testing.T) {
+	s := open(t, func(o *httpapi.Options) {
+		o.TrustProxy, o.Limits.Addresses, o.Limits.Reads = true, 2, httpapi.Rate{PerSecond: 1, Burst: 1}
+	})
+	for i, test := range []struct {
+		from string
+		want int
+	}{{"192.0.2.1", 200}, {"192.0.2.2", 200}, {"192.0.2.1", 429}, {"192.0.2.3", 200}, {"192.0.2.1", 429}, {"192.0.2.2", 200}} {
+		if got := s.send("GET", "/v1/plans", "", "X-Forwarded-For: "+test.from); got.status != test.want {
+			t.Errorf("request %d, of %s: %d, want %d", i, test.from, got.status, test.want)
+		}
+	}
+}
+
+func TestConnectionsHaveAQuota(t *testing.T) {
+	s := open(t, func(o *httpapi.Options) { o.Limits.Conns, o.Limits.ConnsPer = 3, 2 })
+	dial := func(from string) (net.Conn, error) {
+		d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
+		c, err := d.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
+		s.must(err)
+		t.Cleanup(func() { c.Close() })
+		_, _ = io.WriteString(c, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n") // it may be closed already
+		_, err = bufio.NewReader(c).ReadString('\n')
+		return c, err
+	}
+	first, err := dial("127.0.0.2")
+	s.must(err)
+	_, err = dial("127.0.0.2")
+	s.must(err)
+	if _, err := dial("127.0.0.2"); err == nil {
+		t.Error("a third connection of one address was served")
+	}
+	_, err = dial("127.0.0.3")
+	s.must(err)
+	if _, err := dial("127.0.0.4"); err == nil {
+		t.Error("a fourth connection was served")
+	}
+	first.Close()
+	for {
+		if _, err := dial("127.0.0.4"); err == nil {
+			return // the place of the first is free
+		}
+		if t.Context().Err() != nil {
+			t.Fatal("the place of a closed connection stays taken")
+		}
+	}
+}
+
+// TestTenThousandStreams opens them from many addresses, at once: those beyond the quota
+// are told so; health, orders and reads are answered meanwhile, and those that are in
+// are told what happens. Memory is that of the quota.
+func TestTenThousandStreams(t *testing.T) {
+	const all, in = 10_000, 2048
+	s := open(t, func(o *httpapi.Options) {
+		o.Limits = httpapi.Limits{} // the defaults
+	})
+	o := s.order("web-1")
+	before := memory()
+	feeds := make([]*feed, all)
+	var wg sync.WaitGroup
+	for worker := range 100 { // each from an address of its own: 100 × 64 is more than the quota
+		wg.Go(func() {
+			d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 1, byte(worker))}}
+			for i := worker; i < all; i += 100 {
+				c, err := d.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				feeds[i] = s.ask(c, "web-1", "")
+			}
+		})
+	}
+	for range 5 {
+		s.answers(t)
+	}
+	wg.Wait()
+	s.answers(t)
+	counts := map[int]int{}
+	for _, f := range feeds {
+		if f != nil {
+			counts[f.status]++
+		}
+	}
+	grown := memory() - before
+	t.Logf("answers: %v; memory grown by %d MiB, %d KiB a stream that is open", counts, grown>>20, grown>>10/in)
+	if counts[200] != in || counts[503]+counts[429] != all-in {
+		t.Errorf("answers: %v", counts)
+	}
+	if grown > in*(200<<10) {
+		t.Errorf("memory grew by %d MiB", grown>>20)
+	}
+	s.settle(o.Payment.Key, o.Payment.Asked)
+	for _, f := range feeds {
+		if f.status == 200 {
+			for !strings.Contains(f.until(t, "data: "), `"status":"running"`) {
+			}
+		}
+		f.Close()
+	}
+	s.gauge("sandglass_live_streams 0")
+}
+
+// answers sees that others are served.
+func (s *shop) answers(t *testing.T) {
+	t.Helper()
+	if got := s.send("GET", "/healthz", ""); got.status != 200 {
+		t.Errorf("/healthz: %d %s", got.status, got.body)
+	}
+	if got := s.send("POST", "/v1/orders", `{"plan":"small","time_ms":3600000}`); got.status != 201 {
+		t.Errorf("an order: %d %s", got.status, got.body)
+	}
+	if got := s.send(http.MethodGet, "/v1/resources/web-1", ""); got.status != 200 {
+		t.Errorf("a resource: %d %s", got.status, got.body)
+	}
+}
+
+// memory returns what is in use, stacks included.
+func memory() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapInuse + m.StackInuse
+}
