@@ -217,7 +217,7 @@ func TestListsGoPageByPage(t *testing.T) {
 	}
 }
 
-// TestSafeMethods asks for heads, which no call has of its own.
+// TestHeads asks for heads, which no call has of its own.
 func TestHeads(t *testing.T) {
 	s := open(t, nil)
 	s.order("web-1")

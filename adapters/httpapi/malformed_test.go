@@ -38,7 +38,7 @@ var malformed = []struct {
 	{"a quote of 2^63-1", "GET", "/v1/quotes?plan=small&amount_msat=9223372036854775807", "", nil, 422, "invalid_request", "expected number <= "},
 	{"a quote of all bitcoin", "GET", "/v1/quotes?plan=small&amount_msat=2100000000000000000", "", nil, 422, "out_of_bounds", "one payment on plan"},
 	{"a quote of too little", "GET", "/v1/quotes?plan=small&amount_msat=1", "", nil, 422, "out_of_bounds", "buys 60000 to 2592000000 ms, for 60000 to 2592000000 msat"},
-	{"a quote of an unknown plan", "GET", "/v1/quotes?plan=large&time_ms=3600000", "", nil, 404, "unknown_plan", "GET /v1/plans lists"},
+	{"a quote of an unknown plan", "GET", "/v1/quotes?plan=large&time_ms=3600000", "", nil, 404, "unknown_plan", `no plan "large": GET /v1/plans lists`},
 	{"an unknown resource", "GET", "/v1/resources/nobody", "", nil, 404, "unknown_resource", `no resource "nobody": POST /v1/orders`},
 	{"an id with a slash", "GET", "/v1/resources/a%2Fb", "", nil, 404, "unknown_resource", "no resource"},
 	{"an id with a line break", "GET", "/v1/resources/a%0Ab", "", nil, 404, "unknown_resource", `"a\nb"`},

@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"context"
-	"net/http"
 
 	"sandglass/adapters/httpapi/wire"
 	"sandglass/domain/money"
@@ -67,12 +66,12 @@ type planPath struct {
 }
 
 func (s *Server) withdraw(ctx context.Context, in *planPath) (*answer[wire.Plan], error) {
-	if err := plan.CheckName(in.Name); err != nil {
-		return nil, newProblem(http.StatusNotFound, "unknown_plan", "no plan %.80q: GET /v1/plans lists what is on offer", in.Name)
+	if plan.CheckName(in.Name) != nil { // else it would be no name of a stream
+		return nil, ofPlan(in.Name, plan.ErrUnknown)
 	}
 	state, pos, err := s.Desk.Withdraw(ctx, requestOf(ctx).meta("operator"), in.Name)
 	if err != nil {
-		return nil, err
+		return nil, ofPlan(in.Name, err)
 	}
 	s.wait(ctx, pos)
 	return &answer[wire.Plan]{planView(state)}, nil

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"sandglass/adapters/httpapi"
 	"sandglass/adapters/httpapi/client"
@@ -109,7 +110,7 @@ func TestFunding(t *testing.T) {
 func TestRefusalsOfTheDaemon(t *testing.T) {
 	const body = `{"plan":"small","time_ms":3600000}`
 	for name, test := range map[string]struct {
-		break_ func(*shop)
+		spoil  func(*shop)
 		status int
 		code   string
 		retry  bool
@@ -123,7 +124,7 @@ func TestRefusalsOfTheDaemon(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := open(t, nil)
-			test.break_(s)
+			test.spoil(s)
 			got := s.send("POST", "/v1/orders", body, "Idempotency-Key: "+key)
 			if got.status != test.status || got.problem.Code != test.code || (got.header.Get("Retry-After") != "") != test.retry {
 				t.Errorf("%d %v %s", got.status, got.header, got.body)
@@ -181,10 +182,23 @@ func TestBeforeTheLogIsFolded(t *testing.T) {
 	}
 }
 
-// TestAnswersBeforeTheReadModels holds the read models back: what was done is answered as
-// done, with what the command returned.
-func TestAnswersAreOfWhatWasDone(t *testing.T) {
-	s := open(t, func(o *httpapi.Options) { o.Limits.Request = 600_000_000 })
+// TestReadModelsThatAreLate are no reason to say that something was not done: the answer
+// is what the command returned.
+func TestReadModelsThatAreLate(t *testing.T) {
+	s := open(t, func(o *httpapi.Options) { o.Limits.Request = 300 * time.Millisecond })
+	o := s.running("web-1")
+	s.unfold()
+	r, err := s.client(o.HolderKey).Pause(t.Context(), "web-1")
+	s.must(err)
+	shown, err := s.client("").Resource(t.Context(), "web-1")
+	s.must(err)
+	if r.Status != "paused" || shown.Status != "running" {
+		t.Errorf("%+v, and then %+v", r, shown)
+	}
+}
+
+func TestReadsShowWhatWasAnswered(t *testing.T) {
+	s := open(t, nil)
 	o := s.running("web-1")
 	for range 5 {
 		r, err := s.client(o.HolderKey).Pause(t.Context(), "web-1")

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
 	"sandglass/domain/payment"
+	"sandglass/domain/plan"
 	"sandglass/domain/stream"
 )
 
@@ -53,9 +55,20 @@ func (s *Server) quote(_ context.Context, in *quoteInput) (*answer[wire.Quote], 
 	}
 	q, err := s.Desk.Quote(in.Plan, in.Time, in.Amount)
 	if err != nil {
-		return nil, err
+		return nil, ofPlan(in.Plan, err)
 	}
 	return &answer[wire.Quote]{wire.Quote{Plan: q.Plan, Price: priceView(q.Price), Amount: q.Amount, Time: q.Time}}, nil
+}
+
+// ofPlan returns err, with the name of the plan if it is the plan that is wrong.
+func ofPlan(name string, err error) error {
+	switch {
+	case errors.Is(err, plan.ErrUnknown):
+		return newProblem(http.StatusNotFound, "unknown_plan", "no plan %.80q: GET /v1/plans lists what is on offer", name)
+	case errors.Is(err, plan.ErrWithdrawn):
+		return newProblem(http.StatusConflict, "withdrawn_plan", "the plan %.80q is withdrawn: GET /v1/plans lists what is on offer", name)
+	}
+	return err
 }
 
 // orders defines what anyone can buy.
@@ -97,14 +110,13 @@ func (s *Server) order(ctx context.Context, in *orderInput) (*orderOutput, error
 		Plan: in.Body.Plan, Time: in.Body.Time, Amount: in.Body.Amount, ID: in.Body.ID, IdempotencyKey: in.Key,
 	})
 	if err != nil {
-		return nil, err
+		return nil, ofPlan(in.Body.Plan, err)
 	}
-	s.wait(ctx, o.Position)
 	out := orderOutput{Status: http.StatusOK, Location: "/v1/resources/" + url.PathEscape(o.Resource.ID)}
 	if o.New {
 		out.Status = http.StatusCreated
 	}
-	out.Body = wire.Order{Resource: s.after(o.Resource.ID, resourceView(o.Resource, s.Now())), HolderKey: o.HolderKey}
+	out.Body = wire.Order{Resource: s.shown(ctx, o.Position, o.Resource), HolderKey: o.HolderKey}
 	if o.Payment.Status != payment.StatusNone {
 		p := paymentView(o.Payment)
 		out.Body.Payment = &p

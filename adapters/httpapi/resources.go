@@ -121,24 +121,26 @@ func (s *Server) done(ctx context.Context, o outcome) (*answer[wire.Resource], e
 	if o.err != nil {
 		return nil, o.err
 	}
-	s.wait(ctx, o.pos)
-	return &answer[wire.Resource]{s.after(o.state.ID, resourceView(o.state, s.Now()))}, nil
+	return &answer[wire.Resource]{s.shown(ctx, o.pos, o.state)}, nil
 }
 
-// wait waits until the read models hold what was written. It was done in any case: a
-// read model that is late is no reason to say that it was not.
-func (s *Server) wait(ctx context.Context, pos stream.Position) {
+// shown returns what the read models show of a resource once they hold what was written.
+// It was done in any case: where they are late, it is what the command returned.
+func (s *Server) shown(ctx context.Context, pos stream.Position, state resource.State) wire.Resource {
+	if s.wait(ctx, pos) {
+		if v, ok := s.present(state.ID); ok {
+			return v
+		}
+	}
+	return resourceView(state, s.Now())
+}
+
+// wait waits until the read models hold what was written, but not for long, and says
+// whether they do.
+func (s *Server) wait(ctx context.Context, pos stream.Position) bool {
 	ctx, cancel := context.WithTimeout(ctx, s.Limits.Request/6)
 	defer cancel()
-	_ = s.Views.WaitFor(ctx, pos)
-}
-
-// after returns what the read models show of a resource, or else what a command returned.
-func (s *Server) after(id string, returned wire.Resource) wire.Resource {
-	if v, ok := s.present(id); ok {
-		return v
-	}
-	return returned
+	return s.Views.WaitFor(ctx, pos) == nil
 }
 
 // folded says that the read models show the past only, if they do.

@@ -77,6 +77,7 @@ type shop struct {
 	registry *prometheus.Registry
 	log      *buffer
 	url      string
+	unfold   func()             // ends the projections
 	stop     context.CancelFunc // ends the server
 	stopped  chan error
 }
@@ -152,7 +153,8 @@ func (s *shop) fold() {
 			s.t.Error(err)
 		}
 	})
-	s.t.Cleanup(func() { stop(); wg.Wait() })
+	s.unfold = func() { stop(); wg.Wait() }
+	s.t.Cleanup(s.unfold)
 	<-s.views.CaughtUp()
 }
 
