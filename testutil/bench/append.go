@@ -39,6 +39,9 @@ func (t *tally) rate() float64 { return float64(t.events) / t.took.Seconds() }
 
 // percentile returns the latency in microseconds that so many of 100 stay below.
 func (t *tally) percentile(p int) float64 {
+	if len(t.each) == 0 {
+		return 0
+	}
 	slices.Sort(t.each)
 	return float64(t.each[len(t.each)*p/100].Nanoseconds()) / 1000
 }

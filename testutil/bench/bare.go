@@ -17,7 +17,7 @@ type bareFile struct {
 }
 
 func newBareFile(path string) (*bareFile, error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	return &bareFile{f: f}, err
 }
 

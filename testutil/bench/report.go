@@ -132,8 +132,10 @@ func (r *report) print(w io.Writer) {
 		fmt.Fprintf(t, "  %s\t%s %s\t%s\t%s\t%s\t%s\n", f.Name, number(f.Value.Median), f.Unit, f.Value.span(), f.ratioText(), f.targetText(), f.verdict())
 	}
 	t.Flush()
+	said := map[string]bool{}
 	for _, f := range r.Figures {
-		if f.Note != "" {
+		if f.Note != "" && !said[f.Note] {
+			said[f.Note] = true
 			fmt.Fprintf(w, "\n%s, %s: %s", f.Measure, f.Name, f.Note)
 		}
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"os"
@@ -36,13 +37,13 @@ func settle(ctx context.Context, b *bench) error {
 	var calm, loaded []*visible
 	for r := range min(b.rounds, 3) {
 		b.say("round %d: %d settlements, %d a second", r+1, b.settlements, modest)
-		v, err := d.settlements(ctx, wallet, b.settlements, modest)
+		v, err := b.round(ctx, d, wallet, modest)
 		if err != nil {
 			return err
 		}
 		calm = append(calm, v)
 		b.say("round %d: %d settlements, %d a second", r+1, b.settlements, heavy)
-		if v, err = d.settlements(ctx, wallet, b.settlements, heavy); err != nil {
+		if v, err = b.round(ctx, d, wallet, heavy); err != nil {
 			return err
 		}
 		loaded = append(loaded, v)
@@ -85,11 +86,13 @@ func (b *bench) freshDaemon(ctx context.Context, wallet *fakelnd.Lnd) (*daemon, 
 	return d, nil
 }
 
-// visible is when credits could be seen, after lnd was about to tell of the settlement.
+// visible is when credits could be seen, after lnd was about to tell of the settlement,
+// and how disturbed the machine was meanwhile.
 type visible struct {
-	mu        sync.Mutex
-	sse, http tally
-	rate      float64 // settlements a second that it came to
+	mu              sync.Mutex
+	sse, http, late tally
+	disk            tally
+	rate            float64 // settlements a second that it came to
 }
 
 // visible reports the rounds at one rate.
@@ -100,20 +103,55 @@ func (b *bench) visible(rate int, rounds []*visible) {
 	}
 	sse := func(v *visible) *tally { return &v.sse }
 	get := func(v *visible) *tally { return &v.http }
+	disk := ms(func(v *visible) *tally { return &v.disk }, 99)
 	b.add(name+"settlements a second that it came to", "/s", each(rounds, func(v *visible) float64 { return v.rate }))
+	b.add(name+"meanwhile: a timer is late, p99", "ms", ms(func(v *visible) *tally { return &v.late }, 99)).
+		note("what the rest of the machine does to a process that only waits; the figures below hold this much of it")
+	b.add(name+"meanwhile: a bare write and fsync, p99", "ms", disk)
 	b.add(name+"SETTLED to SSE, p50", "ms", ms(sse, 50))
-	b.add(name+"SETTLED to SSE, p99", "ms", ms(sse, 99)).target(atMost(20)).
+	b.add(name+"SETTLED to SSE, p99", "ms", ms(sse, 99)).target(atMost(20)).ratio("a bare write and fsync", ms(sse, 99), disk, nil).
 		note(fmt.Sprintf("the real daemon, and lnd as a fake over gRPC and TLS; from before the fake settles the invoice, its own share included, to the event with the credit; %d settlements a round", b.settlements))
 	b.add(name+"SETTLED to GET answered, p50", "ms", ms(get, 50))
 	b.add(name+"SETTLED to GET answered, p99", "ms", ms(get, 99)).target(atMost(20)).
 		note("a GET of the resource, begun when the event came: the credit was there to see by then at the latest")
 }
 
+// probeEvery is how often the disk is asked how it is while settlements are measured.
+const probeEvery = 100 * time.Millisecond
+
+// round is one round of settlements, with a look at the disk meanwhile.
+func (b *bench) round(ctx context.Context, d *daemon, wallet *fakelnd.Lnd, rate int) (*visible, error) {
+	f, err := newBareFile(b.path("probe"))
+	if err != nil {
+		return nil, err
+	}
+	defer f.close()
+	v, done, stopped := new(visible), make(chan struct{}), make(chan error, 1)
+	go func() {
+		tick := time.NewTicker(probeEvery)
+		defer tick.Stop()
+		for {
+			if err := v.disk.commit(1, func() error { return f.write(debit("probe", 0)) }); err != nil {
+				stopped <- err
+				return
+			}
+			select {
+			case <-tick.C:
+			case <-done:
+				stopped <- nil
+				return
+			}
+		}
+	}()
+	err = d.settlements(ctx, wallet, b.settlements, rate, v)
+	close(done)
+	return v, errors.Join(err, <-stopped)
+}
+
 // settlements pays n orders, each at its time, and sees when the credits are visible.
-func (d *daemon) settlements(ctx context.Context, wallet *fakelnd.Lnd, n, rate int) (*visible, error) {
+func (d *daemon) settlements(ctx context.Context, wallet *fakelnd.Lnd, n, rate int, v *visible) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	v := new(visible)
 	turns := make(chan int)
 	begin := time.Now().Add(time.Second)
 	var wg sync.WaitGroup
@@ -133,7 +171,7 @@ func (d *daemon) settlements(ctx context.Context, wallet *fakelnd.Lnd, n, rate i
 	close(turns)
 	wg.Wait()
 	v.rate = float64(n) / time.Since(begin).Seconds()
-	return v, context.Cause(ctx)
+	return context.Cause(ctx)
 }
 
 // settlement orders a resource, follows it, and has it paid at the given time.
@@ -147,6 +185,7 @@ func (d *daemon) settlement(ctx context.Context, wallet *fakelnd.Lnd, at time.Ti
 	if _, err, _ := next(); err != nil {
 		return err
 	}
+	waits := time.Until(at) > 0
 	time.Sleep(time.Until(at))
 	start := time.Now()
 	if err := wallet.Pay(strings.TrimPrefix(o.Payment.Key, "ln-"), price); err != nil {
@@ -169,5 +208,8 @@ func (d *daemon) settlement(ctx context.Context, wallet *fakelnd.Lnd, at time.Ti
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.sse.each, v.http.each = append(v.sse.each, seen), append(v.http.each, got)
+	if waits {
+		v.late.each = append(v.late.each, start.Sub(at))
+	}
 	return nil
 }
