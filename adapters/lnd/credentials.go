@@ -39,7 +39,7 @@ func (c *certFile) ServerHandshake(net.Conn) (net.Conn, credentials.AuthInfo, er
 
 // Info implements [credentials.TransportCredentials].
 func (c *certFile) Info() credentials.ProtocolInfo {
-	return credentials.ProtocolInfo{SecurityProtocol: "tls", SecurityVersion: "1.2"}
+	return credentials.ProtocolInfo{SecurityProtocol: "tls"}
 }
 
 // Clone implements [credentials.TransportCredentials].

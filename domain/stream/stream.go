@@ -152,7 +152,7 @@ type EventStore interface {
 func Check(stream string, expected Revision, events []Event) error {
 	switch {
 	case !validName(stream):
-		return fmt.Errorf("%w: stream name %.40q: 1 to %d letters, digits, - . _ :", ErrInvalid, stream, MaxName)
+		return fmt.Errorf("%w: stream name %.40q: want 1 to %d of letters, digits and -._:, no more", ErrInvalid, stream, MaxName)
 	case expected < NoStream:
 		return fmt.Errorf("%w: expected revision %d", ErrInvalid, expected)
 	case len(events) == 0 || len(events) > MaxAppend:

@@ -95,17 +95,18 @@ func (d *Node) canPay(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, c := range channels.Channels { // there is one at most
-		edge, err := d.Lightning.GetChanInfo(ctx, &lnrpc.ChanInfoRequest{ChanId: c.ChanId})
-		if err != nil {
-			return err
-		}
-		if edge.Node1Policy == nil || edge.Node2Policy == nil {
-			return fmt.Errorf("%s doesn't know the channel's policies", d.Name)
-		}
-		return nil
+	if len(channels.Channels) == 0 {
+		return fmt.Errorf("%s has no active channel", d.Name)
 	}
-	return fmt.Errorf("%s has no active channel", d.Name)
+	c := channels.Channels[0] // there is one at most
+	edge, err := d.Lightning.GetChanInfo(ctx, &lnrpc.ChanInfoRequest{ChanId: c.ChanId})
+	if err != nil {
+		return err
+	}
+	if edge.Node1Policy == nil || edge.Node2Policy == nil {
+		return fmt.Errorf("%s doesn't know the channel's policies", d.Name)
+	}
+	return nil
 }
 
 // Address returns a new on-chain address of the node.

@@ -70,7 +70,8 @@ func (l *Lnd) settle(row *lnrpc.Invoice) {
 			row.AmtPaidMsat += int64(h.AmtMsat)
 		}
 	}
-	row.Settled = true //nolint:staticcheck // as lnd
+	//lint:ignore SA1019 lnd still sets it, and so does what stands in for lnd
+	row.Settled = true
 	row.SettleIndex = l.db.settled(row, "")
 	l.dispatch(row, "")
 }
