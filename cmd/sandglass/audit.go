@@ -43,6 +43,15 @@ func auditDumpCmd(c *cli) *cobra.Command {
 // replayFlags say where the log and the figures come from; the daemon, if not said.
 type replayFlags struct{ store, log, dump string }
 
+const storeScheme = "sqlite:"
+
+func (f *replayFlags) check() error {
+	if f.store != "" && (!strings.HasPrefix(f.store, storeScheme) || f.store == storeScheme) {
+		return usage("--store %q is not a store such as sqlite:/var/lib/sandglass/sandglass.db", f.store)
+	}
+	return nil
+}
+
 func auditReplayCmd(c *cli) *cobra.Command {
 	var f replayFlags
 	cmd := &cobra.Command{
@@ -72,6 +81,9 @@ nothing is asked of the daemon.`,
 
 // replay takes the figures first, and then the log up to where the figures stand.
 func (c *cli) replay(ctx context.Context, f *replayFlags) error {
+	if err := f.check(); err != nil {
+		return err
+	}
 	dump, err := c.figures(ctx, f.dump)
 	if err != nil {
 		return err

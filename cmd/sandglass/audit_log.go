@@ -46,11 +46,7 @@ func (l *auditLog) Subscribe(ctx context.Context, after stream.Position) iter.Se
 func (c *cli) openLog(f *replayFlags, until stream.Position, check *checker) (*auditLog, error) {
 	switch {
 	case f.store != "":
-		scheme, path, _ := strings.Cut(f.store, ":")
-		if scheme != "sqlite" || path == "" {
-			return nil, usage("--store %q is not a store such as sqlite:/var/lib/sandglass/sandglass.db", f.store)
-		}
-		s, err := sqlite.OpenReadOnly(path)
+		s, err := sqlite.OpenReadOnly(strings.TrimPrefix(f.store, storeScheme))
 		if err != nil {
 			return nil, err
 		}

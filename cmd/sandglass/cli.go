@@ -141,9 +141,17 @@ func message(err error) string {
 		return problemText(problem)
 	case errors.As(err, &unreachable):
 		u, _ := url.Parse(unreachable.URL)
-		return fmt.Sprintf("no answer from %s://%s: %v: is `sandglass serve` running? --url or $%s names another place", u.Scheme, u.Host, unreachable.Err, envURL)
+		return fmt.Sprintf("no answer from %s://%s: %v: is `sandglass serve` running? --url or $%s names another place", u.Scheme, u.Host, innermost(err), envURL)
 	}
 	return err.Error()
+}
+
+// innermost returns what is at the bottom of an error, such as "connection refused".
+func innermost(err error) error {
+	for inner := errors.Unwrap(err); inner != nil; inner = errors.Unwrap(err) {
+		err = inner
+	}
+	return err
 }
 
 // problemText is the detail of a problem, which says what would be right, and each of
@@ -154,6 +162,9 @@ func problemText(p *client.Problem) string {
 		text = p.Title
 	}
 	for _, f := range p.Errors {
+		if strings.Contains(text, f.Message) {
+			continue
+		}
 		text += "\n  " + strings.TrimPrefix(f.Location, "body.") + ": " + f.Message
 	}
 	if p.Status >= 500 && p.RequestID != "" {

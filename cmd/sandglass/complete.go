@@ -8,7 +8,7 @@ import (
 )
 
 // completeTime is how long a shell is kept waiting for names.
-const completeTime = 400 * time.Millisecond
+const completeTime = time.Second
 
 // completePlans completes the first argument with the names of plans.
 func (c *cli) completePlans(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {

@@ -68,7 +68,7 @@ func (c *cli) pause(ctx context.Context, d time.Duration, lost error) error {
 	if p, ok := errors.AsType[*client.Problem](lost); ok {
 		d = max(d, p.RetryAfter)
 	}
-	fmt.Fprintf(c.stderr, "%ssandglass: the connection is lost, trying again in %s: %v\n", c.clear(), d.Round(time.Millisecond), lost)
+	fmt.Fprintf(c.stderr, "%ssandglass: the connection is lost, trying again in %s: %v\n", c.clear(), d.Round(10*time.Millisecond), innermost(lost))
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

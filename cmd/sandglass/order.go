@@ -101,20 +101,18 @@ func (c *cli) order(ctx context.Context, r wire.OrderRequest, key string, buy *b
 }
 
 func (c *cli) printOrder(o *wire.Order, qr bool) error {
-	if err := facts(c.stdout, "resource", o.Resource.ID, "status", o.Resource.Status, "holder key", o.HolderKey); err != nil {
-		return err
+	key, hint := o.HolderKey, "keep it, it is not shown again: it pauses, resumes and releases the resource"
+	if key == "" {
+		key, hint = "-", "it is known to whoever ordered the resource first"
 	}
-	switch {
-	case o.HolderKey == "":
-		fmt.Fprintln(c.stdout, "            (known to whoever ordered it first)")
-	default:
-		fmt.Fprintf(c.stdout, "            keep it, it is not shown again: it pauses, resumes and releases the resource\n")
-	}
-	if o.Payment == nil {
-		_, err := fmt.Fprintf(c.stdout, "\nIt was paid before: sandglass resource show %s\n", o.Resource.ID)
+	if err := facts(c.stdout, "resource", o.Resource.ID, "status", o.Resource.Status, "holder key", key, " ", hint); err != nil {
 		return err
 	}
 	fmt.Fprintln(c.stdout)
+	if o.Payment == nil {
+		_, err := fmt.Fprintf(c.stdout, "there is nothing to pay: sandglass resource show %s\n", o.Resource.ID)
+		return err
+	}
 	return c.printInvoice(o.Payment, qr)
 }
 
