@@ -1,0 +1,146 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"sandglass/testutil/fakelnd"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// TestMain lets the test binary be the sandglass of the scripts.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"sandglass": main})
+}
+
+// TestScripts runs the commands as users do, against a real daemon on a fake lnd.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		Setup:               setUp,
+		RequireExplicitExec: true,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"ready":   ready,
+			"sees":    sees,
+			"pays":    pays,
+			"let":     let,
+			"exits":   exits,
+			"replace": replace,
+		},
+	})
+}
+
+type lndKey struct{}
+
+// setUp gives a script a wallet, and the settings of a daemon on it.
+func setUp(e *testscript.Env) error {
+	dir := filepath.Join(e.WorkDir, "lnd")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return err
+	}
+	lnd, err := fakelnd.New(dir)
+	if err != nil {
+		return err
+	}
+	e.Defer(lnd.Stop)
+	e.Values[lndKey{}] = lnd
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	listen := l.Addr().String()
+	for name, value := range map[string]string{
+		"LND_ADDR": lnd.Addr, "LND_TLS_CERT": lnd.TLSCert, "LND_WATCH_MACAROON": lnd.WatchMacaroon, "LND_ISSUE_MACAROON": lnd.IssueMacaroon,
+		"STATE_DIR": filepath.Join(e.WorkDir, "state"), "LISTEN": listen, "URL": "http://" + listen, "LOG_LEVEL": "warn",
+		"OPERATOR_TOKEN_FILE": filepath.Join(e.WorkDir, "operator.token"), "FREE_SPACE_FLOOR": "0",
+	} {
+		e.Setenv(prefix+"_"+name, value)
+	}
+	return errors.Join(l.Close(), os.WriteFile(filepath.Join(e.WorkDir, "operator.token"), []byte("a-token-of-the-operator\n"), 0o600))
+}
+
+// ready waits until the daemon is.
+func ready(ts *testscript.TestScript, _ bool, _ []string) {
+	until(ts, "the daemon is ready", func() bool {
+		res, err := http.Get(ts.Getenv(envURL) + "/readyz")
+		if err != nil {
+			return false
+		}
+		ts.Check(res.Body.Close())
+		return res.StatusCode == http.StatusOK
+	})
+}
+
+// sees waits until a file, which something writes, holds a text: sees FILE TEXT.
+func sees(ts *testscript.TestScript, _ bool, args []string) {
+	until(ts, args[0]+" holds "+args[1], func() bool {
+		text, err := os.ReadFile(ts.MkAbs(args[0]))
+		return err == nil && strings.Contains(string(text), args[1])
+	})
+}
+
+func until(ts *testscript.TestScript, what string, ok func() bool) {
+	deadline := time.After(time.Minute)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for !ok() {
+		select {
+		case <-deadline:
+			ts.Fatalf("waited in vain until %s", what)
+		case <-tick.C:
+		}
+	}
+}
+
+// pays has somebody pay the invoice of a payment's key: pays KEY MSAT.
+func pays(ts *testscript.TestScript, _ bool, args []string) {
+	msat, err := strconv.ParseInt(args[1], 10, 64)
+	ts.Check(err)
+	ts.Check(ts.Value(lndKey{}).(*fakelnd.Lnd).Pay(strings.TrimPrefix(args[0], "ln-"), msat))
+}
+
+// let sets a variable from a JSON file: let NAME FILE field.field.
+func let(ts *testscript.TestScript, _ bool, args []string) {
+	var v any
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[1])), &v))
+	for _, name := range strings.Split(args[2], ".") {
+		if i, err := strconv.Atoi(name); err == nil {
+			v = v.([]any)[i]
+		} else {
+			v = v.(map[string]any)[name]
+		}
+	}
+	ts.Setenv(args[0], v.(string))
+}
+
+// exits runs a command that must end with a status: exits STATUS COMMAND ARGS.
+func exits(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	if exit, ok := errors.AsType[*exec.ExitError](ts.Exec(args[1], args[2:]...)); ok {
+		got = exit.ExitCode()
+	}
+	if got != want {
+		ts.Fatalf("%q ended with status %d, not %d", args[1:], got, want)
+	}
+}
+
+// replace changes a text in a file, which must hold it: replace FILE OLD NEW.
+func replace(ts *testscript.TestScript, _ bool, args []string) {
+	text := ts.ReadFile(args[0])
+	if !strings.Contains(text, args[1]) {
+		ts.Fatalf("%s does not hold %q", args[0], args[1])
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(strings.Replace(text, args[1], args[2], 1)), 0o600))
+}

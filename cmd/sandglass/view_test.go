@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"sandglass/adapters/httpapi/client"
+	"sandglass/adapters/httpapi/wire"
+	"sandglass/domain/instant"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// A lost connection is made again, later each time; one that never was is an error, and
+// so is a refusal.
+func TestAgain(t *testing.T) {
+	lost := lostError{io.ErrUnexpectedEOF}
+	refused := lostError{&client.Problem{Problem: wire.Problem{Status: 404, Detail: "gone"}}}
+	busy := lostError{&client.Problem{Problem: wire.Problem{Status: 503}, RetryAfter: time.Minute}}
+	for _, c := range []struct {
+		name    string
+		answers []error // of each try; the first is connected
+		never   bool
+		want    error
+		atLeast time.Duration
+	}{
+		{"the end", []error{nil}, false, nil, 0},
+		{"lost twice", []error{lost, lost, nil}, false, nil, 100 * time.Millisecond},
+		{"never there", []error{lost}, true, lost, 0},
+		{"refused", []error{lost, refused}, false, refused, 0},
+		{"busy", []error{lost, busy, nil}, false, nil, time.Minute},
+		{"not of the connection", []error{io.ErrShortWrite}, false, io.ErrShortWrite, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				begin, tries := time.Now(), 0
+				err := (&cli{stderr: io.Discard}).again(t.Context(), func(connected func()) error {
+					if !c.never {
+						connected()
+					}
+					tries++
+					return c.answers[tries-1]
+				})
+				if !errors.Is(err, c.want) || tries != len(c.answers) || time.Since(begin) < c.atLeast {
+					t.Errorf("got %v after %d tries and %s", err, tries, time.Since(begin))
+				}
+			})
+		})
+	}
+}
+
+func TestAgainEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		err := (&cli{stderr: io.Discard}).again(ctx, func(connected func()) error {
+			connected()
+			return lostError{io.EOF}
+		})
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+func TestCountLine(t *testing.T) {
+	r := &wire.Resource{ID: "web-1", Status: "running", Remaining: instant.Hour, Lots: []wire.Lot{
+		{Time: 5 * instant.Hour}, {Time: 2 * instant.Hour, Left: instant.Hour},
+	}}
+	for _, c := range []struct {
+		passed instant.Millis
+		width  int
+		want   string
+	}{
+		{0, 39, "web-1  running     01:00:00  █████·····"},
+		{instant.Hour / 2, 39, "web-1  running     00:30:00  ██▌·······"},
+		{2 * instant.Hour, 39, "web-1  running     00:00:00  ··········"},
+		{0, 10, "web-1  running     01:00:00  "},
+	} {
+		if got := countLine(r, c.passed, c.width); got != c.want {
+			t.Errorf("got %q, want %q", got, c.want)
+		}
+	}
+	r.Status = "paused"
+	if got := countLine(r, instant.Hour, 10); !strings.Contains(got, "01:00:00") {
+		t.Errorf("a paused clock runs: %q", got)
+	}
+	if got := clock(25*instant.Hour + 999); got != "1d 01:00:00" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestBar(t *testing.T) {
+	for part := range instant.Millis(200) {
+		for _, whole := range []instant.Millis{1, 7, 100, 199} {
+			if got := bar(part, whole, 10); len([]rune(got)) != 10 {
+				t.Fatalf("%d of %d is %q", part, whole, got)
+			}
+		}
+	}
+}
+
+func TestNews(t *testing.T) {
+	before := &wire.Resource{ID: "web-1", Status: "awaiting"}
+	paid := wire.Lot{Payment: "ln-1", Amount: 7_200_000, Time: 2 * instant.Hour}
+	running := &wire.Resource{ID: "web-1", Status: "running", Remaining: 2 * instant.Hour, Lots: []wire.Lot{paid}}
+	granted := &wire.Resource{ID: "web-1", Status: "running", Lots: []wire.Lot{paid, {Grant: "g", Time: instant.Hour}}, Warned: true, Debt: 5}
+	for _, c := range []struct {
+		before, now *wire.Resource
+		want        []string
+	}{
+		{nil, before, []string{"web-1 is awaiting, 0s left"}},
+		{before, running, []string{"paid 7,200 sat, which bought 2h", "running, 2h left"}},
+		{running, running, nil},
+		{running, granted, []string{"granted 1h", "a payment was taken back: 5 msat are owed", "warning: little is left", "running, 0s left"}},
+	} {
+		if diff := cmp.Diff(c.want, news(c.before, c.now)); diff != "" {
+			t.Error(diff)
+		}
+	}
+}
+
+func TestFigureCounter(t *testing.T) {
+	c := &figureCounter{r: strings.NewReader(`{"stream":"a:b","x":1,"y":"{\"z\":2}\\"}` + "\n" + `{"stream":"c","x":1}` + "\n")}
+	if _, err := io.Copy(io.Discard, c); err != nil || c.figures != 3 {
+		t.Errorf("counted %d, %v", c.figures, err)
+	}
+}
+
+func TestBefore(t *testing.T) {
+	for _, typed := range []string{"a", "web-1", "0"} {
+		if got := before(typed); got >= typed {
+			t.Errorf("%q does not come before %q", got, typed)
+		}
+	}
+}
