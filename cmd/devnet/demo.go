@@ -100,14 +100,14 @@ func (d *demo) takeOne(ctx context.Context, s step) error {
 	once, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not done after %s", limit))
 	defer cancel()
 	note, err := s.do(once)
-	if err != nil && ctx.Err() == nil && once.Err() != nil {
+	switch {
+	case ctx.Err() != nil:
+		err = errInterrupted
+	case err != nil && once.Err() != nil:
 		err = fmt.Errorf("%w: %w", context.Cause(once), err)
 	}
 	r := row{s.name, note, time.Since(begin), err}
 	d.rows = append(d.rows, r)
-	if ctx.Err() != nil {
-		return errInterrupted
-	}
 	fmt.Fprintf(d.out, "%s %-52s %7.2f s  %s\n", r.mark(), r.name, r.took.Seconds(), r.note)
 	if err != nil {
 		return fmt.Errorf("%s: %w", s.name, err)

@@ -12,8 +12,26 @@ import (
 	"sandglass/adapters/httpapi/wire"
 )
 
-// newcomer orders two hours, has bob pay, and shows the time drain until ctx ends.
+// newcomer orders two hours, has bob pay, and shows the time drain until ctx ends, or
+// the daemon does.
 func (d *demo) newcomer(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() {
+		select {
+		case <-d.daemon.done:
+			cancel(errors.New("the daemon has ended"))
+		case <-ctx.Done():
+		}
+	}()
+	err := d.tellNewcomer(ctx)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+func (d *demo) tellNewcomer(ctx context.Context) error {
 	keyFile := filepath.Join(filepath.Dir(d.daemon.log), "order.key")
 	order := []string{"order", "small", "--time", "2h", "--idempotency-key-file", keyFile}
 	if err := d.show(ctx, order...); err != nil {
