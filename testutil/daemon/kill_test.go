@@ -57,8 +57,12 @@ func TestKillsUnderLoad(t *testing.T) {
 		payers.Go(func() { load.pay(running, fmt.Sprintf("vm-%d", i), rand.New(rand.NewPCG(*seed, uint64(i)))) })
 	}
 	for i := range *kills {
-		// The moment is what the test is about: anywhere in a start, a sweep or a write.
-		moment := time.NewTimer(time.Duration(random.Int64N(int64(600 * time.Millisecond))))
+		// The moment is what the test is about: anywhere in a start, in a sweep, or, mostly,
+		// in the midst of orders and payments.
+		if random.IntN(4) > 0 {
+			d.WaitReady(ctx)
+		}
+		moment := time.NewTimer(time.Duration(random.Int64N(int64(700 * time.Millisecond))))
 		select {
 		case <-moment.C:
 		case <-d.Ended():
