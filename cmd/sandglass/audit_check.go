@@ -97,7 +97,7 @@ func (c *checker) record(r *stream.Record) {
 		return
 	}
 	c.verdict.Events++
-	c.tell()
+	c.tell(r.Position)
 	where := fmt.Sprintf("position %d, %s", r.Position, r.Stream)
 	c.want(r.Position > c.last, where, "positions increase", r.Position, fmt.Sprintf("more than %d", c.last))
 	c.want(r.RecordedAt >= c.recorded, where, "recorded_at never runs backwards", r.RecordedAt, fmt.Sprintf("%s or later", c.recorded))
@@ -228,12 +228,12 @@ func (c *checker) checkPayments() {
 // line is written far more seldom.
 const tellEvery = 50_000
 
-func (c *checker) tell() {
+func (c *checker) tell(at stream.Position) {
 	switch n := c.verdict.Events; {
 	case c.terminal && n%tellEvery == 0:
-		fmt.Fprintf(c.progress, "\r\x1b[K%s events, position %d of %d", group(n), c.last, c.verdict.Position)
+		fmt.Fprintf(c.progress, "\r\x1b[K%s events, position %d of %d", group(n), at, c.verdict.Position)
 	case n%(20*tellEvery) == 0:
-		fmt.Fprintf(c.progress, "sandglass: %s events, position %d of %d\n", group(n), c.last, c.verdict.Position)
+		fmt.Fprintf(c.progress, "sandglass: %s events, position %d of %d\n", group(n), at, c.verdict.Position)
 	}
 }
 
