@@ -72,6 +72,7 @@ const poolSize = 4
 type reader struct {
 	conn  *sqlite.Conn
 	names []byte
+	cuts  []cut
 }
 
 // pool holds the readers; a nil one is not open yet.

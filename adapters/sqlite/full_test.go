@@ -93,6 +93,7 @@ func fill(t *testing.T, s *sqlite.Store, last []stream.Revision) (n int) {
 }
 
 func TestFileIsFull(t *testing.T) {
+	t.Parallel()
 	path := newLog(t)
 	s := openLog(t, path, sqlite.Options{FreeSpaceFloor: -1}.Hasty())
 	last := make([]stream.Revision, 8)

@@ -227,6 +227,9 @@ func (g *group) typeID(name string) (id int64, err error) {
 	err = g.query(`INSERT INTO types (name) VALUES (?) RETURNING id`, func(s *sqlite.Stmt) { s.BindText(1, name) }, func(s *sqlite.Stmt) {
 		id = s.ColumnInt64(0)
 	})
+	if err == nil && id > typesMax {
+		err = fmt.Errorf("sqlite: %d types of events: there is room for no more", typesMax)
+	}
 	g.types[name] = id
 	return id, err
 }

@@ -62,7 +62,11 @@ func child(path string) int {
 }
 
 func TestKill(t *testing.T) {
-	const kills = 55
+	t.Parallel()
+	kills := 55
+	if testing.Short() {
+		kills = 10
+	}
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))

@@ -170,6 +170,7 @@ func TestFailedGroupLeavesNothing(t *testing.T) {
 
 // TestConflictsAmongNeighbours has appends that fail beside appends that don't.
 func TestConflictsAmongNeighbours(t *testing.T) {
+	t.Parallel()
 	s := openLog(t, newLog(t), sqlite.Options{}.Hasty())
 	const clients, each = 32, 30
 	var wg sync.WaitGroup
@@ -231,4 +232,35 @@ func TestCancelledAppends(t *testing.T) {
 		t.Errorf("%d events, want %d", n, total)
 	}
 	t.Logf("written %v, cancelled %v", written, cancelled)
+}
+
+// TestWALIsBounded appends much while subscribers and readers stand still in the midst.
+func TestWALIsBounded(t *testing.T) {
+	path := newLog(t)
+	s := openLog(t, path, sqlite.Options{}.Hasty())
+	last := stream.NoStream
+	grow := func() {
+		events := storetest.Events("toy-1", last, "x", stream.MaxAppend)
+		if _, err := s.Append(ctx, "toy-1", last, events); err != nil {
+			t.Fatal(err)
+		}
+		last += stream.MaxAppend
+	}
+	grow()
+	for range s.Subscribe(ctx, 0) {
+		for range s.Read(ctx, "toy-1", 0) {
+			for range 40 {
+				grow()
+			}
+			break
+		}
+		break
+	}
+	wal, err := os.Stat(path + "-wal")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if size, err := s.Size(); err != nil || wal.Size() > 1<<20 || size < 2*wal.Size() {
+		t.Errorf("the WAL has %d bytes of %d, %v", wal.Size(), size, err)
+	}
 }

@@ -37,7 +37,7 @@ type page struct {
 type cut struct{ name, data, meta int }
 
 func newPage(r *reader, records, bytes int) *page {
-	return &page{recs: make([]stream.Record, 0, records), cuts: make([]cut, 0, records), arena: make([]byte, 0, bytes), names: r.names[:0]}
+	return &page{recs: make([]stream.Record, 0, records), cuts: r.cuts[:0], arena: make([]byte, 0, bytes), names: r.names[:0]}
 }
 
 // add takes the row at which s stands, in the order of columns.
@@ -67,7 +67,7 @@ func (p *page) add(r *reader, t *types, s *sqlite.Stmt) error {
 // records hands the records out: the page is not used again.
 func (p *page) records(r *reader) []stream.Record {
 	names := string(p.names)
-	r.names = p.names
+	r.names, r.cuts = p.names, p.cuts
 	var from cut
 	for i, to := range p.cuts {
 		rec := &p.recs[i]

@@ -3,60 +3,78 @@ package sqlite
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
 )
 
+// typesMax bounds the numbers of types, which count from 1.
+const typesMax = 1 << 16
+
 // types are the types of events, which the log stores as small numbers. They are only
-// added to, and only by the writer.
+// added to, and only by the writer. A record costs no lock and no copy of its type.
 type types struct {
-	mu    sync.RWMutex
-	names map[int64]string
+	names atomic.Pointer[[]string] // by number
+	mu    sync.Mutex               // guards ids, and the changes of names
 	ids   map[string]int64
 }
 
-func (t *types) name(id int64) (string, bool) {
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	name, ok := t.names[id]
-	return name, ok
+func (t *types) name(id int64) string {
+	names := t.names.Load()
+	if names == nil || id < 0 || id >= int64(len(*names)) {
+		return ""
+	}
+	return (*names)[id]
 }
 
 func (t *types) id(name string) (int64, bool) {
-	t.mu.RLock()
-	defer t.mu.RUnlock()
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	id, ok := t.ids[name]
 	return id, ok
 }
 
-func (t *types) add(id int64, name string) {
+func (t *types) add(id int64, name string) error {
+	if id < 1 || id > typesMax {
+		return fmt.Errorf("sqlite: the type %s has the number %d: restore a backup", name, id)
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.names == nil {
-		t.names, t.ids = map[int64]string{}, map[string]int64{}
+	if t.ids == nil {
+		t.ids = map[string]int64{}
 	}
-	t.names[id], t.ids[name] = name, id
+	if t.ids[name] == id {
+		return nil
+	}
+	var names []string
+	if old := t.names.Load(); old != nil {
+		names = *old
+	}
+	names = append(make([]string, 0, max(int64(len(names)), id+1)), names...)
+	names = names[:cap(names)]
+	names[id], t.ids[name] = name, id
+	t.names.Store(&names)
+	return nil
 }
 
 // load adds what the file holds. Outside of the writer's transactions it is committed.
 func (t *types) load(conn *sqlite.Conn) error {
 	return sqlitex.Execute(conn, `SELECT id, name FROM types`, &sqlitex.ExecOptions{ResultFunc: func(s *sqlite.Stmt) error {
-		t.add(s.ColumnInt64(0), s.ColumnText(1))
-		return nil
+		return t.add(s.ColumnInt64(0), s.ColumnText(1))
 	}})
 }
 
 // resolve returns the name of a type that a row of conn's bears.
 func (t *types) resolve(conn *sqlite.Conn, id int64) (string, error) {
-	if name, ok := t.name(id); ok {
+	if name := t.name(id); name != "" {
 		return name, nil
 	}
 	if err := t.load(conn); err != nil {
 		return "", err
 	}
-	name, ok := t.name(id)
-	if !ok {
+	name := t.name(id)
+	if name == "" {
 		return "", fmt.Errorf("sqlite: an event is of type %d, which the log does not name: restore a backup", id)
 	}
 	return name, nil

@@ -155,7 +155,7 @@ func (w *writer) adopt(g *group) {
 		return
 	}
 	for name, id := range g.types {
-		w.store.types.add(id, name)
+		w.store.types.add(id, name) // within bounds: see typeID
 	}
 	w.store.tail.add(g.runs)
 	w.next, w.recorded, w.ownIDs = g.next, g.recorded, g.ownIDs || w.ownIDs
