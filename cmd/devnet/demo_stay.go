@@ -72,12 +72,8 @@ func (d *demo) show(ctx context.Context, args ...string) error {
 
 // describe prints where things are, and what to try in another terminal.
 func (d *demo) describe(o *wire.Order) error {
-	info := filepath.Join(d.net.Dir(), "devnet.json")
-	data, err := json.MarshalIndent(d.net.Info(), "", "  ")
+	info, err := d.writeInfo()
 	if err != nil {
-		return err
-	}
-	if err := writeWhole(info, data); err != nil {
 		return err
 	}
 	self, err := os.Executable()
@@ -111,4 +107,14 @@ sandglass audit replay
 Ctrl-C ends it all.
 `, quote(o.HolderKey), quote(d.binary), bob, o.Resource.ID)
 	return err
+}
+
+// writeInfo leaves the file by which another devnet command finds this network.
+func (d *demo) writeInfo() (path string, err error) {
+	path = filepath.Join(d.net.Dir(), "devnet.json")
+	data, err := json.MarshalIndent(d.net.Info(), "", "  ")
+	if err != nil {
+		return "", err
+	}
+	return path, writeWhole(path, data)
 }

@@ -37,6 +37,24 @@ func (f *publishFlags) request(name string) wire.PublishRequest {
 	return r
 }
 
+func (f *publishFlags) add(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.Var(&f.price, "price", "what --per costs: msat, or with a unit: 3600sat, 0.0001btc")
+	flags.Var(&f.per, "per", "the time that --price buys: 1h, 1d")
+	flags.Var(&f.min, "min", "the least time that one payment may ask for")
+	flags.Var(&f.max, "max", "the most time that one payment may ask for")
+	flags.Var(&f.at, "warn", "warn when so much time is left")
+	flags.Var(&f.warnAmount, "warn-msat", "or warn when so much money is left")
+	flags.Var(&f.share, "warn-share", "or warn when such a share of the last balance is left: 10%")
+	flags.Var(&f.grace, "grace", "how long a resource without time is kept")
+	flags.StringVar(&f.title, "title", "", "what people are shown")
+	flags.StringVar(&f.enforcer, "enforcer", "", "what stops and starts the resource")
+	for _, name := range []string{"price", "per", "min", "max", "grace"} {
+		_ = cmd.MarkFlagRequired(name) // fails only for an unknown flag
+	}
+	cmd.MarkFlagsMutuallyExclusive("warn", "warn-msat", "warn-share")
+}
+
 func planPublishCmd(c *cli) *cobra.Command {
 	var p publishFlags
 	cmd := &cobra.Command{
@@ -63,21 +81,7 @@ ordered with. A warning is written once whenever what is left falls to --warn.`,
 			return c.printPlan(plan)
 		},
 	}
-	f := cmd.Flags()
-	f.Var(&p.price, "price", "what --per costs: msat, or with a unit: 3600sat, 0.0001btc")
-	f.Var(&p.per, "per", "the time that --price buys: 1h, 1d")
-	f.Var(&p.min, "min", "the least time that one payment may ask for")
-	f.Var(&p.max, "max", "the most time that one payment may ask for")
-	f.Var(&p.at, "warn", "warn when so much time is left")
-	f.Var(&p.warnAmount, "warn-msat", "or warn when so much money is left")
-	f.Var(&p.share, "warn-share", "or warn when such a share of the last balance is left: 10%")
-	f.Var(&p.grace, "grace", "how long a resource without time is kept")
-	f.StringVar(&p.title, "title", "", "what people are shown")
-	f.StringVar(&p.enforcer, "enforcer", "", "what stops and starts the resource")
-	for _, name := range []string{"price", "per", "min", "max", "grace"} {
-		_ = cmd.MarkFlagRequired(name) // fails only for an unknown flag
-	}
-	cmd.MarkFlagsMutuallyExclusive("warn", "warn-msat", "warn-share")
+	p.add(cmd)
 	return cmd
 }
 
