@@ -21,14 +21,12 @@ import (
 
 // Connect implements [payment.Wallet].
 func (c *Client) Connect(ctx context.Context) (payment.Identity, error) {
-	for _, l := range []*link{c.watch, c.issue} {
-		if l != nil {
-			l.conn.ResetConnectBackoff()
-			l.conn.Connect()
-		}
-	}
+	c.watch.retry()
 	if err := c.awake(ctx); err != nil {
 		return payment.Identity{}, err
+	}
+	if c.issue != nil {
+		c.issue.retry() // now that lnd answers
 	}
 	id, err := c.identify(ctx)
 	if status.Code(errors.Unwrap(err)) == codes.DeadlineExceeded {
@@ -159,6 +157,7 @@ func (c *Client) Invoice(ctx context.Context, amount money.Msat, memo string, ex
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
 	defer cancel()
+	c.issue.await(ctx)
 	seconds := int64((expiry + instant.Second - 1) / instant.Second)
 	answer, err := c.issue.lightning.AddInvoice(ctx, &lnrpc.Invoice{
 		ValueMsat: int64(amount), Memo: cut(memo, maxMemo), Expiry: seconds, Private: true,

@@ -150,17 +150,18 @@ func arrival(via, key string, settleIndex uint64, seconds int64, sum total) (pay
 		return payment.Arrival{}, money.ErrTooMuch
 	}
 	s := payment.Settled{Amount: money.Msat(sum.msat), Via: via, Index: i}
-	s.At.At = lastOf(seconds)
+	s.At.At = firstOf(seconds)
 	return payment.Arrival{Key: "ln-" + key, Settled: s}, nil
 }
 
-// lastOf returns the last millisecond of one of lnd's seconds: what came in time is so
-// never taken for late, and nobody is billed for less than they had. 0 is not known.
-func lastOf(seconds int64) instant.Time {
+// firstOf returns the first millisecond of one of lnd's seconds: what came in time is so
+// never taken for late. It bills nobody for more: a credit moves no debit, and what did
+// not run starts when it is started. 0 is not known.
+func firstOf(seconds int64) instant.Time {
 	if seconds <= 0 || seconds > int64(instant.Max)/1000 {
 		return 0
 	}
-	return instant.Time(seconds*1000 + 999)
+	return instant.Time(seconds * 1000)
 }
 
 // resourceOf returns the resource that the payer named, if it can be one.

@@ -56,8 +56,8 @@ func TestStatement06_SettleIndexBeginsAgain(t *testing.T) {
 			if got := d.wallet(f.Identity()); got.Epoch != 2 {
 				t.Errorf("it is in epoch %d, want 2: %v", got.Epoch, d.notices)
 			}
-			if got := d.signs(payment.SignEpoch); got != 2 { // the first start, and this
-				t.Errorf("%d alarms, want 2: %v", got, d.notices)
+			if got := d.signs(payment.SignEpoch); got != 1 {
+				t.Errorf("%d alarms, want 1: %v", got, d.notices)
 			}
 			d.stop()
 			d.ready().expect(5, 15_000, 0)
@@ -74,7 +74,7 @@ func TestStatement06_WalletMadeAgain(t *testing.T) {
 	f.Wipe()
 	check(t, f.Start())
 	d.awaitSign(payment.SignReconnect)
-	d.await("a new epoch", func() bool { return d.epochs() == 2 })
+	d.await("a new epoch", func() bool { return d.epochs() == 1 })
 	d.awaitHealth(payment.Ready)
 	check(t, f.Pay(d.order("vm-1", 4_000).Hash, 4_000))
 	d.awaitBooked(4) // by the stream
@@ -171,7 +171,7 @@ func TestHistoryStaysHistory(t *testing.T) {
 	check(t, f.Pay(d.order("vm-1", 4_000).Hash, 4_000))
 	d.sweep()
 	d.awaitBooked(3)
-	d.await("a new epoch", func() bool { return d.epochs() == 2 })
+	d.await("a new epoch", func() bool { return d.epochs() == 1 })
 	d.awaitHealth(payment.Ready)
 	d.expect(3, 9_000, 0)
 	if got := d.payment("ln-" + old).Status; got != payment.StatusNone {

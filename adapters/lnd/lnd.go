@@ -9,6 +9,7 @@ package lnd
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -20,6 +21,7 @@ import (
 	"github.com/lightningnetwork/lnd/lnrpc"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/keepalive"
 )
 
@@ -137,6 +139,26 @@ func dial(c *Config, path string, role role) (*link, error) {
 		return nil, fmt.Errorf("lnd: address %q: %w", c.Addr, err)
 	}
 	return &link{conn: conn, lightning: lnrpc.NewLightningClient(conn), state: lnrpc.NewStateClient(conn), macaroon: mac}, nil
+}
+
+// retry connects now, whenever gRPC would have tried again.
+func (l *link) retry() {
+	l.conn.ResetConnectBackoff()
+	l.conn.Connect()
+}
+
+// connectTime is how long a call waits for its connection, before it fails.
+const connectTime = 2 * time.Second
+
+// await waits for a connection that is being made, so that a call does not fail only
+// because lnd has just come back. Whether it was made, the call will tell.
+func (l *link) await(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, connectTime)
+	defer cancel()
+	l.conn.Connect()
+	for state := l.conn.GetState(); state != connectivity.Ready && l.conn.WaitForStateChange(ctx, state); {
+		state = l.conn.GetState()
+	}
 }
 
 // right is the option of a call that needs the macaroon.

@@ -82,7 +82,7 @@ func (w *Watcher) firstStart(ctx context.Context, id Identity) (wallet.State, er
 	a.Add = end.index()
 	out, err := w.Wallets.Execute(ctx, id.Node, watcherMeta, wallet.Adopt{Adopted: a})
 	if err == nil {
-		w.Observer.Notice(Notice{Sign: SignEpoch, Text: fmt.Sprintf("adopted node %s on %s from settle_index %d: what it received before is not ours", id.Node, id.Network, a.Settle)})
+		w.Observer.Notice(Notice{Sign: SignAdopted, Text: fmt.Sprintf("adopted node %s on %s from settle_index %d: what it received before is not ours", id.Node, id.Network, a.Settle)})
 	}
 	return out.State, err
 }

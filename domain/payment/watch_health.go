@@ -49,7 +49,8 @@ const (
 	SignExpired   Sign = "expired"      // a request ended without money
 	SignSweep     Sign = "sweep_failed" // a sweep did not finish
 	SignConflict  Sign = "conflict"     // ! a payment came with other content
-	SignEpoch     Sign = "epoch"        // ! a node was adopted, or its indices began again
+	SignAdopted   Sign = "adopted"      // a node is watched for the first time
+	SignEpoch     Sign = "epoch"        // ! the indices of a node began again
 	SignWallet    Sign = "other_wallet" // ! the wallet is not the one from before
 )
 

@@ -68,7 +68,7 @@ const (
 type Arrival struct {
 	Key     string // of the payment
 	Request string // key of the request that it may belong to (AMP), or empty
-	// Settled is what the wallet tells. Its time is the last that it can have been, since
+	// Settled is what the wallet tells. Its time is the first that it can have been, since
 	// lnd counts in seconds; its amount is 0 while the wallet doesn't say how much came.
 	Settled Settled
 }
