@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -58,7 +59,7 @@ func loadConfig() (Config, error) {
 	if err := envconfig.Process(prefix, &c); err != nil {
 		var parse *envconfig.ParseError
 		if errors.As(err, &parse) {
-			return c, fmt.Errorf("%s is %q: want a %s", parse.KeyName, parse.Value, parse.TypeName)
+			return c, fmt.Errorf("%s is %q: want %s", parse.KeyName, parse.Value, typeWords[parse.TypeName])
 		}
 		return c, err
 	}
@@ -66,6 +67,11 @@ func loadConfig() (Config, error) {
 		c.StateDir = stateDir()
 	}
 	return c, c.check()
+}
+
+// typeWords say what the types of the variables look like.
+var typeWords = map[string]string{
+	"time.Duration": "a duration such as 90s or 2h", "bool": "true or false", "int": "a whole number", "int64": "a whole number",
 }
 
 // stateDir is where systemd or, for a person, the XDG base directories want state.
@@ -83,13 +89,19 @@ func stateDir() string {
 	return filepath.Join(home, ".local", "state", "sandglass")
 }
 
-func (c *Config) check() error {
-	want := func(ok bool, name, value, want string) error {
-		if ok {
-			return nil
-		}
-		return fmt.Errorf("%s_%s is %q: want %s", prefix, name, value, want)
+// want returns an error that names a variable whose value is not ok.
+func want(ok bool, name, value, want string) error {
+	if ok {
+		return nil
 	}
+	return fmt.Errorf("%s_%s is %q: want %s", prefix, name, value, want)
+}
+
+func positive(name string, n int) error {
+	return want(n > 0, name, strconv.Itoa(n), "a number above 0")
+}
+
+func (c *Config) check() error {
 	scheme, path, _ := strings.Cut(c.Store, ":")
 	_, listen := net.ResolveTCPAddr("tcp", c.Listen)
 	_, _, lnd := net.SplitHostPort(c.LndAddr)
@@ -103,7 +115,8 @@ func (c *Config) check() error {
 		want(c.MaxGap == 0 || c.MaxGap > c.SettleEvery, "MAX_GAP", c.MaxGap.String(), "0, or more than "+prefix+"_SETTLE_EVERY ("+c.SettleEvery.String()+")"),
 		want(c.GapPolicy == "bill" || c.GapPolicy == "forgive", "GAP_POLICY", c.GapPolicy, "bill or forgive"),
 		want(c.InvoiceExpiry >= time.Minute && c.InvoiceExpiry <= 30*24*time.Hour, "INVOICE_EXPIRY", c.InvoiceExpiry.String(), "1m to 720h"),
-		want(c.MaxOpenInvoices > 0 && c.MaxOpenPer > 0 && c.MaxAwaiting > 0 && c.MaxLive > 0 && c.MaxLivePer > 0, "MAX_…", "", "numbers above 0"),
+		positive("MAX_OPEN_INVOICES", c.MaxOpenInvoices), positive("MAX_OPEN_INVOICES_PER_RESOURCE", c.MaxOpenPer),
+		positive("MAX_UNPAID_ORDERS", c.MaxAwaiting), positive("MAX_LIVE_STREAMS", c.MaxLive), positive("MAX_LIVE_STREAMS_PER_ADDRESS", c.MaxLivePer),
 		want(c.FreeSpaceFloor >= 0, "FREE_SPACE_FLOOR", fmt.Sprint(c.FreeSpaceFloor), "0 or more bytes"),
 		want(level == nil && c.LogLevel != "", "LOG_LEVEL", c.LogLevel, "debug, info, warn or error"),
 		want(c.LogFormat == "json" || c.LogFormat == "console", "LOG_FORMAT", c.LogFormat, "json or console"),

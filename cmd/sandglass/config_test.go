@@ -1,0 +1,53 @@
+package main
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+)
+
+func TestAWrongValueNamesItsVariable(t *testing.T) {
+	for name, values := range map[string][]string{
+		"SANDGLASS_STORE":                        {"postgres:x", "sqlite:"},
+		"SANDGLASS_LISTEN":                       {"8420", "nowhere:http:1"},
+		"SANDGLASS_LND_ADDR":                     {"lnd"},
+		"SANDGLASS_LND_ALLOW_SPENDING":           {"perhaps"},
+		"SANDGLASS_SETTLE_EVERY":                 {"0s", "hourly"},
+		"SANDGLASS_SWEEP_EVERY":                  {"10ms", "2"},
+		"SANDGLASS_MAX_GAP":                      {"30m", "-1h"},
+		"SANDGLASS_GAP_POLICY":                   {"free"},
+		"SANDGLASS_INVOICE_EXPIRY":               {"1s", "9000h"},
+		"SANDGLASS_MAX_OPEN_INVOICES":            {"0", "many"},
+		"SANDGLASS_MAX_LIVE_STREAMS_PER_ADDRESS": {"-1"},
+		"SANDGLASS_FREE_SPACE_FLOOR":             {"-1", "256M"},
+		"SANDGLASS_LOG_LEVEL":                    {"loud"},
+		"SANDGLASS_LOG_FORMAT":                   {"xml"},
+	} {
+		for _, value := range values {
+			t.Run(name+"="+value, func(t *testing.T) {
+				t.Setenv(name, value)
+				_, err := loadConfig()
+				if err == nil || !strings.HasPrefix(err.Error(), name+` is "`) || !strings.Contains(err.Error(), "want ") {
+					t.Errorf("got %v", err)
+				}
+			})
+		}
+	}
+}
+
+func TestPrintConfigHidesSecrets(t *testing.T) {
+	t.Setenv("SANDGLASS_OPERATOR_TOKEN_FILE", "/run/credentials/operator.token")
+	c, err := loadConfig()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if err := printConfig(&out, c); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"SANDGLASS_OPERATOR_TOKEN_FILE  ", "operator.token (contents hidden)", "SANDGLASS_SWEEP_EVERY", "2m"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%q is missing in\n%s", want, out.String())
+		}
+	}
+}
