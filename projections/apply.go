@@ -124,7 +124,7 @@ func (v *Views) payment(ctx context.Context, store stream.EventStore, rec *strea
 	}
 	now := &pay{payment.Evolve(p.state, e), rec.Revision, p.since}
 	v.payments.put(was, now)
-	v.ledger.payment(e)
+	v.ledger.payment(&p.state, e)
 	v.touch(p.state.Resource)
 	if now.state.Resource != p.state.Resource {
 		v.touch(now.state.Resource)

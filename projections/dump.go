@@ -160,6 +160,12 @@ func (l *line) payment(name string, p *pay) []byte {
 	l.time("settled_at", s.Settled)
 	l.text("reason", s.Reason)
 	l.time("last", s.Last)
+	if s.OnChain() {
+		l.text("address", s.Address)
+		figure(l, "height", s.Height)
+		l.text("block_hash", s.Block)
+		l.bool("final", s.Final)
+	}
 	return l.end()
 }
 

@@ -146,6 +146,10 @@ func (w *wire) payment(p *pay) {
 	num(w, &s.Settled)
 	w.string(&s.Reason)
 	num(w, &s.Last)
+	w.string(&s.Address)
+	num(w, &s.Height)
+	w.string(&s.Block)
+	w.bool(&s.Final)
 }
 
 func (w *wire) row(r *row) {
