@@ -181,3 +181,10 @@ const viaChain = "onchain"
 func SettledOnChain(s *State, at instant.Time, node string) Settled {
 	return Settled{At: At{at}, Amount: s.Amount, Via: viaChain, Node: node}
 }
+
+// Address is an address that the wallet has made.
+type Address struct {
+	Address string
+	Node    string // identity_pubkey of the wallet that holds its key
+	Height  int64  // of the chain at that time
+}
