@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"sandglass/domain/address"
 	"sandglass/domain/payment"
 	"sandglass/domain/plan"
 	"sandglass/domain/resource"
@@ -62,6 +63,8 @@ func (v *Views) record(ctx context.Context, store stream.EventStore, r *stream.R
 		err = v.payment(ctx, store, r, e.payment)
 	case e.plan != nil:
 		err = v.plan(r, e.plan)
+	case e.address != nil:
+		err = v.address(r, e.address)
 	}
 	if err == nil {
 		v.at = position{r.Position, r.Stream, r.Revision, r.ID}
@@ -124,7 +127,7 @@ func (v *Views) payment(ctx context.Context, store stream.EventStore, rec *strea
 	}
 	now := &pay{payment.Evolve(p.state, e), rec.Revision, p.since}
 	v.payments.put(was, now)
-	v.ledger.payment(e)
+	v.ledger.payment(&p.state, e)
 	v.touch(p.state.Resource)
 	if now.state.Resource != p.state.Resource {
 		v.touch(now.state.Resource)
@@ -150,6 +153,17 @@ func recall(ctx context.Context, store stream.EventStore, rec *stream.Record) (*
 		p.state, p.revision, p.since = payment.Evolve(p.state, e), r.Revision, min(p.since, r.Position)
 	}
 	return p, ctx.Err()
+}
+
+func (v *Views) address(rec *stream.Record, e address.Event) error {
+	name := strings.Clone(rec.Stream[len(address.Prefix):])
+	if rec.Revision != 0 {
+		return errRevision
+	}
+	s := address.Evolve(address.New(name), e)
+	v.addresses.add(s)
+	v.touch(s.Resource)
+	return nil
 }
 
 func (v *Views) plan(rec *stream.Record, e plan.Event) error {

@@ -3,6 +3,7 @@ package projections
 import (
 	"strings"
 
+	"sandglass/domain/address"
 	"sandglass/domain/payment"
 	"sandglass/domain/plan"
 	"sandglass/domain/resource"
@@ -18,6 +19,7 @@ type entry struct {
 	resource resource.Event
 	payment  payment.Event
 	plan     plan.Event
+	address  address.Event
 }
 
 // batch is a run of records on its way through the pipeline, used again and again.
@@ -46,6 +48,8 @@ func (b *batch) decode() {
 			e.payment, err = payment.Decode(r)
 		case strings.HasPrefix(r.Stream, plan.Prefix):
 			e.plan, err = plan.Decode(r)
+		case strings.HasPrefix(r.Stream, address.Prefix):
+			e.address, err = address.Decode(r)
 		}
 		if err != nil {
 			b.err = locate(&b.records[i], err)

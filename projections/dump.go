@@ -8,6 +8,7 @@ import (
 	"iter"
 	"strconv"
 
+	"sandglass/domain/address"
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
 	"sandglass/domain/payment"
@@ -39,6 +40,11 @@ func (im *image) lines(order []int32) iter.Seq2[string, []byte] {
 		var l line
 		if !yield(headStream, l.head(im)) {
 			return
+		}
+		for _, s := range sortedAddresses(im.issued) {
+			if name := address.Prefix + s.Address; !yield(name, l.address(name, &s)) {
+				return
+			}
 		}
 		for _, p := range im.payments {
 			if name := payment.Prefix + p.state.Key; !yield(name, l.payment(name, p)) {
@@ -160,6 +166,21 @@ func (l *line) payment(name string, p *pay) []byte {
 	l.time("settled_at", s.Settled)
 	l.text("reason", s.Reason)
 	l.time("last", s.Last)
+	if s.OnChain() {
+		l.text("address", s.Address)
+		figure(l, "height", s.Height)
+		l.text("block_hash", s.Block)
+		l.bool("final", s.Final)
+	}
+	return l.end()
+}
+
+func (l *line) address(name string, s *address.State) []byte {
+	l.begin(name)
+	l.text("resource", s.Resource)
+	l.text("node", s.Node)
+	figure(l, "height", s.Height)
+	l.time("at", s.At)
 	return l.end()
 }
 

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"sandglass/domain/address"
 	"sandglass/domain/instant"
 	"sandglass/domain/resource"
 )
@@ -21,6 +22,7 @@ type image struct {
 	counts   [resource.StatusReleased + 1]int
 	plans    []planRow // by name
 	payments []*pay    // by key
+	issued   []address.State
 }
 
 // image returns an image, which the caller ends with release.
@@ -35,6 +37,7 @@ func (v *Views) image() (im *image, release func()) {
 		pages: slices.Clone(t.pages), n: t.n, shared: t.shared, counts: t.counts,
 		plans:    slices.Collect(maps.Values(v.plans)),
 		payments: slices.Collect(maps.Values(v.payments.open)),
+		issued:   v.addresses.all,
 	}
 	return im, func() {
 		v.mu.Lock()

@@ -10,7 +10,7 @@ import (
 // Receivable; liabilities are Prepaid and Unallocated; Income is what was earned. Every
 // event moves as much on one side as on the other, so that [Ledger.Trial] is always 0.
 type Ledger struct {
-	Wallet      money.Msat // Σ settled − Σ reversed
+	Wallet      money.Msat // Σ settled − Σ reorged after that
 	Receivable  money.Msat // Σ debt: drawn from credits that were reversed later
 	Prepaid     money.Msat // what the lots of all resources hold
 	Income      money.Msat // Σ debited
@@ -34,17 +34,24 @@ func (l *Ledger) resource(e resource.Event) {
 		l.Prepaid += e.Amount - e.DebtPaid
 		l.Receivable -= e.DebtPaid
 	case *resource.Reversed:
-		l.Wallet -= e.Amount
+		l.Unallocated += e.Amount // back to the payment, which was reorged
 		l.Prepaid -= e.Held
 		l.Receivable += e.Amount - e.Held
 	}
 }
 
-// payment posts an event of a payment: only the arrival of money moves any.
-func (l *Ledger) payment(e payment.Event) {
-	if e, ok := e.(*payment.Settled); ok {
+// payment posts an event of a payment, which was as given: only that money arrives, or
+// goes again with its block, moves any.
+func (l *Ledger) payment(was *payment.State, e payment.Event) {
+	switch e := e.(type) {
+	case *payment.Settled:
 		l.Wallet += e.Amount
 		l.Unallocated += e.Amount
+	case *payment.Reorged:
+		if was.Settled != 0 {
+			l.Wallet -= was.Amount
+			l.Unallocated -= was.Amount
+		}
 	}
 }
 

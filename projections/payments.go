@@ -24,6 +24,7 @@ type book struct {
 	open        map[string]*pay
 	ofResource  map[string][]string // keys, by the resource for which they are meant
 	unallocated []string            // keys, sorted
+	invoices    int                 // how many are requested or settled
 }
 
 func newBook() book {
@@ -33,7 +34,7 @@ func newBook() book {
 // put replaces was, which is nil for a new payment, by p.
 func (b *book) put(was, p *pay) {
 	key := p.state.Key
-	ended := p.state.Status == payment.StatusCredited || p.state.Status == payment.StatusExpired
+	ended := p.state.Ended()
 	switch {
 	case ended && was != nil:
 		delete(b.open, key)
@@ -47,7 +48,16 @@ func (b *book) put(was, p *pay) {
 		}
 		b.open[key] = p
 	}
+	b.invoices += invoice(p) - invoice(was)
 	b.sort(key, was != nil && was.state.Status == payment.StatusUnallocated, p.state.Status == payment.StatusUnallocated)
+}
+
+// invoice is 1 for a payment that counts as open, else 0.
+func invoice(p *pay) int {
+	if p != nil && (p.state.Status == payment.StatusRequested || p.state.Status == payment.StatusSettled) {
+		return 1
+	}
+	return 0
 }
 
 func (b *book) link(resource, key string) {
@@ -93,13 +103,13 @@ func (v *Views) Payment(key string) (payment.State, stream.Revision, bool) {
 	return p.state, p.revision, true
 }
 
-// OpenPayments returns the payments that are requested or settled, oldest first: what
-// the watcher still waits for, or must finish.
+// OpenPayments returns the payments that the watchers still wait for, must finish, or
+// must look after until they are final, oldest first.
 func (v *Views) OpenPayments() []payment.State {
 	v.mu.RLock()
 	open := make([]*pay, 0, len(v.payments.open))
 	for _, p := range v.payments.open {
-		if p.state.Status != payment.StatusUnallocated {
+		if p.state.Waits() {
 			open = append(open, p)
 		}
 	}
@@ -111,11 +121,11 @@ func (v *Views) OpenPayments() []payment.State {
 func (v *Views) OpenCount() int {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	return len(v.payments.open) - len(v.payments.unallocated)
+	return v.payments.invoices
 }
 
-// PaymentsOf returns the payments meant for a resource that are requested, settled or
-// unallocated, oldest first.
+// PaymentsOf returns the payments meant for a resource that are not at their end, oldest
+// first: one on the chain stays until it is final, also when it was credited.
 func (v *Views) PaymentsOf(resource string) []payment.State {
 	v.mu.RLock()
 	keys := v.payments.ofResource[resource]

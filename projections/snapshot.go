@@ -13,19 +13,20 @@ import (
 	"path/filepath"
 	"runtime/debug"
 
+	"sandglass/domain/address"
 	"sandglass/domain/payment"
 	"sandglass/domain/resource"
 )
 
 // A snapshot is a magic, frames of a length and a body, and the SHA-256 of all that. The
 // first frame tells the format, the log and the figures of the whole; the next hold the
-// terms, the plans, the payments and the resources.
+// terms, the plans, the addresses, the payments and the resources.
 const snapshotMagic = "sandglass views\n"
 
 // Format is the version of the snapshot's form and of what the fold makes of events: who
 // changes either counts it up. Beside that a snapshot is read by no other build than the
 // one that wrote it, as far as the Go tool stamps builds with their commit.
-const Format = 1
+const Format = 2
 
 // build names the build, "(devel)" where it was made without its history.
 func build() string {
@@ -98,6 +99,11 @@ func (im *image) write(to io.Writer, logID string) error {
 		f.end(frameSize)
 	}
 	f.end(0)
+	for i := range im.issued {
+		f.w.address(&im.issued[i])
+		f.end(frameSize)
+	}
+	f.end(0)
 	for _, p := range im.payments {
 		f.w.payment(p)
 		f.end(frameSize)
@@ -129,17 +135,17 @@ func (f *framer) put(b []byte) {
 
 // header is the first frame: what the rest must add up to.
 type header struct {
-	format                        int64
-	build, logID                  string
-	at                            position
-	ledger                        Ledger
-	shared, plans, payments, rows int64 // how many
+	format                                int64
+	build, logID                          string
+	at                                    position
+	ledger                                Ledger
+	shared, plans, issued, payments, rows int64 // how many
 }
 
 func (im *image) header(logID string) header {
 	return header{
 		format: Format, build: build(), logID: logID, at: im.at, ledger: im.ledger,
-		shared: int64(len(im.shared)), plans: int64(len(im.plans)), payments: int64(len(im.payments)), rows: int64(im.n),
+		shared: int64(len(im.shared)), plans: int64(len(im.plans)), issued: int64(len(im.issued)), payments: int64(len(im.payments)), rows: int64(im.n),
 	}
 }
 
@@ -151,6 +157,7 @@ func (w *wire) header(h *header) {
 	w.ledger(&h.ledger)
 	num(w, &h.shared)
 	num(w, &h.plans)
+	num(w, &h.issued)
 	num(w, &h.payments)
 	num(w, &h.rows)
 }
@@ -259,7 +266,7 @@ func (v *Views) read(r *framed, logID string) error {
 	for _, part := range []struct {
 		n    int64
 		read func(*wire)
-	}{{h.shared, v.resources.readShared}, {h.plans, v.readPlan}, {h.payments, v.payments.read}, {h.rows, v.resources.read}} {
+	}{{h.shared, v.resources.readShared}, {h.plans, v.readPlan}, {h.issued, v.addresses.read}, {h.payments, v.payments.read}, {h.rows, v.resources.read}} {
 		if err := r.each(part.n, part.read); err != nil {
 			return err
 		}
@@ -280,10 +287,16 @@ func (v *Views) readPlan(w *wire) {
 	v.plans[p.state.Name] = p
 }
 
+func (a *addresses) read(w *wire) {
+	var s address.State
+	w.address(&s)
+	a.add(s)
+}
+
 func (b *book) read(w *wire) {
 	p := new(pay)
 	w.payment(p)
-	w.bad = w.bad || p.state.Status > payment.StatusExpired
+	w.bad = w.bad || p.state.Status > payment.StatusReplaced
 	b.put(nil, p)
 }
 

@@ -26,6 +26,7 @@ type Views struct {
 	resources table
 	payments  book
 	plans     map[string]planRow
+	addresses addresses
 	ledger    Ledger
 	deadlines queue
 	live      bool // deadlines are kept: from CaughtUp on
@@ -74,6 +75,7 @@ func (v *Views) reset(n int) {
 	v.resources = newTable(n)
 	v.payments = newBook()
 	v.plans = map[string]planRow{}
+	v.addresses = newAddresses()
 	v.deadlines = queue{}
 	v.order.sorted = nil
 }

@@ -3,6 +3,7 @@ package projections
 import (
 	"encoding/binary"
 
+	"sandglass/domain/address"
 	"sandglass/domain/codec"
 	"sandglass/domain/money"
 	"sandglass/domain/resource"
@@ -146,6 +147,18 @@ func (w *wire) payment(p *pay) {
 	num(w, &s.Settled)
 	w.string(&s.Reason)
 	num(w, &s.Last)
+	w.string(&s.Address)
+	num(w, &s.Height)
+	w.string(&s.Block)
+	w.bool(&s.Final)
+}
+
+func (w *wire) address(s *address.State) {
+	w.string(&s.Address)
+	w.string(&s.Resource)
+	w.string(&s.Node)
+	num(w, &s.Height)
+	num(w, &s.At)
 }
 
 func (w *wire) row(r *row) {

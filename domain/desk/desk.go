@@ -14,6 +14,7 @@ import (
 	"io"
 	"sync"
 
+	"sandglass/domain/address"
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
 	"sandglass/domain/payment"
@@ -35,11 +36,17 @@ type Wallet interface {
 	Invoice(ctx context.Context, amount money.Msat, memo string, expiry instant.Millis) (payment.Invoice, error)
 }
 
+// Chain makes addresses on the chain.
+type Chain interface {
+	NewAddress(ctx context.Context) (payment.Address, error)
+}
+
 // Views are the read models that the desk looks things up in.
 type Views interface {
 	Plan(name string) (plan.State, bool)
 	Resource(id string) (resource.State, stream.Revision, bool)
 	PaymentsOf(resource string) []payment.State
+	AddressOf(resource string) (string, bool)
 	OpenCount() int
 	Counts() map[resource.Status]int
 	WaitFor(context.Context, stream.Position) error
@@ -47,6 +54,9 @@ type Views interface {
 
 // Plans executes commands on plans.
 type Plans = stream.Handler[plan.State, plan.Command, plan.Event]
+
+// Addresses executes commands on addresses.
+type Addresses = stream.Handler[address.State, address.Issue, address.Event]
 
 // Limits bound what strangers can make grow.
 type Limits struct {
@@ -63,12 +73,16 @@ type Desk struct {
 	Resources *payment.Resources
 	Booker    *payment.Booker
 	Wallet    Wallet
+	Chain     Chain // nil where nothing is paid on the chain
+	Addresses *Addresses
 	Views     Views
 	Now       func() instant.Time
 	Random    io.Reader
 	Gap       resource.When   // the policy for gaps; its At is not used
 	Swept     <-chan struct{} // closed after the first sweep of the wallet
 	Limits    Limits
+	// AddressFailed, if not nil, is told why a resource got no address yet.
+	AddressFailed func(id string, err error)
 
 	locks [256]sync.Mutex // by resource: one invoice is asked for at a time
 	seed  maphash.Seed
@@ -240,7 +254,9 @@ func (d *Desk) invoice(ctx context.Context, meta stream.Meta, id string, q Quote
 	if open >= d.Limits.OpenPerResource || d.Views.OpenCount() >= d.Limits.Open {
 		return payment.State{}, 0, ErrTooManyOpen
 	}
+	issued := d.issue(ctx, meta, id)
 	inv, err := d.Wallet.Invoice(ctx, q.Amount, "sandglass "+id, d.Limits.Expiry)
+	<-issued
 	if err != nil {
 		return payment.State{}, 0, fmt.Errorf("%w: %w", ErrWallet, err)
 	}

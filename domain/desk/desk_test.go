@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 
+	"sandglass/domain/address"
 	"sandglass/domain/desk"
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
@@ -283,5 +284,41 @@ func TestAWalletThatGivesNoInvoice(t *testing.T) {
 	s.wallet.err = nil
 	if o := s.order(r); o.New || o.Payment.Invoice == "" || o.HolderKey == "" {
 		t.Errorf("when it is back: %+v", o)
+	}
+}
+
+// chain makes addresses.
+type chain struct {
+	made int
+	err  error
+}
+
+func (c *chain) NewAddress(context.Context) (payment.Address, error) {
+	c.made++
+	return payment.Address{Address: fmt.Sprintf("bcrt1q%038d", c.made), Node: "02aa", Height: 500}, c.err
+}
+
+func TestAResourceHasOneAddress(t *testing.T) {
+	s := open(t)
+	c := &chain{err: errors.New("the chain's node is away")}
+	failed := 0
+	s.Chain, s.Addresses = c, &desk.Addresses{Aggregate: address.Aggregate(), Store: s.store}
+	s.AddressFailed = func(string, error) { failed++ }
+	s.order(desk.OrderRequest{Plan: "small", Time: hour, ID: "vm"}) // the invoice pays all the same
+	if _, ok := s.views.AddressOf("vm"); ok || failed != 1 {
+		t.Errorf("an address without a chain: %v, %d failures told", ok, failed)
+	}
+	c.err = nil
+	_, _, err := s.Pay(t.Context(), stream.Meta{}, "vm", 2*hour, 0)
+	s.must(err)
+	first, ok := s.views.AddressOf("vm")
+	_, _, err = s.Pay(t.Context(), stream.Meta{}, "vm", 3*hour, 0)
+	s.must(err)
+	second, _ := s.views.AddressOf("vm")
+	if !ok || first != second || c.made != 2 {
+		t.Errorf("addresses %q and %q, %d made", first, second, c.made)
+	}
+	if id, height, ok := s.views.Issued(first); id != "vm" || height != 500 || !ok {
+		t.Errorf("issued for %q at %d, %v", id, height, ok)
 	}
 }

@@ -46,8 +46,13 @@ func (b *Booker) finish(ctx context.Context, meta stream.Meta, before stream.Out
 	return s, max(position, before.Position), err
 }
 
-// Finish carries a settled payment on from where it stands.
+// Finish carries a settled payment on from where it stands, and takes back from its
+// resource what a reorg took from us.
 func (b *Booker) Finish(ctx context.Context, meta stream.Meta, s State) (State, stream.Position, error) {
+	if s.Status == StatusReorged {
+		position, err := b.reverse(ctx, meta, s)
+		return s, position, err
+	}
 	if s.Status != StatusSettled {
 		return s, 0, nil
 	}
@@ -62,6 +67,17 @@ func (b *Booker) Finish(ctx context.Context, meta stream.Meta, s State) (State, 
 	}
 	out, err := b.Payments.Execute(ctx, s.Key, meta, end)
 	return out.State, out.Position, err
+}
+
+// reverse takes the credit of a payment back, if there is one.
+func (b *Booker) reverse(ctx context.Context, meta stream.Meta, s State) (stream.Position, error) {
+	when := b.Gap
+	when.At = b.Now()
+	out, err := b.Resources.Execute(ctx, s.Resource, meta, resource.Reverse{When: when, Payment: s.Key, Reason: s.Reason})
+	if errors.Is(err, resource.ErrNoCredit) || errors.Is(err, resource.ErrNotOpened) {
+		err = nil // it never had it, or gave it back before
+	}
+	return out.Position, err
 }
 
 // credit gives the money to its resource, or says why it can't.

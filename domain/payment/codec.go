@@ -39,6 +39,16 @@ func blank(kind string) Event {
 		return new(Allocated)
 	case "payment.expired.v1":
 		return new(Expired)
+	case "payment.seen.v1":
+		return new(Seen)
+	case "payment.confirmed.v1":
+		return new(Confirmed)
+	case "payment.reorged.v1":
+		return new(Reorged)
+	case "payment.replaced.v1":
+		return new(Replaced)
+	case "payment.finalized.v1":
+		return new(Finalized)
 	}
 	return nil
 }
@@ -76,3 +86,27 @@ func (e *Allocated) Fields(f *codec.Fields) { codec.String(f, "resource", &e.Res
 
 // Fields implements [codec.Fielder].
 func (e *Expired) Fields(f *codec.Fields) { codec.String(f, "reason", &e.Reason) }
+
+// Fields implements [codec.Fielder].
+func (e *Seen) Fields(f *codec.Fields) {
+	codec.String(f, "resource", &e.Resource)
+	codec.String(f, "address", &e.Address)
+	codec.Int(f, "amount_msat", &e.Amount)
+}
+
+// Fields implements [codec.Fielder].
+func (e *Confirmed) Fields(f *codec.Fields) { block(f, &e.Height, &e.Block) }
+
+// Fields implements [codec.Fielder].
+func (e *Reorged) Fields(f *codec.Fields) { block(f, &e.Height, &e.Block) }
+
+func block(f *codec.Fields, height *int64, hash *string) {
+	codec.Int(f, "height", height)
+	codec.String(f, "block_hash", hash)
+}
+
+// Fields implements [codec.Fielder].
+func (e *Replaced) Fields(f *codec.Fields) { codec.String(f, "reason", &e.Reason) }
+
+// Fields implements [codec.Fielder].
+func (e *Finalized) Fields(f *codec.Fields) { codec.Int(f, "height", &e.Height) }

@@ -62,7 +62,7 @@ type (
 	Settled struct {
 		At
 		Amount   money.Msat // what arrived
-		Via      string     // bolt11, keysend or amp
+		Via      string     // bolt11, keysend, amp or onchain
 		Node     string     // identity_pubkey of the node that received it
 		Index    int64      // lnd's settle_index, 0 where it has none
 		Resource string     // named by the payer (keysend), or of the invoice's request (AMP)
@@ -108,9 +108,13 @@ const (
 	StatusCredited                  // a resource has it
 	StatusUnallocated               // no resource has it
 	StatusExpired                   // nobody paid
+	StatusSeen                      // an output on the chain, not in a block
+	StatusConfirmed                 // in a block, not deep enough to count
+	StatusReorged                   // its block left the chain
+	StatusReplaced                  // it will not come
 )
 
-var statusNames = [...]string{"none", "requested", "settled", "credited", "unallocated", "expired"}
+var statusNames = [...]string{"none", "requested", "settled", "credited", "unallocated", "expired", "seen", "confirmed", "reorged", "replaced"}
 
 // String returns the word that the API and the event catalogue use.
 func (s Status) String() string { return statusNames[s] }
@@ -125,12 +129,18 @@ type State struct {
 	Expiry    instant.Time
 	Invoice   string
 	Requested instant.Time
-	Amount    money.Msat // that arrived
+	Amount    money.Msat // that arrived, or is to be seen on the chain
 	Via, Node string
 	Index     int64
 	Settled   instant.Time
-	Reason    string // why it is unallocated or expired
+	Reason    string // why it is unallocated, expired, reorged or replaced
 	Last      instant.Time
+
+	// Of a payment on the chain.
+	Address string
+	Height  int64  // of its block, 0 while it is in none
+	Block   string // hash
+	Final   bool   // deep enough not to be watched any more
 }
 
 // New returns the state of a payment without events.
@@ -158,7 +168,7 @@ func Evolve(s State, e Event) State {
 	case *Expired:
 		s.Status, s.Reason = StatusExpired, e.Reason
 	default:
-		panic(fmt.Sprintf("payment: unknown event %T", e))
+		return evolveChain(s, e)
 	}
 	return s
 }
@@ -213,7 +223,7 @@ func Decide(s State, c Command) ([]Event, error) {
 		}
 		return []Event{&Expired{at, c.Reason}}, nil
 	}
-	panic(fmt.Sprintf("payment: unknown command %T", c))
+	return decideChain(s, c, at)
 }
 
 func when(s State, possible bool, e Event) ([]Event, error) {
@@ -256,9 +266,14 @@ func settle(s State, c Settled, at At) ([]Event, error) {
 		return nil, fmt.Errorf("%w: payment %s settled with %s at settle_index %d", ErrInvalid, s.Key, c.Amount, c.Index)
 	}
 	switch s.Status {
-	case StatusNone, StatusRequested, StatusExpired:
+	case StatusNone, StatusRequested, StatusExpired, StatusConfirmed:
+		if s.OnChain() != (s.Status == StatusConfirmed) {
+			return nil, fmt.Errorf("%w: payment %s is %s", ErrState, s.Key, s.Status)
+		}
 		c.At = at
 		return []Event{&c}, nil
+	case StatusSeen, StatusReorged, StatusReplaced:
+		return nil, fmt.Errorf("%w: payment %s is %s", ErrState, s.Key, s.Status)
 	}
 	switch {
 	case s.Amount != c.Amount:

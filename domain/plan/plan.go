@@ -48,7 +48,17 @@ type Published struct {
 	Min, Max instant.Millis // that one payment may ask for
 	Enforcer string         // what stops and starts the resource; empty is nothing
 	Title    string         // for people
+	Deep     Deep
 }
+
+// Deep asks for more confirmations above an amount. The zero Deep asks for none.
+type Deep struct {
+	Above         money.Msat
+	Confirmations int64
+}
+
+// MaxConfirmations is the most that a plan can ask for: a day.
+const MaxConfirmations = 144
 
 // Withdrawn ends the offer. What was sold runs on.
 type Withdrawn struct{ At }
@@ -68,6 +78,8 @@ func (e *Published) Fields(f *codec.Fields) {
 	codec.Int(f, "grace_ms", &e.Terms.Grace)
 	codec.OptString(f, "enforcer", &e.Enforcer)
 	codec.OptString(f, "title", &e.Title)
+	codec.OptInt(f, "deep_above_msat", &e.Deep.Above)
+	codec.OptInt(f, "deep_confirmations", &e.Deep.Confirmations)
 }
 
 // Fields implements [codec.Fielder].
@@ -164,6 +176,9 @@ func (p *Published) Check() error {
 	}
 	if _, err := p.Terms.Price.CostOf(p.Max); err != nil {
 		return fmt.Errorf("%w: the maximum costs %w", ErrInvalid, err)
+	}
+	if d := p.Deep; d.Above < 0 || d.Above > money.MaxMsat || d.Confirmations < 0 || d.Confirmations > MaxConfirmations || d.Above > 0 && d.Confirmations == 0 {
+		return fmt.Errorf("%w: above an amount a plan may ask for 1 to %d confirmations", ErrInvalid, MaxConfirmations)
 	}
 	if len(p.Title) > 200 || len(p.Enforcer) > 64 || !utf8.ValidString(p.Title+p.Enforcer) {
 		return fmt.Errorf("%w: a title has up to 200 bytes of UTF-8, an enforcer's name 64", ErrInvalid)

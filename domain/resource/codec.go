@@ -49,6 +49,8 @@ func blank(kind string) Event {
 		return new(Paused)
 	case "resource.reversed.v1":
 		return new(Reversed)
+	case "resource.held.v1":
+		return new(Held)
 	case "resource.repriced.v1":
 		return new(Repriced)
 	case "resource.released.v1":
@@ -122,6 +124,12 @@ func (e *Reversed) Fields(f *codec.Fields) {
 	codec.Int(f, "time_ms", &e.Time)
 	codec.Int(f, "debt_msat", &e.Debt)
 	codec.OptString(f, "reason", &e.Reason)
+}
+
+// Fields implements [codec.Fielder].
+func (e *Held) Fields(f *codec.Fields) {
+	codec.OptString(f, "payment", &e.Payment)
+	codec.Time(f, "until", &e.Until)
 }
 
 // Fields implements [codec.Fielder].

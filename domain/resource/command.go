@@ -94,6 +94,14 @@ type (
 		Payment string
 		Reason  string
 	}
+	// Hold keeps a resource without time from being released until then, for a deposit
+	// that was seen on the chain, or, at a time that has passed, no longer. It is bounded
+	// by [MaxHold], and does nothing to a resource that has time.
+	Hold struct {
+		When
+		Payment string
+		Until   instant.Time
+	}
 	// Reprice sets the price of later credits.
 	Reprice struct {
 		When

@@ -33,6 +33,8 @@ func Decide(s State, c Command) ([]Event, error) {
 		err = d.resume()
 	case Reverse:
 		err = d.reverse(c)
+	case Hold:
+		d.hold(c)
 	case Reprice:
 		err = d.reprice(c)
 	case Release:
@@ -243,6 +245,18 @@ func (d *deciding) reverse(c Reverse) error {
 		d.emit(&Exhausted{At: d.now()})
 	}
 	return nil
+}
+
+func (d *deciding) hold(c Hold) {
+	end, ok := d.s.graceEnd()
+	if !ok {
+		return
+	}
+	until := max(min(c.Until, end.Add(MaxHold)), d.t)
+	if held := d.s.HeldUntil(); until == held || until == d.t && held <= d.t {
+		return
+	}
+	d.emit(&Held{At: d.now(), Payment: c.Payment, Until: until})
 }
 
 func (d *deciding) reprice(c Reprice) error {

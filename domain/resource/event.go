@@ -101,6 +101,14 @@ type Reversed struct {
 	Reason  string
 }
 
+// Held says until when a deposit that was seen on the chain keeps a resource without
+// time from being released. An instant that has passed ends it.
+type Held struct {
+	At
+	Payment string
+	Until   instant.Time
+}
+
 // Repriced sets the price of later credits. Time that was bought is kept.
 type Repriced struct {
 	At
@@ -123,5 +131,6 @@ func (*Warned) kind() string    { return "resource.warned.v1" }
 func (*Recovered) kind() string { return "resource.recovered.v1" }
 func (*Exhausted) kind() string { return "resource.exhausted.v1" }
 func (*Reversed) kind() string  { return "resource.reversed.v1" }
+func (*Held) kind() string      { return "resource.held.v1" }
 func (*Repriced) kind() string  { return "resource.repriced.v1" }
 func (*Released) kind() string  { return "resource.released.v1" }

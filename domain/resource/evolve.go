@@ -36,7 +36,7 @@ type State struct {
 	Request  [16]byte
 
 	Last    instant.Time   // the latest event
-	Settled instant.Time   // while running: up to when use was debited
+	Settled instant.Time   // while running: up to when use was debited; without time: see HeldUntil
 	Since   instant.Time   // since when it has its status
 	Full    instant.Millis // what was left after the last credit or grant
 
@@ -91,6 +91,8 @@ func Evolve(s State, e Event) State {
 		s.enter(StatusSuspended, e.At.At)
 	case *Reversed:
 		s.reverse(e)
+	case *Held:
+		s.Settled = e.Until
 	case *Repriced:
 		s.Terms.Price = e.Price
 	case *Released:

@@ -60,8 +60,27 @@ func (s *State) Deadline(every instant.Millis) (instant.Time, bool) {
 	return due, true
 }
 
+// MaxHold is how long after its grace a deposit that was seen on the chain can keep a
+// resource from being released.
+const MaxHold = 3 * instant.Day
+
+// HeldUntil returns until when a deposit that was seen keeps a resource without time
+// from being released, 0 if none does.
+func (s *State) HeldUntil() instant.Time {
+	if (s.Status == StatusAwaiting || s.Status == StatusSuspended) && s.Settled > s.Since {
+		return s.Settled
+	}
+	return 0
+}
+
 // graceOver returns when a resource that has no time is released.
 func (s *State) graceOver() (instant.Time, bool) {
+	end, ok := s.graceEnd()
+	return max(end, s.HeldUntil()), ok
+}
+
+// graceEnd returns when the grace of a resource that has no time ends.
+func (s *State) graceEnd() (instant.Time, bool) {
 	switch s.Status {
 	case StatusAwaiting:
 		return s.Since.Add(max(s.Terms.Grace, MinWait)), true

@@ -128,6 +128,10 @@ func (w *World) Step() []Append {
 		w.pay()
 	case n < 48:
 		w.keysend()
+	case n < 53:
+		w.deposit()
+	case n < 62:
+		w.chain()
 	case n < 85:
 		w.tick()
 	case n < 98:
@@ -229,14 +233,12 @@ func (w *World) command(r *aResource) {
 		c = resource.Grant{When: when, Key: fmt.Sprint("g", w.rng.IntN(5)), Time: instant.Hour, Reason: "sorry"}
 	case n < 14:
 		c = resource.Reprice{When: when, Price: w.price()}
-	case n < 15 || n < 19 && r.state.Debt == 0:
-		key := "ln-00"
-		if lots := r.state.Lots; len(lots) > 0 {
-			key = pick(w, lots).Key
-		}
-		c = resource.Reverse{When: when, Payment: key, Reason: "reorg"}
+	case n < 15:
+		c = resource.Reverse{When: when, Payment: "btc-00-0", Reason: "reorged"}
+	case n < 18:
+		c = resource.Hold{When: when, Payment: "btc-00-0", Until: w.Now.Add(instant.Day)}
 	case n < 19:
-		return
+		c = resource.Hold{When: when, Until: w.Now}
 	default:
 		c = resource.Release{When: when, Reason: "holder"}
 	}

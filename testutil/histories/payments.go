@@ -88,7 +88,13 @@ func (w *World) pay() {
 			return
 		}
 		must(p.do(w, payment.Allocate{Allocated: payment.Allocated{At: payment.At{At: w.Now}, Resource: pick(w, w.resources).id}}))
+	case payment.StatusSeen, payment.StatusConfirmed, payment.StatusReorged, payment.StatusReplaced:
+		w.mine(p)
 	case payment.StatusCredited:
+		if p.state.OnChain() && !p.state.Final {
+			w.deepen(p)
+			return
+		}
 		w.payments[i] = w.payments[len(w.payments)-1]
 		w.payments = w.payments[:len(w.payments)-1]
 	}

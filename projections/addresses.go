@@ -1,0 +1,71 @@
+package projections
+
+import (
+	"slices"
+	"strings"
+
+	"sandglass/domain/address"
+)
+
+// addresses are all that were issued, in the order of the log. They are only added to.
+type addresses struct {
+	all        []address.State
+	byAddress  map[string]int32
+	ofResource map[string]int32 // the first that was issued for it
+	lowest     int64            // height of issue
+}
+
+func newAddresses() addresses {
+	return addresses{byAddress: map[string]int32{}, ofResource: map[string]int32{}}
+}
+
+func (a *addresses) add(s address.State) {
+	i := int32(len(a.all))
+	if i == 0 || s.Height < a.lowest {
+		a.lowest = s.Height
+	}
+	a.all = append(a.all, s)
+	a.byAddress[s.Address] = i
+	if _, ok := a.ofResource[s.Resource]; !ok {
+		a.ofResource[s.Resource] = i
+	}
+}
+
+// Issued returns for which resource an address was issued, and at which height of the
+// chain, or false if it is none of ours.
+func (v *Views) Issued(addr string) (resource string, height int64, ok bool) {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	i, ok := v.addresses.byAddress[addr]
+	if !ok {
+		return "", 0, false
+	}
+	s := &v.addresses.all[i]
+	return s.Resource, s.Height, true
+}
+
+// AddressOf returns the address of a resource, or false if none was issued.
+func (v *Views) AddressOf(resource string) (addr string, ok bool) {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	i, ok := v.addresses.ofResource[resource]
+	if !ok {
+		return "", false
+	}
+	return v.addresses.all[i].Address, true
+}
+
+// LowestIssue returns the lowest height at which an address was issued, or false if none
+// was: no block before it holds a payment.
+func (v *Views) LowestIssue() (height int64, ok bool) {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return v.addresses.lowest, len(v.addresses.all) > 0
+}
+
+// sortedAddresses returns the addresses by their text.
+func sortedAddresses(all []address.State) []address.State {
+	all = slices.Clone(all)
+	slices.SortFunc(all, func(a, b address.State) int { return strings.Compare(a.Address, b.Address) })
+	return all
+}
