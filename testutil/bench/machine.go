@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
+	"time"
 )
 
 // machine is where it was measured.
@@ -50,6 +52,16 @@ func loadAverage() string {
 		}
 	}
 	return "unknown"
+}
+
+// cpuTime returns how long this process has computed, which is less than the time that
+// passed when others compute too.
+func cpuTime() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // filesystem returns the type of the one that is mounted deepest above path.

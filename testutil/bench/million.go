@@ -84,18 +84,19 @@ func remaining(ctx context.Context, b *bench) error {
 	n := len(all)
 	all = nil // a daemon doesn't hold them either
 	at := histories.Start.Add(instant.Hour)
-	var lookup, query []float64
+	var lookup, query, cpu []float64
 	for r := range b.rounds {
 		b.say("round %d of %d", r+1, b.rounds)
 		runtime.GC()
 		var sum int64
 		lookup = append(lookup, perCall(ids, func(id string) { sum += int64(plain[id]) }))
-		missing := 0
+		missing, busy := 0, cpuTime()
 		query = append(query, perCall(ids, func(id string) {
 			if left, ok := v.Remaining(id, at); !ok || left == 0 {
 				missing++
 			}
 		}))
+		cpu = append(cpu, float64(cpuTime()-busy)/queries)
 		if missing > 0 || sum == 0 {
 			return fmt.Errorf("%d of %d resources have no time left", missing, queries)
 		}
@@ -103,6 +104,7 @@ func remaining(ctx context.Context, b *bench) error {
 	b.add("a bare map of ids, asked for one at random", "ns", lookup)
 	b.add("remaining time of one resource at random", "ns", query).target(atMost(1000)).ratio("slower than a bare map", query, lookup, nil).
 		note(fmt.Sprintf("of %d resources, %d calls by one goroutine", n, queries))
+	b.add("the same, processor time", "ns", cpu)
 	return nil
 }
 

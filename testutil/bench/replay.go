@@ -26,7 +26,7 @@ func replay(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	var rates [3][]float64
+	var rates, cpu [3][]float64
 	for r := range b.rounds {
 		b.say("round %d of %d", r+1, b.rounds)
 		for i, read := range []func() error{
@@ -35,10 +35,11 @@ func replay(ctx context.Context, b *bench) error {
 			func() error { _, err := fold(ctx, s); return err },
 		} {
 			runtime.GC()
-			start := time.Now()
+			start, busy := time.Now(), cpuTime()
 			if err := read(); err != nil {
 				return err
 			}
+			cpu[i] = append(cpu[i], float64(cpuTime()-busy)/float64(head))
 			rates[i] = append(rates[i], float64(head)/time.Since(start).Seconds())
 		}
 	}
@@ -47,6 +48,8 @@ func replay(ctx context.Context, b *bench) error {
 	b.add("Subscribe, nothing done with it", "events/s", sub).ratio("slower than a bare scan", bare, sub, nil)
 	b.add("replay into all projections", "events/s", views).target(atLeast(500_000)).ratio("slower than a bare scan", bare, views, atMost(3)).
 		note(fmt.Sprintf("%d events about %d resources, the file in the page cache, up to CaughtUp", head, b.resources))
+	b.add("bare SQLite scan, processor time", "ns/event", cpu[0])
+	b.add("replay, processor time on all cores", "ns/event", cpu[2]).ratio("that of a bare scan", cpu[2], cpu[0], nil)
 	return nil
 }
 
