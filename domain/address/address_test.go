@@ -1,13 +1,11 @@
 package address_test
 
 import (
-	"bytes"
 	"errors"
-	"os"
 	"testing"
 
 	"sandglass/domain/address"
-	"sandglass/domain/stream"
+	"sandglass/testutil/golden"
 )
 
 func TestAnAddressServesOneResource(t *testing.T) {
@@ -31,24 +29,8 @@ func TestAnAddressServesOneResource(t *testing.T) {
 	}
 }
 
-// The file is what was written once, and is never changed: logs hold such events.
 func TestGoldenFile(t *testing.T) {
-	data, err := os.ReadFile("testdata/address.issued.v1.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	data = bytes.TrimSpace(data)
-	e, err := address.Decode(&stream.Record{Event: stream.Event{Type: "address.issued.v1", At: 5, Data: data}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if want := (address.Issued{At: 5, Resource: "vm-1", Node: "02aa", Height: 840_000}); *e.(*address.Issued) != want {
-		t.Errorf("got %+v", e)
-	}
-	if again := address.Encode(e); !bytes.Equal(again.Data, data) || again.Type != "address.issued.v1" {
-		t.Errorf("it would be written as %s %s", again.Type, again.Data)
-	}
-	if _, err := address.Decode(&stream.Record{Event: stream.Event{Type: "address.issued.v2", Data: data}}); err == nil {
-		t.Error("a version that is not known is read")
-	}
+	c := golden.Codec[address.Event]{Encode: address.Encode, Decode: address.Decode}
+	c.Check(t, &address.Issued{At: 5, Resource: "vm-1", Node: "02aa", Height: 840_000})
+	c.Refuses(t, "address.issued.v2", "{}")
 }

@@ -1,15 +1,12 @@
 package wallet_test
 
 import (
-	"bytes"
 	"errors"
-	"os"
-	"path/filepath"
 	"reflect"
 	"testing"
 
-	"sandglass/domain/stream"
 	"sandglass/domain/wallet"
+	"sandglass/testutil/golden"
 )
 
 type (
@@ -73,24 +70,8 @@ func TestAnEpochBeginsAnew(t *testing.T) {
 	}
 }
 
-// The files are what was written once, and are never changed: logs hold such events.
 func TestGoldenFiles(t *testing.T) {
-	for _, e := range []wallet.Event{adopted, swept} {
-		want := wallet.Encode(e)
-		data, err := os.ReadFile(filepath.Join("testdata", want.Type+".json"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		data = bytes.TrimSpace(data)
-		got, err := wallet.Decode(&stream.Record{Event: stream.Event{Type: want.Type, At: want.At, Data: data}})
-		if err != nil || !reflect.DeepEqual(got, e) {
-			t.Errorf("%s is read as %+v, %v", data, got, err)
-		}
-		if !bytes.Equal(want.Data, data) {
-			t.Errorf("%s would be written as %s", data, want.Data)
-		}
-	}
-	if _, err := wallet.Decode(&stream.Record{Event: stream.Event{Type: "wallet.swept.v2", Data: []byte("{}")}}); err == nil {
-		t.Error("a version that is not known is read")
-	}
+	c := golden.Codec[wallet.Event]{Encode: wallet.Encode, Decode: wallet.Decode}
+	c.Check(t, adopted, swept)
+	c.Refuses(t, "wallet.swept.v2", "{}")
 }
