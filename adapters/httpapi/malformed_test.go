@@ -217,13 +217,13 @@ func FuzzPaths(f *testing.F) {
 	f.Fuzz(func(t *testing.T, method, target string) {
 		req, err := http.NewRequest(method, s.url, nil)
 		if err != nil {
-			t.Skip()
+			return // no request
 		}
 		req.Body = http.NoBody // as a server has it
 		path, query, _ := strings.Cut(target, "?")
 		req.URL.Path, req.URL.RawQuery, req.RemoteAddr = "/"+strings.TrimPrefix(path, "/"), query, "192.0.2.1:1"
 		if strings.HasSuffix(path, "/live") {
-			t.Skip() // does not end
+			return // does not end
 		}
 		w := newRecorder()
 		s.server.Handler().ServeHTTP(w, req)

@@ -146,6 +146,12 @@ func lockFile(path string) (*os.File, error) {
 	return f, nil
 }
 
+// unlockFile gives the lock back at once: merely closed, it would last as long as a
+// child that was being started at that moment holds the file too.
+func unlockFile(f *os.File) error {
+	return errors.Join(syscall.Flock(int(f.Fd()), syscall.LOCK_UN), f.Close())
+}
+
 // identify checks that the file is a whole log of this schema and returns its id.
 func identify(conn *sqlite.Conn, path string) (string, error) {
 	app, err := queryInt(conn, `PRAGMA application_id`)

@@ -82,8 +82,7 @@ func Open(path string, opts Options) (*Store, error) {
 	}
 	s, err := openLocked(path, opts, lock)
 	if err != nil {
-		lock.Close()
-		return nil, err
+		return nil, errors.Join(err, unlockFile(lock))
 	}
 	return s, nil
 }

@@ -189,7 +189,7 @@ func (w *writer) writable() error {
 // close leaves the file complete: nothing in the tail, nothing in the WAL.
 func (w *writer) close() error {
 	err := w.store.tail.flush(w.conn)
-	err = errors.Join(err, w.wal.truncate(w.conn), w.conn.Close(), w.lock.Close())
+	err = errors.Join(err, w.wal.truncate(w.conn), w.conn.Close(), unlockFile(w.lock))
 	if err != nil {
 		return fmt.Errorf("sqlite: closing %s: %w", w.store.path, err)
 	}
