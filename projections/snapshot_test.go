@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -118,4 +119,24 @@ func TestSnapshotOfAnother(t *testing.T) {
 	if err := replayed(t, m, m.head()).Save(filepath.Join(path, "no", "folder"), "log"); err == nil {
 		t.Error("saved to nowhere")
 	}
+}
+
+// TestSaveOnlyReads saves while the same payments are asked for: the race detector sees
+// whether a snapshot that is written changes what it is written from.
+func TestSaveOnlyReads(t *testing.T) {
+	m := random(t, 1, 30, 600)
+	v := replayed(t, m, m.records[len(m.records)-1].Position)
+	path := filepath.Join(t.TempDir(), "snapshot")
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for range 20 {
+			v.OpenPayments()
+		}
+	})
+	for range 5 {
+		if err := v.Save(path, "log"); err != nil {
+			t.Error(err)
+		}
+	}
+	wg.Wait()
 }

@@ -71,8 +71,9 @@ func (w *wire) bool(v *bool) {
 	if *v {
 		x = 1
 	}
-	num(w, &x)
-	*v = x == 1
+	if num(w, &x); w.reading { // what is written is shared with readers
+		*v = x == 1
+	}
 }
 
 func (w *wire) price(p *money.Price) {
