@@ -88,6 +88,9 @@ func keysends(inv *lnrpc.Invoice, hash string) ([]payment.Arrival, error) {
 			return nil, err
 		}
 		a.Settled.Resource = resourceOf(h)
+		if slices.ContainsFunc(all, func(b payment.Arrival) bool { return b.Key == a.Key }) {
+			return nil, fmt.Errorf("HTLC %d of channel %d twice", h.HtlcIndex, h.ChanId)
+		}
 		all = append(all, a)
 	}
 	return all, nil

@@ -165,4 +165,9 @@ func (l *link) await(ctx context.Context) {
 func (l *link) right() grpc.CallOption { return grpc.PerRPCCredentials(l.macaroon) }
 
 // index puts one of lnd's indices into ours.
-func index(i uint64) (int64, bool) { return int64(i), i <= math.MaxInt64 }
+func index(i uint64) (int64, bool) {
+	if i > math.MaxInt64 {
+		return 0, false
+	}
+	return int64(i), true
+}
