@@ -26,7 +26,9 @@ func (s *Store) LimitPages(n int64) error {
 	return sqlitex.ExecuteTransient(s.writer.conn, fmt.Sprintf(`PRAGMA max_page_count = %d`, limit), nil)
 }
 
-// WriterSQL runs a statement on the writer's connection. No append may be under way.
+// WriterSQL runs a statement on the writer's connection.
 func (s *Store) WriterSQL(query string) error {
+	s.writer.using.Lock()
+	defer s.writer.using.Unlock()
 	return sqlitex.ExecuteTransient(s.writer.conn, query, nil)
 }

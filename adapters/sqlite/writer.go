@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"sync"
 	"sync/atomic"
 
 	"sandglass/domain/instant"
@@ -27,6 +28,7 @@ const (
 // writer is the goroutine that writes, and what only it touches.
 type writer struct {
 	store   *Store
+	using   sync.Mutex // guards conn, for tests that reach for it
 	conn    *sqlite.Conn
 	lock    *os.File
 	now     func() instant.Time
@@ -119,6 +121,8 @@ func (w *writer) commit(requests []*request) {
 	if len(requests) == 0 {
 		return
 	}
+	w.using.Lock()
+	defer w.using.Unlock()
 	g := group{writer: w, next: w.next, recorded: max(w.recorded, min(w.now(), instant.Max))}
 	err := w.space.check()
 	if err == nil {
