@@ -31,8 +31,7 @@ var (
 		"/lnrpc.Lightning/GetTransactions",
 		"/lnrpc.Lightning/CheckMacaroonPermissions",
 		"/chainrpc.ChainNotifier/RegisterBlockEpochNtfn",
-		"/chainrpc.ChainNotifier/RegisterConfirmationsNtfn",
-		"/chainrpc.ChainNotifier/RegisterSpendNtfn",
+		"/chainrpc.ChainKit/GetBlock",
 		"/chainrpc.ChainKit/GetBlockHash",
 		"/chainrpc.ChainKit/GetBestBlock",
 	}

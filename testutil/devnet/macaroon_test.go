@@ -44,6 +44,14 @@ var calls = []struct {
 		_, err := chainrpc.NewChainKitClient(c).GetBestBlock(t.Context(), &chainrpc.GetBestBlockRequest{})
 		return err
 	}},
+	{true, false, "GetBlock", func(t *testing.T, c grpc.ClientConnInterface) error {
+		kit := chainrpc.NewChainKitClient(c)
+		best, err := kit.GetBestBlock(t.Context(), &chainrpc.GetBestBlockRequest{})
+		if err == nil {
+			_, err = kit.GetBlock(t.Context(), &chainrpc.GetBlockRequest{BlockHash: best.BlockHash})
+		}
+		return err
+	}},
 	{true, false, "RegisterBlockEpochNtfn", func(t *testing.T, c grpc.ClientConnInterface) error {
 		s, err := chainrpc.NewChainNotifierClient(c).RegisterBlockEpochNtfn(t.Context(), &chainrpc.BlockEpoch{})
 		if err == nil {
