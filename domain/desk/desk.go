@@ -247,6 +247,7 @@ func (d *Desk) invoice(ctx context.Context, meta stream.Meta, id string, q Quote
 			continue
 		}
 		if p.Asked == q.Amount && p.Price == q.Price && p.Expiry.Sub(now) > d.Limits.Expiry/2 {
+			<-d.issue(ctx, meta, id) // which may have failed when the invoice was made
 			return p, 0, nil
 		}
 		open++

@@ -304,18 +304,19 @@ func TestAResourceHasOneAddress(t *testing.T) {
 	failed := 0
 	s.Chain, s.Addresses = c, &desk.Addresses{Aggregate: address.Aggregate(), Store: s.store}
 	s.AddressFailed = func(string, error) { failed++ }
-	s.order(desk.OrderRequest{Plan: "small", Time: hour, ID: "vm"}) // the invoice pays all the same
+	r := desk.OrderRequest{Plan: "small", Time: hour, ID: "vm", IdempotencyKey: key}
+	s.order(r) // the invoice pays all the same
 	if _, ok := s.views.AddressOf("vm"); ok || failed != 1 {
 		t.Errorf("an address without a chain: %v, %d failures told", ok, failed)
 	}
 	c.err = nil
-	_, _, err := s.Pay(t.Context(), stream.Meta{}, "vm", 2*hour, 0)
-	s.must(err)
+	s.order(r) // the same order, with its invoice, asks again
 	first, ok := s.views.AddressOf("vm")
-	_, _, err = s.Pay(t.Context(), stream.Meta{}, "vm", 3*hour, 0)
+	s.order(r)
+	_, _, err := s.Pay(t.Context(), stream.Meta{}, "vm", 3*hour, 0)
 	s.must(err)
 	second, _ := s.views.AddressOf("vm")
-	if !ok || first != second || c.made != 2 {
+	if !ok || first != second || c.made != 2 || s.wallet.made != 2 {
 		t.Errorf("addresses %q and %q, %d made", first, second, c.made)
 	}
 	if id, height, ok := s.views.Issued(first); id != "vm" || height != 500 || !ok {
