@@ -150,7 +150,7 @@ const maxMemo = 200
 // was shown is never paid.
 func (c *Client) Invoice(ctx context.Context, amount money.Msat, memo string, expiry instant.Millis) (payment.Invoice, error) {
 	if c.issue == nil {
-		return payment.Invoice{}, errors.New("lnd: no macaroon that issues: set SANDGLASS_LND_ISSUE_MACAROON")
+		return payment.Invoice{}, errNoIssuer
 	}
 	if err := amount.Check(); err != nil || expiry < instant.Second {
 		return payment.Invoice{}, errors.Join(err, fmt.Errorf("lnd: an invoice of %s for %d ms: want 0 msat to 21 million bitcoin, and 1 s or more", amount, expiry))

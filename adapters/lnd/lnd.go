@@ -3,8 +3,9 @@
 // It puts lnd's words into ours: nothing of lnrpc leaves it. Where lnd surprises: to
 // SubscribeInvoices a settle_index of 0 means "only what is new"; nearly all of its
 // errors have the code Unknown, so that their text is what tells them apart; a stream
-// that ends cleanly is a lost connection; GetInfo hangs while the chain's node is down.
-// Preimages are neither kept nor logged.
+// that ends cleanly is a lost connection; what needs the chain's node hangs while that is
+// down; SubscribeTransactions tells nothing of what was, nor of what a reorg undoes, so
+// that it is only a wake-up. Preimages are neither kept nor logged.
 package lnd
 
 import (
@@ -19,6 +20,7 @@ import (
 	"sandglass/domain/payment"
 
 	"github.com/lightningnetwork/lnd/lnrpc"
+	"github.com/lightningnetwork/lnd/lnrpc/chainrpc"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/connectivity"
@@ -66,7 +68,7 @@ func (c *Config) check() error {
 	return nil
 }
 
-// Client is one lnd. It implements [payment.Wallet]. Watching and issuing have a
+// Client is one lnd. It implements [payment.Wallet] and [payment.Chain]. Watching and issuing have a
 // connection and a macaroon each.
 type Client struct {
 	config       Config
@@ -113,6 +115,8 @@ type link struct {
 	conn      *grpc.ClientConn
 	lightning lnrpc.LightningClient
 	state     lnrpc.StateClient
+	kit       chainrpc.ChainKitClient
+	notifier  chainrpc.ChainNotifierClient
 	macaroon  *macaroonFile
 }
 
@@ -138,7 +142,10 @@ func dial(c *Config, path string, role role) (*link, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lnd: address %q: %w", c.Addr, err)
 	}
-	return &link{conn: conn, lightning: lnrpc.NewLightningClient(conn), state: lnrpc.NewStateClient(conn), macaroon: mac}, nil
+	return &link{
+		conn: conn, lightning: lnrpc.NewLightningClient(conn), state: lnrpc.NewStateClient(conn),
+		kit: chainrpc.NewChainKitClient(conn), notifier: chainrpc.NewChainNotifierClient(conn), macaroon: mac,
+	}, nil
 }
 
 // retry connects now, whenever gRPC would have tried again.

@@ -21,6 +21,8 @@ const (
 	adviceRevoke = "the macaroon was revoked, or is of another node: bake a new one"
 	adviceSilent = "lnd does not answer: is it running, and is the address right?"
 	adviceChain  = "lnd answers, but not about the chain: is its bitcoind or btcd running?"
+	adviceEither = "no answer in time: are lnd, and its bitcoind or btcd, running?"
+	adviceNoKit  = "this lnd was built without chainrpc: use a released one, or set SANDGLASS_ON_CHAIN=false"
 	adviceCert   = "the TLS certificate is not lnd's: is the path that of its tls.cert, and is the address in it?"
 	adviceFile   = "a file can't be read: is the path right, and may this user read it?"
 )
@@ -33,9 +35,10 @@ var texts = []struct {
 }{
 	{"wallet locked", payment.Locked, adviceLocked},
 	{"wallet not created", payment.Locked, adviceAbsent},
-	{"in the process of starting up", payment.Starting, adviceStarts},
+	{"in the process of starting", payment.Starting, adviceStarts},
 	{"waiting to start", payment.Starting, adviceStarts},
 	{"unknown service lnrpc", payment.Starting, adviceStarts}, // not registered yet
+	{"unknown service chainrpc", payment.Denied, adviceNoKit},
 	{"permission denied", payment.Denied, adviceDenied},
 	{"root key with id", payment.Denied, adviceRevoke},
 	{"cannot retrieve macaroon", payment.Denied, adviceRevoke},
@@ -61,13 +64,21 @@ func trouble(err error) error {
 	case errors.Is(err, context.DeadlineExceeded), status.Code(err) == codes.DeadlineExceeded:
 		return &payment.Trouble{Condition: payment.Connecting, Advice: adviceSilent, Err: err}
 	}
+	if t := told(err); t != nil {
+		return t
+	}
+	return &payment.Trouble{Condition: payment.Connecting, Advice: adviceSilent, Err: err}
+}
+
+// told returns what an error's text means, or nil.
+func told(err error) *payment.Trouble {
 	said := status.Convert(err).Message()
 	for _, t := range texts {
 		if strings.Contains(said, t.part) {
 			return &payment.Trouble{Condition: t.condition, Advice: t.advice, Err: err}
 		}
 	}
-	return &payment.Trouble{Condition: payment.Connecting, Advice: adviceSilent, Err: err}
+	return nil
 }
 
 // active returns nil if lnd takes every call.

@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"github.com/lightningnetwork/lnd/lnrpc"
+	"github.com/lightningnetwork/lnd/lnrpc/chainrpc"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/keepalive"
@@ -105,6 +106,7 @@ func (l *Lnd) Start() error {
 	)
 	lnrpc.RegisterLightningServer(server, &lightning{Lnd: l})
 	lnrpc.RegisterStateServer(server, &stateService{Lnd: l})
+	chainrpc.RegisterChainKitServer(server, &kit{})
 	l.server = server
 	listener := l.listener
 	l.served.Go(func() { _ = server.Serve(listener) }) // it ends with Kill or Stop
