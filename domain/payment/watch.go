@@ -76,18 +76,11 @@ func NewWatcher(c WatcherConfig) (*Watcher, error) {
 }
 
 func (c *WatcherConfig) defaults() {
-	for _, d := range []struct {
-		field *time.Duration
-		value time.Duration
-	}{
+	setDefaults([]setting{
 		{&c.SweepEvery, 2 * time.Minute}, {&c.FullEvery, 24 * time.Hour}, {&c.CheckEvery, 20 * time.Second},
 		{&c.GapDelay, time.Second}, {&c.RetryMin, 100 * time.Millisecond}, {&c.RetryMax, 30 * time.Second},
 		{&c.DenyEvery, time.Minute},
-	} {
-		if *d.field <= 0 {
-			*d.field = d.value
-		}
-	}
+	})
 	if c.LostAfter <= 0 {
 		c.LostAfter = instant.Hour
 	}
@@ -96,6 +89,20 @@ func (c *WatcherConfig) defaults() {
 	}
 	if c.Observer == nil {
 		c.Observer = silent{}
+	}
+}
+
+// setting is a time that has a default.
+type setting struct {
+	field *time.Duration
+	value time.Duration
+}
+
+func setDefaults(settings []setting) {
+	for _, s := range settings {
+		if *s.field <= 0 {
+			*s.field = s.value
+		}
 	}
 }
 

@@ -15,6 +15,7 @@ type Health struct {
 	Network   string
 	Epoch     int64
 	Cursor    int64        // settle_index up to which everything is durably handled
+	Height    int64        // of the chain, where it is watched
 	LastEvent instant.Time // when the wallet's stream told something, 0 if never
 	LastSweep instant.Time // when a sweep finished, 0 if never
 }
@@ -52,11 +53,14 @@ const (
 	SignAdopted   Sign = "adopted"      // a node is watched for the first time
 	SignEpoch     Sign = "epoch"        // ! the indices of a node began again
 	SignWallet    Sign = "other_wallet" // ! the wallet is not the one from before
+	SignReorg     Sign = "reorg"        // ! the block of a payment left the chain
+	SignReplaced  Sign = "replaced"     // a payment that was seen will not come
+	SignHeight    Sign = "height"       // the wallet can't list the transactions of a height
 )
 
 // Alarm says whether an operator should look at it.
 func (s Sign) Alarm() bool {
-	return s == SignConflict || s == SignEpoch || s == SignWallet
+	return s == SignConflict || s == SignEpoch || s == SignWallet || s == SignReorg
 }
 
 // Notice is a sign with its particulars.

@@ -37,7 +37,7 @@ func (w *Watcher) Run(ctx context.Context) error {
 		}
 		w.Observer.Notice(Notice{Sign: SignReconnect, Err: err})
 		w.tell(func(h *Health) { h.Condition, h.Advice = condition(err) })
-		pause(ctx, w.pauseAfter(err, failures))
+		pause(ctx, pauseAfter(err, failures, w.RetryMin, w.RetryMax, w.DenyEvery))
 	}
 	return nil
 }
@@ -63,14 +63,14 @@ func condition(err error) (Condition, string) {
 
 // pauseAfter is long where a person has to do something first, and short where lnd is
 // about to be ready.
-func (w *Watcher) pauseAfter(err error, failures int) time.Duration {
+func pauseAfter(err error, failures int, shortest, longest, denied time.Duration) time.Duration {
 	switch c, _ := condition(err); c {
 	case Denied:
-		return backoff(0, w.DenyEvery, w.DenyEvery)
+		return backoff(0, denied, denied)
 	case Locked, Starting:
-		return backoff(failures, w.RetryMin, min(w.RetryMax, 5*time.Second))
+		return backoff(failures, shortest, min(longest, 5*time.Second))
 	}
-	return backoff(failures, w.RetryMin, w.RetryMax)
+	return backoff(failures, shortest, longest)
 }
 
 // session is one connection to the wallet, within one epoch.
