@@ -20,6 +20,7 @@ const (
 	batch    = 1024             // resources settled before the deadlines are asked again
 	parallel = 128              // appends under way at once, which the store commits in groups
 	look     = 30 * time.Second // the longest sleep: the wall clock may jump under a timer
+	hold     = instant.Day      // that a deposit on its way keeps a resource at a time
 	retry    = time.Second      // the pause after an error, such as a full disk
 )
 
@@ -40,6 +41,9 @@ type Meter struct {
 	// Ready is closed when the log is folded and the first sweep of the wallet is done:
 	// until then nothing is exhausted, suspended or released.
 	Ready []<-chan struct{}
+	// Pending returns a deposit that was seen on the chain and is on its way to a resource:
+	// for a bounded time it holds off the release. It may be nil.
+	Pending func(id string) (payment string, ok bool)
 	// Failed is told of each error; the meter then tries again.
 	Failed func(id string, err error)
 	// Settled is told after each round how many resources were settled, and how late the
@@ -135,6 +139,18 @@ func (m *Meter) settle(ctx context.Context, now instant.Time, ids []string) bool
 func (m *Meter) one(ctx context.Context, now instant.Time, id string) (stream.Position, error) {
 	when := m.Gap
 	when.At = now
-	out, err := m.Resources.Execute(ctx, id, stream.Meta{Actor: "meter"}, resource.Settle{When: when})
-	return out.Position, err
+	var held stream.Position
+	if m.Pending != nil {
+		if key, ok := m.Pending(id); ok {
+			out, err := m.Resources.Execute(ctx, id, meta, resource.Hold{When: when, Payment: key, Until: now.Add(hold)})
+			if err != nil || out.State.HeldUntil() > now {
+				return out.Position, err
+			}
+			held = out.Position // it has time, or was held for long enough
+		}
+	}
+	out, err := m.Resources.Execute(ctx, id, meta, resource.Settle{When: when})
+	return max(held, out.Position), err
 }
+
+var meta = stream.Meta{Actor: "meter"}

@@ -187,3 +187,34 @@ func TestAStoreThatFailsIsTriedAgain(t *testing.T) {
 		})
 	}
 }
+
+// A deposit on its way holds off the release, however short the grace, but not for ever.
+func TestADepositOnItsWayHoldsOffRelease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, _ := storetest.SQLite(t)
+		h := newHost(t, store)
+		var coming atomic.Bool
+		coming.Store(true)
+		h.meter.Pending = func(id string) (string, bool) { return "btc-00-0", id != "other" && coming.Load() }
+		terms := resource.Terms{Price: money.Price{Msat: 1, Per: 1}}
+		for _, id := range []string{"vm", "other", "lost"} {
+			when := resource.When{At: h.now()}
+			h.do(id, resource.Open{When: when, Plan: "p", Terms: terms})
+			h.do(id, resource.Credit{When: when, Payment: "pay-" + id, Amount: 1_200_000, Paid: h.now()})
+		}
+		close(h.ready)
+		paid := []string{"opened 0s", "credited 0s", "started 0s"}
+		out := append(slices.Clone(paid), "debited 20m0s", "exhausted 20m0s")
+		h.pass(30 * instant.Hour)
+		h.want("other", append(slices.Clone(out), "released 20m0s")...)
+		h.want("vm", append(slices.Clone(out), "held 20m0s", "held 24h20m0s")...)
+		h.do("vm", resource.Credit{When: resource.When{At: h.now()}, Payment: "btc-00-0", Amount: 1_200_000, Paid: h.now()})
+		h.pass(70 * instant.Hour)
+		h.want("lost", append(slices.Clone(out), "held 20m0s", "held 24h20m0s", "held 48h20m0s", "released 72h20m0s")...)
+		want := append(slices.Clone(out), "held 20m0s", "held 24h20m0s", "credited 30h0m0s", "started 30h0m0s", "debited 30h20m0s", "exhausted 30h20m0s")
+		h.want("vm", append(want, "held 30h20m0s", "held 54h20m0s", "held 78h20m0s")...)
+		coming.Store(false)
+		h.pass(5 * instant.Hour)
+		h.want("vm", append(want, "held 30h20m0s", "held 54h20m0s", "held 78h20m0s", "released 102h20m0s")...)
+	})
+}

@@ -34,6 +34,7 @@ func Decide(s State, c Command) ([]Event, error) {
 	case Reverse:
 		err = d.reverse(c)
 	case Hold:
+		d.settle()
 		d.hold(c)
 	case Reprice:
 		err = d.reprice(c)
