@@ -92,7 +92,7 @@ func (s *Server) define() ([]byte, error) {
 // a field that is misspelt is not passed over.
 func open(registry huma.Registry) {
 	for name, schema := range registry.Map() {
-		if !strings.HasSuffix(name, "Request") && name != "Price" && name != "Warn" {
+		if !strings.HasSuffix(name, "Request") && name != "Price" && name != "Warn" && name != "Deep" {
 			schema.AdditionalProperties = nil
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -16,7 +17,7 @@ import (
 func (d *definition) live() {
 	register(d, call{
 		name: "live", method: "GET", path: "/v1/resources/{id}/live", tag: "buy", summary: "A resource's life, as server-sent events",
-		doc: "An event `resource` at once and then whenever the resource or a payment for it changes; its data is the resource as GET /v1/resources/{id} shows it. " +
+		doc: "An event `resource` at once and then whenever the resource or a payment for it changes, or soon after a pending payment has another confirmation; its data is the resource as GET /v1/resources/{id} shows it. " +
 			"Changes that come fast may be shown as one. A comment comes every 15 s as a sign of life. The stream ends once the resource is released; " +
 			"who then comes back with `Last-Event-ID` is answered 204, upon which a browser's EventSource stops.",
 		refused: []int{404}, content: "text/event-stream", also: map[int]string{204: "The resource is released, which the client has seen."},
@@ -62,19 +63,22 @@ func (s *Server) show(ctx context.Context, id string, w *sender) {
 	defer alive.Stop()
 	text := []byte("retry: 3000\n")
 	for {
+		tip := s.tip() // before the look, which then is as new
 		v, ok := s.present(id)
 		if !ok || w.send(event(text, v)) != nil || v.Status == released {
 			return
 		}
-		if !s.idle(ctx, changed, alive.C, w) {
+		grown := func() bool { return buried(&v) && s.tip() != tip }
+		if !idle(ctx, changed, alive.C, grown, w) {
 			return
 		}
 		text = text[:0]
 	}
 }
 
-// idle waits for a change, with signs of life, and says whether there was one.
-func (s *Server) idle(ctx context.Context, changed <-chan struct{}, alive <-chan time.Time, w *sender) bool {
+// idle waits for a change, with signs of life, and says whether there was one. What grown
+// tells of, which nobody announces, is a change that is looked for at each sign of life.
+func idle(ctx context.Context, changed <-chan struct{}, alive <-chan time.Time, grown func() bool, w *sender) bool {
 	for {
 		select {
 		case <-ctx.Done():
@@ -82,11 +86,20 @@ func (s *Server) idle(ctx context.Context, changed <-chan struct{}, alive <-chan
 		case <-changed:
 			return true
 		case <-alive:
+			if grown() {
+				return true
+			}
 			if w.send([]byte(": alive\n\n")) != nil {
 				return false
 			}
 		}
 	}
+}
+
+// buried says whether a block of the chain changes what v shows: a pending payment lies
+// in one.
+func buried(v *wire.Resource) bool {
+	return slices.ContainsFunc(v.Pending, func(p wire.Payment) bool { return p.Height > 0 })
 }
 
 // event appends an event that shows v.

@@ -22,7 +22,7 @@ func (d *definition) operations() {
 	}, d.s.withdraw)
 	register(d, call{
 		name: "list-resources", method: "GET", path: "/v1/resources", tag: "operate", who: operator, summary: "All resources, by id, page by page",
-		doc: "Pending payments are not shown in a list.",
+		doc: "Pending payments, addresses and links are not shown in a list.",
 	}, d.s.listResources)
 	register(d, call{
 		name: "grant", method: "POST", path: "/v1/resources/{id}/grants", tag: "operate", who: operator, summary: "Give time for nothing",
@@ -50,6 +50,9 @@ func (s *Server) publish(ctx context.Context, in *answer[wire.PublishRequest]) (
 	}
 	if w := b.Warn; w != nil {
 		p.Terms.Warn = resource.Warn{Time: w.Time, Amount: w.Amount, Share: w.Share}
+	}
+	if d := b.Deep; d != nil {
+		p.Deep = plan.Deep{Above: d.Above, Confirmations: d.Confirmations}
 	}
 	state, pos, err := s.Desk.Publish(ctx, requestOf(ctx).meta("operator"), b.Name, p)
 	if err != nil {
@@ -130,7 +133,10 @@ func (s *Server) unallocated(_ context.Context, in *Page) (*answer[wire.Payments
 		return nil, err
 	}
 	list := s.Views.Unallocated(in.After, in.Limit)
-	out := wire.Payments{Payments: paymentViews(list)}
+	out := wire.Payments{Payments: make([]wire.Payment, len(list))}
+	for i, p := range list {
+		out.Payments[i] = s.paymentView(p)
+	}
 	if len(list) == in.Limit {
 		out.Next = list[len(list)-1].Key
 	}
@@ -154,5 +160,5 @@ func (s *Server) allocate(ctx context.Context, in *allocateInput) (*answer[wire.
 		return nil, err
 	}
 	s.wait(ctx, pos)
-	return &answer[wire.Payment]{paymentView(state)}, nil
+	return &answer[wire.Payment]{s.paymentView(state)}, nil
 }

@@ -76,13 +76,13 @@ func (d *definition) orders() {
 	register(d, call{
 		name: "order", method: "POST", path: "/v1/orders", tag: "buy", summary: "Order a resource", status: http.StatusCreated,
 		also: map[int]string{200: "The same order as before."},
-		doc: "Makes a resource that waits for its payment, and an invoice. Give `time_ms` or `amount_msat`, one of them.\n\n" +
+		doc: "Makes a resource that waits for its payment, an invoice and, where the daemon takes payments on the chain, an address; `uri` has both. Give `time_ms` or `amount_msat`, one of them.\n\n" +
 			"The same `Idempotency-Key` with the same content gives the same order again, with status 200. The same key or `id` with other content is refused with 409.",
 		refused: []int{404, 409},
 	}, d.s.order)
 	register(d, call{
 		name: "fund", method: "POST", path: "/v1/resources/{id}/payments", tag: "buy", summary: "An invoice that funds a resource", status: http.StatusCreated,
-		doc:     "Anyone can fund any resource. An open invoice of the same amount, if it can be paid for long enough, is given again.",
+		doc:     "Anyone can fund any resource, by the invoice or, if it has one, its address. An open invoice of the same amount, if it can be paid for long enough, is given again.",
 		refused: []int{404, 409},
 	}, d.s.fund)
 	register(d, call{
@@ -118,7 +118,7 @@ func (s *Server) order(ctx context.Context, in *orderInput) (*orderOutput, error
 	}
 	out.Body = wire.Order{Resource: s.shown(ctx, o.Position, o.Resource), HolderKey: o.HolderKey}
 	if o.Payment.Status != payment.StatusNone {
-		p := paymentView(o.Payment)
+		p := s.paymentView(o.Payment)
 		out.Body.Payment = &p
 	}
 	return &out, nil
@@ -144,7 +144,7 @@ func (s *Server) fund(ctx context.Context, in *fundInput) (*paymentOutput, error
 		return nil, err
 	}
 	s.wait(ctx, pos)
-	return &paymentOutput{Location: "/v1/payments/" + url.PathEscape(p.Key), Body: paymentView(p)}, nil
+	return &paymentOutput{Location: "/v1/payments/" + url.PathEscape(p.Key), Body: s.paymentView(p)}, nil
 }
 
 // PaymentPath names a payment. It is exported for huma, as [ResourcePath] is.
@@ -163,9 +163,9 @@ func (s *Server) payment(ctx context.Context, in *PaymentPath) (*answer[wire.Pay
 		state = out.State
 	}
 	if state.Status == payment.StatusNone {
-		return nil, newProblem(http.StatusNotFound, "unknown_payment", "no payment %.80q: a key is in the answer to an order, and is ln- and the payment_hash", in.Key)
+		return nil, newProblem(http.StatusNotFound, "unknown_payment", "no payment %.80q: a key is in the answer to an order, and is ln- and the payment_hash, or btc-, the txid, - and the vout", in.Key)
 	}
-	return &answer[wire.Payment]{paymentView(state)}, nil
+	return &answer[wire.Payment]{s.paymentView(state)}, nil
 }
 
 // paymentKey says whether key can be one: a stream's name is made of it.

@@ -42,7 +42,7 @@ func (d *definition) resources() {
 
 type resourceInput struct {
 	ResourcePath
-	AsOf string `query:"as_of" maxLength:"40" doc:"An instant that has passed, as RFC 3339: the resource as it stood then, by the events that took effect until then. Pending payments are not shown." example:"2026-01-02T03:04:05.678Z"`
+	AsOf string `query:"as_of" maxLength:"40" doc:"An instant that has passed, as RFC 3339: the resource as it stood then, by the events that took effect until then. Pending payments, the address and the link are not shown." example:"2026-01-02T03:04:05.678Z"`
 }
 
 func (s *Server) resource(ctx context.Context, in *resourceInput) (*answer[wire.Resource], error) {

@@ -40,6 +40,14 @@ type Options struct {
 	// It is asked for each request, and must not block.
 	Components func() []wire.Component
 
+	// Tip returns the height of the chain, 0 if it is not known. It may be nil where
+	// nothing is paid on the chain. It is asked often, and must not block.
+	Tip func() int64
+
+	// Required returns how many confirmations a payment on the chain needs to be
+	// credited. It may be nil: then nothing is said of them.
+	Required func(resource string, amount money.Msat) int
+
 	// Operator and Auditor are the hashes of the tokens. A zero hash is of no token: the
 	// calls that need one are then refused to all.
 	Operator, Auditor TokenHash

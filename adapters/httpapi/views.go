@@ -4,7 +4,6 @@ import (
 	"sandglass/adapters/httpapi/wire"
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
-	"sandglass/domain/payment"
 	"sandglass/domain/plan"
 	"sandglass/domain/resource"
 	"sandglass/projections"
@@ -20,30 +19,10 @@ func planView(s plan.State) wire.Plan {
 	if w := s.Terms.Warn; w != (resource.Warn{}) {
 		v.Warn = &wire.Warn{Time: w.Time, Amount: w.Amount, Share: w.Share}
 	}
-	return v
-}
-
-func paymentView(s payment.State) wire.Payment {
-	v := wire.Payment{
-		Key: s.Key, Status: s.Status.String(), Resource: s.Resource, Asked: s.Asked, Amount: s.Amount,
-		RequestedAt: s.Requested, ExpiresAt: s.Expiry, SettledAt: s.Settled, Via: s.Via, Reason: s.Reason, ChangedAt: s.Last,
-	}
-	if s.Price != (money.Price{}) {
-		p := priceView(s.Price)
-		v.Price = &p
-	}
-	if s.Status == payment.StatusRequested && s.Invoice != "" {
-		v.Request, v.URI = s.Invoice, "lightning:"+s.Invoice
+	if d := s.Deep; d.Confirmations > 0 {
+		v.Deep = &wire.Deep{Above: d.Above, Confirmations: d.Confirmations}
 	}
 	return v
-}
-
-func paymentViews(list []payment.State) []wire.Payment {
-	views := make([]wire.Payment, len(list))
-	for i, s := range list {
-		views[i] = paymentView(s)
-	}
-	return views
 }
 
 // resourceView shows a resource as it stands at an instant. s is changed.
@@ -56,6 +35,9 @@ func resourceView(s resource.State, at instant.Time) wire.Resource {
 	v.PaidUntil, _ = projections.PaidUntil(&s)
 	if s.Status == resource.StatusAwaiting || s.Status == resource.StatusSuspended {
 		v.ReleaseAt, _ = s.Deadline(0)
+		if held := s.HeldUntil(); held > at {
+			v.HeldUntil = held
+		}
 	}
 	// The use since the last debit is drawn as the next debit will draw it, so that the
 	// lots add up to what remains.
@@ -83,17 +65,4 @@ func lotView(l *resource.Lot, open bool) wire.Lot {
 		v.Held = l.Amount
 	}
 	return v
-}
-
-// present shows a resource as it is now, or nothing of one that there is not.
-func (s *Server) present(id string) (wire.Resource, bool) {
-	position := s.Views.Position() // before the state, which then has it in it
-	state, _, ok := s.Views.Resource(id)
-	if !ok {
-		return wire.Resource{}, false
-	}
-	v := resourceView(state, s.Now())
-	v.Pending = paymentViews(s.Views.PaymentsOf(id))
-	v.Position = uint64(position)
-	return v, true
 }

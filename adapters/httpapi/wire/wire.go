@@ -27,6 +27,12 @@ type Warn struct {
 	Share  int64          `json:"share_ppm,omitempty" minimum:"1" maximum:"1000000" doc:"Warn when so many millionths of what was left after the last credit are left."`
 }
 
+// Deep asks for more confirmations of large payments on the chain.
+type Deep struct {
+	Above         money.Msat `json:"above_msat" minimum:"0" maximum:"2100000000000000000" doc:"Of payments above this amount, in millisatoshi." example:"1000000000"`
+	Confirmations int64      `json:"confirmations" minimum:"1" maximum:"144" doc:"So many are asked for, if the daemon does not ask for more of all." example:"6"`
+}
+
 // Plan is an offer.
 type Plan struct {
 	Name      string         `json:"name" doc:"Names the plan." example:"vm-small"`
@@ -37,6 +43,7 @@ type Plan struct {
 	Max       instant.Millis `json:"max_time_ms" doc:"The most that one payment may ask for, in milliseconds." example:"31557600000"`
 	Warn      *Warn          `json:"warn,omitempty"`
 	Grace     instant.Millis `json:"grace_ms" doc:"How long a resource without time is kept, in milliseconds." example:"86400000"`
+	Deep      *Deep          `json:"deep,omitempty" doc:"Above an amount, payments on the chain count with so many confirmations."`
 	Enforcer  string         `json:"enforcer,omitempty" doc:"What stops and starts the resource; nothing if it is left out." example:"systemd"`
 	ChangedAt instant.Time   `json:"changed_at" format:"date-time" doc:"When it was published or withdrawn." example:"2026-01-02T03:04:05.678Z"`
 }
@@ -55,6 +62,7 @@ type PublishRequest struct {
 	Max      instant.Millis `json:"max_time_ms" minimum:"1" maximum:"7889400000000" doc:"The most that one payment may ask for, in milliseconds." example:"31557600000"`
 	Warn     *Warn          `json:"warn,omitempty"`
 	Grace    instant.Millis `json:"grace_ms" minimum:"0" maximum:"3155760000000" doc:"How long a resource without time is kept, in milliseconds." example:"86400000"`
+	Deep     *Deep          `json:"deep,omitempty" doc:"Asks for more confirmations of payments on the chain above an amount; left out, the daemon's setting holds for all."`
 	Enforcer string         `json:"enforcer,omitempty" maxLength:"64" doc:"What stops and starts the resource." example:"systemd"`
 }
 
@@ -108,13 +116,16 @@ type Resource struct {
 	Remaining instant.Millis `json:"remaining_ms" doc:"How long the balance lasts from the instant at, in milliseconds, rounded down." example:"43200000"`
 	PaidUntil instant.Time   `json:"paid_until,omitzero" format:"date-time" doc:"When it runs out; left out unless it runs." example:"2026-01-03T03:04:05.678Z"`
 	ReleaseAt instant.Time   `json:"release_at,omitzero" format:"date-time" doc:"When it is released unless it is paid; only of one that awaits a payment or is suspended."`
+	HeldUntil instant.Time   `json:"held_until,omitzero" format:"date-time" doc:"Until when a payment that was seen on the chain holds off its release; only of one that awaits a payment or is suspended."`
 	Warned    bool           `json:"warned,omitempty" doc:"Little is left, as the plan counts it."`
 	Price     Price          `json:"price" doc:"Of later payments. Time that was bought is kept."`
 	Grace     instant.Millis `json:"grace_ms" doc:"How long it is kept without time, in milliseconds." example:"86400000"`
 	Debt      money.Msat     `json:"debt_msat" doc:"Owed for payments that were taken back after they were used; the next ones pay it first. In millisatoshi." example:"0"`
 	Credited  money.Msat     `json:"credited_msat" doc:"All that was ever paid in, in millisatoshi." example:"86400000"`
 	Lots      []Lot          `json:"lots" nullable:"false" doc:"Every payment and grant that stands, oldest first; they are drawn in this order."`
-	Pending   []Payment      `json:"pending" nullable:"false" doc:"Payments meant for it that are not credited: invoices to be paid, and money that found no home."`
+	Pending   []Payment      `json:"pending" nullable:"false" doc:"Payments meant for it that are not credited: invoices to be paid, what was seen on the chain and does not count yet, or no more, and money that found no home."`
+	Address   string         `json:"address,omitempty" doc:"Its address on the chain, if it has one: any amount buys time, any number of times. Left out once it is released." example:"bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"`
+	URI       string         `json:"uri,omitempty" doc:"A link that wallets open to fund it (BIP 21): its address, and the invoice that was last asked for if that is open. In capitals where a QR code profits. Left out once it is released." example:"bitcoin:BC1QW508D6QEJXTDG4Y5R3ZARVARY0C5XW7KV8F3T4?amount=0.000864&lightning=LNBC864U1..."`
 	Position  uint64         `json:"position,omitempty" doc:"The position of the log that this includes at least."`
 }
 
@@ -126,20 +137,29 @@ type Resources struct {
 
 // Payment is the life of a payment so far.
 type Payment struct {
-	Key         string       `json:"key" doc:"ln-<payment_hash>, or btc-<txid>-<vout>." example:"ln-5f3d..."`
-	Status      string       `json:"status" enum:"requested,settled,credited,unallocated,expired" doc:"requested: an invoice is open; settled: the money is here; credited: a resource has it; unallocated: no resource has it; expired: nobody paid." example:"requested"`
-	Resource    string       `json:"resource,omitempty" doc:"For which it is meant, or which has it." example:"web-1"`
-	Asked       money.Msat   `json:"asked_msat,omitempty" doc:"Asked for, in millisatoshi." example:"86400000"`
-	Amount      money.Msat   `json:"amount_msat,omitempty" doc:"What arrived, in millisatoshi; left out before."`
-	Price       *Price       `json:"price,omitempty" doc:"Quoted; it holds until expires_at."`
-	Request     string       `json:"payment_request,omitempty" doc:"The BOLT 11 invoice, while it is open." example:"lnbc864u1..."`
-	URI         string       `json:"uri,omitempty" doc:"The same as a link that wallets open." example:"lightning:lnbc864u1..."`
-	RequestedAt instant.Time `json:"requested_at,omitzero" format:"date-time"`
-	ExpiresAt   instant.Time `json:"expires_at,omitzero" format:"date-time" doc:"Until when the invoice is to be paid. Money that comes later is counted all the same."`
-	SettledAt   instant.Time `json:"settled_at,omitzero" format:"date-time" doc:"When the wallet had the money for good."`
-	Via         string       `json:"via,omitempty" doc:"How it came: bolt11, keysend or amp."`
-	Reason      string       `json:"reason,omitempty" doc:"Why it is unallocated or expired: a code."`
-	ChangedAt   instant.Time `json:"changed_at" format:"date-time" doc:"When its status last changed."`
+	Key           string         `json:"key" doc:"ln-<payment_hash>, or btc-<txid>-<vout>." example:"ln-5f3d..."`
+	Status        string         `json:"status" enum:"requested,settled,credited,unallocated,expired,seen,confirmed,reorged,replaced" doc:"requested: an invoice is open; settled: the money is here; credited: a resource has it; unallocated: no resource has it; expired: nobody paid. On the chain: seen: in no block yet; confirmed: in a block, not deep enough to count; reorged: its block left the chain, and what was credited was taken back; replaced: it will not come." example:"requested"`
+	Resource      string         `json:"resource,omitempty" doc:"For which it is meant, or which has it." example:"web-1"`
+	Asked         money.Msat     `json:"asked_msat,omitempty" doc:"Asked for, in millisatoshi." example:"86400000"`
+	Amount        money.Msat     `json:"amount_msat,omitempty" doc:"What arrived, or was seen on the chain, in millisatoshi; left out before."`
+	Price         *Price         `json:"price,omitempty" doc:"Quoted; it holds until expires_at."`
+	Request       string         `json:"payment_request,omitempty" doc:"The BOLT 11 invoice, while it is open." example:"lnbc864u1..."`
+	URI           string         `json:"uri,omitempty" doc:"The same as a link that wallets open, while it is open: with the address of its resource (BIP 21, in capitals where a QR code profits), or lightning: and the invoice if that has none. The amount on the chain is rounded up to whole satoshi." example:"bitcoin:BC1QW508D6QEJXTDG4Y5R3ZARVARY0C5XW7KV8F3T4?amount=0.000864&lightning=LNBC864U1..."`
+	Address       string         `json:"address,omitempty" doc:"The address that was paid, or, while the invoice is open, that can be paid instead." example:"bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"`
+	TxID          string         `json:"txid,omitempty" doc:"On the chain: the transaction."`
+	Vout          *uint32        `json:"vout,omitempty" doc:"On the chain: which of its outputs, from 0."`
+	Confirmations *int64         `json:"confirmations,omitempty" doc:"On the chain: how many blocks stand on it, its own counted in. Left out while the height of the chain is not known, and of what will not come." example:"1"`
+	Required      int64          `json:"required_confirmations,omitempty" doc:"On the chain, until it is credited: with how many it counts." example:"3"`
+	ExpectedTime  instant.Millis `json:"expected_time_ms,omitempty" doc:"On the chain, until it is credited: the time that it buys at the present price, less what is owed, in milliseconds. The price that holds is that at which it counts." example:"43200000"`
+	Height        int64          `json:"height,omitempty" doc:"On the chain: of its block." example:"840000"`
+	Block         string         `json:"block,omitempty" doc:"On the chain: the hash of its block."`
+	Final         bool           `json:"final,omitempty" doc:"On the chain: it is so deep that it is not watched any more."`
+	RequestedAt   instant.Time   `json:"requested_at,omitzero" format:"date-time" doc:"When the invoice was made, or the output seen."`
+	ExpiresAt     instant.Time   `json:"expires_at,omitzero" format:"date-time" doc:"Until when the invoice is to be paid. Money that comes later is counted all the same."`
+	SettledAt     instant.Time   `json:"settled_at,omitzero" format:"date-time" doc:"When the wallet had the money for good."`
+	Via           string         `json:"via,omitempty" doc:"How it came: bolt11, keysend, amp or onchain."`
+	Reason        string         `json:"reason,omitempty" doc:"Why it is unallocated, expired, reorged or replaced: a code."`
+	ChangedAt     instant.Time   `json:"changed_at" format:"date-time" doc:"When its status last changed."`
 }
 
 // Payments is a page of payments.
