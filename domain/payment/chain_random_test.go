@@ -1,0 +1,98 @@
+package payment_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"sandglass/testutil/storetest"
+
+	"pgregory.net/rapid"
+)
+
+// Whatever happens on the chain, and however often the watcher dies or the store fails:
+// at the end the credits less the reversals are what the chain says.
+func TestRandomChains(t *testing.T) {
+	for seed := range 40 {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			onChain(t, func(t *testing.T, v *vigil) {
+				rapid.Custom(func(r *rapid.T) int { randomChain(t, r, v, uint64(seed)); return 0 }).Example(seed)
+			})
+		})
+	}
+}
+
+func randomChain(t *testing.T, r *rapid.T, v *vigil, seed uint64) {
+	n := func(most int) int { return rapid.IntRange(0, most).Draw(r, "n") }
+	addresses := []string{"addr-1", "addr-2", "addr-deep", "change"}
+	v.store.OnAppend = storetest.RandomFaults(seed, 10)
+	v.start()
+	var sent []tx
+	for range 20 + n(40) {
+		switch n(9) {
+		case 0, 1, 2:
+			var pays []pay
+			for range 1 + n(2) {
+				pays = append(pays, pay{addresses[n(3)], int64(1 + n(1000))})
+			}
+			v.chain.do(func() { sent = append(sent, v.chain.add(tx{pays: pays})) })
+		case 3, 4:
+			v.chain.do(func() { v.chain.mine() })
+		case 5:
+			depth := 1 + n(5)
+			v.chain.do(func() {
+				v.chain.cut(depth, n(1) == 0)
+				for i := range depth + 1 {
+					if i == n(6) {
+						v.chain.mine()
+					} else {
+						v.chain.mineEmpty()
+					}
+				}
+			})
+		case 6:
+			if len(sent) > 0 {
+				old := sent[n(len(sent)-1)]
+				v.chain.do(func() {
+					if _, ok := v.chain.mempool[old.id]; ok {
+						sent = append(sent, v.chain.add(tx{spends: old.spends, pays: []pay{{addresses[n(3)], int64(1 + n(1000))}}}))
+					}
+				})
+			}
+		case 7:
+			v.stop()
+			v.start()
+		case 8:
+			v.chain.do(func() { v.chain.mute = !v.chain.mute; v.chain.bad[int64(20+n(20))] = true })
+		case 9:
+			v.chain.do(func() {
+				v.chain.cut(1+n(2), n(1) == 0)
+				if len(sent) > 0 { // a double spend, mined
+					old := sent[n(len(sent)-1)]
+					if _, ok := v.chain.mempool[old.id]; ok {
+						v.chain.made++
+						v.chain.mine(tx{id: fmt.Sprint("thief-", v.chain.made), spends: old.spends})
+					}
+				}
+				v.chain.mineEmpty()
+			})
+		}
+		v.pass(time.Duration(n(60)) * time.Second)
+	}
+	v.store.OnAppend = nil
+	v.chain.do(func() {
+		for range 12 {
+			v.chain.mine()
+		}
+	})
+	v.pass(10 * time.Minute)
+	if got, want := v.sum(), v.chain.truth(1); got != want {
+		for _, old := range sent {
+			for i := range old.pays {
+				s := v.state(old, uint32(i))
+				t.Logf("%s-%d %s %s %s in %s at %d", old.id[56:], i, s.Amount, s.Status, s.Reason, s.Block, s.Height)
+			}
+		}
+		t.Errorf("the resources have %s, the chain says %s", got, want)
+	}
+}
