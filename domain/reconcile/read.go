@@ -1,0 +1,254 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"sandglass/domain/payment"
+)
+
+const (
+	page     = 500  // invoices that are asked for at once
+	window   = 2016 // heights that are asked for at once
+	margin   = 12   // heights below that of the first address: its block may have been replaced
+	maxBlind = 100  // heights that are read from their blocks
+	maxReads = 5    // of a chain that moves meanwhile
+)
+
+// ErrHeight says that the chain is not that high.
+var ErrHeight = errors.New("reconcile: above the end of the chain")
+
+// errMoved says that blocks left the chain while it was read.
+var errMoved = errors.New("reconcile: the chain moved while it was read, again and again: try again later")
+
+// Invoices is what is asked of the wallet about Lightning: see [payment.Wallet].
+type Invoices interface {
+	Check(ctx context.Context) (payment.Identity, error)
+	List(ctx context.Context, from int64, limit int, backward bool) ([]payment.Entry, error)
+}
+
+// Wallet is what the wallet says.
+type Wallet struct {
+	payment.Identity
+	Arrivals []payment.Arrival              // of all invoices
+	Unpaid   map[string]payment.EntryStatus // invoices that brought nothing, by payment_hash
+	Faults   []Fault
+
+	// What follows is empty where no address was issued and no height was asked for.
+	Tip     payment.Tip // as of which the chain was read
+	Past    bool        // it is not the chain's end, but a height that was asked for
+	Outputs []payment.Output
+	Blocks  map[int64]string // hashes of the active chain's blocks, at the heights that matter
+	Blind   map[int64]error  // heights that could not be read
+}
+
+// Fault is an invoice that settled and can't be understood.
+type Fault struct {
+	Hash     string // payment_hash, or empty
+	AddIndex int64
+	Text     string
+}
+
+// Reader reads a wallet. It asks nothing of the chain while no address was issued.
+type Reader struct {
+	Invoices Invoices
+	Chain    payment.Chain
+	Progress func(what string, done, of int64) // may be nil; of is 0 where it is not known
+}
+
+// reading is one reading.
+type reading struct {
+	*Reader
+	log    *Log
+	wallet *Wallet
+	blinds int // heights that were read from their blocks
+}
+
+// Read reads all that the wallet has to do with the log. A height other than 0 takes the
+// chain as it was when it ended there.
+func (r *Reader) Read(ctx context.Context, l *Log, height int64) (*Wallet, error) {
+	id, err := r.Invoices.Check(ctx)
+	if err != nil {
+		return nil, err
+	}
+	w := &Wallet{Identity: id, Unpaid: map[string]payment.EntryStatus{}}
+	do := reading{Reader: r, log: l, wallet: w}
+	if err := do.invoices(ctx); err != nil {
+		return nil, fmt.Errorf("reading the wallet's invoices: %w", err)
+	}
+	lowest, issued := l.lowest()
+	if !issued && height == 0 {
+		return w, nil
+	}
+	for range maxReads {
+		whole, err := do.chain(ctx, lowest, height)
+		if err != nil {
+			return nil, fmt.Errorf("reading the chain: %w", err)
+		}
+		if whole {
+			return w, nil
+		}
+	}
+	return nil, errMoved
+}
+
+func (r *reading) tell(what string, done, of int64) {
+	if r.Progress != nil {
+		r.Progress(what, done, of)
+	}
+}
+
+func (r *reading) invoices(ctx context.Context) error {
+	read := int64(0)
+	for after := int64(0); ; {
+		entries, err := r.Invoices.List(ctx, after, page, false)
+		if err != nil || len(entries) == 0 {
+			return err
+		}
+		for i := range entries {
+			r.wallet.take(&entries[i])
+		}
+		last := entries[len(entries)-1].AddIndex
+		if last <= after {
+			return fmt.Errorf("the wallet lists add_index %d after %d", last, after)
+		}
+		after = last
+		read += int64(len(entries))
+		r.tell("invoices", read, 0)
+	}
+}
+
+func (w *Wallet) take(e *payment.Entry) {
+	switch {
+	case e.Fault != "":
+		w.Faults = append(w.Faults, Fault{e.Hash, e.AddIndex, e.Fault})
+	case len(e.Arrivals) > 0:
+		w.Arrivals = append(w.Arrivals, e.Arrivals...)
+	case e.Status == payment.EntrySettled:
+		w.Faults = append(w.Faults, Fault{e.Hash, e.AddIndex, "it is settled, but tells of no money"})
+	case e.Hash != "":
+		w.Unpaid[e.Hash] = e.Status
+	}
+}
+
+// chain reads the chain up to its end or a height. It says whether that is one picture:
+// whether the last block was of the active chain all the while.
+func (r *reading) chain(ctx context.Context, lowest, height int64) (whole bool, err error) {
+	w := r.wallet
+	w.Outputs, w.Blocks, w.Blind, r.blinds = nil, map[int64]string{}, map[int64]error{}, 0
+	if w.Tip, err = r.Chain.Tip(ctx); err != nil {
+		return false, err
+	}
+	if w.Past = height != 0; w.Past {
+		if height > w.Tip.Height {
+			return false, fmt.Errorf("%w: it ends at height %d", ErrHeight, w.Tip.Height)
+		}
+		w.Tip.Height = height
+		if w.Tip.Hash, err = r.Chain.BlockHash(ctx, height); err != nil {
+			return false, err
+		}
+	}
+	for from := max(1, lowest-margin); from <= w.Tip.Height; from += window {
+		to := min(from+window-1, w.Tip.Height)
+		if err := r.heights(ctx, from, to); err != nil {
+			return false, err
+		}
+		r.tell("block", to, w.Tip.Height)
+	}
+	mempool, err := r.Chain.Mempool(ctx)
+	if err != nil {
+		return false, err
+	}
+	r.keep(mempool)
+	if err := r.blocks(ctx); err != nil {
+		return false, err
+	}
+	still, err := r.Chain.BlockHash(ctx, w.Tip.Height)
+	return still == w.Tip.Hash, err
+}
+
+// heights reads the outputs of a window. Where the wallet can't list it, it is asked for
+// less, and at last the block itself is read. An error that is a [*payment.Trouble] is of
+// the wallet, and not of the window.
+func (r *reading) heights(ctx context.Context, from, to int64) error {
+	outputs, err := r.Chain.Outputs(ctx, from, to)
+	switch {
+	case err == nil:
+		r.keep(outputs)
+		return nil
+	case general(ctx, err):
+		return err
+	case from < to:
+		middle := from + (to-from)/2
+		if err := r.heights(ctx, from, middle); err != nil {
+			return err
+		}
+		return r.heights(ctx, middle+1, to)
+	}
+	return r.blind(ctx, from, err)
+}
+
+// general says whether an error is not about what was asked for.
+func general(ctx context.Context, err error) bool {
+	_, trouble := errors.AsType[*payment.Trouble](err)
+	return trouble || ctx.Err() != nil
+}
+
+// blind reads the block of a height that the wallet can't list. One that can't be read
+// either must not hide the others.
+func (r *reading) blind(ctx context.Context, height int64, why error) error {
+	if r.blinds++; r.blinds > maxBlind {
+		return fmt.Errorf("more than %d heights can't be listed, the last one because of: %w", maxBlind, why)
+	}
+	hash, err := r.Chain.BlockHash(ctx, height)
+	if err != nil {
+		return err
+	}
+	b, err := r.Chain.Block(ctx, hash)
+	switch {
+	case err != nil && general(ctx, err):
+		return err
+	case err != nil:
+		r.wallet.Blind[height] = errors.Join(why, err)
+		return nil
+	}
+	for i := range b.Outputs {
+		b.Outputs[i].Height, b.Outputs[i].Block = height, hash
+	}
+	r.keep(b.Outputs)
+	return nil
+}
+
+// keep keeps the outputs that pay an address of ours.
+func (r *reading) keep(outputs []payment.Output) {
+	for _, o := range outputs {
+		if _, ours := r.log.addresses[o.Address]; ours && o.Amount > 0 {
+			o.Spends = nil
+			r.wallet.Outputs = append(r.wallet.Outputs, o)
+		}
+	}
+}
+
+// blocks asks for the active chain's hashes where the wallet or the log names a block.
+func (r *reading) blocks(ctx context.Context) (err error) {
+	heights := map[int64]bool{}
+	for i := range r.wallet.Outputs {
+		heights[r.wallet.Outputs[i].Height] = true
+	}
+	for _, p := range r.log.payments {
+		if p.OnChain() && counts(&p.State) {
+			heights[p.Height] = true
+		}
+	}
+	for _, height := range sorted(heights) {
+		if height < 1 || height > r.wallet.Tip.Height {
+			continue
+		}
+		if r.wallet.Blocks[height], err = r.Chain.BlockHash(ctx, height); err != nil {
+			return err
+		}
+		r.tell("the hash of block", height, r.wallet.Tip.Height)
+	}
+	return nil
+}

@@ -1,0 +1,295 @@
+package reconcile_test
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"sandglass/domain/instant"
+	"sandglass/domain/payment"
+	"sandglass/domain/plan"
+	"sandglass/domain/reconcile"
+	"sandglass/domain/resource"
+)
+
+const (
+	ln   = "ln-aa"
+	addr = "bcrt1qweb"
+)
+
+// TestCompare changes one thing in a log and a wallet that agree: on a credited payment
+// over Lightning, and a deposit in block 490.
+func TestCompare(t *testing.T) {
+	deposit := output(1, addr, 5_000, 490)
+	btc := deposit.Key()
+	ours := func(l *events) {
+		l.adopt(node, 5)
+		l.resource("web", &resource.Opened{Plan: "small"})
+		l.issue(addr, "web", node)
+	}
+	both := func(l *events) {
+		ours(l)
+		l.booked(ln, settled(1_000))
+		l.deposited(&deposit)
+	}
+	paid := func(w *reconcile.Wallet) {
+		w.Arrivals = append(w.Arrivals, arrival(ln, 1_000, 7))
+		w.Outputs = append(w.Outputs, deposit)
+	}
+	moved := deposit
+	moved.Height, moved.Block = 491, block(491)
+	type log = func(*events)
+	type has = func(*reconcile.Wallet)
+	for _, test := range []struct {
+		name string
+		log  log
+		has  has
+		want string // kind key resource, for each difference
+	}{
+		{"nothing differs", both, paid, ""},
+		{"nothing is there", ours, func(*reconcile.Wallet) {}, ""},
+
+		// The wallet has it.
+		{"no trace of an invoice", func(l *events) { ours(l); l.deposited(&deposit) }, paid, "not_in_log ln-aa"},
+		{"an invoice that is only requested", func(l *events) { ours(l); l.pay(ln, requested()); l.deposited(&deposit) }, paid, "not_in_log ln-aa web"},
+		{"an invoice that expired", func(l *events) {
+			ours(l)
+			l.pay(ln, requested(), &payment.Expired{Reason: "canceled"})
+			l.deposited(&deposit)
+		}, paid, "not_in_log ln-aa web"},
+		{"no trace of an output", func(l *events) { ours(l); l.booked(ln, settled(1_000)) }, paid, "not_in_log " + btc + " web"},
+		{"an output that is only seen", func(l *events) { ours(l); l.booked(ln, settled(1_000)); l.pay(btc, seen(addr, 5_000)) }, paid, "not_credited " + btc + " web"},
+		{"an output that is only confirmed", func(l *events) {
+			ours(l)
+			l.booked(ln, settled(1_000))
+			l.pay(btc, seen(addr, 5_000), confirmed(490))
+		}, paid, "not_credited " + btc + " web"},
+		{"an output that was given up", func(l *events) {
+			ours(l)
+			l.booked(ln, settled(1_000))
+			l.pay(btc, seen(addr, 5_000), &payment.Replaced{Reason: "vanished"})
+		}, paid, "not_credited " + btc + " web"},
+		{"an output that was taken back", func(l *events) {
+			both(l)
+			l.pay(btc, &payment.Reorged{Height: 490, Block: block(490)})
+			l.resource("web", &resource.Reversed{Payment: btc, Amount: 5_000})
+		}, paid, "not_credited " + btc + " web"},
+		{"more arrived", both, func(w *reconcile.Wallet) { paid(w); w.Arrivals[0].Settled.Amount++ }, "amount ln-aa web"},
+		{"more came on the chain", both, func(w *reconcile.Wallet) { paid(w); w.Outputs[0].Amount++ }, "amount " + btc + " web"},
+		{"history", ours, func(w *reconcile.Wallet) { w.Arrivals = []payment.Arrival{history(5, since)} }, ""},
+		{"history by its time", ours, func(w *reconcile.Wallet) { w.Arrivals = []payment.Arrival{history(9, since-4_000_000)} }, ""},
+		{"an old index with a new time is none", ours, func(w *reconcile.Wallet) { w.Arrivals = []payment.Arrival{history(5, later)} }, "not_in_log ln-old"},
+		{"an invoice that can't be read", both, func(w *reconcile.Wallet) {
+			paid(w)
+			w.Faults = append(w.Faults, reconcile.Fault{Hash: "cc", AddIndex: 3, Text: "no index"}, reconcile.Fault{AddIndex: 4, Text: "no hash"})
+		}, "unreadable add_index 4, unreadable ln-cc"},
+		{"the log knows an invoice that can't be read", both, func(w *reconcile.Wallet) {
+			w.Outputs, w.Faults = []payment.Output{deposit}, []reconcile.Fault{{Hash: "aa", Text: "broken"}}
+		}, "unreadable ln-aa"},
+		{"no amount is told", ours, func(w *reconcile.Wallet) { w.Arrivals = []payment.Arrival{arrival(ln, 0, 7)} }, "unreadable ln-aa"},
+		{"an invoice is listed twice", both, func(w *reconcile.Wallet) { paid(w); w.Arrivals = append(w.Arrivals, w.Arrivals...) }, ""},
+
+		// The log has it.
+		{"the wallet has lost both", both, func(*reconcile.Wallet) {}, "not_in_wallet ln-aa web, not_in_wallet " + btc + " web"},
+		{"the wallet calls it open", both, func(w *reconcile.Wallet) { w.Outputs = []payment.Output{deposit}; w.Unpaid["aa"] = payment.EntryOpen }, "not_in_wallet ln-aa web"},
+		{"another node had it", func(l *events) {
+			both(l)
+			l.adopt(other, 0)
+			s := settled(3)
+			s.Node = other
+			l.booked("ln-bb", s)
+		}, paid, ""},
+		{"two nodes claim it", func(l *events) {
+			ours(l)
+			s := settled(1_000)
+			s.Node = other
+			l.booked(ln, s)
+			l.deposited(&deposit)
+		}, paid, "other_node ln-aa web"},
+		{"a canceled invoice that the log gave up", func(l *events) {
+			both(l)
+			l.pay("ln-dd", requested(), &payment.Expired{Reason: "unknown"})
+		}, paid, ""},
+
+		// Blocks.
+		{"the block left the chain", both, func(w *reconcile.Wallet) { paid(w); w.Blocks[490] = "other" }, "block_left " + btc + " web"},
+		{"the output is in no block any more", both, func(w *reconcile.Wallet) {
+			paid(w)
+			w.Outputs[0].Height, w.Outputs[0].Block = 0, ""
+			w.Blocks[490] = "other"
+		}, "block_left " + btc + " web"},
+		{"the wallet's chain is too short", both, func(w *reconcile.Wallet) { paid(w); w.Outputs = nil; w.Tip.Height = 480; delete(w.Blocks, 490) }, "block_left " + btc + " web"},
+		{"the output is in another block", both, func(w *reconcile.Wallet) { paid(w); w.Outputs[0] = moved }, "other_block " + btc + " web"},
+		{"it is listed twice, first in a block that left", both, func(w *reconcile.Wallet) {
+			paid(w)
+			w.Outputs = []payment.Output{{Txid: deposit.Txid, Vout: deposit.Vout, Address: addr, Amount: 5_000, Height: 489, Block: "dead"}, deposit, deposit}
+		}, ""},
+		{"an output in a block that left is no money", ours, func(w *reconcile.Wallet) { w.Outputs = []payment.Output{deposit}; w.Blocks[490] = "other" }, ""},
+		{"an unconfirmed one is none", ours, func(w *reconcile.Wallet) { w.Outputs = []payment.Output{output(1, addr, 5_000, 0)} }, ""},
+		{"two confirmations are too few", ours, func(w *reconcile.Wallet) { w.Outputs = []payment.Output{output(1, addr, 5_000, 499)} }, ""},
+		{"three are enough", ours, func(w *reconcile.Wallet) { w.Outputs = []payment.Output{output(1, addr, 5_000, 498)} }, "not_in_log " + btc + " web"},
+		{"more are asked for above an amount", func(l *events) { ours(l); l.publish("small", plan.Deep{Above: 4_999, Confirmations: 12}) },
+			func(w *reconcile.Wallet) { w.Outputs = []payment.Output{deposit} }, ""},
+		{"and not below it", func(l *events) { ours(l); l.publish("small", plan.Deep{Above: 5_000, Confirmations: 12}) },
+			func(w *reconcile.Wallet) { w.Outputs = []payment.Output{deposit} }, "not_in_log " + btc + " web"},
+		{"not ours", ours, func(w *reconcile.Wallet) { w.Outputs = []payment.Output{output(1, "bcrt1qchange", 5_000, 490)} }, ""},
+		{"it pays another address", func(l *events) { both(l); l.issue("bcrt1qtwo", "two", node) },
+			func(w *reconcile.Wallet) { paid(w); w.Outputs[0].Address = "bcrt1qtwo" }, "other_address " + btc + " web"},
+		{"the address was never issued", func(l *events) { l.adopt(node, 5); l.booked(ln, settled(1_000)); l.deposited(&deposit) }, paid, "not_issued " + btc + " web"},
+		{"a height can't be read", both, func(w *reconcile.Wallet) { paid(w); w.Outputs = nil; w.Blind[490] = errors.New("missing") }, "unreadable height 490"},
+
+		// What becomes of it.
+		{"settled, and no more", func(l *events) { both(l); l.pay("ln-bb", settled(9)) },
+			func(w *reconcile.Wallet) { paid(w); w.Arrivals = append(w.Arrivals, arrival("ln-bb", 9, 8)) }, "unfinished ln-bb"},
+		{"unallocated", func(l *events) { both(l); l.pay("ln-bb", settled(9), unallocated()) },
+			func(w *reconcile.Wallet) { paid(w); w.Arrivals = append(w.Arrivals, arrival("ln-bb", 9, 8)) }, ""},
+		{"unallocated and credited", func(l *events) {
+			both(l)
+			l.pay("ln-bb", settled(9), unallocated())
+			l.resource("web", gets("ln-bb", 9))
+		}, func(w *reconcile.Wallet) { paid(w); w.Arrivals = append(w.Arrivals, arrival("ln-bb", 9, 8)) }, "credit_extra ln-bb web"},
+		{"the resource does not have it", func(l *events) { ours(l); l.pay(ln, settled(1_000), credited()); l.deposited(&deposit) }, paid, "credit_missing ln-aa web"},
+		{"another resource has it", func(l *events) {
+			ours(l)
+			l.pay(ln, settled(1_000), credited())
+			l.resource("two", gets(ln, 1_000))
+			l.deposited(&deposit)
+		}, paid, "credit_extra ln-aa two, credit_missing ln-aa web"},
+		{"it is credited twice", func(l *events) { both(l); l.resource("two", gets(ln, 1_000)) }, paid, "credit_extra ln-aa two"},
+		{"more is credited", func(l *events) {
+			ours(l)
+			l.pay(ln, settled(1_000), credited())
+			l.resource("web", gets(ln, 1_001))
+			l.deposited(&deposit)
+		}, paid, "amount ln-aa web"},
+		{"credited without a payment", func(l *events) { both(l); l.resource("web", gets("ln-none", 5)) }, paid, "credit_extra ln-none web"},
+		{"a reorg, and the credit stands", func(l *events) {
+			both(l)
+			l.pay(btc, &payment.Reorged{Height: 490, Block: block(490)})
+		}, func(w *reconcile.Wallet) { paid(w); w.Outputs = nil }, "credit_extra " + btc + " web"},
+
+		{"a wallet that was never watched", func(l *events) { l.adopt(other, 0) }, paid, "other_wallet 02aa"},
+		{"another network", both, func(w *reconcile.Wallet) { paid(w); w.Network = "mainnet" }, "other_wallet 02aa"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var l events
+			test.log(&l)
+			w := wallets()
+			test.has(w)
+			r := compare(t, l, w)
+			if got := list(r); got != test.want {
+				t.Errorf("got %q, want %q\n%+v", got, test.want, r.Differences)
+			}
+			for _, d := range r.Differences {
+				if d.Advice == "" || d.Wallet == "" && d.Log == "" {
+					t.Errorf("%+v explains nothing", d)
+				}
+			}
+			if a, b := r.Lightning, r.Chain; r.Clean() && (a.Wallet != a.Log || b.Wallet != b.Log || a.Differences+b.Differences > 0) {
+				t.Errorf("clean, and yet %+v\n%+v", a, b)
+			}
+		})
+	}
+}
+
+// history is money that settled at an index and a time.
+func history(index int64, at instant.Time) payment.Arrival {
+	a := arrival("ln-old", 1_000, index)
+	a.Settled.At.At = at
+	return a
+}
+
+func list(r *reconcile.Report) string {
+	var all []string
+	for _, d := range r.Differences {
+		all = append(all, strings.TrimSpace(string(d.Kind)+" "+d.Key+" "+d.Resource))
+	}
+	return strings.Join(all, ", ")
+}
+
+// TestHeight leaves out what came above the height that is asked for, and counts no
+// deeper.
+func TestHeight(t *testing.T) {
+	low, high := output(1, addr, 5_000, 450), output(2, addr, 7_000, 490)
+	var l events
+	l.adopt(node, 0)
+	l.issue(addr, "web", node)
+	l.deposited(&low)
+	l.deposited(&high)
+	at := func(h int64, outputs ...payment.Output) string {
+		w := wallets()
+		w.Tip, w.Past, w.Outputs = payment.Tip{Height: h, Hash: block(h)}, true, outputs
+		return list(compare(t, l, w))
+	}
+	for _, test := range []struct{ got, want string }{
+		{at(480, low), ""},
+		{at(450, low), ""}, // the log is from later
+		{at(440), ""},
+		{at(480), "not_in_wallet " + low.Key() + " web"},
+		{at(490, low), "not_in_wallet " + high.Key() + " web"},
+	} {
+		if test.got != test.want {
+			t.Errorf("got %q, want %q", test.got, test.want)
+		}
+	}
+}
+
+// TestUnderWay holds nothing against the wallet that came after it was read, and drops
+// what a second look does not find.
+func TestUnderWay(t *testing.T) {
+	var l events
+	l.adopt(node, 0)
+	before := l.log(t).Position
+	l.booked(ln, settled(1_000))
+	log := l.log(t)
+	o := reconcile.Options{Known: before, Required: log.Required(depth)}
+	if r := reconcile.Compare(log, wallets(), o); !r.Clean() || r.Lightning.Log.Payments != 0 {
+		t.Errorf("%+v", r)
+	}
+	o.Known = log.Position
+	first := reconcile.Compare(log, wallets(), o)
+	w := wallets()
+	w.Arrivals = []payment.Arrival{arrival(ln, 1_000, 1), arrival("ln-bb", 2_000, 2)}
+	second := reconcile.Compare(log, w, o)
+	if list(first) != "not_in_wallet ln-aa web" || list(second) != "not_in_log ln-bb" {
+		t.Fatalf("%s; %s", list(first), list(second))
+	}
+	if second.Confirm(first); !second.Clean() || second.Lightning.Differences != 0 {
+		t.Errorf("%s", list(second))
+	}
+	third := reconcile.Compare(log, wallets(), o)
+	if third.Confirm(first); list(third) != list(first) || third.Lightning.Differences != 1 {
+		t.Errorf("%s", list(third))
+	}
+}
+
+// TestLate says that money came after the log's end.
+func TestLate(t *testing.T) {
+	var l events
+	l.adopt(node, 0)
+	w := wallets()
+	w.Arrivals = []payment.Arrival{arrival(ln, 1, 1), arrival("ln-bb", 1, 2)}
+	w.Arrivals[0].Settled.At.At = later + 1
+	r := compare(t, l, w)
+	if list(r) != "not_in_log ln-aa, not_in_log ln-bb" || !strings.Contains(r.Differences[0].Advice, "after the last event") || strings.Contains(r.Differences[1].Advice, "after the last event") {
+		t.Errorf("%+v", r.Differences)
+	}
+}
+
+func TestLogRefuses(t *testing.T) {
+	var l events
+	l.adopt(node, 0)
+	log := l.log(t)
+	again := l[0]
+	if err := log.Add(&again); err == nil {
+		t.Error("a record twice")
+	}
+	again.Position, again.Type = 2, "wallet.lost.v9"
+	if err := log.Add(&again); err == nil || !strings.Contains(err.Error(), "position 2, wallet-02aa: ") {
+		t.Errorf("an event that is not known: %v", err)
+	}
+	if !slices.Equal(log.Nodes(), []string{node}) {
+		t.Errorf("%q", log.Nodes())
+	}
+}
