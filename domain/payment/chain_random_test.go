@@ -2,6 +2,8 @@ package payment_test
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"testing"
 	"time"
 
@@ -64,17 +66,21 @@ func randomChain(t *testing.T, r *rapid.T, v *vigil, seed uint64) {
 			v.start()
 		case 8:
 			v.chain.do(func() { v.chain.mute = !v.chain.mute; v.chain.bad[int64(20+n(20))] = true })
-		case 9:
+		case 9: // a double spend, mined by a reorg
+			depth := 1 + n(5)
 			v.chain.do(func() {
-				v.chain.cut(1+n(2), n(1) == 0)
-				if len(sent) > 0 { // a double spend, mined
-					old := sent[n(len(sent)-1)]
-					if _, ok := v.chain.mempool[old.id]; ok {
+				v.chain.cut(depth, n(1) == 0)
+				for _, id := range slices.Sorted(maps.Keys(v.chain.mempool)) {
+					if n(1) == 0 {
+						old := v.chain.mempool[id]
 						v.chain.made++
 						v.chain.mine(tx{id: fmt.Sprint("thief-", v.chain.made), spends: old.spends})
+						break
 					}
 				}
-				v.chain.mineEmpty()
+				for range depth {
+					v.chain.mineEmpty()
+				}
 			})
 		}
 		v.pass(time.Duration(n(60)) * time.Second)
