@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"path"
-	"slices"
 	"time"
 
 	"github.com/lightningnetwork/lnd/lnrpc"
@@ -89,8 +88,9 @@ func (l *Lnd) begin(method string) (hang bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if left := l.faults.fail[method]; len(left) > 0 {
-		l.faults.fail[method] = slices.Delete(left, 0, 1)
-		return false, left[0]
+		err := left[0]
+		l.faults.fail[method] = left[1:]
+		return false, err
 	}
 	return l.faults.hang[method], nil
 }
