@@ -48,13 +48,13 @@ func (c *Client) silent(ctx context.Context, err error) error {
 	if status.Code(errors.Unwrap(err)) != codes.DeadlineExceeded {
 		return err
 	}
-	if ctx.Err() != nil { // there is no time left to find out
-		return &payment.Trouble{Condition: payment.Connecting, Advice: adviceEither, Err: err}
+	switch other := c.awake(ctx); {
+	case other == nil:
+		return &payment.Trouble{Condition: payment.Syncing, Advice: adviceChain, Err: errors.Unwrap(err)}
+	case ctx.Err() == nil && status.Code(errors.Unwrap(other)) != codes.DeadlineExceeded:
+		return other
 	}
-	if err := c.awake(ctx); err != nil {
-		return err
-	}
-	return &payment.Trouble{Condition: payment.Syncing, Advice: adviceChain, Err: errors.Unwrap(err)}
+	return &payment.Trouble{Condition: payment.Connecting, Advice: adviceEither, Err: errors.Unwrap(err)}
 }
 
 // denied names the right that is missing, if it is one.
