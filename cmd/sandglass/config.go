@@ -13,6 +13,8 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"sandglass/domain/plan"
+
 	"github.com/kelseyhightower/envconfig"
 	"github.com/rs/zerolog"
 )
@@ -29,11 +31,15 @@ type Config struct {
 
 	LndAddr           string `envconfig:"LND_ADDR" desc:"lnd's gRPC address" default:"127.0.0.1:10009"`
 	LndTLSCert        string `envconfig:"LND_TLS_CERT" desc:"file: lnd's tls.cert" default:"/var/lib/lnd/tls.cert"`
-	LndWatchMacaroon  string `envconfig:"LND_WATCH_MACAROON" desc:"file: macaroon that reads invoices" secret:"file" default:"/etc/sandglass/watch.macaroon"`
-	LndIssueMacaroon  string `envconfig:"LND_ISSUE_MACAROON" desc:"file: macaroon that makes invoices" secret:"file" default:"/etc/sandglass/issue.macaroon"`
+	LndWatchMacaroon  string `envconfig:"LND_WATCH_MACAROON" desc:"file: macaroon that reads invoices, transactions and blocks" secret:"file" default:"/etc/sandglass/watch.macaroon"`
+	LndIssueMacaroon  string `envconfig:"LND_ISSUE_MACAROON" desc:"file: macaroon that makes invoices and addresses" secret:"file" default:"/etc/sandglass/issue.macaroon"`
 	LndAllowSpending  bool   `envconfig:"LND_ALLOW_SPENDING" desc:"take macaroons that can spend, which are refused otherwise" default:"false"`
 	OperatorTokenFile string `envconfig:"OPERATOR_TOKEN_FILE" desc:"file: bearer token of the operator, 20 characters or more; operators' calls are off if empty" secret:"file"`
 	AuditorTokenFile  string `envconfig:"AUDITOR_TOKEN_FILE" desc:"file: bearer token that reads the log" secret:"file"`
+
+	OnChain       bool `envconfig:"ON_CHAIN" desc:"take payments on the chain too: each resource gets an address" default:"true"`
+	Confirmations int  `envconfig:"CONFIRMATIONS" desc:"blocks that make a payment on the chain count, its own included; a plan may ask for more" default:"3"`
+	FinalDepth    int  `envconfig:"FINAL_DEPTH" desc:"blocks until which it is watched for a reorg, which takes its credit back" default:"100"`
 
 	SettleEvery   time.Duration `envconfig:"SETTLE_EVERY" desc:"a running resource is debited at least this often" default:"1h"`
 	SweepEvery    time.Duration `envconfig:"SWEEP_EVERY" desc:"the wallet is compared with the log at least this often" default:"2m"`
@@ -110,6 +116,8 @@ func (c *Config) check() error {
 		want(scheme == "sqlite" && path != "", "STORE", c.Store, "sqlite:PATH"),
 		want(listen == nil, "LISTEN", c.Listen, "an address such as 127.0.0.1:8420"),
 		want(lnd == nil, "LND_ADDR", c.LndAddr, "an address such as 127.0.0.1:10009"),
+		want(c.Confirmations >= 1 && c.Confirmations <= plan.MaxConfirmations, "CONFIRMATIONS", strconv.Itoa(c.Confirmations), fmt.Sprintf("1 to %d", plan.MaxConfirmations)),
+		want(c.FinalDepth >= c.Confirmations && c.FinalDepth <= 10_000, "FINAL_DEPTH", strconv.Itoa(c.FinalDepth), prefix+"_CONFIRMATIONS to 10000"),
 		want(c.SettleEvery >= time.Second, "SETTLE_EVERY", c.SettleEvery.String(), "1s or more"),
 		want(c.SweepEvery >= time.Second, "SWEEP_EVERY", c.SweepEvery.String(), "1s or more"),
 		want(c.MaxGap == 0 || c.MaxGap > c.SettleEvery, "MAX_GAP", c.MaxGap.String(), "0, or more than "+prefix+"_SETTLE_EVERY ("+c.SettleEvery.String()+")"),

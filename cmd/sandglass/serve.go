@@ -103,6 +103,7 @@ type server struct {
 	views   *projections.Views
 	lnd     *lnd.Client
 	watcher *payment.Watcher
+	chain   *payment.ChainWatcher // nil if it is off
 	meter   *meter.Meter
 	desk    *desk.Desk
 	metrics *metrics
@@ -165,7 +166,7 @@ func (d *server) build() error {
 	d.watcher, err = payment.NewWatcher(payment.WatcherConfig{
 		Wallet: d.lnd, Wallets: &payment.Wallets{Aggregate: wallet.Aggregate(), Store: d.store},
 		Booker: booker, Waiting: d.waiting, Observer: d.metrics, Now: now, SweepEvery: d.SweepEvery,
-		RetryMax: 5 * time.Second, DenyEvery: 10 * time.Second, // what is mended should not wait long for us
+		RetryMax: retryMax, DenyEvery: denyEvery,
 	})
 	if err != nil {
 		return err
@@ -179,25 +180,36 @@ func (d *server) build() error {
 		Booker: booker, Wallet: d.lnd, Views: d.views, Now: now, Random: rand.Reader, Gap: gap, Swept: d.watcher.Swept(),
 		Limits: desk.Limits{OpenPerResource: d.MaxOpenPer, Open: d.MaxOpenInvoices, Awaiting: d.MaxAwaiting, Expiry: instant.OfDuration(d.InvoiceExpiry)},
 	}
-	return nil
+	return d.buildChain(booker)
 }
 
-// watch runs the watcher once the log is folded, which tells it what to wait for.
+// What is mended at the wallet should not wait long for us.
+const (
+	retryMax  = 5 * time.Second
+	denyEvery = 10 * time.Second
+)
+
+// watch runs the watchers once the log is folded, which tells them what to wait for.
 func (d *server) watch(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 		return nil
 	case <-d.views.CaughtUp():
-		return d.watcher.Run(ctx)
 	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return d.watcher.Run(ctx) })
+	if d.chain != nil {
+		g.Go(func() error { return d.chain.Run(ctx) })
+	}
+	return g.Wait()
 }
 
-// waiting returns the payments that are not at their end.
-func (d *server) waiting(context.Context) ([]payment.Waiting, error) {
-	open := d.views.OpenPayments()
-	list := make([]payment.Waiting, len(open))
-	for i, p := range open {
-		list[i] = payment.Waiting{Key: p.Key, Status: p.Status, Expiry: p.Expiry}
+// waiting returns the Lightning payments that are not at their end.
+func (d *server) waiting(context.Context) (list []payment.Waiting, err error) {
+	for _, p := range d.views.OpenPayments() {
+		if !p.OnChain() {
+			list = append(list, payment.Waiting{Key: p.Key, Status: p.Status, Expiry: p.Expiry})
+		}
 	}
 	return list, nil
 }

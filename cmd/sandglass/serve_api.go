@@ -25,12 +25,16 @@ func (d *server) api() (*httpapi.Server, error) {
 	if info, ok := debug.ReadBuildInfo(); ok {
 		version = buildOf(info).Version
 	}
-	return httpapi.New(httpapi.Options{
+	options := httpapi.Options{
 		Desk: d.desk, Views: d.views, Store: d.store, Components: d.components,
 		Operator: operator, Auditor: auditor, TrustProxy: d.TrustProxy,
 		Limits:  httpapi.Limits{Live: d.MaxLive, LivePer: d.MaxLivePer},
 		Version: version, Now: now, Log: d.log, Registry: d.metrics.registry,
-	})
+	}
+	if d.chain != nil {
+		options.Tip, options.Required = d.chain.Tip, d.confirmations
+	}
+	return httpapi.New(options)
 }
 
 // token reads a bearer token from a file, and keeps its hash alone.
@@ -69,5 +73,5 @@ func (d *server) components() []wire.Component {
 	if err := d.store.Writable(); err != nil {
 		store.Ready, store.State, store.Advice = false, "read_only", err.Error()
 	}
-	return []wire.Component{store, wallet, stream, sweep}
+	return append([]wire.Component{store, wallet, stream, sweep}, d.chainComponents()...)
 }

@@ -25,6 +25,7 @@ type metrics struct {
 	debited  prometheus.Counter
 	late     prometheus.Histogram
 	failures prometheus.Counter
+	noAddr   prometheus.Counter
 }
 
 func newMetrics(s *server) *metrics {
@@ -44,9 +45,10 @@ func newMetrics(s *server) *metrics {
 		notices:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: watch + "notices_total", Help: "What the watcher came upon, by sign."}, []string{"sign"}),
 		debited:  counter(mtr+"settled_total", "Resources settled because a deadline was due."),
 		late:     histogram(mtr+"lateness_seconds", "How late the most urgent deadline of a round was.", 0.001),
+		noAddr:   counter("sandglass_desk_address_errors_total", "Requests for which the wallet gave no address: the invoice alone was given out."),
 		failures: counter(mtr+"errors_total", "Settlements that were tried again."),
 	}
-	m.registry.MustRegister(m.booked, m.latency, m.found, m.sweeps, m.notices, m.debited, m.late, m.failures, m)
+	m.registry.MustRegister(m.booked, m.latency, m.found, m.sweeps, m.notices, m.debited, m.late, m.failures, m.noAddr, m)
 	return m
 }
 
@@ -62,7 +64,7 @@ func (m *metrics) Booked(via string, bySweep bool, took time.Duration) {
 // Swept implements [payment.Observer].
 func (m *metrics) Swept(took time.Duration, read, found int) {
 	m.sweeps.Observe(took.Seconds())
-	m.log.Debug().Dur("took", took).Int("invoices", read).Int("found", found).Msg("swept the wallet")
+	m.log.Debug().Dur("took", took).Int("read", read).Int("found", found).Msg("swept the wallet")
 }
 
 // Notice implements [payment.Observer].
@@ -75,6 +77,12 @@ func (m *metrics) Notice(n payment.Notice) {
 		level = zerolog.WarnLevel
 	}
 	m.log.WithLevel(level).Err(n.Err).Str("sign", string(n.Sign)).Str("payment", n.Key).Msg(n.Text)
+}
+
+// addressFailed is told of a resource that got no address.
+func (m *metrics) addressFailed(id string, err error) {
+	m.noAddr.Inc()
+	m.log.Warn().Err(err).Str("resource", id).Msg("no address: the next request tries again")
 }
 
 func (m *metrics) settled(n int, late instant.Millis) {
@@ -92,6 +100,10 @@ var (
 	gaugeLastEvent = gauge("sandglass_watcher_last_event_timestamp_seconds", "When the wallet's stream last told something.")
 	gaugeLastSweep = gauge("sandglass_watcher_last_sweep_timestamp_seconds", "When a sweep of the wallet last finished.")
 	gaugeCursor    = gauge("sandglass_watcher_settle_index", "lnd's settle_index up to which everything is durably handled.")
+	gaugeChain     = gauge("sandglass_chain_condition", "1 for the present condition of the watcher of the chain.", "condition")
+	gaugeHeight    = gauge("sandglass_chain_height", "Height of the active chain as of the last sweep.")
+	gaugeChainSeen = gauge("sandglass_chain_last_sweep_timestamp_seconds", "When a sweep of the chain last finished.")
+	gaugeDeposits  = gauge("sandglass_chain_deposits_watched", "Payments on the chain that are not final.")
 	gaugeOpen      = gauge("sandglass_payments_open", "Payments requested, or settled and on their way.")
 	gaugeWritable  = gauge("sandglass_store_writable", "1 if the event store takes writes.")
 	gaugeSize      = gauge("sandglass_store_size_bytes", "Size of the event store.")
@@ -104,7 +116,7 @@ func gauge(name, help string, labels ...string) *prometheus.Desc {
 
 // Describe implements [prometheus.Collector].
 func (*metrics) Describe(c chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{gaugeCondition, gaugeLastEvent, gaugeLastSweep, gaugeCursor, gaugeOpen, gaugeWritable, gaugeSize, gaugeLedger} {
+	for _, d := range []*prometheus.Desc{gaugeCondition, gaugeLastEvent, gaugeLastSweep, gaugeCursor, gaugeChain, gaugeHeight, gaugeChainSeen, gaugeDeposits, gaugeOpen, gaugeWritable, gaugeSize, gaugeLedger} {
 		c <- d
 	}
 }
@@ -114,13 +126,23 @@ func (m *metrics) Collect(c chan<- prometheus.Metric) {
 	put := func(d *prometheus.Desc, v float64, labels ...string) {
 		c <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
-	h := m.s.watcher.Health()
-	for _, condition := range []payment.Condition{payment.Connecting, payment.Locked, payment.Starting, payment.Denied, payment.Syncing, payment.Ready} {
-		put(gaugeCondition, truth(h.Condition == condition), string(condition))
+	conditions := func(d *prometheus.Desc, now payment.Condition) {
+		for _, c := range []payment.Condition{payment.Connecting, payment.Locked, payment.Starting, payment.Denied, payment.Syncing, payment.Ready} {
+			put(d, truth(now == c), string(c))
+		}
 	}
+	h := m.s.watcher.Health()
+	conditions(gaugeCondition, h.Condition)
 	put(gaugeLastEvent, float64(h.LastEvent)/1000)
 	put(gaugeLastSweep, float64(h.LastSweep)/1000)
 	put(gaugeCursor, float64(h.Cursor))
+	if m.s.chain != nil {
+		h := m.s.chain.Health()
+		conditions(gaugeChain, h.Condition)
+		put(gaugeHeight, float64(h.Height))
+		put(gaugeChainSeen, float64(h.LastSweep)/1000)
+		put(gaugeDeposits, float64(len(m.s.deposits())))
+	}
 	put(gaugeOpen, float64(m.s.views.OpenCount()))
 	put(gaugeWritable, truth(m.s.store.Writable() == nil))
 	if size, err := m.s.store.Size(); err == nil {
