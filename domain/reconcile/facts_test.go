@@ -82,9 +82,15 @@ func (l *events) booked(key string, s *payment.Settled) {
 	l.pay(key, credited())
 }
 
-// deposited writes an output from its block to its credit.
+// deposited writes an output from its first sight to its credit.
 func (l *events) deposited(o *payment.Output) {
-	l.pay(o.Key(), seen(o.Address, o.Amount), &payment.Confirmed{Height: o.Height, Block: o.Block})
+	l.pay(o.Key(), seen(o.Address, o.Amount))
+	l.buried(o)
+}
+
+// buried writes an output from its block to its credit.
+func (l *events) buried(o *payment.Output) {
+	l.pay(o.Key(), &payment.Confirmed{Height: o.Height, Block: o.Block})
 	s := settled(o.Amount)
 	s.Via, s.Index = "onchain", 0
 	l.booked(o.Key(), s)

@@ -18,7 +18,9 @@ const (
 	OtherNode    Kind = "other_node"    // the log says that another node received it
 	NotIssued    Kind = "not_issued"    // the log counts an output to an address that it never issued
 
+	Unsettled     Kind = "unsettled"      // credited or unallocated, and the log does not say that it arrived
 	CreditMissing Kind = "credit_missing" // credited, says the payment; its resource does not have it
+	CreditAmount  Kind = "credit_amount"  // its resource has another amount than arrived
 	CreditExtra   Kind = "credit_extra"   // a resource has money by a payment that does not say so, or twice
 
 	Unreadable  Kind = "unreadable"   // the wallet's record of it can't be understood, or can't be read
@@ -37,7 +39,9 @@ var advice = map[Kind]string{
 	OtherAmount:   "One payment has two amounts. Run audit replay to see whether the log was changed. The wallet's is what arrived: make up for the rest by a grant, or take it up with the payer.",
 	OtherNode:     "Two nodes claim one payment. Is one a copy of the other, or was the log changed? Never run two nodes on one wallet.",
 	NotIssued:     "Nothing in the log says that this address is ours: an event is missing, or the payment was made up. Run audit replay, and look for the address in the wallet.",
+	Unsettled:     "The event that says that the money arrived is missing. The log was changed, or is not whole: run audit replay.",
 	CreditMissing: "The payment is booked as used, and its resource does not have it. The log was changed, or is not whole: run audit replay. Make up for it by a grant.",
+	CreditAmount:  "The resource was not credited with what arrived. The log was changed: run audit replay.",
 	CreditExtra:   "A resource has time that this payment did not buy, or bought once already. After a reorg a running daemon takes it back at once; else run audit replay.",
 	Unreadable:    "What it holds is not compared. See what lncli says of it, and update this build if the wallet is newer.",
 	OtherWallet:   "Nothing that this wallet received is in this log. Do SANDGLASS_LND_ADDR and the log belong together? A new daemon adopts the node when it first reaches it.",

@@ -232,9 +232,12 @@ func (c *comparison) credits(p *payment.State, stand []credit) {
 		case !here:
 			c.differ(CreditExtra, p.Key, has.resource, "", fmt.Sprintf("%s; resource %s has %s", c.says(p), has.resource, has.amount))
 		case has.amount != p.Amount:
-			c.differ(OtherAmount, p.Key, has.resource, "", fmt.Sprintf("%s; resource %s has %s", c.says(p), has.resource, has.amount))
+			c.differ(CreditAmount, p.Key, has.resource, "", fmt.Sprintf("%s; resource %s has %s", c.says(p), has.resource, has.amount))
 		}
 		meant = meant || here
+	}
+	if counts(p) && p.Settled == 0 {
+		c.differ(Unsettled, p.Key, p.Resource, "", c.says(p))
 	}
 	switch {
 	case p.Status == payment.StatusCredited && !meant:

@@ -150,6 +150,13 @@ func TestCompare(t *testing.T) {
 			l.resource("web", gets("ln-bb", 9))
 		}, func(w *reconcile.Wallet) { paid(w); w.Arrivals = append(w.Arrivals, arrival("ln-bb", 9, 8)) }, "credit_extra ln-bb web"},
 		{"the resource does not have it", func(l *events) { ours(l); l.pay(ln, settled(1_000), credited()); l.deposited(&deposit) }, paid, "credit_missing ln-aa web"},
+		{"it never settled", func(l *events) {
+			ours(l)
+			l.resource("web", gets(ln, 1_000))
+			l.pay(ln, credited())
+			l.deposited(&deposit)
+		},
+			paid, "amount ln-aa web, credit_amount ln-aa web, unsettled ln-aa web"},
 		{"another resource has it", func(l *events) {
 			ours(l)
 			l.pay(ln, settled(1_000), credited())
@@ -162,7 +169,7 @@ func TestCompare(t *testing.T) {
 			l.pay(ln, settled(1_000), credited())
 			l.resource("web", gets(ln, 1_001))
 			l.deposited(&deposit)
-		}, paid, "amount ln-aa web"},
+		}, paid, "credit_amount ln-aa web"},
 		{"credited without a payment", func(l *events) { both(l); l.resource("web", gets("ln-none", 5)) }, paid, "credit_extra ln-none web"},
 		{"a reorg, and the credit stands", func(l *events) {
 			both(l)
