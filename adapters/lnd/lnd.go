@@ -34,12 +34,12 @@ type Config struct {
 	Addr          string // host:port of its gRPC
 	TLSCert       string // path
 	WatchMacaroon string // path; may only read
-	IssueMacaroon string // path; may only make invoices and addresses; empty: Invoice is refused
+	IssueMacaroon string // path; may only make invoices and addresses; empty: both are refused
 	AllowSpending bool   // takes macaroons that may do more
 
 	// What follows has a default where it is zero.
 	Timeout          time.Duration // of a call: 10 s
-	ListTimeout      time.Duration // of a page of invoices: 1 minute
+	ListTimeout      time.Duration // of a page of invoices or transactions, or a block: 1 minute
 	KeepaliveTime    time.Duration // of silence before a ping: 30 s; lnd allows 5 s and more
 	KeepaliveTimeout time.Duration // before a ping without an answer ends it: 20 s
 }
