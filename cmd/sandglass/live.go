@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -188,8 +189,10 @@ func bar(part, whole instant.Millis, n int) string {
 }
 
 // printNews tells what changed between two views of a resource, a line for each.
-func (c *cli) printNews(before, r *wire.Resource) {
-	for _, what := range news(before, r) {
+func (c *cli) printNews(before, r *wire.Resource) { c.printLines(r, news(before, r)) }
+
+func (c *cli) printLines(r *wire.Resource, lines []string) {
+	for _, what := range lines {
 		fmt.Fprintf(c.stdout, "%s%s  %s\n", c.clear(), r.At.Std().Format("15:04:05"), what)
 	}
 }
@@ -200,7 +203,7 @@ func news(before, r *wire.Resource) (lines []string) {
 		status += ", until " + showInstant(r.PaidUntil)
 	}
 	if before == nil {
-		return []string{r.ID + " is " + status}
+		return append([]string{r.ID + " is " + status}, depositNews(nil, r)...)
 	}
 	for _, l := range r.Lots {
 		if !has(before.Lots, &l) {
@@ -216,7 +219,38 @@ func news(before, r *wire.Resource) (lines []string) {
 	if r.Status != before.Status || len(lines) > 0 {
 		lines = append(lines, status)
 	}
+	return append(lines, depositNews(before, r)...)
+}
+
+// depositNews tells what changed of the payments on the chain that are yet to count.
+func depositNews(before, r *wire.Resource) (lines []string) {
+	if before == nil {
+		before = &wire.Resource{}
+	}
+	for i := range r.Pending {
+		p := &r.Pending[i]
+		if was := find(before.Pending, p.Key); onItsWay(p) && (was == nil || was.Status != p.Status || depth(was) != depth(p)) {
+			lines = append(lines, "deposit "+p.Status+": "+depositText(p))
+		}
+	}
+	for i := range before.Pending {
+		was := &before.Pending[i]
+		if onItsWay(was) && find(r.Pending, was.Key) == nil && !has(r.Lots, &wire.Lot{Payment: was.Key}) {
+			lines = append(lines, "a deposit of "+showBTC(was.Amount)+" will not come: sandglass payment show "+was.Key)
+		}
+	}
+	if r.HeldUntil != before.HeldUntil && r.HeldUntil != 0 {
+		lines = append(lines, "held until "+held(r))
+	}
 	return lines
+}
+
+func find(payments []wire.Payment, key string) *wire.Payment {
+	i := slices.IndexFunc(payments, func(p wire.Payment) bool { return p.Key == key })
+	if i < 0 {
+		return nil
+	}
+	return &payments[i]
 }
 
 func has(lots []wire.Lot, l *wire.Lot) bool {

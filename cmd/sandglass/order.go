@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 
 	"sandglass/adapters/httpapi/client"
 	"sandglass/adapters/httpapi/wire"
+	"sandglass/domain/payment"
 
 	"github.com/spf13/cobra"
 )
@@ -25,7 +27,7 @@ func (b *buyFlags) add(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.Var(&b.time, "time", "the time to buy: 2h, 90m, 7d")
 	f.Var(&b.amount, "amount", "or the amount to pay: msat, or with a unit: 7200sat, 0.0001btc")
-	f.BoolVar(&b.qr, "qr", false, "draw the invoice as a QR code even where stdout is no terminal")
+	f.BoolVar(&b.qr, "qr", false, "draw the link as a QR code even where stdout is no terminal")
 	f.BoolVar(&b.wait, "wait", false, "wait until it is paid")
 	cmd.MarkFlagsOneRequired("time", "amount")
 	cmd.MarkFlagsMutuallyExclusive("time", "amount")
@@ -36,9 +38,10 @@ func orderCmd(c *cli) *cobra.Command {
 	var id, keyFile string
 	cmd := &cobra.Command{
 		Use:   "order PLAN",
-		Short: "Order a resource: it runs once its invoice is paid",
-		Long: `Order a resource. It waits for its payment, and runs once the invoice is paid. The holder
-key, which pauses, resumes and releases it, is shown once: keep it.
+		Short: "Order a resource: it runs once it is paid",
+		Long: `Order a resource. It waits for its payment, and runs once the invoice is paid, or a payment
+to its address, if there is one, has its confirmations; the link and the QR code have both.
+The holder key, which pauses, resumes and releases it, is shown once: keep it.
 
 With --idempotency-key-file the same command, run again after a lost answer, gives the
 same order and the same key: the file is read, or made with a random key. Without it the
@@ -123,23 +126,35 @@ func (c *cli) printInvoice(p *wire.Payment, qr bool) error {
 		"before", showInstant(p.ExpiresAt),
 		"payment", p.Key,
 		"invoice", p.Request,
+		"address", p.Address,
 		"link", p.URI)
 	if err != nil || !qr && !isTerminal(c.stdout) {
 		return err
 	}
 	fmt.Fprintln(c.stdout)
-	return printQR(c.stdout, p.Request)
+	return printQR(c.stdout, p)
 }
 
-// wait follows a resource until the payment has come to its end.
+// wait follows a resource until the payment has come to its end, or one to the address
+// of the resource counts instead.
 func (c *cli) wait(ctx context.Context, cl *client.Client, id, key string) error {
 	if !c.json {
 		fmt.Fprintln(c.stdout, "\nwaiting for the payment")
 	}
 	var paid wire.Payment
-	var now wire.Resource
+	var first *wire.Resource
+	now := &wire.Resource{}
 	err := c.follow(ctx, cl, id, func(r *wire.Resource) (done bool, err error) {
-		now = *r
+		if !c.json {
+			c.printLines(r, depositNews(now, r))
+		}
+		if now = r; first == nil {
+			first = r
+		}
+		if l := deposited(first, r); l != nil {
+			paid = wire.Payment{Status: "credited", Amount: l.Amount}
+			return true, nil
+		}
 		paid, err = cl.Payment(ctx, key)
 		return paid.Status == "credited" || paid.Status == "unallocated", err
 	})
@@ -153,4 +168,14 @@ func (c *cli) wait(ctx context.Context, cl *client.Client, id, key string) error
 	}
 	_, err = fmt.Fprintf(c.stdout, "%s arrived: %s is %s, %s left\n", showAmount(paid.Amount), id, now.Status, showLeft(now.Remaining))
 	return err
+}
+
+// deposited returns a lot that r has and before has not, and that was paid on the chain.
+func deposited(before, r *wire.Resource) *wire.Lot {
+	for i := range r.Lots {
+		if l := &r.Lots[i]; strings.HasPrefix(l.Payment, payment.ChainPrefix) && !has(before.Lots, l) {
+			return l
+		}
+	}
+	return nil
 }

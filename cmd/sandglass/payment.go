@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"strconv"
 
 	"sandglass/adapters/httpapi/client"
 	"sandglass/adapters/httpapi/wire"
@@ -13,7 +14,7 @@ func paymentCmd(c *cli) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "payment",
 		Short:   "What pays for resources",
-		Example: "  sandglass payment show ln-5f3d...",
+		Example: "  sandglass payment show ln-5f3d...\n  sandglass payment show btc-5f3d...-0",
 	}
 	cmd.AddCommand(&cobra.Command{
 		Use:     "show KEY",
@@ -116,16 +117,26 @@ func (c *cli) printPayment(p wire.Payment, err error) error {
 	if c.json {
 		return c.printJSON(p)
 	}
-	quoted := ""
+	quoted, vout, final, expected := "", "", "", ""
 	if p.Price != nil {
 		quoted = price(*p.Price)
+	}
+	if p.Vout != nil {
+		vout = strconv.FormatUint(uint64(*p.Vout), 10)
+	}
+	if p.Final {
+		final = "yes, it is not watched any more"
+	}
+	if p.ExpectedTime > 0 {
+		expected = "about " + showLeft(p.ExpectedTime) + " when it counts"
 	}
 	return facts(c.stdout,
 		"payment", p.Key,
 		"status", p.Status,
 		"resource", p.Resource,
 		"asked", showSome(p.Asked),
-		"arrived", showSome(p.Amount),
+		arrived(&p), showSome(p.Amount),
+		"buys", expected,
 		"price", quoted,
 		"via", p.Via,
 		"reason", p.Reason,
@@ -133,6 +144,28 @@ func (c *cli) printPayment(p wire.Payment, err error) error {
 		"expires", showInstant(p.ExpiresAt),
 		"settled", showInstant(p.SettledAt),
 		"changed", showInstant(p.ChangedAt),
+		"txid", p.TxID,
+		"output", vout,
+		"address", p.Address,
+		"confirmed", depth(&p),
+		"height", height(p.Height),
+		"block", p.Block,
+		"final", final,
 		"invoice", p.Request,
 		"link", p.URI)
+}
+
+// arrived names the amount of a payment: what is only seen may still not come.
+func arrived(p *wire.Payment) string {
+	if onItsWay(p) || p.Status == "replaced" {
+		return "seen"
+	}
+	return "arrived"
+}
+
+func height(n int64) string {
+	if n < 1 {
+		return ""
+	}
+	return strconv.FormatInt(n, 10)
 }

@@ -22,6 +22,7 @@ type publishFlags struct {
 	price, warnAmount        amountFlag
 	per, min, max, grace, at timeFlag
 	share                    shareFlag
+	deep                     deepFlag
 	title, enforcer          string
 }
 
@@ -33,6 +34,9 @@ func (f *publishFlags) request(name string) wire.PublishRequest {
 	}
 	if warn := (wire.Warn{Time: f.at.Millis, Amount: f.warnAmount.Msat, Share: f.share.ppm}); warn != (wire.Warn{}) {
 		r.Warn = &warn
+	}
+	if f.deep.Confirmations > 0 {
+		r.Deep = &f.deep.Deep
 	}
 	return r
 }
@@ -47,6 +51,7 @@ func (f *publishFlags) add(cmd *cobra.Command) {
 	flags.Var(&f.warnAmount, "warn-msat", "or warn when so much money is left")
 	flags.Var(&f.share, "warn-share", "or warn when such a share of the last balance is left: 10%")
 	flags.Var(&f.grace, "grace", "how long a resource without time is kept")
+	flags.Var(&f.deep, "deep", "above an amount, ask payments on the chain for more confirmations: 1000000sat:6")
 	flags.StringVar(&f.title, "title", "", "what people are shown")
 	flags.StringVar(&f.enforcer, "enforcer", "", "what stops and starts the resource")
 	for _, name := range []string{"price", "per", "min", "max", "grace"} {
@@ -64,7 +69,7 @@ func planPublishCmd(c *cli) *cobra.Command {
 ordered with. A warning is written once whenever what is left falls to --warn.`,
 		Example: `  sandglass plan publish small --price 3600000 --per 1h --min 1m --max 720h --warn 10m --grace 24h
   sandglass plan publish large --price 0.001btc --per 1d --min 1h --max 365d --warn-share 10% --grace 7d \
-      --enforcer systemd --title "A large virtual machine"`,
+      --deep 1000000sat:6 --enforcer systemd --title "A large virtual machine"`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cl, err := c.client(operator)
@@ -105,9 +110,9 @@ func planListCmd(c *cli) *cobra.Command {
 			}
 			rows := make([]string, len(plans))
 			for i, p := range plans {
-				rows[i] = cells(p.Name, offer(&p), price(p.Price), showTime(p.Min), showTime(p.Max), warning(p.Warn), showTime(p.Grace), p.Enforcer, p.Title)
+				rows[i] = cells(p.Name, offer(&p), price(p.Price), showTime(p.Min), showTime(p.Max), warning(p.Warn), showTime(p.Grace), deeper(p.Deep), p.Enforcer, p.Title)
 			}
-			return table(c.stdout, "NAME\tOFFER\tPRICE\tMIN\tMAX\tWARN AT\tGRACE\tENFORCER\tTITLE", rows)
+			return table(c.stdout, "NAME\tOFFER\tPRICE\tMIN\tMAX\tWARN AT\tGRACE\tDEEP\tENFORCER\tTITLE", rows)
 		},
 	}
 }
@@ -144,6 +149,7 @@ func (c *cli) printPlan(p wire.Plan) error {
 		"one payment buys", showTime(p.Min)+" to "+showTime(p.Max),
 		"warns at", warning(p.Warn),
 		"grace", showTime(p.Grace),
+		"on the chain", deeper(p.Deep),
 		"enforcer", p.Enforcer)
 }
 
@@ -166,6 +172,17 @@ func warning(w *wire.Warn) string {
 		return showShare(w.Share)
 	}
 	return ""
+}
+
+// deeper says above which amount a plan asks for how many confirmations.
+func deeper(d *wire.Deep) string {
+	switch {
+	case d == nil:
+		return ""
+	case d.Above == 0:
+		return count(d.Confirmations, "confirmation")
+	}
+	return count(d.Confirmations, "confirmation") + " above " + showAmount(d.Above)
 }
 
 func price(p wire.Price) string { return showPrice(moneyPrice(p)) }

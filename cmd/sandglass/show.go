@@ -76,10 +76,12 @@ func (c *cli) printResource(r *wire.Resource) error {
 		"remaining", showLeft(r.Remaining),
 		"paid until", showInstant(r.PaidUntil),
 		"released at", showInstant(r.ReleaseAt),
+		"held until", held(r),
 		"price", price(r.Price),
 		"grace", showTime(r.Grace),
 		"paid in all", showAmount(r.Credited),
-		"debt", showSome(r.Debt))
+		"debt", showSome(r.Debt),
+		"address", r.Address)
 	if err != nil {
 		return err
 	}
@@ -105,16 +107,76 @@ func (c *cli) printLots(lots []wire.Lot) error {
 	return table(c.stdout, "LOT\tPAID\tBOUGHT\tLEFT\tHOLDS\tFROM", rows)
 }
 
+// held says until when a deposit holds off the release of a resource.
+func held(r *wire.Resource) string {
+	if r.HeldUntil == 0 {
+		return ""
+	}
+	return showInstant(r.HeldUntil) + ", for a deposit"
+}
+
 func (c *cli) printPending(pending []wire.Payment) error {
-	if len(pending) == 0 {
-		return nil
+	var rows, deposits []string
+	for i := range pending {
+		if p := &pending[i]; onItsWay(p) {
+			deposits = append(deposits, cells(p.Status, depositText(p), p.Key))
+		} else {
+			rows = append(rows, cells(p.Status, showAmount(max(p.Amount, p.Asked)), showInstant(p.ExpiresAt), p.Key))
+		}
 	}
-	rows := make([]string, len(pending))
-	for i, p := range pending {
-		rows[i] = cells(p.Status, showAmount(max(p.Amount, p.Asked)), showInstant(p.ExpiresAt), p.Key)
+	for _, t := range []struct {
+		header string
+		rows   []string
+	}{{"PENDING\tAMOUNT\tBEFORE\tPAYMENT", rows}, {"DEPOSIT\tON THE CHAIN\tPAYMENT", deposits}} {
+		if len(t.rows) == 0 {
+			continue
+		}
+		fmt.Fprintln(c.stdout)
+		if err := table(c.stdout, t.header, t.rows); err != nil {
+			return err
+		}
 	}
-	fmt.Fprintln(c.stdout)
-	return table(c.stdout, "PENDING\tAMOUNT\tBEFORE\tPAYMENT", rows)
+	return nil
+}
+
+// onItsWay says whether a payment was seen on the chain and does not count, or no more.
+func onItsWay(p *wire.Payment) bool {
+	return p.TxID != "" && p.Status != "credited" && p.Status != "unallocated" && p.Status != "replaced"
+}
+
+// depositText tells of a payment on the chain what it brings, and what it waits for.
+func depositText(p *wire.Payment) string {
+	text := fmt.Sprintf("%s (%s msat)", showBTC(p.Amount), group(int64(p.Amount)))
+	if n := depth(p); n != "" {
+		text += " " + n
+	}
+	if p.Status == "reorged" {
+		text += ", its block has left the chain"
+	}
+	if p.ExpectedTime > 0 {
+		text += ", about " + showLeft(p.ExpectedTime) + " when it counts"
+	}
+	return text
+}
+
+// depth writes the confirmations of a payment, as far as they are known.
+func depth(p *wire.Payment) string {
+	switch {
+	case p.Confirmations != nil && p.Required > 0:
+		return fmt.Sprintf("%d/%d confirmations", *p.Confirmations, p.Required)
+	case p.Confirmations != nil:
+		return count(*p.Confirmations, "confirmation")
+	case p.Required > 0:
+		return "of " + count(p.Required, "confirmation") + " that it needs"
+	}
+	return ""
+}
+
+func count(n int64, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return group(n) + " " + what + "s"
 }
 
 // showInstant writes t for people, in UTC, and nothing for an instant that is not.

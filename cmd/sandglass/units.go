@@ -6,8 +6,10 @@ import (
 	"strings"
 	"time"
 
+	"sandglass/adapters/httpapi/wire"
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
+	"sandglass/domain/plan"
 
 	"github.com/prometheus/common/model"
 )
@@ -83,11 +85,24 @@ func parsePPM(s string) (int64, error) {
 	return ppm, nil
 }
 
+// parseDeep reads an amount and the confirmations that are asked for above it, such as
+// 1000000sat:6.
+func parseDeep(s string) (wire.Deep, error) {
+	above, confirmations, _ := strings.Cut(s, ":")
+	n, err := strconv.ParseInt(confirmations, 10, 64)
+	if err != nil || !digits(confirmations) || n < 1 || n > plan.MaxConfirmations {
+		return wire.Deep{}, fmt.Errorf("%q is not an amount and the confirmations above it: want 1000000sat:6, with 1 to %d confirmations", s, plan.MaxConfirmations)
+	}
+	amount, err := parseAmount(above)
+	return wire.Deep{Above: amount, Confirmations: n}, err
+}
+
 // The flags of these types say in their help what they take, and keep what was given.
 type (
 	amountFlag struct{ money.Msat }
 	timeFlag   struct{ instant.Millis }
 	shareFlag  struct{ ppm int64 }
+	deepFlag   struct{ wire.Deep }
 )
 
 func (f *amountFlag) Set(s string) (err error) { f.Msat, err = parseAmount(s); return err }
@@ -115,6 +130,15 @@ func (f *shareFlag) String() string {
 		return ""
 	}
 	return showShare(f.ppm)
+}
+
+func (f *deepFlag) Set(s string) (err error) { f.Deep, err = parseDeep(s); return err }
+func (f *deepFlag) Type() string             { return "amount:count" }
+func (f *deepFlag) String() string {
+	if f.Confirmations == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s:%d", f.Above, f.Confirmations)
 }
 
 // showTime writes d exactly, as [parseTime] reads it: 2d, 1h59m58s, 250ms.
@@ -150,6 +174,13 @@ func showAmount(m money.Msat) string {
 		return group(int64(m/money.Sat)) + " sat"
 	}
 	return group(int64(m)) + " msat"
+}
+
+// showBTC writes m, which is not negative, in bitcoin with the eight decimals of the
+// chain, or with all that it has.
+func showBTC(m money.Msat) string {
+	text := fmt.Sprintf("%d.%011d", m/money.BTC, m%money.BTC)
+	return strings.TrimSuffix(text, "000") + " BTC"
 }
 
 // showSome is showAmount, but for none.

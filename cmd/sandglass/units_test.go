@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"sandglass/adapters/httpapi/wire"
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
 )
@@ -102,6 +103,38 @@ func TestParsePPM(t *testing.T) {
 	}
 }
 
+func TestParseDeep(t *testing.T) {
+	for _, c := range []struct {
+		text string
+		want wire.Deep
+		err  string
+	}{
+		{"1000000sat:6", wire.Deep{Above: 1e9, Confirmations: 6}, ""},
+		{"0.01btc:1", wire.Deep{Above: 1e9, Confirmations: 1}, ""},
+		{"1000000000 msat:144", wire.Deep{Above: 1e9, Confirmations: 144}, ""},
+		{"0:6", wire.Deep{Confirmations: 6}, ""},
+		{"1sat", wire.Deep{}, "want 1000000sat:6"},
+		{"1sat:", wire.Deep{}, "want 1000000sat:6"},
+		{"1sat:0", wire.Deep{}, "with 1 to 144"},
+		{"1sat:145", wire.Deep{}, "with 1 to 144"},
+		{"1sat:+6", wire.Deep{}, "want 1000000sat:6"},
+		{"1sat:6:7", wire.Deep{}, "want 1000000sat:6"},
+		{":6", wire.Deep{}, "is not an amount"},
+		{"21000001btc:6", wire.Deep{}, "21 million"},
+		{"", wire.Deep{}, "want 1000000sat:6"},
+	} {
+		got, err := parseDeep(c.text)
+		if err != nil {
+			got = wire.Deep{}
+		}
+		check(t, c.text, got, c.want, err, c.err)
+		shown := (&deepFlag{got}).String()
+		if again, err := parseDeep(shown); err == nil && again != got {
+			t.Errorf("%q is shown as %q, which is %v", c.text, shown, again)
+		}
+	}
+}
+
 func check[T comparable](t *testing.T, text string, got, want T, err error, words string) {
 	t.Helper()
 	switch {
@@ -122,6 +155,11 @@ func TestShow(t *testing.T) {
 		showAmount(7_200_000):           "7,200 sat",
 		showAmount(1234):                "1,234 msat",
 		showAmount(-1_234_567_000):      "-1,234,567 sat",
+		showBTC(0):                      "0.00000000 BTC",
+		showBTC(50_000_000):             "0.00050000 BTC",
+		showBTC(50_000_001):             "0.00050000001 BTC",
+		showBTC(money.BTC):              "1.00000000 BTC",
+		showBTC(money.MaxMsat):          "21000000.00000000 BTC",
 		showPrice(money.Price{Msat: 3_600_000, Per: instant.Hour}): "3,600 sat/h",
 		showPrice(money.Price{Msat: 5, Per: 90}):                   "5 msat per 90ms",
 	} {
