@@ -17,6 +17,8 @@ import (
 
 	"github.com/lightningnetwork/lnd/lnrpc"
 	"go.uber.org/goleak"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 // onChain is a client of a real lnd, which has to end with nothing running.
@@ -393,10 +395,45 @@ func TestOneRangeThatFails(t *testing.T) {
 	if _, ok := errors.AsType[*payment.Trouble](err); err == nil || ok {
 		t.Errorf("it is %v", err)
 	}
-	// The fake has no notifier, as an lnd that is built without chainrpc.
-	f.Hang("SubscribeTransactions", true)
+	// So answers an lnd that was built without it.
+	f.Fail("RegisterBlockEpochNtfn", status.Error(codes.Unimplemented, "unknown service chainrpc.ChainNotifier"))
 	err = firstError(t.Context(), client)
 	if trouble, ok := errors.AsType[*payment.Trouble](err); !ok || trouble.Condition != payment.Denied || !strings.Contains(trouble.Advice, "chainrpc") {
 		t.Errorf("without chainrpc: %v", err)
+	}
+}
+
+// The streams may end cleanly, and calls lose their answers: neither passes for an answer.
+func TestChainComesBack(t *testing.T) {
+	f := newFake(t)
+	client := must(lnd.Dial(configOf(f)))(t)
+	defer client.Close()
+	for range 2 {
+		heard := false
+		for n, err := range client.News(t.Context()) {
+			if err == nil && n.Block {
+				heard = true
+				f.EndStreams()
+				continue
+			}
+			if trouble, ok := errors.AsType[*payment.Trouble](err); !ok || trouble.Condition != payment.Connecting {
+				t.Errorf("it ends with %v", err)
+			}
+		}
+		if !heard {
+			t.Error("it ended without the tip")
+		}
+	}
+	for method, call := range map[string]func(context.Context) error{
+		"GetBestBlock":    func(ctx context.Context) error { return second(client.Tip(ctx)) },
+		"GetBlockHash":    func(ctx context.Context) error { return second(client.BlockHash(ctx, 0)) },
+		"NewAddress":      func(ctx context.Context) error { return second(client.NewAddress(ctx)) },
+		"GetTransactions": func(ctx context.Context) error { return second(client.Mempool(ctx)) },
+	} {
+		f.LoseAnswers(method, 1)
+		if err := call(t.Context()); err == nil {
+			t.Errorf("%s: no error without an answer", method)
+		}
+		check(t, call(t.Context()))
 	}
 }

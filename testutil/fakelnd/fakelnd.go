@@ -47,6 +47,7 @@ type Lnd struct {
 	unsynced bool
 	db       db
 	clients  map[*client]bool
+	ending   chan struct{} // closed when the streams of the chain end
 	faults   faults
 	server   *grpc.Server
 	listener *listener
@@ -57,7 +58,7 @@ type Lnd struct {
 func New(dir string) (*Lnd, error) {
 	l := &Lnd{
 		dir: dir, keys: newRootKeys(), network: "regtest", state: lnrpc.WalletState_SERVER_ACTIVE,
-		db: newDB(), clients: map[*client]bool{}, TLSCert: filepath.Join(dir, "tls.cert"),
+		db: newDB(), clients: map[*client]bool{}, ending: make(chan struct{}), TLSCert: filepath.Join(dir, "tls.cert"),
 	}
 	l.SetIdentity(1)
 	var err error
@@ -107,6 +108,7 @@ func (l *Lnd) Start() error {
 	lnrpc.RegisterLightningServer(server, &lightning{Lnd: l})
 	lnrpc.RegisterStateServer(server, &stateService{Lnd: l})
 	chainrpc.RegisterChainKitServer(server, &kit{})
+	chainrpc.RegisterChainNotifierServer(server, &notifier{Lnd: l})
 	l.server = server
 	listener := l.listener
 	l.served.Go(func() { _ = server.Serve(listener) }) // it ends with Kill or Stop
@@ -141,6 +143,8 @@ func (l *Lnd) EndStreams() {
 		close(c.end)
 	}
 	clear(l.clients)
+	close(l.ending)
+	l.ending = make(chan struct{})
 }
 
 // Stall leaves the connections open, and lets nothing through them, as a network does

@@ -25,6 +25,9 @@ var (
 		{"uri", "/lnrpc.Lightning/GetInfo"}, {"uri", "/lnrpc.Lightning/SubscribeInvoices"},
 		{"uri", "/lnrpc.Lightning/ListInvoices"}, {"uri", "/lnrpc.Lightning/LookupInvoice"},
 		{"uri", "/lnrpc.Lightning/CheckMacaroonPermissions"},
+		{"uri", "/lnrpc.Lightning/SubscribeTransactions"}, {"uri", "/lnrpc.Lightning/GetTransactions"},
+		{"uri", "/chainrpc.ChainNotifier/RegisterBlockEpochNtfn"}, {"uri", "/chainrpc.ChainKit/GetBlock"},
+		{"uri", "/chainrpc.ChainKit/GetBlockHash"}, {"uri", "/chainrpc.ChainKit/GetBestBlock"},
 	}
 	Issuing  = []Permission{{"uri", "/lnrpc.Lightning/AddInvoice"}, {"uri", "/lnrpc.Lightning/NewAddress"}}
 	Readonly = []Permission{
@@ -50,6 +53,13 @@ var needs = map[string][]Permission{
 	"/lnrpc.Lightning/BakeMacaroon":      {{"macaroon", "generate"}},
 
 	"/lnrpc.Lightning/CheckMacaroonPermissions": {{"macaroon", "read"}},
+
+	"/lnrpc.Lightning/SubscribeTransactions":         {{"onchain", "read"}},
+	"/lnrpc.Lightning/GetTransactions":               {{"onchain", "read"}},
+	"/chainrpc.ChainNotifier/RegisterBlockEpochNtfn": {{"onchain", "read"}},
+	"/chainrpc.ChainKit/GetBlock":                    {{"onchain", "read"}},
+	"/chainrpc.ChainKit/GetBlockHash":                {{"onchain", "read"}},
+	"/chainrpc.ChainKit/GetBestBlock":                {{"onchain", "read"}},
 }
 
 type rootKeys struct {
