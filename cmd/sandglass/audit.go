@@ -18,9 +18,10 @@ func auditCmd(c *cli) *cobra.Command {
 		Use:   "audit",
 		Short: "Prove the figures from the log",
 		Example: `  sandglass audit replay
+  sandglass audit reconcile
   sandglass audit dump > figures.ndjson`,
 	}
-	cmd.AddCommand(auditReplayCmd(c), auditDumpCmd(c))
+	cmd.AddCommand(auditReplayCmd(c), auditReconcileCmd(c), auditDumpCmd(c))
 	return cmd
 }
 
@@ -41,15 +42,9 @@ func auditDumpCmd(c *cli) *cobra.Command {
 }
 
 // replayFlags say where the log and the figures come from; the daemon, if not said.
-type replayFlags struct{ store, log, dump string }
-
-const storeScheme = "sqlite:"
-
-func (f *replayFlags) check() error {
-	if f.store != "" && (!strings.HasPrefix(f.store, storeScheme) || f.store == storeScheme) {
-		return usage("--store %q is not a store such as sqlite:/var/lib/sandglass/sandglass.db", f.store)
-	}
-	return nil
+type replayFlags struct {
+	logFlags
+	dump string
 }
 
 func auditReplayCmd(c *cli) *cobra.Command {
@@ -72,10 +67,8 @@ nothing is asked of the daemon.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.replay(cmd.Context(), &f) },
 	}
-	cmd.Flags().StringVar(&f.store, "store", "", "read the log from sqlite:`PATH`, beside the daemon or without one")
-	cmd.Flags().StringVar(&f.log, "log", "", "read the log from a `file` of NDJSON, as \"events\" writes it")
+	f.add(cmd)
 	cmd.Flags().StringVar(&f.dump, "dump", "", "take the figures from a `file`, as \"audit dump\" writes it")
-	cmd.MarkFlagsMutuallyExclusive("store", "log")
 	return cmd
 }
 
@@ -98,7 +91,7 @@ func (c *cli) replay(ctx context.Context, f *replayFlags) error {
 		return err
 	}
 	check := newChecker(c.stderr, isTerminal(c.stderr), head.Position)
-	store, err := c.openLog(f, head.Position, check)
+	store, err := c.openLog(&f.logFlags, head.Position, check)
 	if err != nil {
 		return err
 	}

@@ -17,7 +17,27 @@ import (
 	"sandglass/adapters/sqlite"
 	"sandglass/domain/payment"
 	"sandglass/domain/stream"
+
+	"github.com/spf13/cobra"
 )
+
+// logFlags say where the log comes from; the daemon, if not said.
+type logFlags struct{ store, log string }
+
+const storeScheme = "sqlite:"
+
+func (f *logFlags) add(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.store, "store", "", "read the log from sqlite:`PATH`, beside the daemon or without one")
+	cmd.Flags().StringVar(&f.log, "log", "", "read the log from a `file` of NDJSON, as \"events\" writes it")
+	cmd.MarkFlagsMutuallyExclusive("store", "log")
+}
+
+func (f *logFlags) check() error {
+	if f.store != "" && (!strings.HasPrefix(f.store, storeScheme) || f.store == storeScheme) {
+		return usage("--store %q is not a store such as sqlite:/var/lib/sandglass/sandglass.db", f.store)
+	}
+	return nil
+}
 
 // auditLog is a log that is only read, with each record shown to the checker.
 type auditLog struct {
@@ -43,7 +63,7 @@ func (l *auditLog) Subscribe(ctx context.Context, after stream.Position) iter.Se
 }
 
 // openLog opens the log up to a position.
-func (c *cli) openLog(f *replayFlags, until stream.Position, check *checker) (*auditLog, error) {
+func (c *cli) openLog(f *logFlags, until stream.Position, check *checker) (*auditLog, error) {
 	switch {
 	case f.store != "":
 		s, err := sqlite.OpenReadOnly(strings.TrimPrefix(f.store, storeScheme))
@@ -144,11 +164,12 @@ func (l *eventLog) Subscribe(ctx context.Context, after stream.Position) iter.Se
 				yield(nil, err)
 				return
 			}
-			r, err := l.keep(&e)
+			r, err := record(&e)
 			if err != nil {
 				yield(nil, err)
 				return
 			}
+			l.keep(&r)
 			if r.Position > l.until {
 				break
 			}
@@ -169,9 +190,18 @@ func (l *eventLog) Subscribe(ctx context.Context, after stream.Position) iter.Se
 	}
 }
 
-// keep turns an event of the API into a record.
-func (l *eventLog) keep(e *wire.Event) (r stream.Record, err error) {
-	r = stream.Record{
+// keep keeps a record of a payment.
+func (l *eventLog) keep(r *stream.Record) {
+	if strings.HasPrefix(r.Stream, payment.Prefix) {
+		l.mu.Lock()
+		l.payments[r.Stream] = append(l.payments[r.Stream], *r)
+		l.mu.Unlock()
+	}
+}
+
+// record turns an event of the API into a record.
+func record(e *wire.Event) (stream.Record, error) {
+	r := stream.Record{
 		Event:    stream.Event{Type: e.Type, At: e.At, Data: e.Data, Meta: e.Meta},
 		Stream:   e.Stream,
 		Revision: stream.Revision(e.Revision),
@@ -182,10 +212,84 @@ func (l *eventLog) keep(e *wire.Event) (r stream.Record, err error) {
 		return r, fmt.Errorf("position %d: %q is not the id of an event", e.Position, e.ID)
 	}
 	r.ID = stream.EventID(id)
-	if strings.HasPrefix(r.Stream, payment.Prefix) {
-		l.mu.Lock()
-		l.payments[r.Stream] = append(l.payments[r.Stream], r)
-		l.mu.Unlock()
-	}
 	return r, nil
+}
+
+// growingLog is a log that is read up to where it ends, and then from there on.
+type growingLog struct {
+	// after yields what comes after a position, up to where the log ends now.
+	after func(context.Context, stream.Position) iter.Seq2[stream.Record, error]
+	still bool // a file: it does not grow
+	close func() error
+}
+
+// growLog opens the log that the flags name.
+func (c *cli) growLog(f *logFlags) (*growingLog, error) {
+	switch {
+	case f.store != "":
+		s, err := sqlite.OpenReadOnly(strings.TrimPrefix(f.store, storeScheme))
+		if err != nil {
+			return nil, err
+		}
+		return &growingLog{after: stored(s), close: s.Close}, nil
+	case f.log != "":
+		file, err := os.Open(f.log)
+		if err != nil {
+			return nil, err
+		}
+		events := func(context.Context, uint64) iter.Seq2[wire.Event, error] { return readEvents(file) }
+		return &growingLog{after: records(events), still: true, close: file.Close}, nil
+	}
+	cl, err := c.client(auditor)
+	if err != nil {
+		return nil, err
+	}
+	return &growingLog{after: records(fetched(cl)), close: func() error { return nil }}, nil
+}
+
+// records yields events as records.
+func records(events func(context.Context, uint64) iter.Seq2[wire.Event, error]) func(context.Context, stream.Position) iter.Seq2[stream.Record, error] {
+	return func(ctx context.Context, after stream.Position) iter.Seq2[stream.Record, error] {
+		return func(yield func(stream.Record, error) bool) {
+			for e, err := range events(ctx, uint64(after)) {
+				var r stream.Record
+				if err == nil {
+					r, err = record(&e)
+				}
+				if !yield(r, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
+}
+
+// stored yields the records of a store up to its head.
+func stored(s *sqlite.Store) func(context.Context, stream.Position) iter.Seq2[stream.Record, error] {
+	return func(ctx context.Context, after stream.Position) iter.Seq2[stream.Record, error] {
+		return func(yield func(stream.Record, error) bool) {
+			head, err := s.Head(ctx)
+			if err != nil {
+				yield(stream.Record{}, err)
+				return
+			}
+			if head <= after {
+				return // a subscription would wait for more
+			}
+			for run, err := range s.Subscribe(ctx, after) {
+				if err != nil {
+					yield(stream.Record{}, err)
+					return
+				}
+				for i := range run {
+					if run[i].Position > head || !yield(run[i], nil) || run[i].Position == head {
+						return
+					}
+				}
+			}
+			if err := ctx.Err(); err != nil {
+				yield(stream.Record{}, err) // it ended before its end
+			}
+		}
+	}
 }

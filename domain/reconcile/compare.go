@@ -92,7 +92,7 @@ func (c *comparison) output(o *payment.Output, a *address.State) {
 		return
 	}
 	c.matched[p.Key] = true
-	wallet := fmt.Sprintf("%s in block %s, %s", o.Amount, o.Block, confirmations(depth))
+	wallet := fmt.Sprintf("%s, %s, %s", o.Amount, confirmations(depth), inBlock(o.Height, o.Block))
 	switch {
 	case counts(p) && p.Node != "" && p.Node == a.Node && p.Node != c.wallet.Node:
 		c.Chain.Elsewhere.add(p.Amount) // we paid another node of this log
@@ -124,14 +124,14 @@ func (c *comparison) gone(p *payment.State) {
 	_, issued := c.log.addresses[p.Address]
 	_, blind := c.wallet.Blind[p.Height]
 	active := c.wallet.Blocks[p.Height]
-	switch log := c.says(p) + " " + inBlock(p.Height, p.Block); {
+	switch log := c.says(p) + ", " + inBlock(p.Height, p.Block); {
 	case !issued:
-		c.differ(NotIssued, p.Key, p.Resource, "", c.says(p)+" at "+cmp.Or(p.Address, "no address"))
+		c.differ(NotIssued, p.Key, p.Resource, "", c.says(p)+", to "+cmp.Or(p.Address, "no address"))
 	case blind: // it is reported that the height can't be read
 	case p.Block != "" && active != p.Block && active == "":
 		c.differ(BlockLeft, p.Key, p.Resource, fmt.Sprintf("the chain ends at height %d", c.wallet.Tip.Height), log)
 	case p.Block != "" && active != p.Block:
-		c.differ(BlockLeft, p.Key, p.Resource, inBlock(p.Height, active)+" is active", log)
+		c.differ(BlockLeft, p.Key, p.Resource, fmt.Sprintf("at height %d the chain has block %s", p.Height, active), log)
 	default:
 		c.differ(NotInWallet, p.Key, p.Resource, "", log)
 	}
@@ -141,7 +141,7 @@ func inBlock(height int64, hash string) string {
 	if hash == "" {
 		return "in no block"
 	}
-	return fmt.Sprintf("in block %s at height %d", hash, height)
+	return fmt.Sprintf("at height %d in block %s", height, hash)
 }
 
 func confirmations(n int64) string {

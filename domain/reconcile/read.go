@@ -24,7 +24,7 @@ var errMoved = errors.New("reconcile: the chain moved while it was read, again a
 
 // Invoices is what is asked of the wallet about Lightning: see [payment.Wallet].
 type Invoices interface {
-	Check(ctx context.Context) (payment.Identity, error)
+	Connect(ctx context.Context) (payment.Identity, error)
 	List(ctx context.Context, from int64, limit int, backward bool) ([]payment.Entry, error)
 }
 
@@ -68,7 +68,7 @@ type reading struct {
 // Read reads all that the wallet has to do with the log. A height other than 0 takes the
 // chain as it was when it ended there.
 func (r *Reader) Read(ctx context.Context, l *Log, height int64) (*Wallet, error) {
-	id, err := r.Invoices.Check(ctx)
+	id, err := r.Invoices.Connect(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -30,9 +30,11 @@ type fake struct {
 
 func (f *fake) hash(h int64) string { return block(h) + f.branch }
 
-func (f *fake) Check(context.Context) (payment.Identity, error) {
+func (f *fake) Connect(context.Context) (payment.Identity, error) {
 	return payment.Identity{Node: node, Network: "regtest", Synced: true}, f.trouble
 }
+
+func (f *fake) Check(ctx context.Context) (payment.Identity, error) { return f.Connect(ctx) }
 
 func (f *fake) List(_ context.Context, from int64, limit int, _ bool) ([]payment.Entry, error) {
 	i, _ := slices.BinarySearchFunc(f.entries, from, func(e payment.Entry, from int64) int { return int(e.AddIndex - from - 1) })

@@ -1,0 +1,199 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"sandglass/adapters/lnd"
+	"sandglass/domain/plan"
+	"sandglass/domain/reconcile"
+
+	"github.com/spf13/cobra"
+)
+
+// reconcileFlags say what is compared. Where they are 0, all of it, and as configured.
+type reconcileFlags struct {
+	logFlags
+	height, confirmations int64
+}
+
+func (f *reconcileFlags) check() error {
+	switch {
+	case f.height < 0:
+		return usage("--height %d is not the height of a block", f.height)
+	case f.confirmations < 0 || f.confirmations > plan.MaxConfirmations:
+		return usage("--confirmations %d: want 1 to %d", f.confirmations, plan.MaxConfirmations)
+	}
+	return f.logFlags.check()
+}
+
+func auditReconcileCmd(c *cli) *cobra.Command {
+	var f reconcileFlags
+	cmd := &cobra.Command{
+		Use:   "reconcile",
+		Short: "Compare the log with the wallet, Lightning and on-chain, both ways",
+		Long: `Compare the log with the wallet, both ways: whatever lnd has received, over Lightning or
+in blocks of the active chain, is credited or unallocated in the log, once and with the
+same amount; and whatever the log counts as received, lnd has. Each difference is
+listed with what either side says, what it means and what to do; the exit status is 1.
+
+The wallet is lnd, which is asked directly, by the settings of "serve": SANDGLASS_LND_ADDR,
+SANDGLASS_LND_TLS_CERT and SANDGLASS_LND_WATCH_MACAROON. The log comes from the daemon, from
+its file with --store, or from NDJSON with --log. Nothing is changed on either side.
+
+What is under way is no difference: when something differs, both sides are read again
+after two seconds, and what has come in order by then is not listed; a file is read once.
+Nor is what has too few confirmations yet (SANDGLASS_CONFIRMATIONS, or more where a plan asks
+for more), what lnd received before the log first watched it, or what other nodes did:
+these are counted apart.
+
+With --height the chain is taken as it was when it ended there: no later block is looked
+at, confirmations are counted up to there, and payments that the log has in later blocks
+are left out. Lightning knows no heights, and is compared as it is now.
+
+Whether the log is whole and adds up is for "audit replay" to say.`,
+		Example: `  sandglass audit reconcile
+  sandglass audit reconcile --height 850000 --json
+  sandglass audit reconcile --store sqlite:/var/lib/sandglass/sandglass.db`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.reconcile(cmd.Context(), &f) },
+	}
+	f.add(cmd)
+	cmd.Flags().Int64Var(&f.height, "height", 0, "take the chain as it was when it ended at this `height`; 0 is as it is now")
+	cmd.Flags().Int64Var(&f.confirmations, "confirmations", 0, "blocks that make a payment on the chain count; 0 is $"+prefix+"_CONFIRMATIONS")
+	return cmd
+}
+
+// secondLook is after how long both sides are read again when something differs: a
+// daemon at work has booked by then what it was told of.
+const secondLook = 2 * time.Second
+
+func (c *cli) reconcile(ctx context.Context, f *reconcileFlags) error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	conf, err := loadConfig()
+	if err != nil {
+		return err
+	}
+	if f.confirmations == 0 {
+		f.confirmations = int64(conf.Confirmations)
+	}
+	source, err := c.growLog(&f.logFlags)
+	if err != nil {
+		return err
+	}
+	defer source.close()
+	node, err := lnd.Dial(lnd.Config{
+		Addr: conf.LndAddr, TLSCert: conf.LndTLSCert, WatchMacaroon: conf.LndWatchMacaroon, AllowSpending: conf.LndAllowSpending,
+	})
+	if err != nil {
+		return err
+	}
+	defer node.Close()
+	p := progress{c.stderr, isTerminal(c.stderr)}
+	l := &looker{
+		reconcileFlags: f, source: source, log: reconcile.NewLog(), progress: p,
+		reader: reconcile.Reader{Invoices: node, Chain: node, Progress: p.tell},
+	}
+	report, err := l.reconcile(ctx)
+	p.done()
+	if err != nil {
+		return err
+	}
+	return c.printReport(report, f.confirmations, l.synced)
+}
+
+// looker reads both sides.
+type looker struct {
+	*reconcileFlags
+	source   *growingLog
+	log      *reconcile.Log
+	reader   reconcile.Reader
+	progress progress
+	synced   bool
+}
+
+func (l *looker) reconcile(ctx context.Context) (*reconcile.Report, error) {
+	report, err := l.look(ctx)
+	if err != nil || report.Clean() || l.source.still {
+		return report, err
+	}
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-time.After(secondLook):
+	}
+	again, err := l.look(ctx)
+	if err == nil {
+		again.Confirm(report)
+	}
+	return again, err
+}
+
+// look compares once. The log is read before the wallet and, for what is new in it, after
+// it: before, since it names the addresses and blocks to ask for; after, since the log
+// follows the wallet. So what the wallet showed had the time of the reading to reach the
+// log, and what the log got only after the first of its readings is not held against a
+// wallet that was read in between.
+func (l *looker) look(ctx context.Context) (*reconcile.Report, error) {
+	if err := l.follow(ctx); err != nil {
+		return nil, err
+	}
+	known := l.log.Position
+	w, err := l.reader.Read(ctx, l.log, l.height)
+	if errors.Is(err, reconcile.ErrHeight) {
+		return nil, usage("--height %d: %w", l.height, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := l.follow(ctx); err != nil {
+		return nil, err
+	}
+	l.synced = w.Synced
+	return reconcile.Compare(l.log, w, reconcile.Options{Known: known, Required: l.log.Required(l.confirmations)}), nil
+}
+
+// follow reads what is new in the log.
+func (l *looker) follow(ctx context.Context) error {
+	n := int64(0)
+	for r, err := range l.source.after(ctx, l.log.Position) {
+		if err != nil {
+			return fmt.Errorf("reading the log: %w", err)
+		}
+		if err := l.log.Add(&r); err != nil {
+			return err
+		}
+		if n++; n%tellEvery == 0 {
+			l.progress.tell("events", n, 0)
+		}
+	}
+	return nil
+}
+
+// progress tells a person at a terminal how far something is.
+type progress struct {
+	w        io.Writer
+	terminal bool
+}
+
+func (p progress) tell(what string, done, of int64) {
+	switch {
+	case !p.terminal:
+	case of > 0:
+		fmt.Fprintf(p.w, "\r\x1b[K%s %s of %s", what, group(done), group(of))
+	default:
+		fmt.Fprintf(p.w, "\r\x1b[K%s %s", group(done), what)
+	}
+}
+
+// done ends the line of progress.
+func (p progress) done() {
+	if p.terminal {
+		fmt.Fprint(p.w, "\r\x1b[K")
+	}
+}
