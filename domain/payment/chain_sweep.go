@@ -3,6 +3,7 @@ package payment
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -76,6 +77,7 @@ func (w *ChainWatcher) sweep(ctx context.Context, why cause) error {
 // through says that the sweep is over.
 func (s *chainSweep) through() {
 	s.Observer.Swept(time.Since(s.began), s.read, s.found)
+	s.seen = s.tip
 	s.tell(func(h *Health) {
 		h.Node, h.Network, h.Height, h.LastSweep = s.id.Node, s.id.Network, s.tip.Height, s.Now()
 		h.Condition, h.Advice = ready(s.id.Synced)
@@ -139,7 +141,10 @@ func (s *chainSweep) heights(ctx context.Context, from, to int64) error {
 	if s.blind++; s.blind > maxBlind {
 		return err
 	}
-	s.Observer.Notice(Notice{Sign: SignHeight, Text: "the wallet can't list a height: its block is read", Err: err})
+	if !s.ChainWatcher.blind[from] {
+		s.ChainWatcher.blind[from] = true
+		s.Observer.Notice(Notice{Sign: SignHeight, Text: fmt.Sprintf("the wallet can't list height %d: its block is read", from), Err: err})
+	}
 	_, err = s.block(ctx, from)
 	return err
 }

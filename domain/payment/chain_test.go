@@ -342,7 +342,7 @@ func TestTheSweepFindsAll(t *testing.T) {
 			v.chain.mineEmpty()
 			v.chain.mineEmpty()
 		})
-		v.pass(time.Minute)
+		v.pass(time.Second)
 		v.want(b, payment.StatusNone)
 		v.pass(2 * time.Minute)
 		v.want(b, payment.StatusCredited)

@@ -27,7 +27,9 @@ type ChainWatcher struct {
 	final amounts // payments that are final
 
 	// What follows is of the goroutine that runs.
-	tip    Tip // of the last sweep that was through
+	seen   Tip            // of the last sweep
+	tip    Tip            // of the last sweep that was through
+	blind  map[int64]bool // heights that the wallet can't list, as was told
 	fullAt time.Time
 	dead   graves
 
@@ -56,6 +58,7 @@ type ChainConfig struct {
 	FinalDepth int           // confirmations after which a payment is not watched any more: 100
 	SweepEvery time.Duration // between sweeps: 2 minutes
 	FullEvery  time.Duration // between sweeps of all heights: 24 hours
+	CheckEvery time.Duration // between questions for the tip: 10 s
 	RetryMin   time.Duration // the first pause after an error: 100 ms
 	RetryMax   time.Duration // the longest one: 30 s
 	DenyEvery  time.Duration // the pause when the wallet denies us: 1 minute
@@ -70,13 +73,13 @@ func NewChainWatcher(c ChainConfig) (*ChainWatcher, error) {
 		c.FinalDepth = 100
 	}
 	setDefaults([]setting{
-		{&c.SweepEvery, 2 * time.Minute}, {&c.FullEvery, 24 * time.Hour},
+		{&c.SweepEvery, 2 * time.Minute}, {&c.FullEvery, 24 * time.Hour}, {&c.CheckEvery, 10 * time.Second},
 		{&c.RetryMin, 100 * time.Millisecond}, {&c.RetryMax, 30 * time.Second}, {&c.DenyEvery, time.Minute},
 	})
 	if c.Observer == nil {
 		c.Observer = silent{}
 	}
-	w := &ChainWatcher{ChainConfig: c, swept: make(chan struct{}), nudge: make(chan struct{}, 1), dead: newGraves()}
+	w := &ChainWatcher{ChainConfig: c, swept: make(chan struct{}), nudge: make(chan struct{}, 1), dead: newGraves(), blind: map[int64]bool{}}
 	w.health = Health{Condition: Connecting, Advice: "not started", Since: c.Now()}
 	return w, nil
 }
@@ -174,8 +177,10 @@ func (w *ChainWatcher) connected(ctx context.Context) (swept bool, err error) {
 			return swept, err
 		}
 		swept = true
-		if why = w.wait(ctx, news); ctx.Err() != nil {
+		if why, err = w.wait(ctx, news); ctx.Err() != nil {
 			return swept, context.Cause(ctx)
+		} else if err != nil {
+			return swept, err
 		}
 	}
 }
@@ -195,20 +200,29 @@ func (w *ChainWatcher) listen(ctx context.Context, news chan<- struct{}) error {
 	return errEnded
 }
 
-// wait waits for a reason to sweep.
-func (w *ChainWatcher) wait(ctx context.Context, news <-chan struct{}) cause {
+// wait waits for a reason to sweep. It asks for the tip now and then: the wallet tells
+// nothing of a chain that became shorter, as invalidateblock makes it.
+func (w *ChainWatcher) wait(ctx context.Context, news <-chan struct{}) (cause, error) {
 	every := w.SweepEvery
 	if w.Health().Condition != Ready {
 		every = min(every, catchUp)
 	}
-	timer := time.NewTimer(every)
+	timer, look := time.NewTimer(every), time.NewTicker(w.CheckEvery)
 	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return byTimer
-	case <-w.nudge:
-	case <-news:
-	case <-ctx.Done():
+	defer look.Stop()
+	for {
+		select {
+		case <-timer.C:
+			return byTimer, nil
+		case <-w.nudge:
+		case <-news:
+		case <-ctx.Done():
+		case <-look.C:
+			if tip, err := w.Chain.Tip(ctx); err != nil || tip != w.seen {
+				return byTimer, err
+			}
+			continue
+		}
+		return byNews, nil
 	}
-	return byNews
 }
