@@ -63,7 +63,6 @@ func setUp(e *testscript.Env) error {
 		"LND_ADDR": lnd.Addr, "LND_TLS_CERT": lnd.TLSCert, "LND_WATCH_MACAROON": lnd.WatchMacaroon, "LND_ISSUE_MACAROON": lnd.IssueMacaroon,
 		"STATE_DIR": filepath.Join(e.WorkDir, "state"), "LISTEN": listen, "URL": "http://" + listen, "LOG_LEVEL": "warn",
 		"OPERATOR_TOKEN_FILE": filepath.Join(e.WorkDir, "operator.token"), "FREE_SPACE_FLOOR": "0",
-		"ON_CHAIN": "false", // the fake has no chain
 	} {
 		e.Setenv(prefix+"_"+name, value)
 	}
