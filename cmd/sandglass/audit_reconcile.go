@@ -52,7 +52,8 @@ these are counted apart.
 
 With --height the chain is taken as it was when it ended there: no later block is looked
 at, confirmations are counted up to there, and payments that the log has in later blocks
-are left out. Lightning knows no heights, and is compared as it is now.
+are left out. With a log from a file, give the height of its time. Lightning knows no
+heights: it is compared as it is now.
 
 Whether the log is whole and adds up is for "audit replay" to say.`,
 		Example: `  sandglass audit reconcile

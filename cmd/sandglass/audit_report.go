@@ -14,8 +14,8 @@ type reconciled struct {
 	Node          string           `json:"node"`
 	Network       string           `json:"network"`
 	Synced        bool             `json:"synced"`               // the wallet has seen the whole chain
-	Height        int64            `json:"height,omitempty"`     // of the last block that was looked at
-	Block         string           `json:"block_hash,omitempty"` // of that block
+	Height        int64            `json:"height"`               // of the last block that was looked at
+	Block         string           `json:"block_hash,omitempty"` // of that block, if the chain was asked
 	Confirmations int64            `json:"confirmations"`
 	Lightning     reconciledSide   `json:"lightning"`
 	Chain         reconciledSide   `json:"onchain"`
@@ -82,7 +82,7 @@ func sideJSON(s *reconcile.Side) reconciledSide {
 
 func (c *cli) printSides(r *reconcile.Report, confirmations int64, synced bool) error {
 	chain, lag := "not asked: no address was ever issued", ""
-	if r.Height > 0 {
+	if r.Block != "" {
 		chain = fmt.Sprintf("up to height %d, block %s; %s count", r.Height, r.Block, plural(confirmations, "confirmation"))
 		if !synced {
 			lag = "it has not seen the whole chain: what came lately may be missing"

@@ -33,8 +33,8 @@ type Options struct {
 type Report struct {
 	Position         stream.Position // of the log
 	Node, Network    string
-	Height           int64  // of the chain, 0 if it was not asked
-	Block            string // hash
+	Height           int64  // of the chain
+	Block            string // its hash, empty if the chain was not asked
 	Lightning, Chain Side
 	Differences      []Difference // by payment, Lightning first
 }
