@@ -75,8 +75,10 @@ func (b *btcd) connect() error {
 	if !roots.AppendCertsFromPEM(pem) {
 		return errors.New("btcd's certificate is not whole yet")
 	}
+	// btcd closes the connection after each answer: the next one resumes its session.
+	config := &tls.Config{RootCAs: roots, ClientSessionCache: tls.NewLRUClientSessionCache(0)}
 	b.http = &http.Client{
-		Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}},
+		Transport: &http.Transport{TLSClientConfig: config},
 		Timeout:   time.Minute,
 	}
 	return nil
