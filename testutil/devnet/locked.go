@@ -3,12 +3,22 @@ package devnet
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 
 	"github.com/lightningnetwork/lnd/lnrpc"
 )
 
-// lockedPassword is the password of the wallets of [Network.StartLocked].
-const lockedPassword = "sandglass"
+// walletPassword is the password of all wallets.
+const walletPassword = "sandglass"
+
+// unlocksItself gives the node its password in a file. --noseedbackup would too, but
+// a wallet that it opens can't be reset.
+func (d *Node) unlocksItself() error {
+	file := filepath.Join(d.Dir, "password")
+	d.flags = append(d.flags, "--wallet-unlock-password-file="+file, "--wallet-unlock-allow-create")
+	return os.WriteFile(file, []byte(walletPassword), 0o600)
+}
 
 // StartLocked starts another lnd with a wallet of its own, which waits for its
 // password: its State is LOCKED until [Node.Unlock]. It has no channel, and locks
@@ -42,7 +52,7 @@ func (d *Node) createWallet(ctx context.Context) error {
 		return err
 	}
 	_, err = d.Unlocker.InitWallet(ctx, &lnrpc.InitWalletRequest{
-		WalletPassword:     []byte(lockedPassword),
+		WalletPassword:     []byte(walletPassword),
 		CipherSeedMnemonic: seed.CipherSeedMnemonic,
 	})
 	if err != nil {
@@ -53,7 +63,7 @@ func (d *Node) createWallet(ctx context.Context) error {
 
 // Unlock opens the wallet of a locked node and waits until it serves every call.
 func (d *Node) Unlock(ctx context.Context) error {
-	_, err := d.Unlocker.UnlockWallet(ctx, &lnrpc.UnlockWalletRequest{WalletPassword: []byte(lockedPassword)})
+	_, err := d.Unlocker.UnlockWallet(ctx, &lnrpc.UnlockWalletRequest{WalletPassword: []byte(walletPassword)})
 	if err != nil {
 		return err
 	}

@@ -131,8 +131,11 @@ func (n *Network) startChain(ctx context.Context) error {
 func (n *Network) startNodes(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for name, node := range map[string]**Node{"alice": &n.Alice, "bob": &n.Bob} {
-		d, err := n.newNode(name, append([]string{"--noseedbackup"}, n.opts.Flags...)...)
+		d, err := n.newNode(name, n.opts.Flags...)
 		if err != nil {
+			return err
+		}
+		if err := d.unlocksItself(); err != nil {
 			return err
 		}
 		*node = d
@@ -140,7 +143,7 @@ func (n *Network) startNodes(ctx context.Context) error {
 			if err := d.launch(ctx); err != nil {
 				return err
 			}
-			return d.WaitReady(ctx)
+			return d.createWallet(ctx)
 		})
 	}
 	return g.Wait()

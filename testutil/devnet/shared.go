@@ -5,9 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/lightningnetwork/lnd/lnrpc"
 )
 
 // shared is the one network of a test binary.
@@ -58,17 +62,20 @@ func Run(m *testing.M) {
 	os.Exit(code)
 }
 
-// Mend thaws and starts what is frozen or dead of alice and bob, and waits until
-// their channel is active. It does nothing to a network that is well.
+// Mend thaws and starts what is frozen or dead of alice and bob, has a wallet that
+// can't list its transactions any more read the chain anew, and waits until their
+// channel is active. It does nothing to a network that is well.
 func (n *Network) Mend(ctx context.Context) error {
 	for _, d := range []*Node{n.Alice, n.Bob} {
 		if err := d.Thaw(); err != nil {
 			return err
 		}
-		if d.Running() {
-			continue
+		if !d.Running() {
+			if err := d.Restart(ctx); err != nil {
+				return err
+			}
 		}
-		if err := d.Restart(ctx); err != nil {
+		if err := d.mendWallet(ctx); err != nil {
 			return err
 		}
 	}
@@ -76,4 +83,17 @@ func (n *Network) Mend(ctx context.Context) error {
 		return errors.New("btcd has ended: a network can't be mended without its chain")
 	}
 	return n.WaitChannel(ctx)
+}
+
+// mendWallet mends what a reorg of several blocks can do to lnd, whose wallet then
+// says for good that it misses a transaction: it reads the chain anew.
+func (d *Node) mendWallet(ctx context.Context) error {
+	_, err := d.Lightning.GetTransactions(ctx, &lnrpc.GetTransactionsRequest{})
+	if err == nil || !strings.Contains(err.Error(), "missing transaction") {
+		return err
+	}
+	usual := d.flags
+	defer func() { d.flags = usual }()
+	d.flags = append(slices.Clone(usual), "--reset-wallet-transactions")
+	return d.Restart(ctx)
 }
