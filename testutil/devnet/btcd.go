@@ -19,15 +19,21 @@ const rpcUser, rpcPass = "dev", "dev"
 // A btcd is the chain: a node on regtest and its JSON-RPC.
 type btcd struct {
 	BtcdInfo
+	name string
 	proc *process
 	dir  string
 	p2p  string
 	http *http.Client
 }
 
-func (n *Network) startBtcd(ctx context.Context, miningAddr string) error {
-	b := &btcd{dir: filepath.Join(n.dir, "btcd"), BtcdInfo: BtcdInfo{User: rpcUser, Pass: rpcPass}}
+func (n *Network) newBtcd(name string) *btcd {
+	b := &btcd{name: name, dir: filepath.Join(n.dir, name), BtcdInfo: BtcdInfo{User: rpcUser, Pass: rpcPass}}
 	b.Cert = filepath.Join(b.dir, "rpc.cert")
+	return b
+}
+
+// startBtcd starts b, whose blocks pay the miner, and waits until it answers.
+func (n *Network) startBtcd(ctx context.Context, b *btcd) error {
 	if err := n.ports.take(&b.RPC, &b.p2p); err != nil {
 		return err
 	}
@@ -39,16 +45,15 @@ func (n *Network) startBtcd(ctx context.Context, miningAddr string) error {
 		return err
 	}
 	var err error
-	b.proc, err = n.nursery.run("btcd", filepath.Join(b.dir, "btcd.log"), n.binaries.Btcd, b.flags(conf, miningAddr)...)
+	b.proc, err = n.nursery.run(b.name, filepath.Join(b.dir, "btcd.log"), n.binaries.Btcd, b.flags(conf, n.miner.addr.EncodeAddress())...)
 	if err != nil {
 		return err
 	}
-	n.btcd = b
-	return b.proc.until(ctx, "btcd answers", func(ctx context.Context) error {
+	return b.proc.until(ctx, b.name+" answers", func(ctx context.Context) error {
 		if err := b.connect(); err != nil {
 			return err
 		}
-		_, err := b.height(ctx)
+		_, _, err := b.best(ctx)
 		return err
 	})
 }
@@ -119,8 +124,9 @@ func (b *btcd) call(ctx context.Context, result any, method string, params ...an
 	return json.Unmarshal(answer.Result, result)
 }
 
-func (b *btcd) height(ctx context.Context) (int, error) {
-	var height int
-	err := b.call(ctx, &height, "getblockcount")
-	return height, err
+// generate adds blocks to the chain, which hold what is in the mempool, and
+// returns their hashes.
+func (b *btcd) generate(ctx context.Context, blocks int) (hashes []string, err error) {
+	err = b.call(ctx, &hashes, "generate", blocks)
+	return hashes, err
 }

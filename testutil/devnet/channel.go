@@ -23,7 +23,8 @@ func (n *Network) fundBob(ctx context.Context) error {
 	return n.Mine(ctx, 1)
 }
 
-// openChannel opens the channel from bob to alice and waits until both can use it.
+// openChannel opens the channel from bob to alice, deeper than any reorg reaches,
+// and waits until both can use it.
 func (n *Network) openChannel(ctx context.Context) error {
 	if err := n.connect(ctx); err != nil {
 		return err
@@ -52,7 +53,7 @@ func (n *Network) openChannel(ctx context.Context) error {
 			break
 		}
 	}
-	if err := n.Mine(ctx, 1); err != nil {
+	if err := n.Mine(ctx, 1+MaxDepth); err != nil {
 		return err
 	}
 	return n.WaitChannel(ctx)

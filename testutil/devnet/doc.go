@@ -19,6 +19,13 @@
 // with SIGKILL: the kernel kills the nodes, and a reaper, which reads from a
 // pipe that closes with the process, removes the data. Both need Linux.
 //
-// What this package leaves to others: blocks made by hand, side branches and a
-// second btcd. The miner, who owns the coins, is the place for them.
+// The chain does what a test says. Blocks are mined with what is in the mempool ([Network.Mine]), or crafted
+// with whatever a test likes, on any block ([Network.MineBranch]), which makes
+// reorgs ([Network.Reorg]) and double spends ([Network.DoubleSpend]); payments are
+// replaced in the mempool ([Network.Bump]). [Network.ActiveOutputs] tells what was
+// paid in the end.
+//
+// lnd's wallet undoes only the last block of a reorg that is deeper. It then counts
+// on for a transaction that no block holds, or says for good that one is missing:
+// [Network.Mend] has it read the chain anew.
 package devnet

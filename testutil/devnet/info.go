@@ -51,17 +51,17 @@ func (n *Network) Info() Info {
 // the nodes' own interfaces works on it; nodes can't be stopped or started, and
 // Close closes the connections only.
 func Attach(info Info) (*Network, error) {
-	miner, err := newMiner()
+	chain := &btcd{BtcdInfo: info.Btcd}
+	miner, err := newMiner(chain)
 	if err != nil {
 		return nil, err
 	}
 	n := &Network{
 		WatchMacaroon: info.Env[envWatch], IssueMacaroon: info.Env[envIssue],
-		binaries: Binaries{Lncli: info.Lncli}, btcd: &btcd{BtcdInfo: info.Btcd},
+		binaries: Binaries{Lncli: info.Lncli}, btcd: chain,
 		dir: info.Dir, miner: miner,
 	}
 	n.Alice, n.Bob = &Node{NodeInfo: info.Alice, net: n}, &Node{NodeInfo: info.Bob, net: n}
-	miner.btcd = n.btcd
 	n.close = n.closeConns
 	for _, d := range n.nodes() {
 		if err := d.dial(); err != nil {

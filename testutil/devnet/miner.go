@@ -5,43 +5,33 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
-	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
 	"github.com/btcsuite/btcd/btcec/v2"
 	"github.com/btcsuite/btcd/btcutil"
 	"github.com/btcsuite/btcd/chaincfg"
-	"github.com/btcsuite/btcd/chaincfg/chainhash"
 	"github.com/btcsuite/btcd/txscript"
 	"github.com/btcsuite/btcd/wire"
 )
 
 const (
-	minerFeeSat = 10_000 // of each of the miner's transactions, whatever its size
+	minerFeeSat = 10_000 // of each of the miner's transactions; 40 sat/vB of a usual one
 	dustSat     = 546    // a smaller change is left to the fee
 )
 
 // A miner owns the key that every block pays, as btcd has no wallet, and signs
 // its own spends.
 type miner struct {
-	btcd   *btcd
-	key    *btcec.PrivateKey
-	addr   string
-	script []byte // pays to addr
+	key  *btcec.PrivateKey
+	addr btcutil.Address
 
-	mu   sync.Mutex // guards what follows, and lets one spend happen at a time
-	next int        // the height whose coinbase is the next to be spent
-	free []coin     // change of earlier spends
+	mu sync.Mutex // lets one spend happen at a time, and guards the coins
+	coins
 }
 
-type coin struct {
-	outpoint wire.OutPoint
-	sat      int64
-}
-
-func newMiner() (*miner, error) {
+func newMiner(b *btcd) (*miner, error) {
 	secret := sha256.Sum256([]byte("sandglass devnet miner"))
 	key, pub := btcec.PrivKeyFromBytes(secret[:])
 	addr, err := btcutil.NewAddressPubKeyHash(
@@ -53,35 +43,26 @@ func newMiner() (*miner, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &miner{key: key, addr: addr.EncodeAddress(), script: script, next: 1}, nil
+	return &miner{key: key, addr: addr, coins: coins{btcd: b, script: script, next: 1}}, nil
 }
 
-// mine adds n blocks to the chain and returns their hashes.
-func (m *miner) mine(ctx context.Context, n int) ([]string, error) {
-	var hashes []string
-	err := m.btcd.call(ctx, &hashes, "generate", n)
-	return hashes, err
-}
-
-// send pays each of sats to addr, as an output each, in one transaction, and
-// returns its id. It is in the mempool then, not in a block.
-func (m *miner) send(ctx context.Context, addr string, sats ...int64) (string, error) {
-	to, err := btcutil.DecodeAddress(addr, &chaincfg.RegressionNetParams)
-	if err != nil {
-		return "", fmt.Errorf("address %q: %w", addr, err)
-	}
-	script, err := txscript.PayToAddrScript(to)
-	if err != nil {
-		return "", err
-	}
+// send pays outputs in one transaction. It is in the mempool then, not in a block.
+func (m *miner) send(ctx context.Context, sequence uint32, outputs []Output) (*Tx, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for {
-		id, err := m.spend(ctx, script, sats)
-		// Another process that is attached may have spent a coin, in a transaction
-		// that no block holds yet. Each try takes other coins, so this ends.
-		if err == nil || !isTaken(err) {
-			return id, err
+		tx, err := m.draft(ctx, sequence, minerFeeSat, nil, outputs)
+		if err != nil {
+			return nil, err
+		}
+		err = m.publish(ctx, tx)
+		// Another process that is attached may have spent a coin at this moment.
+		// Each try takes other coins, so this ends.
+		if err == nil {
+			return tx, nil
+		}
+		if !isTaken(err) {
+			return nil, err
 		}
 	}
 }
@@ -92,112 +73,83 @@ func isTaken(err error) bool {
 	return strings.Contains(err.Error(), "already spent") || strings.Contains(err.Error(), "already have transaction")
 }
 
-func (m *miner) spend(ctx context.Context, script []byte, sats []int64) (string, error) {
-	tx := wire.NewMsgTx(2)
-	need := int64(minerFeeSat)
-	for _, sat := range sats {
-		tx.AddTxOut(wire.NewTxOut(sat, script))
-		need += sat
+// conflict drafts a transaction that spends the coins of tx, and is worth more to
+// whoever mines it.
+func (m *miner) conflict(ctx context.Context, tx *Tx, outputs []Output) (*Tx, error) {
+	// An output more may take more room: the fee grows at least as that does.
+	fee := tx.fee*int64(max(len(outputs), len(tx.outputs))+1)/int64(len(tx.outputs)+1) + minerFeeSat
+	return m.draft(ctx, replaceable, fee, tx.coins, outputs)
+}
+
+// draft signs a transaction that spends from, and more of the miner's coins if
+// outputs need it.
+func (m *miner) draft(ctx context.Context, sequence uint32, fee int64, from []coin, outputs []Output) (*Tx, error) {
+	tx := &Tx{MsgTx: wire.NewMsgTx(2), outputs: outputs, coins: slices.Clone(from), fee: fee, sequence: sequence}
+	need := fee
+	for _, out := range outputs {
+		script, err := payTo(out.Addr)
+		if err != nil {
+			return nil, err
+		}
+		tx.AddTxOut(wire.NewTxOut(out.Sat, script))
+		need += out.Sat
 	}
 	change, err := m.fund(ctx, tx, need)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	id, err := m.publish(ctx, tx)
-	if err != nil {
-		return "", err
+	if err := m.sign(tx); err != nil {
+		return nil, err
 	}
+	tx.Txid = tx.TxHash().String()
 	if change > 0 {
-		m.free = append(m.free, coin{wire.OutPoint{Hash: *id, Index: uint32(len(sats))}, change})
+		m.put(coin{wire.OutPoint{Hash: tx.TxHash(), Index: uint32(len(outputs))}, change})
 	}
-	return id.String(), nil
+	return tx, nil
 }
 
-// fund adds inputs worth need, and an output with what is left over, and signs.
-func (m *miner) fund(ctx context.Context, tx *wire.MsgTx, need int64) (change int64, err error) {
-	for have := int64(0); have < need; {
+// fund gives tx coins worth need, and an output with what is left over.
+func (m *miner) fund(ctx context.Context, tx *Tx, need int64) (change int64, err error) {
+	change = -need
+	for _, c := range tx.coins {
+		change += c.sat
+	}
+	for change < 0 {
 		c, err := m.take(ctx)
 		if err != nil {
 			return 0, err
 		}
-		tx.AddTxIn(wire.NewTxIn(&c.outpoint, nil, nil))
-		have += c.sat
-		change = have - need
+		tx.coins = append(tx.coins, c)
+		change += c.sat
 	}
-	if change < dustSat {
-		change = 0
-	} else {
-		tx.AddTxOut(wire.NewTxOut(change, m.script))
+	// What pays nobody else pays the miner: a transaction has an output.
+	if change < dustSat && len(tx.outputs) > 0 {
+		tx.fee += change
+		return 0, nil
 	}
-	for i, in := range tx.TxIn {
-		in.SignatureScript, err = txscript.SignatureScript(tx, i, m.script, txscript.SigHashAll, m.key, true)
-		if err != nil {
-			return 0, err
-		}
-	}
+	tx.AddTxOut(wire.NewTxOut(change, m.script))
 	return change, nil
 }
 
-// take removes a coin from the miner's: change first, then the next coinbase.
-func (m *miner) take(ctx context.Context) (coin, error) {
-	if n := len(m.free); n > 0 {
-		c := m.free[n-1]
-		m.free = m.free[:n-1]
-		return c, nil
+func (m *miner) sign(tx *Tx) (err error) {
+	for _, c := range tx.coins {
+		in := wire.NewTxIn(&c.outpoint, nil, nil)
+		in.Sequence = tx.sequence
+		tx.AddTxIn(in)
 	}
-	tip, err := m.btcd.height(ctx)
-	if err != nil {
-		return coin{}, err
-	}
-	for m.next <= tip-int(chaincfg.RegressionNetParams.CoinbaseMaturity) {
-		c, unspent, err := m.coinbase(ctx, m.next)
+	for i, in := range tx.TxIn {
+		in.SignatureScript, err = txscript.SignatureScript(tx.MsgTx, i, m.script, txscript.SigHashAll, m.key, true)
 		if err != nil {
-			return coin{}, err
-		}
-		m.next++
-		if unspent {
-			return c, nil
+			return err
 		}
 	}
-	return coin{}, errors.New("the miner has no ripe coins left: mine more blocks")
+	return nil
 }
 
-func (m *miner) coinbase(ctx context.Context, height int) (c coin, unspent bool, err error) {
-	block, err := m.block(ctx, height)
-	if err != nil {
-		return coin{}, false, err
-	}
-	tx := block.Transactions[0]
-	c = coin{wire.OutPoint{Hash: tx.TxHash()}, tx.TxOut[0].Value}
-	var out *struct{} // null once it is spent
-	err = m.btcd.call(ctx, &out, "gettxout", c.outpoint.Hash.String(), 0, false)
-	return c, out != nil, err
-}
-
-func (m *miner) block(ctx context.Context, height int) (*wire.MsgBlock, error) {
-	var hash, raw string
-	if err := m.btcd.call(ctx, &hash, "getblockhash", height); err != nil {
-		return nil, err
-	}
-	if err := m.btcd.call(ctx, &raw, "getblock", hash, 0); err != nil {
-		return nil, err
-	}
-	data, err := hex.DecodeString(raw)
-	if err != nil {
-		return nil, err
-	}
-	block := new(wire.MsgBlock)
-	return block, block.Deserialize(bytes.NewReader(data))
-}
-
-func (m *miner) publish(ctx context.Context, tx *wire.MsgTx) (*chainhash.Hash, error) {
+func (m *miner) publish(ctx context.Context, tx *Tx) error {
 	var raw bytes.Buffer
 	if err := tx.Serialize(&raw); err != nil {
-		return nil, err
+		return err
 	}
-	var id string
-	if err := m.btcd.call(ctx, &id, "sendrawtransaction", hex.EncodeToString(raw.Bytes()), true); err != nil {
-		return nil, err
-	}
-	return chainhash.NewHashFromStr(id)
+	return m.btcd.call(ctx, nil, "sendrawtransaction", hex.EncodeToString(raw.Bytes()), true)
 }

@@ -116,15 +116,15 @@ func (n *Network) boot(ctx context.Context) error {
 }
 
 func (n *Network) startChain(ctx context.Context) error {
-	miner, err := newMiner()
-	if err != nil {
+	n.btcd = n.newBtcd("btcd")
+	var err error
+	if n.miner, err = newMiner(n.btcd); err != nil {
 		return err
 	}
-	if err := n.startBtcd(ctx, miner.addr); err != nil {
+	if err := n.startBtcd(ctx, n.btcd); err != nil {
 		return err
 	}
-	miner.btcd, n.miner = n.btcd, miner
-	_, err = n.miner.mine(ctx, firstBlocks)
+	_, err = n.btcd.generate(ctx, firstBlocks)
 	return err
 }
 
@@ -149,11 +149,17 @@ func (n *Network) startNodes(ctx context.Context) error {
 	return g.Wait()
 }
 
-// Mine adds blocks to the chain and waits until the nodes have seen them.
+// Mine adds blocks to the chain, which hold what is in the mempool, and waits
+// until the nodes have seen them.
 func (n *Network) Mine(ctx context.Context, blocks int) error {
-	if _, err := n.miner.mine(ctx, blocks); err != nil {
+	if _, err := n.btcd.generate(ctx, blocks); err != nil {
 		return err
 	}
+	return n.waitSynced(ctx)
+}
+
+// waitSynced waits for the nodes that run and whose wallets were ever open.
+func (n *Network) waitSynced(ctx context.Context) error {
 	for _, d := range n.nodes() {
 		if d.proc != nil && !d.Running() || d.Pubkey == "" {
 			continue
@@ -168,7 +174,15 @@ func (n *Network) Mine(ctx context.Context, blocks int) error {
 // Send pays each of sats to addr from the miner's coins, in one transaction, and
 // returns its id. It stands in the mempool until the next Mine.
 func (n *Network) Send(ctx context.Context, addr string, sats ...int64) (txid string, err error) {
-	return n.miner.send(ctx, addr, sats...)
+	var outputs []Output
+	for _, sat := range sats {
+		outputs = append(outputs, To(addr, sat))
+	}
+	tx, err := n.miner.send(ctx, final, outputs)
+	if err != nil {
+		return "", err
+	}
+	return tx.Txid, nil
 }
 
 func (n *Network) nodes() []*Node {

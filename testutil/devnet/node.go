@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/btcsuite/btcd/chaincfg/chainhash"
 	"github.com/lightningnetwork/lnd/lnrpc"
 	"github.com/lightningnetwork/lnd/lnrpc/chainrpc"
 	"github.com/lightningnetwork/lnd/lnrpc/invoicesrpc"
@@ -106,25 +107,48 @@ func (d *Node) WaitReady(ctx context.Context) error {
 	return d.WaitSynced(ctx)
 }
 
-// WaitSynced waits until the node's view of the chain reaches the miner's tip.
+// WaitSynced waits until the node has seen the active chain's last block: its
+// wallet, its channels, and its chain notifier, which alone tells a block from
+// another at its height. While the chain is shorter than it was, which only
+// [Network.Invalidate] makes it, lnd doesn't say, and nothing is waited for.
 func (d *Node) WaitSynced(ctx context.Context) error {
-	height, err := d.net.btcd.height(ctx)
-	if err != nil {
-		return err
-	}
-	return d.proc.until(ctx, fmt.Sprintf("%s is at block %d", d.Name, height), func(ctx context.Context) error {
-		info, err := d.Lightning.GetInfo(ctx, &lnrpc.GetInfoRequest{})
+	return d.proc.until(ctx, d.Name+" has seen the last block", func(ctx context.Context) error {
+		info, err := d.Lightning.GetInfo(ctx, &lnrpc.GetInfoRequest{}) // whose block is btcd's
 		if err != nil {
 			return err
 		}
 		if d.Pubkey == "" {
 			d.Pubkey = info.IdentityPubkey
 		}
-		if !info.SyncedToChain || int(info.BlockHeight) < height {
-			return fmt.Errorf("%s is at block %d, synced %t", d.Name, info.BlockHeight, info.SyncedToChain)
+		seen, err := d.lastBlockSeen(ctx)
+		if err != nil || seen == info.BlockHash && info.SyncedToChain {
+			return err
 		}
-		return nil
+		if shorter, err := d.net.btcd.wasLonger(ctx); err != nil || shorter {
+			return err
+		}
+		return fmt.Errorf("%s has seen block %s, synced %t, and the last is %d, %s",
+			d.Name, seen, info.SyncedToChain, info.BlockHeight, info.BlockHash)
 	})
+}
+
+// lastBlockSeen returns the hash of the last block of the node's chain notifier.
+func (d *Node) lastBlockSeen(ctx context.Context) (string, error) {
+	ctx, cancel := context.WithCancel(ctx) // ends the stream
+	defer cancel()
+	epochs, err := d.ChainNotifier.RegisterBlockEpochNtfn(ctx, &chainrpc.BlockEpoch{})
+	if err != nil {
+		return "", err
+	}
+	last, err := epochs.Recv()
+	if err != nil {
+		return "", err
+	}
+	hash, err := chainhash.NewHash(last.Hash)
+	if err != nil {
+		return "", err
+	}
+	return hash.String(), nil
 }
 
 // Running says whether the node's process is there, frozen or not.

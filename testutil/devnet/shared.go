@@ -27,7 +27,8 @@ const mendTime = time.Minute
 
 // Shared returns the network that all tests of the binary share, and starts it
 // for the first of them. What an earlier test did to the nodes is mended, but
-// invoices, payments and blocks stay: count from what you find.
+// invoices, payments, blocks and what is in the mempool stay: count from what you
+// find.
 //
 // It ends with the binary; [Run] in TestMain makes that orderly.
 func Shared(t testing.TB) *Network {
