@@ -266,6 +266,45 @@ func TestReplacedInTheMempool(t *testing.T) {
 	}
 }
 
+// TestRivalsTwoBlocks is how two blocks are orphaned in the wild: by three that
+// somebody else mined unseen.
+func TestRivalsTwoBlocks(t *testing.T) {
+	c := newChain(t)
+	rival, err := c.StartRival(c.ctx)
+	check(t, err)
+	check(t, rival.PartWays(c.ctx))
+	x := c.pay(1_000)
+	c.mine(1)
+	y := c.pay(2_000)
+	c.mine(1)
+	check(t, rival.Mine(c.ctx, 2))
+	if err := rival.Meet(c.ctx); err == nil {
+		t.Error("two chains of one length met")
+	}
+	check(t, rival.Mine(c.ctx, 1))
+	check(t, rival.Meet(c.ctx))
+	height, hash, err := rival.BestBlock(c.ctx)
+	check(t, err)
+	if height != c.start+3 || hash != c.tip() {
+		t.Errorf("the rival is at +%d, %s, and we at %s", height-c.start, hash, c.tip())
+	}
+	c.wantActive()
+	c.mine(1)
+	c.wantActive("1000 sat at +4", "2000 sat at +4")
+	c.wantConfs(x, 1)
+	c.wantConfs(y, 1)
+
+	check(t, rival.PartWays(c.ctx))
+	theirs, err := c.Draft(c.ctx, devnet.To(c.addr, 3_000))
+	check(t, err)
+	_, err = rival.MineBranch(c.ctx, c.tip(), 1, theirs.MsgTx)
+	check(t, err)
+	check(t, rival.Meet(c.ctx))
+	c.wantActive("1000 sat at +4", "2000 sat at +4", "3000 sat at +5")
+	check(t, rival.Close())
+	check(t, rival.Close())
+}
+
 func TestInvalidateFour(t *testing.T) {
 	c := newChain(t)
 	_, err := c.MineBranch(c.ctx, c.tip(), 3) // could take the place of what goes

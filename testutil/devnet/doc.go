@@ -22,8 +22,8 @@
 // The chain does what a test says. Blocks are mined with what is in the mempool ([Network.Mine]), or crafted
 // with whatever a test likes, on any block ([Network.MineBranch]), which makes
 // reorgs ([Network.Reorg]) and double spends ([Network.DoubleSpend]); payments are
-// replaced in the mempool ([Network.Bump]). [Network.ActiveOutputs] tells what was
-// paid in the end.
+// replaced in the mempool ([Network.Bump]); a second btcd mines a chain of its own
+// ([Network.StartRival]). [Network.ActiveOutputs] tells what was paid in the end.
 //
 // lnd's wallet undoes only the last block of a reorg that is deeper. It then counts
 // on for a transaction that no block holds, or says for good that one is missing:

@@ -46,6 +46,7 @@ type Network struct {
 	btcd     *btcd
 	miner    *miner
 	others   []*Node // started locked
+	rivals   []*Rival
 
 	close func() error // once
 }
@@ -207,6 +208,9 @@ func (n *Network) end() error {
 		if d.proc != nil {
 			errs = append(errs, d.Kill())
 		}
+	}
+	for _, r := range n.rivals {
+		errs = append(errs, r.Close())
 	}
 	if n.btcd != nil && n.btcd.proc != nil {
 		errs = append(errs, n.btcd.proc.kill())

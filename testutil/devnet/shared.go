@@ -26,9 +26,9 @@ var shared struct {
 const mendTime = time.Minute
 
 // Shared returns the network that all tests of the binary share, and starts it
-// for the first of them. What an earlier test did to the nodes is mended, but
-// invoices, payments, blocks and what is in the mempool stay: count from what you
-// find.
+// for the first of them. What an earlier test did to the nodes is mended, and its
+// rivals are closed, but invoices, payments, blocks and what is in the mempool
+// stay: count from what you find.
 //
 // It ends with the binary; [Run] in TestMain makes that orderly.
 func Shared(t testing.TB) *Network {
@@ -43,6 +43,11 @@ func Shared(t testing.TB) *Network {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), mendTime)
 	defer cancel()
+	for _, r := range shared.net.rivals {
+		if err := r.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if err := shared.net.Mend(ctx); err != nil {
 		t.Fatal(err)
 	}
