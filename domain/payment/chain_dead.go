@@ -47,6 +47,16 @@ func newGraves() graves {
 	return graves{trails: map[string]*trail{}, blocks: map[string]Block{}}
 }
 
+// trail returns what is known of a payment.
+func (g *graves) trail(key string) *trail {
+	t := g.trails[key]
+	if t == nil {
+		t = new(trail)
+		g.trails[key] = t
+	}
+	return t
+}
+
 func (g *graves) keep(hash string, b Block) {
 	if len(g.order) >= maxBlocks {
 		delete(g.blocks, g.order[0])
@@ -110,11 +120,7 @@ func (s *chainSweep) floating() map[string]*trail {
 		if _, mined := s.mined[key]; mined {
 			return
 		}
-		t := s.dead.trails[key]
-		if t == nil {
-			t = new(trail)
-			s.dead.trails[key] = t
-		}
+		t := s.dead.trail(key)
 		if len(spends) > 0 {
 			t.spends = spends
 		}
@@ -181,17 +187,17 @@ func (s *chainSweep) over(key string) {
 func (s *chainSweep) fate(p *State) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	t := s.dead.trails[p.Key]
+	t := s.dead.trail(p.Key)
 	_, listed := s.mempool[p.Key]
 	switch {
-	case t != nil && t.dead || listed && s.outbid(p):
+	case t.dead || listed && s.outbid(p):
 		return replacedConflict
 	case s.begun > p.Last.Add(stale):
 		return replacedStale
-	case listed || t == nil || !s.id.Synced:
-		if t != nil {
-			t.missing = 0
-		}
+	case listed:
+		t.missing = 0
+		return ""
+	case !s.id.Synced:
 		return ""
 	case t.missing == 0:
 		t.missing, t.since = s.tip.Height, s.begun
