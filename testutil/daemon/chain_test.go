@@ -1,0 +1,592 @@
+package daemon_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"sandglass/adapters/httpapi/wire"
+	"sandglass/domain/instant"
+	"sandglass/domain/money"
+	"sandglass/testutil/devnet"
+)
+
+// shore is a rig whose resources are paid on the chain.
+type shore struct {
+	*rig
+	from  int64             // height of the chain at the begin
+	addrs map[string]string // by resource
+}
+
+func newShore(t *testing.T, env ...string) *shore {
+	t.Helper()
+	r := newRig(t, env...)
+	height, _, err := r.net.BestBlock(r.ctx)
+	r.must(err)
+	s := &shore{r, height, map[string]string{}}
+	s.mine(1) // so that no reorg of this test takes what another one did
+	return s
+}
+
+// address orders a resource, and returns the address that it is given.
+func (s *shore) address(id string) string {
+	s.t.Helper()
+	if s.addrs[id] == "" {
+		o := s.order(id, instant.Hour)
+		s.Until(s.ctx, id+" has an address", func() error {
+			if o.Resource.Address == "" {
+				o = s.order(id, instant.Hour)
+				return fmt.Errorf("the order is %+v", o)
+			}
+			return nil
+		})
+		if !strings.HasPrefix(o.Resource.URI, "bitcoin:"+strings.ToUpper(o.Resource.Address)) {
+			s.t.Errorf("%s has the address %s and the link %s", id, o.Resource.Address, o.Resource.URI)
+		}
+		s.addrs[id] = o.Resource.Address
+	}
+	return s.addrs[id]
+}
+
+// sends pays each of sats to a resource, in one transaction.
+func (s *shore) sends(id string, sats ...int64) *devnet.Tx {
+	s.t.Helper()
+	var outputs []devnet.Output
+	for _, sat := range sats {
+		outputs = append(outputs, devnet.To(s.address(id), sat))
+	}
+	tx, err := s.net.Pay(s.ctx, outputs...)
+	s.must(err)
+	return tx
+}
+
+func (s *shore) mine(blocks int) {
+	s.t.Helper()
+	s.must(s.net.Mine(s.ctx, blocks))
+}
+
+func (s *shore) reorg(depth int, opts ...devnet.ReorgOption) {
+	s.t.Helper()
+	_, err := s.net.Reorg(s.ctx, depth, opts...)
+	s.must(err)
+}
+
+func key(tx *devnet.Tx, vout int) string { return fmt.Sprintf("btc-%s-%d", tx.Txid, vout) }
+
+// becomes waits until an output of a transaction has a status.
+func (s *shore) becomes(tx *devnet.Tx, vout int, want string) (p wire.Payment) {
+	s.t.Helper()
+	s.Until(s.ctx, fmt.Sprintf("output %d is %s", vout, want), func() (err error) {
+		if p, err = s.Client().Payment(s.ctx, key(tx, vout)); err == nil && p.Status != want {
+			err = fmt.Errorf("it is %s %s", p.Status, p.Reason)
+		}
+		return err
+	})
+	return p
+}
+
+// has waits until the credits of a resource by payments on the chain, less what was
+// reversed, are so many satoshi.
+func (s *shore) has(id string, sat int64) {
+	s.t.Helper()
+	s.Until(s.ctx, fmt.Sprintf("%s has %d sat", id, sat), func() error {
+		if got := s.sums()[id]; got != money.Msat(sat)*money.Sat {
+			return fmt.Errorf("it has %s", got)
+		}
+		return nil
+	})
+}
+
+// sums returns Σ credits − Σ reversals by payments on the chain, of each resource, as the
+// log tells them.
+func (s *shore) sums() map[string]money.Msat {
+	s.t.Helper()
+	sums := map[string]money.Msat{}
+	for e, err := range s.Client().Events(s.ctx, 0, false) {
+		s.must(err)
+		id, ok := strings.CutPrefix(e.Stream, "resource-")
+		if !ok || e.Type != "resource.credited.v1" && e.Type != "resource.reversed.v1" {
+			continue
+		}
+		var c struct {
+			Payment string     `json:"payment"`
+			Amount  money.Msat `json:"amount_msat"`
+		}
+		s.must(json.Unmarshal(e.Data, &c))
+		if !strings.HasPrefix(c.Payment, "btc-") {
+			continue
+		}
+		if e.Type == "resource.reversed.v1" {
+			c.Amount = -c.Amount
+		}
+		sums[id] += c.Amount
+	}
+	return sums
+}
+
+// countOf returns how many events of a type a stream has.
+func (s *shore) countOf(stream, kind string) (n int) {
+	s.t.Helper()
+	for e, err := range s.Client().Events(s.ctx, 0, false) {
+		s.must(err)
+		if e.Stream == stream && e.Type == kind {
+			n++
+		}
+	}
+	return n
+}
+
+// proves waits until each resource has what the chain says, in blocks that count, and
+// audits the daemon.
+func (s *shore) proves() {
+	s.t.Helper()
+	s.Until(s.ctx, "the log has what the chain says", func() error {
+		height, _, err := s.net.BestBlock(s.ctx)
+		if err != nil {
+			return err
+		}
+		sums := s.sums()
+		for id, addr := range s.addrs {
+			outputs, err := s.net.ActiveOutputs(s.ctx, s.from, addr)
+			if err != nil {
+				return err
+			}
+			var want money.Msat
+			for _, o := range outputs {
+				if height-o.Height+1 >= 3 {
+					want += money.Msat(o.Sat) * money.Sat
+				}
+			}
+			if sums[id] != want {
+				return fmt.Errorf("%s has %s, the chain says %s", id, sums[id], want)
+			}
+		}
+		return nil
+	})
+	s.audit()
+	if out, err := s.Command(s.ctx, "audit", "reconcile"); err != nil {
+		s.t.Errorf("audit reconcile: %v\n%s", err, out)
+	}
+}
+
+// Statement 13: a transaction without a block grants nothing; one that is replaced is
+// pending no more, and what replaces it is credited once.
+func TestStatement13ReplacedByFee(t *testing.T) {
+	s := newShore(t)
+	for name, sats := range map[string][]int64{"less": {3000}, "more": {9000}, "nothing": nil, "twice": {2000, 2500}} {
+		id := "rbf-" + name
+		tx := s.sends(id, 5000)
+		p := s.becomes(tx, 0, "seen")
+		if p.Amount != 5_000_000 || p.Confirmations == nil || *p.Confirmations != 0 || p.Required != 3 || p.ExpectedTime != 5_000_000 {
+			t.Errorf("it is shown as %+v", p)
+		}
+		r := s.status(id, "awaiting")
+		if len(r.Pending) == 0 || r.Remaining != 0 {
+			t.Errorf("%s has %d ms, and %+v pending", id, r.Remaining, r.Pending)
+		}
+		var sum int64
+		var outputs []devnet.Output
+		for _, sat := range sats {
+			outputs = append(outputs, devnet.To(s.address(id), sat))
+			sum += sat
+		}
+		bumped, err := s.net.Bump(s.ctx, tx, outputs...)
+		s.must(err)
+		if len(sats) > 0 {
+			s.becomes(bumped, 0, "seen")
+		}
+		s.mine(1)
+		s.becomes(tx, 0, "replaced")
+		s.mine(2)
+		for i := range sats {
+			s.becomes(bumped, i, "credited")
+		}
+		s.has(id, sum)
+	}
+	s.proves()
+}
+
+// Statement 14: what counts are blocks, told by the chain notifier.
+func TestStatement14CreditedAtThreeConfirmations(t *testing.T) {
+	s := newShore(t)
+	tx := s.sends("vm", 7200)
+	s.becomes(tx, 0, "seen")
+	for n := range int64(2) {
+		s.mine(1)
+		s.Until(s.ctx, fmt.Sprintf("%d confirmations are shown", n+1), func() error {
+			p, err := s.Client().Payment(s.ctx, key(tx, 0))
+			if err == nil && (p.Status != "confirmed" || p.Confirmations == nil || *p.Confirmations != n+1) {
+				err = fmt.Errorf("it is %+v", p)
+			}
+			return err
+		})
+		s.status("vm", "awaiting")
+	}
+	s.mine(1)
+	if r := s.status("vm", "running"); r.Credited != 7_200_000 || len(r.Lots) != 1 || r.Lots[0].Payment != key(tx, 0) {
+		t.Errorf("it is %+v", r)
+	}
+	if r := s.status("vm", "running"); len(r.Pending) > 1 { // the invoice of the order
+		t.Errorf("pending: %+v", r.Pending)
+	}
+	s.proves()
+}
+
+// A plan asks for more confirmations above an amount.
+func TestAPlanAsksForMoreConfirmations(t *testing.T) {
+	s := newShore(t)
+	deep := small
+	deep.Name, deep.Deep = "deep", &wire.Deep{Above: 10_000_000, Confirmations: 5}
+	_, err := s.Client().Publish(s.ctx, deep)
+	s.must(err)
+	o, err := s.Client().Order(s.ctx, wire.OrderRequest{Plan: "deep", Time: instant.Hour, ID: "vm"}, "")
+	s.must(err)
+	s.addrs["vm"] = o.Resource.Address
+	little, much := s.sends("vm", 10_000), s.sends("vm", 10_001)
+	s.mine(3)
+	s.becomes(little, 0, "credited")
+	if p := s.becomes(much, 0, "confirmed"); p.Required != 5 {
+		t.Errorf("%d are asked for", p.Required)
+	}
+	s.mine(2)
+	s.becomes(much, 0, "credited")
+	s.proves()
+}
+
+// Statement 15: a reorg after the credit is a reversal, and mined again a new credit.
+func TestStatement15ReorgAfterCredit(t *testing.T) {
+	s := newShore(t)
+	tx := s.sends("vm", 7200)
+	s.mine(3)
+	s.becomes(tx, 0, "credited")
+	s.reorg(3)
+	s.becomes(tx, 0, "reorged")
+	s.has("vm", 0)
+	s.mine(3)
+	s.becomes(tx, 0, "credited")
+	s.has("vm", 7200)
+	if n := s.countOf("resource-vm", "resource.reversed.v1"); n != 1 {
+		t.Errorf("%d reversals", n)
+	}
+	s.proves()
+}
+
+// Straight into another block, by a reorg that keeps the transactions.
+func TestReorgIntoAnotherBlock(t *testing.T) {
+	s := newShore(t)
+	a, b := s.sends("vm", 7200), s.sends("vm", 800)
+	s.mine(4)
+	s.becomes(a, 0, "credited")
+	s.reorg(4, devnet.With(b.MsgTx), devnet.KeepTxs())
+	s.Until(s.ctx, "a second credit", func() error {
+		if n := s.countOf("resource-vm", "resource.credited.v1"); n != 4 {
+			return fmt.Errorf("%d credits", n)
+		}
+		return nil
+	})
+	s.has("vm", 8000)
+	s.proves()
+}
+
+// Statement 16: a natural reorg between two nodes, after which lnd lists a transaction as
+// confirmed in a block that left the chain, and then twice.
+func TestStatement16TwoNodesCompete(t *testing.T) {
+	s := newShore(t)
+	s.address("vm")
+	rival, err := s.net.StartRival(s.ctx)
+	s.must(err)
+	s.must(rival.PartWays(s.ctx))
+	x := s.sends("vm", 5000)
+	s.mine(1)
+	y := s.sends("vm", 6000)
+	s.mine(1)
+	s.becomes(y, 0, "confirmed")
+	s.must(rival.Mine(s.ctx, 3))
+	s.must(rival.Meet(s.ctx))
+	s.becomes(x, 0, "reorged")
+	s.becomes(y, 0, "reorged")
+	s.has("vm", 0)
+	s.mine(3)
+	s.becomes(x, 0, "credited")
+	s.becomes(y, 0, "credited")
+	for _, tx := range []*devnet.Tx{x, y} {
+		if n := s.countOf("payment-"+key(tx, 0), "payment.credited.v1"); n != 1 {
+			t.Errorf("credited %d times", n)
+		}
+	}
+	s.must(s.net.Alice.Kill())
+	s.must(s.net.Alice.Restart(s.ctx))
+	s.WaitReady(s.ctx)
+	s.proves()
+}
+
+// Statement 17: four blocks are made invalid; whatever height lnd then can't list, all
+// deposits are credited.
+func TestStatement17FourBlocksAreInvalidated(t *testing.T) {
+	s := newShore(t)
+	var txs []*devnet.Tx
+	for range 4 {
+		txs = append(txs, s.sends("vm", 1000))
+		s.mine(1)
+	}
+	s.becomes(txs[0], 0, "credited")
+	s.must(s.net.Invalidate(s.ctx, 4))
+	late := s.sends("vm", 2000)
+	s.mine(5)
+	for _, tx := range append(txs, late) {
+		s.becomes(tx, 0, "credited")
+	}
+	s.has("vm", 6000)
+	s.proves()
+}
+
+// Statement 18: each output is a payment; what lnd pays to itself is none.
+func TestStatement18EachOutputIsAPayment(t *testing.T) {
+	s := newShore(t)
+	many := s.sends("vm", 1000, 1000, 1000)
+	var txs []*devnet.Tx
+	for i := range int64(10) {
+		txs = append(txs, s.sends("vm", 500+i))
+	}
+	addr, err := s.net.Bob.Address(s.ctx)
+	s.must(err)
+	mine, err := s.net.Alice.Address(s.ctx)
+	s.must(err)
+	_, err = s.net.Send(s.ctx, mine, 1_000_000) // alice's own money
+	s.must(err)
+	s.mine(1)
+	_, err = s.net.Alice.SendCoins(s.ctx, addr, 100_000)
+	s.must(err)
+	s.mine(2)
+	for i := range 3 {
+		s.becomes(many, i, "credited")
+	}
+	for _, tx := range txs {
+		s.becomes(tx, 0, "credited")
+	}
+	s.has("vm", 3000+5045)
+	streams := map[string]bool{}
+	for e, err := range s.Client().Events(s.ctx, 0, false) {
+		s.must(err)
+		if strings.HasPrefix(e.Stream, "payment-btc-") {
+			streams[e.Stream] = true
+		}
+	}
+	if len(streams) != 13 {
+		t.Errorf("%d payments on the chain, want 13", len(streams))
+	}
+	s.proves()
+}
+
+// Statement 19: no two resources have the same address, and each keeps its own.
+func TestStatement19EachResourceHasItsAddress(t *testing.T) {
+	s := newShore(t)
+	seen := map[string]string{}
+	for i := range 20 {
+		id := fmt.Sprintf("vm-%d", i)
+		addr := s.address(id)
+		if other := seen[addr]; other != "" {
+			t.Errorf("%s and %s have the address %s", id, other, addr)
+		}
+		seen[addr] = id
+		p, err := s.Client().Fund(s.ctx, id, wire.FundRequest{Time: instant.Minute})
+		s.must(err)
+		if p.Address != addr || !strings.Contains(p.URI, strings.ToUpper(p.Request)) {
+			t.Errorf("%s: address %s, then %s with %s", id, addr, p.Address, p.URI)
+		}
+	}
+	s.Kill()
+	s.Start()
+	s.WaitReady(s.ctx)
+	for addr, id := range seen {
+		if o := s.order(id, instant.Hour); o.Resource.Address != addr {
+			t.Errorf("after a restart %s has %s, not %s", id, o.Resource.Address, addr)
+		}
+	}
+}
+
+// Statement 20, of the chain: each condition is told by its own word, with advice.
+func TestStatement20ConditionsOfTheChain(t *testing.T) {
+	s := newShore(t)
+	s.address("vm")
+	chain := func(want string) {
+		t.Helper()
+		s.Until(s.ctx, "the chain is "+want, func() error {
+			ready, err := s.Client().Ready(s.ctx)
+			if err != nil {
+				return err
+			}
+			for _, c := range ready.Components {
+				if c.Name == "chain" && c.State == want && (c.Advice != "" || want == "ready") {
+					return nil
+				}
+			}
+			return fmt.Errorf("%+v", ready.Components)
+		})
+	}
+	s.must(s.net.Alice.Kill())
+	chain("connecting")
+	s.must(s.net.Alice.Restart(s.ctx))
+	s.must(s.net.WaitChannel(s.ctx))
+	chain("ready")
+	s.Kill()
+	narrow, err := s.net.Alice.BakeMacaroon(s.ctx, 777, "/lnrpc.Lightning/GetInfo", "/lnrpc.Lightning/SubscribeInvoices",
+		"/lnrpc.Lightning/ListInvoices", "/lnrpc.Lightning/LookupInvoice")
+	s.must(err)
+	s.Env = append(s.Env, "SANDGLASS_LND_WATCH_MACAROON="+narrow)
+	s.Start()
+	chain("denied")
+	o := s.order("other", instant.Hour) // Lightning goes on
+	s.pay(o.Payment.Request)
+	s.status("other", "running")
+	s.Kill()
+	s.Env = s.Env[:len(s.Env)-1]
+	s.Start()
+	s.WaitReady(s.ctx)
+	s.proves()
+}
+
+// Statement 21: nothing is suspended or released between a start and the first sweep, nor
+// released while a deposit is on its way; but it is once that came to nothing.
+func TestStatement21NothingEndsTooEarly(t *testing.T) {
+	s := newShore(t)
+	brief := small
+	brief.Name, brief.Grace = "brief", 1
+	_, err := s.Client().Publish(s.ctx, brief)
+	s.must(err)
+	for _, id := range []string{"kept", "lost"} {
+		o, err := s.Client().Order(s.ctx, wire.OrderRequest{Plan: "brief", Time: 2 * instant.Second, ID: id}, "")
+		s.must(err)
+		s.addrs[id] = o.Resource.Address
+		s.pay(o.Payment.Request)
+		s.status(id, "running")
+	}
+	kept, lost := s.sends("kept", 5000), s.sends("lost", 6000)
+	s.becomes(lost, 0, "seen")
+	s.Kill()
+	s.must(s.net.Alice.Kill())
+	s.Start()
+	s.Until(s.ctx, "the daemon answers", func() error { _, err := s.Client().Ready(s.ctx); return err })
+	due := s.status("kept", "running").PaidUntil
+	s.Until(s.ctx, "their time is over", func() error {
+		if instant.Of(time.Now()) < due.Add(instant.Second) {
+			return fmt.Errorf("it lasts until %s", due)
+		}
+		return nil
+	})
+	s.status("kept", "running") // nobody knows yet whether it was paid
+	s.must(s.net.Alice.Restart(s.ctx))
+	s.must(s.net.WaitChannel(s.ctx))
+	for _, id := range []string{"kept", "lost"} {
+		if r := s.status(id, "suspended"); r.HeldUntil < instant.Of(time.Now()) {
+			t.Errorf("%s is held until %s", id, r.HeldUntil)
+		}
+	}
+	_, err = s.net.DoubleSpend(s.ctx, lost)
+	s.must(err)
+	s.status("lost", "released")
+	s.mine(3)
+	s.becomes(kept, 0, "credited")
+	s.status("kept", "running")
+	s.proves()
+}
+
+// Whoever is away, the reorg is found afterwards.
+func TestReorgWhileAway(t *testing.T) {
+	for _, away := range []string{"daemon", "lnd", "both"} {
+		t.Run(away, func(t *testing.T) {
+			s := newShore(t)
+			gone, moved := s.sends("gone", 5000), s.sends("moved", 6000)
+			s.mine(4)
+			s.becomes(gone, 0, "credited")
+			s.becomes(moved, 0, "credited")
+			if away != "lnd" {
+				s.Kill()
+			}
+			if away != "daemon" {
+				s.must(s.net.Alice.Kill())
+			}
+			thief, err := s.net.Conflict(s.ctx, gone)
+			s.must(err)
+			s.reorg(4, devnet.With(thief.MsgTx))
+			s.mine(4)
+			if away != "daemon" {
+				s.must(s.net.Alice.Restart(s.ctx))
+				s.must(s.net.WaitChannel(s.ctx))
+			}
+			if away != "lnd" {
+				s.Start()
+			}
+			s.WaitReady(s.ctx)
+			s.has("gone", 0)
+			s.has("moved", 6000)
+			s.mine(6)
+			s.becomes(gone, 0, "replaced")
+			s.proves()
+		})
+	}
+}
+
+// The time is used up when its payment is double spent: what was drawn is debt, and the
+// next payment pays it first.
+func TestReorgAfterTheTimeWasUsedUp(t *testing.T) {
+	s := newShore(t)
+	fast := small
+	fast.Name, fast.Price = "fast", wire.Price{Msat: 1_000_000, Per: 1000} // 1000 sat a second
+	_, err := s.Client().Publish(s.ctx, fast)
+	s.must(err)
+	o, err := s.Client().Order(s.ctx, wire.OrderRequest{Plan: "fast", Time: 2 * instant.Second, ID: "vm"}, "")
+	s.must(err)
+	s.addrs["vm"] = o.Resource.Address
+	tx := s.sends("vm", 2000)
+	s.mine(3)
+	s.status("vm", "running")
+	s.status("vm", "suspended")
+	_, err = s.net.DoubleSpend(s.ctx, tx)
+	s.must(err)
+	s.becomes(tx, 0, "replaced")
+	if r := s.status("vm", "suspended"); r.Debt != 2_000_000 {
+		t.Errorf("the debt is %s", r.Debt)
+	}
+	next := s.sends("vm", 602_000)
+	s.mine(3)
+	s.becomes(next, 0, "credited")
+	r := s.status("vm", "running")
+	if r.Debt != 0 || len(r.Lots) != 1 || r.Lots[0].Time != 600*instant.Second {
+		t.Errorf("the debt is %s, the lots are %+v", r.Debt, r.Lots)
+	}
+	s.proves()
+}
+
+// Money for a released resource is unallocated, and the operator gives it to another one.
+// The reorg of that is reversed there.
+func TestADepositForAReleasedResource(t *testing.T) {
+	s := newShore(t)
+	o := s.order("old", instant.Hour)
+	s.addrs["old"] = o.Resource.Address
+	s.order("new", instant.Hour)
+	if _, err := s.Client().As(o.HolderKey).Release(s.ctx, "old"); err != nil {
+		t.Fatal(err)
+	}
+	tx := s.sends("old", 5000)
+	s.mine(3)
+	if p := s.becomes(tx, 0, "unallocated"); p.Reason != "released" {
+		t.Errorf("it is unallocated for %q", p.Reason)
+	}
+	list, err := s.Client().Unallocated(s.ctx, "", 10)
+	if err != nil || len(list.Payments) != 1 || list.Payments[0].Key != key(tx, 0) {
+		t.Errorf("unallocated are %+v, %v", list.Payments, err)
+	}
+	_, err = s.Client().Allocate(s.ctx, key(tx, 0), "new")
+	s.must(err)
+	s.has("new", 5000)
+	s.reorg(3)
+	s.has("new", 0)
+	s.mine(3)
+	s.becomes(tx, 0, "credited")
+	s.has("new", 5000)
+	delete(s.addrs, "old") // its money went elsewhere
+	s.proves()
+}
