@@ -83,7 +83,7 @@ func sideJSON(s *reconcile.Side) reconciledSide {
 func (c *cli) printSides(r *reconcile.Report, confirmations int64, synced bool) error {
 	chain, lag := "not asked: no address was ever issued", ""
 	if r.Block != "" {
-		chain = fmt.Sprintf("up to height %d, block %s; %s count", r.Height, r.Block, plural(confirmations, "confirmation"))
+		chain = fmt.Sprintf("up to height %d, block %s; counted from %s on", r.Height, r.Block, plural(confirmations, "confirmation"))
 		if !synced {
 			lag = "it has not seen the whole chain: what came lately may be missing"
 		}
