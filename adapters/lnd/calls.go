@@ -21,12 +21,12 @@ import (
 
 // Connect implements [payment.Wallet].
 func (c *Client) Connect(ctx context.Context) (payment.Identity, error) {
-	c.watch.retry()
+	c.watch.conn.Connect()
 	if err := c.awake(ctx); err != nil {
 		return payment.Identity{}, err
 	}
 	if c.issue != nil {
-		c.issue.retry() // now that lnd answers
+		c.issue.conn.Connect() // now that lnd answers
 	}
 	id, err := c.identify(ctx)
 	if status.Code(errors.Unwrap(err)) == codes.DeadlineExceeded {

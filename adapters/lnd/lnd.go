@@ -133,8 +133,9 @@ func dial(c *Config, path string, role role) (*link, error) {
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage)),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: c.KeepaliveTime, Timeout: c.KeepaliveTimeout}),
 		grpc.WithConnectParams(grpc.ConnectParams{
-			// The watcher has a backoff of its own, and asks gRPC to forget this one.
-			Backoff:           backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 5 * time.Second},
+			// The watchers have a backoff of their own, which this one must not prolong.
+			// (ResetConnectBackoff is no way out: it reads a map that others write.)
+			Backoff:           backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: time.Second},
 			MinConnectTimeout: c.Timeout,
 		}),
 		grpc.WithDisableServiceConfig(),
@@ -146,12 +147,6 @@ func dial(c *Config, path string, role role) (*link, error) {
 		conn: conn, lightning: lnrpc.NewLightningClient(conn), state: lnrpc.NewStateClient(conn),
 		kit: chainrpc.NewChainKitClient(conn), notifier: chainrpc.NewChainNotifierClient(conn), macaroon: mac,
 	}, nil
-}
-
-// retry connects now, whenever gRPC would have tried again.
-func (l *link) retry() {
-	l.conn.ResetConnectBackoff()
-	l.conn.Connect()
 }
 
 // connectTime is how long a call waits for its connection, before it fails.
