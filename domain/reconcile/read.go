@@ -164,6 +164,9 @@ func (r *reading) chain(ctx context.Context, lowest, height int64) (whole bool, 
 	if err := r.blocks(ctx); err != nil {
 		return false, err
 	}
+	if err := r.doubted(ctx); err != nil {
+		return false, err
+	}
 	still, err := r.Chain.BlockHash(ctx, w.Tip.Height)
 	return still == w.Tip.Hash, err
 }
@@ -205,18 +208,53 @@ func (r *reading) blind(ctx context.Context, height int64, why error) error {
 	if err != nil {
 		return err
 	}
-	b, err := r.Chain.Block(ctx, hash)
-	switch {
-	case err != nil && general(ctx, err):
-		return err
-	case err != nil:
+	err = r.read(ctx, height, hash)
+	if err != nil && !general(ctx, err) {
 		r.wallet.Blind[height] = errors.Join(why, err)
 		return nil
+	}
+	return err
+}
+
+// read keeps the outputs of a block of the active chain.
+func (r *reading) read(ctx context.Context, height int64, hash string) error {
+	b, err := r.Chain.Block(ctx, hash)
+	if err != nil {
+		return err
 	}
 	for i := range b.Outputs {
 		b.Outputs[i].Height, b.Outputs[i].Block = height, hash
 	}
 	r.keep(b.Outputs)
+	return nil
+}
+
+// doubted reads the blocks of the active chain in which the log has outputs that the
+// wallet lists elsewhere, or in no block: after a reorg that moved them it may do so for
+// good. The chain decides.
+func (r *reading) doubted(ctx context.Context) error {
+	listed, placed := map[string]bool{}, map[string]bool{}
+	for i := range r.wallet.Outputs {
+		o := &r.wallet.Outputs[i]
+		listed[o.Key()] = true
+		if o.Block != "" && r.wallet.Blocks[o.Height] == o.Block {
+			placed[o.Key()] = true
+		}
+	}
+	read := map[int64]bool{}
+	for _, key := range sorted(r.log.payments) {
+		p := r.log.payments[key]
+		if !p.OnChain() || !counts(&p.State) || !listed[key] || placed[key] || read[p.Height] {
+			continue
+		}
+		if p.Block == "" || r.wallet.Blocks[p.Height] != p.Block {
+			continue
+		}
+		read[p.Height] = true
+		if err := r.read(ctx, p.Height, p.Block); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

@@ -19,6 +19,7 @@ type fake struct {
 	tip     int64
 	branch  string // what tells the chain's blocks from those of before a reorg
 	outputs []payment.Output
+	hidden  []payment.Output // in their blocks, which the wallet does not list there
 	mempool []payment.Output
 	broken  map[int64]bool
 	blind   map[int64]bool // blocks that can't be read
@@ -67,7 +68,7 @@ func (f *fake) BlockHash(_ context.Context, h int64) (string, error) {
 
 func (f *fake) Block(_ context.Context, hash string) (b payment.Block, err error) {
 	f.blocks++
-	for _, o := range f.outputs {
+	for _, o := range append(slices.Clone(f.outputs), f.hidden...) {
 		if o.Block == hash {
 			if f.blind[o.Height] {
 				return b, errors.New("pruned")
@@ -188,6 +189,36 @@ func TestReadChain(t *testing.T) {
 				t.Errorf("%d blocks were read for %d heights, with %d calls", f.blocks, len(f.broken), f.calls)
 			}
 		})
+	}
+}
+
+// TestReadDoubts reads the block in which the log has an output that the wallet lists
+// elsewhere, as lnd may do for good after a reorg that moved it.
+func TestReadDoubts(t *testing.T) {
+	for name, change := range map[string]func(*fake, payment.Output){
+		"in no block":             func(f *fake, o payment.Output) { o.Height, o.Block = 0, ""; f.mempool = append(f.mempool, o) },
+		"in a block that is gone": func(f *fake, o payment.Output) { o.Height, o.Block = 4_001, "gone"; f.outputs = append(f.outputs, o) },
+		"nowhere":                 func(*fake, payment.Output) {},
+	} {
+		f, l := onChain()
+		moved := output(9, addr, 9_000, 4_000)
+		f.hidden = []payment.Output{moved}
+		l.deposited(&moved)
+		l.deposited(&f.outputs[3])
+		change(f, moved)
+		log := l.log(t)
+		w, err := f.reader().Read(t.Context(), log, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := ""
+		if name == "nowhere" {
+			want = "not_in_wallet " + moved.Key() + " web"
+		}
+		r := reconcile.Compare(log, w, reconcile.Options{Known: log.Position, Required: log.Required(depth)})
+		if got := list(r); got != want {
+			t.Errorf("%s: got %q, want %q", name, got, want)
+		}
 	}
 }
 
