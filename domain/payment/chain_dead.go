@@ -78,22 +78,19 @@ func (s *chainSweep) bury(ctx context.Context) error {
 	low := s.tip.Height + 1
 	var oldest instant.Time // of those that no block was looked through for
 	spenders := map[string][]*trail{}
-	for key, t := range s.floating() {
+	floating := s.floating()
+	for key, t := range floating {
 		t.dead = false
 		for _, spent := range t.spends {
 			spenders[spent] = append(spenders[spent], t)
 		}
-		switch seen := s.waiting[key].Requested; {
-		case len(t.spends) == 0:
-		case t.looked == 0:
-			if seen == 0 {
-				seen = s.begun
-			}
-			if oldest == 0 || seen < oldest {
-				oldest = seen
-			}
-		default:
+		switch p, known := s.waiting[key]; {
+		case t.looked > 0:
 			low = min(low, t.looked-margin)
+		case !known: // it is new
+			low = min(low, s.tip.Height-margin)
+		case oldest == 0 || p.Requested < oldest:
+			oldest = p.Requested
 		}
 	}
 	for h := s.tip.Height; h > 0 && h > s.tip.Height-maxBack; h-- {
@@ -103,6 +100,9 @@ func (s *chainSweep) bury(ctx context.Context) error {
 		if err := s.look(ctx, h, spenders); err != nil {
 			return err
 		}
+	}
+	for _, t := range floating {
+		t.looked = s.tip.Height
 	}
 	return nil
 }
@@ -144,11 +144,6 @@ func (s *chainSweep) look(ctx context.Context, height int64, spenders map[string
 	b, err := s.block(ctx, height)
 	if err != nil {
 		return err
-	}
-	for _, trails := range spenders {
-		for _, t := range trails {
-			t.looked = max(t.looked, height)
-		}
 	}
 	for _, spent := range b.Spends {
 		for _, t := range spenders[spent] {

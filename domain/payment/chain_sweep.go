@@ -101,6 +101,13 @@ func (s *chainSweep) collect(ctx context.Context) error {
 	if !ok {
 		return nil // none of its outputs is ours
 	}
+	outputs, err := s.Chain.Mempool(ctx) // first, so that what is mined meanwhile is in one of them
+	if err != nil {
+		return err
+	}
+	for _, o := range outputs {
+		s.float(o)
+	}
 	from := lowest
 	if !s.full() {
 		from = max(lowest, min(s.tip.Height, s.ChainWatcher.tip.Height)-int64(s.FinalDepth)-margin)
@@ -109,13 +116,6 @@ func (s *chainSweep) collect(ctx context.Context) error {
 		if err := s.heights(ctx, from, min(from+window-1, s.tip.Height)); err != nil {
 			return err
 		}
-	}
-	outputs, err := s.Chain.Mempool(ctx)
-	if err != nil {
-		return err
-	}
-	for _, o := range outputs {
-		s.float(o)
 	}
 	return nil
 }
