@@ -94,7 +94,7 @@ type ActiveOutput struct {
 
 // ActiveOutputs reads every block of the active chain, from the last down to one
 // at height from, out of btcd itself, and returns all that pays one of addrs: what
-// any wallet should say in the end. The order is the chain's. It takes some 0.5 ms
+// any wallet should say in the end. The order is the chain's. It takes 1 to 2 ms
 // a block.
 func (n *Network) ActiveOutputs(ctx context.Context, from int64, addrs ...string) ([]ActiveOutput, error) {
 	addrOf := make(map[string]string) // by script
