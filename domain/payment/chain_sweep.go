@@ -15,7 +15,7 @@ import (
 const (
 	window   = 2016 // heights that are asked for at once
 	margin   = 12   // heights below the last sweep's that are looked at again
-	takes    = 8    // payments compared at once
+	takes    = 8    // resources whose payments are compared at once
 	maxBlind = 100  // heights of a sweep that are read from their blocks
 )
 
@@ -64,7 +64,7 @@ func (w *ChainWatcher) sweep(ctx context.Context, why cause) error {
 	if err := s.bury(ctx); err != nil {
 		return err
 	}
-	if err := each(ctx, takes, s.keys(), s.take); err != nil {
+	if err := each(ctx, takes, s.lanes(), s.takeAll); err != nil {
 		return err
 	}
 	if err := s.letGo(ctx); err != nil {
@@ -244,6 +244,35 @@ func (s *chainSweep) keys() []string {
 	}
 	slices.SortFunc(keys, func(a, b string) int { return cmp.Or(cmp.Compare(heights[a], heights[b]), cmp.Compare(a, b)) })
 	return keys
+}
+
+// lanes returns the keys by resource, so that its payments are taken one after the other:
+// they would only be in each other's way.
+func (s *chainSweep) lanes() (lanes [][]string) {
+	at := map[string]int{}
+	for _, key := range s.keys() {
+		id := s.resource(key)
+		i, ok := at[id]
+		if !ok {
+			i = len(lanes)
+			at[id], lanes = i, append(lanes, nil)
+		}
+		lanes[i] = append(lanes[i], key)
+	}
+	return lanes
+}
+
+// resource returns for which resource a payment is.
+func (s *chainSweep) resource(key string) string {
+	if p, ok := s.waiting[key]; ok {
+		return p.Resource
+	}
+	o, ok := s.mined[key]
+	if !ok {
+		o = s.mempool[key]
+	}
+	id, _, _ := s.Issued(o.Address)
+	return id
 }
 
 // isFinal says whether it is known that the log is done with an output.

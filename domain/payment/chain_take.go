@@ -6,6 +6,16 @@ import (
 	"time"
 )
 
+// takeAll compares the payments of one resource with the chain.
+func (s *chainSweep) takeAll(ctx context.Context, keys []string) error {
+	for _, key := range keys {
+		if err := s.take(ctx, key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // take compares one payment with the chain, and writes what the log lacks.
 func (s *chainSweep) take(ctx context.Context, key string) error {
 	p, ok := s.waiting[key]
