@@ -411,21 +411,22 @@ func TestStatement19EachResourceHasItsAddress(t *testing.T) {
 func TestStatement20ConditionsOfTheChain(t *testing.T) {
 	s := newShore(t)
 	s.address("vm")
-	chain := func(want string) {
+	component := func(name, want string) {
 		t.Helper()
-		s.Until(s.ctx, "the chain is "+want, func() error {
+		s.Until(s.ctx, name+" is "+want, func() error {
 			ready, err := s.Client().Ready(s.ctx)
 			if err != nil {
 				return err
 			}
 			for _, c := range ready.Components {
-				if c.Name == "chain" && c.State == want && (c.Advice != "" || want == "ready") {
+				if c.Name == name && c.State == want && (c.Advice != "" || c.Ready) {
 					return nil
 				}
 			}
 			return fmt.Errorf("%+v", ready.Components)
 		})
 	}
+	chain := func(want string) { t.Helper(); component("chain", want) }
 	s.must(s.net.Alice.Kill())
 	chain("connecting")
 	s.must(s.net.Alice.Restart(s.ctx))
@@ -438,6 +439,7 @@ func TestStatement20ConditionsOfTheChain(t *testing.T) {
 	s.Env = append(s.Env, "SANDGLASS_LND_WATCH_MACAROON="+narrow)
 	s.Start()
 	chain("denied")
+	component("sweep", "done")
 	o := s.order("other", instant.Hour) // Lightning goes on
 	s.pay(o.Payment.Request)
 	s.status("other", "running")

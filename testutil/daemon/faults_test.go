@@ -173,7 +173,7 @@ func TestTheMacaroonIsRevoked(t *testing.T) {
 	watch := filepath.Join(t.TempDir(), "watch.macaroon")
 	bake := func() {
 		t.Helper()
-		path, err := r.net.Alice.BakeMacaroon(r.ctx, rootKey, "invoices:read", "info:read")
+		path, err := r.net.Alice.BakeMacaroon(r.ctx, rootKey, "invoices:read", "info:read", "onchain:read")
 		r.must(err)
 		macaroon, err := os.ReadFile(path)
 		r.must(err)
