@@ -26,7 +26,7 @@ require (
 	zombiezen.com/go/sqlite v1.4.2
 )
 
-require github.com/EventStore/EventStore-Client-Go/v4 v4.2.0 // indirect
+require github.com/EventStore/EventStore-Client-Go/v4 v4.2.0
 
 require (
 	dario.cat/mergo v1.0.1 // indirect

@@ -1,0 +1,242 @@
+package esdbserver
+
+import (
+	"context"
+	"errors"
+	"math"
+	"sync"
+	"sync/atomic"
+)
+
+// Fault is what becomes of a write.
+type Fault int
+
+// The ways in which a write fails. Of those that have "answer" in their name all is
+// written, of the others nothing.
+const (
+	None        Fault = iota
+	Lost              // the call fails with Unavailable
+	AnswerLost        // the same
+	Cut               // the client's connection breaks
+	AnswerCut         // the same
+	Hangs             // the call doesn't end before its deadline
+	AnswerHangs       // the same
+	NotLeader         // the node says that it isn't the leader
+)
+
+func (f Fault) writes() bool {
+	return f == None || f == AnswerLost || f == AnswerCut || f == AnswerHangs
+}
+
+// faults are how the cluster misbehaves.
+type faults struct {
+	leader atomic.Int32
+	refuse atomic.Bool                   // followers don't forward writes
+	gate   atomic.Pointer[chan struct{}] // what calls wait for while they are stalled
+
+	mu      sync.Mutex
+	writes  []Fault // of the next writes
+	reads   []int   // after how many events the next reads are cut
+	onWrite func(stream string) Fault
+	onRead  func(Reading) int
+}
+
+// Reading is a read or a subscription that begins.
+type Reading struct {
+	Stream       string // "$all" for the log
+	Subscription bool
+}
+
+// FailAppends has the next appends fail, one for each fault: deletions count as appends.
+func (c *Cluster) FailAppends(fs ...Fault) {
+	c.faults.mu.Lock()
+	defer c.faults.mu.Unlock()
+	c.faults.writes = append(c.faults.writes, fs...)
+}
+
+// LoseRequests has the next n appends written nowhere.
+func (c *Cluster) LoseRequests(n int) { c.FailAppends(repeat(Lost, n)...) }
+
+// LoseAnswers has the next n appends written, and nobody told.
+func (c *Cluster) LoseAnswers(n int) { c.FailAppends(repeat(AnswerLost, n)...) }
+
+// AnswerNotLeader has the next n appends refused as by a follower.
+func (c *Cluster) AnswerNotLeader(n int) { c.FailAppends(repeat(NotLeader, n)...) }
+
+// OnAppend has f say what becomes of each append that no other fault was set for. It may
+// be called from many goroutines at once; nil ends it.
+func (c *Cluster) OnAppend(f func(stream string) Fault) {
+	c.faults.mu.Lock()
+	defer c.faults.mu.Unlock()
+	c.faults.onWrite = f
+}
+
+// CutReadsAfter has the next reads and subscriptions fail with Unavailable, one for each
+// number, after that many events: 0 is before anything is answered.
+func (c *Cluster) CutReadsAfter(events ...int) {
+	c.faults.mu.Lock()
+	defer c.faults.mu.Unlock()
+	c.faults.reads = append(c.faults.reads, events...)
+}
+
+// OnRead has f say after how many events a read or subscription is cut, of those that
+// CutReadsAfter leaves: below 0 is never. nil ends it.
+func (c *Cluster) OnRead(f func(Reading) int) {
+	c.faults.mu.Lock()
+	defer c.faults.mu.Unlock()
+	c.faults.onRead = f
+}
+
+// CutReads ends the reads and subscriptions that are there with Unavailable.
+func (c *Cluster) CutReads() { c.cuts.broadcast() }
+
+// CutConnections breaks all connections. New ones are accepted.
+func (c *Cluster) CutConnections() {
+	for _, n := range c.nodes {
+		n.cut("")
+	}
+}
+
+// CallConsumersSlow ends the subscriptions that wait for new events with Aborted, as the
+// server does with a consumer that doesn't keep up.
+func (c *Cluster) CallConsumersSlow() { c.slow.broadcast() }
+
+// Stall has all calls hang, and subscriptions fall silent, until it is released.
+func (c *Cluster) Stall() (release func()) {
+	gate := make(chan struct{})
+	c.faults.gate.Store(&gate)
+	return sync.OnceFunc(func() {
+		c.faults.gate.CompareAndSwap(&gate, nil)
+		close(gate)
+	})
+}
+
+// GoAway closes the listeners and breaks the connections. The log stays.
+func (c *Cluster) GoAway() {
+	for _, n := range c.nodes {
+		n.stop()
+	}
+}
+
+// ComeBack lets the nodes that went away answer again, at their addresses.
+func (c *Cluster) ComeBack() error {
+	var err error
+	for _, n := range c.nodes {
+		err = errors.Join(err, n.start())
+	}
+	return err
+}
+
+// StopNode has one node go away. If it was the leader, another one becomes it.
+func (c *Cluster) StopNode(i int) {
+	c.nodes[i].stop()
+	if c.Leader() == i {
+		c.MoveLeader()
+	}
+}
+
+// StartNode has it come back.
+func (c *Cluster) StartNode(i int) error { return c.nodes[i].start() }
+
+// MoveLeader makes the next node that is alive the leader, and returns which it is.
+func (c *Cluster) MoveLeader() int {
+	leader := c.Leader()
+	for i := 1; i < len(c.nodes); i++ {
+		if next := (leader + i) % len(c.nodes); c.nodes[next].alive() {
+			leader = next
+			break
+		}
+	}
+	c.faults.leader.Store(int32(leader))
+	return leader
+}
+
+// RefuseOnFollowers has followers answer that they are not the leader instead of
+// forwarding appends to it.
+func (c *Cluster) RefuseOnFollowers(on bool) { c.faults.refuse.Store(on) }
+
+// Freeze has a node see nothing of what is written from now on, as a follower that lags.
+func (c *Cluster) Freeze(i int) {
+	c.log.mu.RLock()
+	defer c.log.mu.RUnlock()
+	c.nodes[i].frozen.Store(int64(c.log.length))
+}
+
+// Thaw lets it see everything again.
+func (c *Cluster) Thaw(i int) {
+	c.nodes[i].frozen.Store(notFrozen)
+	c.log.signal.broadcast()
+}
+
+// quorum says whether enough nodes are alive to write.
+func (c *Cluster) quorum() bool {
+	if len(c.nodes) == 1 {
+		return true
+	}
+	alive := 0
+	for _, n := range c.nodes {
+		if n.alive() {
+			alive++
+		}
+	}
+	return 2*alive > len(c.nodes)
+}
+
+func (f *faults) nextWrite(stream string) Fault {
+	f.mu.Lock()
+	if len(f.writes) > 0 {
+		next := f.writes[0]
+		f.writes = f.writes[1:]
+		f.mu.Unlock()
+		return next
+	}
+	hook := f.onWrite
+	f.mu.Unlock()
+	if hook == nil {
+		return None
+	}
+	return hook(stream)
+}
+
+// beginRead sets how long a read lasts.
+func (f *faults) beginRead(r *reading) error {
+	f.mu.Lock()
+	limit, hook := -1, f.onRead
+	if len(f.reads) > 0 {
+		limit, hook, f.reads = f.reads[0], nil, f.reads[1:]
+	}
+	f.mu.Unlock()
+	if hook != nil {
+		limit = hook(Reading{Stream: r.name, Subscription: r.options.GetSubscription() != nil})
+	}
+	switch {
+	case limit == 0:
+		return errCut
+	case limit < 0:
+		limit = math.MaxInt
+	}
+	r.limit = limit
+	return nil
+}
+
+// passStall waits while calls are stalled.
+func (f *faults) passStall(ctx context.Context) error {
+	gate := f.gate.Load()
+	if gate == nil {
+		return nil
+	}
+	select {
+	case <-*gate:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func repeat(f Fault, n int) []Fault {
+	fs := make([]Fault, n)
+	for i := range fs {
+		fs[i] = f
+	}
+	return fs
+}

@@ -1,0 +1,217 @@
+package esdbserver
+
+import (
+	"context"
+	"net"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/gossip"
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/serverfeatures"
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/peer"
+)
+
+// node is one server of the cluster, which keeps its address when it comes back.
+type node struct {
+	streams.UnimplementedStreamsServer
+	cluster *Cluster
+	index   int
+	id      eventID
+	host    string
+	port    int
+	frozen  atomic.Int64 // how much of the log it has, or notFrozen
+
+	life   sync.Mutex // held while it starts or stops
+	served sync.WaitGroup
+
+	mu       sync.Mutex   // guards what follows, and is never held over a call
+	server   *grpc.Server // nil while it is away
+	listener *listener
+}
+
+const notFrozen = -1
+
+func (n *node) addr() string { return net.JoinHostPort(n.host, strconv.Itoa(n.port)) }
+
+// start lets the node answer. It does nothing if it does already.
+func (n *node) start() error {
+	n.life.Lock()
+	defer n.life.Unlock()
+	if n.alive() {
+		return nil
+	}
+	addr := "127.0.0.1:0"
+	if n.port != 0 {
+		addr = n.addr()
+	}
+	tcp, err := net.Listen("tcp", addr)
+	if err != nil {
+		return err
+	}
+	if n.port == 0 {
+		at := tcp.Addr().(*net.TCPAddr)
+		n.host, n.port = at.IP.String(), at.Port
+	}
+	l := &listener{Listener: tcp, conns: map[string]*conn{}}
+	server := n.newServer()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.server, n.listener = server, l
+	n.served.Go(func() { _ = server.Serve(l) }) // it ends with stop
+	return nil
+}
+
+func (n *node) newServer() *grpc.Server {
+	creds := n.cluster.tls
+	if creds == nil {
+		creds = insecure.NewCredentials()
+	}
+	server := grpc.NewServer(
+		grpc.Creds(creds), grpc.MaxRecvMsgSize(17<<20),
+		// The client pings every 10 s; gRPC's own policy would send it away for that.
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
+		grpc.UnaryInterceptor(n.cluster.unary), grpc.StreamInterceptor(n.cluster.streaming),
+	)
+	streams.RegisterStreamsServer(server, n)
+	serverfeatures.RegisterServerFeaturesServer(server, features{})
+	gossip.RegisterGossipServer(server, gossiper{cluster: n.cluster})
+	return server
+}
+
+// stop closes the listener and breaks the connections.
+func (n *node) stop() {
+	n.life.Lock()
+	defer n.life.Unlock()
+	n.mu.Lock()
+	server, l := n.server, n.listener
+	n.server = nil
+	n.mu.Unlock()
+	if server == nil {
+		return
+	}
+	l.cut("")
+	server.Stop()
+	n.served.Wait()
+}
+
+func (n *node) alive() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.server != nil
+}
+
+// view returns the log as the node sees it now. The caller unlocks it.
+func (n *node) view() (view, func()) {
+	l := n.cluster.log
+	l.mu.RLock()
+	limit := l.length
+	if frozen := n.frozen.Load(); frozen != notFrozen {
+		limit = uint32(frozen)
+	}
+	return view{l, limit}, l.mu.RUnlock
+}
+
+// commit writes on the leader, whichever node this one is, unless a fault keeps it from
+// that.
+func (n *node) commit(ctx context.Context, stream string, write func() written) (written, error) {
+	fault := n.cluster.faults.nextWrite(stream)
+	if fault == NotLeader || n.refuses(ctx) {
+		return written{}, n.notLeader(ctx)
+	}
+	if !fault.writes() {
+		return written{}, n.suffer(ctx, fault)
+	}
+	if !n.cluster.quorum() {
+		return written{}, unavailable("Server Is Not Ready")
+	}
+	res := write()
+	return res, n.suffer(ctx, fault)
+}
+
+// refuses says whether the node leaves a write to the leader.
+func (n *node) refuses(ctx context.Context) bool {
+	if n.index == n.cluster.Leader() {
+		return false
+	}
+	in, _ := metadata.FromIncomingContext(ctx)
+	return n.cluster.faults.refuse.Load() || len(in.Get("requires-leader")) > 0 && in.Get("requires-leader")[0] == "true"
+}
+
+// suffer ends a call as its fault says.
+func (n *node) suffer(ctx context.Context, f Fault) error {
+	switch f {
+	case Lost, AnswerLost:
+		return unavailable("esdbserver: a fault that the test made")
+	case Cut, AnswerCut:
+		if p, ok := peer.FromContext(ctx); ok {
+			n.cut(p.Addr.String())
+		}
+		return unavailable("esdbserver: the test cuts the connection")
+	case Hangs, AnswerHangs:
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	return nil
+}
+
+// cut breaks the connection of a client, or for "" those of all.
+func (n *node) cut(addr string) {
+	n.mu.Lock()
+	l := n.listener
+	n.mu.Unlock()
+	l.cut(addr)
+}
+
+// listener knows its connections by the addresses of the clients, so as to break them.
+type listener struct {
+	net.Listener
+	mu    sync.Mutex
+	conns map[string]*conn
+}
+
+// Accept implements [net.Listener].
+func (l *listener) Accept() (net.Conn, error) {
+	tcp, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	c := &conn{Conn: tcp, listener: l}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.conns[tcp.RemoteAddr().String()] = c
+	return c, nil
+}
+
+func (l *listener) cut(addr string) {
+	l.mu.Lock()
+	var cut []*conn
+	for at, c := range l.conns {
+		if addr == "" || at == addr {
+			cut = append(cut, c)
+		}
+	}
+	l.mu.Unlock()
+	for _, c := range cut {
+		_ = c.Close() // it is broken on purpose
+	}
+}
+
+type conn struct {
+	net.Conn
+	listener *listener
+}
+
+// Close implements [net.Conn].
+func (c *conn) Close() error {
+	c.listener.mu.Lock()
+	delete(c.listener.conns, c.RemoteAddr().String())
+	c.listener.mu.Unlock()
+	return c.Conn.Close()
+}

@@ -1,0 +1,215 @@
+package esdbserver
+
+import (
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
+	"google.golang.org/grpc/codes"
+)
+
+// pageSize is how many events are looked up at a time, under the log's lock.
+const pageSize = 256
+
+// Read implements [streams.StreamsServer]: reads and subscriptions, of a stream and of all.
+func (n *node) Read(req *streams.ReadReq, out streams.Streams_ReadServer) error {
+	o := req.GetOptions()
+	r := &reading{node: n, out: out, options: o, cuts: n.cluster.cuts.next()}
+	stream, subscription := o.GetStream(), o.GetSubscription() != nil
+	r.name = "$all"
+	if stream != nil {
+		r.name = string(stream.GetStreamIdentifier().GetStreamName())
+	}
+	switch {
+	case stream == nil && o.GetAll() == nil:
+		return invalidArgument("a read has a stream, or all")
+	case r.name == "":
+		return invalidArgument("a stream has a name")
+	case subscription && o.GetReadDirection() != streams.ReadReq_Options_Forwards:
+		return invalidArgument("a subscription reads forwards")
+	case !subscription && o.GetCount() == 0:
+		return invalidArgument("maxCount should be positive")
+	case o.GetFilter() != nil && (stream != nil || !subscription):
+		return invalidArgument("only a subscription to all has a filter")
+	}
+	if err := n.cluster.faults.beginRead(r); err != nil {
+		return err
+	}
+	switch {
+	case subscription && stream != nil:
+		return r.subscribeToStream(stream)
+	case subscription:
+		return r.subscribeToAll(o.GetAll(), o.GetFilter())
+	case stream != nil:
+		return r.readStream(stream)
+	}
+	return r.readAll(o.GetAll())
+}
+
+// reading is a read or a subscription that goes on.
+type reading struct {
+	node    *node
+	out     streams.Streams_ReadServer
+	options *streams.ReadReq_Options
+	name    string
+	limit   int             // how many events are left before a fault cuts it
+	cuts    <-chan struct{} // closed when a test cuts it
+	page    []*record
+}
+
+// send sends an event, unless a fault is in the way.
+func (r *reading) send(rec *record) error {
+	if err := r.alive(); err != nil {
+		return err
+	}
+	if err := r.out.Send(event(rec, r.options.GetAll() != nil)); err != nil {
+		return err
+	}
+	if r.limit--; r.limit == 0 {
+		return errCut
+	}
+	return nil
+}
+
+// alive returns the error that a read ends with when it was cut.
+func (r *reading) alive() error {
+	select {
+	case <-r.cuts:
+		return errCut
+	default:
+	}
+	return r.node.cluster.faults.passStall(r.out.Context())
+}
+
+// readStream answers a read that has a count.
+func (r *reading) readStream(o *streams.ReadReq_Options_StreamOptions) error {
+	forwards := r.options.GetReadDirection() == streams.ReadReq_Options_Forwards
+	next := int64(0)
+	switch {
+	case o.GetEnd() != nil:
+		next = deletedNumber - 1
+	case o.GetStart() == nil:
+		next = clampRevision(o.GetRevision())
+	}
+	for left := r.options.GetCount(); left > 0; {
+		p := r.node.streamPage(r.name, next, forwards, min(left, pageSize), r.page)
+		switch {
+		case p.deleted:
+			return streamDeleted(r.out.Context(), r.name)
+		case p.missing:
+			return r.out.Send(&streams.ReadResp{Content: &streams.ReadResp_StreamNotFound_{
+				StreamNotFound: &streams.ReadResp_StreamNotFound{
+					StreamIdentifier: &shared.StreamIdentifier{StreamName: []byte(r.name)},
+				},
+			}})
+		}
+		for _, rec := range p.records {
+			if err := r.send(rec); err != nil {
+				return err
+			}
+		}
+		if left -= uint64(len(p.records)); p.end {
+			return nil
+		}
+		next, r.page = p.next, p.records
+	}
+	return nil
+}
+
+// streamPage is a part of a stream.
+type streamPage struct {
+	records []*record
+	next    int64 // where the next page begins
+	end     bool  // there is no next page yet
+	missing bool  // the stream never was, or was deleted
+	deleted bool  // it has a tombstone
+}
+
+// streamPage looks up at most n events, in the storage of buf.
+func (n *node) streamPage(name string, next int64, forwards bool, count uint64, buf []*record) streamPage {
+	v, unlock := n.view()
+	defer unlock()
+	s := v.streams[name]
+	p := streamPage{records: buf[:0], next: next}
+	if v.deleted(s) || s == nil && v.originalDeleted(name) {
+		p.deleted = true
+		return p
+	}
+	events := v.count(s)
+	if events == 0 || v.softDeleted(s) {
+		p.missing = true
+		return p
+	}
+	first, oldest, step := v.first(s), v.oldest(s), int64(1)
+	if forwards {
+		p.next = max(next, first)
+	} else {
+		p.next, step = min(next, events-1), -1
+	}
+	for ; p.next >= first && p.next < events && uint64(len(p.records)) < count; p.next += step {
+		if rec := v.at(s.events[p.next]); rec.created >= oldest {
+			p.records = append(p.records, rec)
+		}
+	}
+	p.end = p.next < first || p.next >= events
+	return p
+}
+
+// readAll answers a read of the log that has a count.
+func (r *reading) readAll(o *streams.ReadReq_Options_AllOptions) error {
+	forwards := r.options.GetReadDirection() == streams.ReadReq_Options_Forwards
+	next, err := r.node.ordinal(r, o)
+	if err != nil {
+		return err
+	}
+	for left := r.options.GetCount(); left > 0; {
+		r.page = r.node.logPage(next, forwards, int(min(left, pageSize)), r.page)
+		for _, rec := range r.page {
+			if err := r.send(rec); err != nil {
+				return err
+			}
+		}
+		if len(r.page) == 0 {
+			return nil
+		}
+		left -= uint64(len(r.page))
+		if forwards {
+			next += uint32(len(r.page))
+		} else {
+			next -= uint32(len(r.page))
+		}
+	}
+	return nil
+}
+
+// ordinal returns where a read of the log begins: forwards with the event there, backwards
+// with the one before it.
+func (n *node) ordinal(r *reading, o *streams.ReadReq_Options_AllOptions) (uint32, error) {
+	v, unlock := n.view()
+	defer unlock()
+	switch p := o.GetPosition(); {
+	case o.GetStart() != nil:
+		return 0, nil
+	case p == nil:
+		return v.limit, nil
+	case p.GetCommitPosition() < p.GetPreparePosition():
+		return 0, fail(r.out.Context(), codes.InvalidArgument, "the commit position is at or after the prepare position")
+	default:
+		return min(v.ordinal(p.GetCommitPosition()), v.limit), nil
+	}
+}
+
+// logPage looks up at most count events, in the storage of buf.
+func (n *node) logPage(next uint32, forwards bool, count int, buf []*record) []*record {
+	v, unlock := n.view()
+	defer unlock()
+	buf = buf[:0]
+	if forwards {
+		for ; next < v.limit && len(buf) < count; next++ {
+			buf = append(buf, v.at(next))
+		}
+		return buf
+	}
+	for ; next > 0 && len(buf) < count; next-- {
+		buf = append(buf, v.at(next-1))
+	}
+	return buf
+}

@@ -1,0 +1,224 @@
+package esdbserver
+
+import (
+	"time"
+
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
+	"github.com/google/uuid"
+)
+
+// subscription is a reading that waits for more at the end. The client is told once that
+// it has caught up; from then on it must keep up.
+type subscription struct {
+	*reading
+	live bool
+	slow <-chan struct{} // closed when a test calls the consumers too slow
+}
+
+// A live consumer is too slow if so many events come while it takes one, and it has had
+// time to.
+const (
+	liveBuffer = 32
+	slowAfter  = 100 * time.Millisecond
+)
+
+func (r *reading) subscribe() (*subscription, error) {
+	return &subscription{reading: r, slow: r.node.cluster.slow.next()}, r.out.Send(confirmation(uuid.NewString()))
+}
+
+// subscribeToStream delivers the events of a stream after the revision given, which need
+// not be there yet.
+func (r *reading) subscribeToStream(o *streams.ReadReq_Options_StreamOptions) error {
+	next := r.node.streamStart(r.name, o)
+	s, err := r.subscribe()
+	if err != nil {
+		return err
+	}
+	for {
+		more := r.node.cluster.log.signal.next() // before looking, so as to miss nothing
+		p := r.node.streamPage(r.name, next, true, pageSize, r.page)
+		if p.deleted {
+			return streamDeleted(r.out.Context(), r.name)
+		}
+		for _, rec := range p.records {
+			if err := s.deliver(rec); err != nil {
+				return err
+			}
+		}
+		next, r.page = p.next, p.records
+		if p.missing && o.GetEnd() == nil {
+			if err := s.wait(more); err != nil {
+				return err
+			}
+			continue
+		}
+		if p.end || p.missing {
+			if err := s.catchUp(more); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// streamStart returns the number of the first event that a subscription delivers.
+func (n *node) streamStart(name string, o *streams.ReadReq_Options_StreamOptions) int64 {
+	switch {
+	case o.GetStart() != nil:
+		return 0
+	case o.GetEnd() == nil:
+		return clampRevision(o.GetRevision()) + 1
+	}
+	v, unlock := n.view()
+	defer unlock()
+	return v.count(v.streams[name])
+}
+
+// subscribeToAll delivers the events of the log after the position given, as far as they
+// pass the filter.
+func (r *reading) subscribeToAll(o *streams.ReadReq_Options_AllOptions, wire *streams.ReadReq_Options_FilterOptions) error {
+	f, err := newFilter(wire)
+	if err != nil {
+		return err
+	}
+	next, err := r.node.after(r, o)
+	if err != nil {
+		return err
+	}
+	s, err := r.subscribe()
+	if err != nil {
+		return err
+	}
+	for {
+		more := r.node.cluster.log.signal.next()
+		r.page = r.node.logPage(next, true, f.window, r.page)
+		var seen int
+		if s.live {
+			seen, err = s.deliverLive(f, r.page)
+		} else {
+			seen, err = s.deliverPage(f, r.page, r.node.behind(next))
+		}
+		if err != nil {
+			return err
+		}
+		if next += uint32(seen); len(r.page) == 0 {
+			if err := s.catchUp(more); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// after returns the ordinal of the first event after a position.
+func (n *node) after(r *reading, o *streams.ReadReq_Options_AllOptions) (uint32, error) {
+	next, err := n.ordinal(r, o)
+	if p := o.GetPosition(); p != nil && err == nil {
+		v, unlock := n.view()
+		defer unlock()
+		if next < v.limit && uint64(v.at(next).position) == p.GetCommitPosition() {
+			next++
+		}
+	}
+	return next, err
+}
+
+// behind returns how many events there are from an ordinal on.
+func (n *node) behind(next uint32) int {
+	v, unlock := n.view()
+	defer unlock()
+	return int(v.limit) - int(next)
+}
+
+// deliverPage delivers what matches in a page of history, 32 events at most if there is a
+// filter, and tells the filtered how far it has looked. It returns how much of the page
+// it has seen.
+func (s *subscription) deliverPage(f *filter, page []*record, behind int) (int, error) {
+	seen, matched := 0, 0
+	var at int64
+	for i, rec := range page {
+		if i == 0 {
+			at = rec.position
+		}
+		if f.filtered && matched == filterPage {
+			break
+		}
+		seen++
+		if !f.match(rec) {
+			continue
+		}
+		matched, at = matched+1, rec.position
+		if err := s.deliver(rec); err != nil {
+			return seen, err
+		}
+	}
+	f.considered += seen
+	if f.filtered && seen < behind && f.considered >= f.interval {
+		f.considered = 0
+		return seen, s.tell(checkpoint(at))
+	}
+	return seen, nil
+}
+
+// deliverLive delivers what matches of new events, with a checkpoint at each interval.
+func (s *subscription) deliverLive(f *filter, page []*record) (int, error) {
+	for i, rec := range page {
+		if f.match(rec) {
+			if err := s.deliver(rec); err != nil {
+				return i, err
+			}
+		}
+		if f.considered++; f.filtered && f.considered >= f.interval {
+			f.considered = 0
+			if err := s.tell(checkpoint(rec.position)); err != nil {
+				return i, err
+			}
+		}
+	}
+	return len(page), nil
+}
+
+// deliver sends an event. While live, a consumer that lets too many others come meanwhile
+// is sent away.
+func (s *subscription) deliver(rec *record) error {
+	if !s.live {
+		return s.send(rec)
+	}
+	begun, length := time.Now(), s.node.cluster.log.len()
+	if err := s.send(rec); err != nil {
+		return err
+	}
+	if time.Since(begun) > slowAfter && s.node.cluster.log.len() > length+liveBuffer {
+		return tooSlow()
+	}
+	return nil
+}
+
+func (s *subscription) tell(m *streams.ReadResp) error {
+	if err := s.alive(); err != nil {
+		return err
+	}
+	return s.out.Send(m)
+}
+
+// catchUp says, the first time, that the end is reached, and waits for more.
+func (s *subscription) catchUp(more <-chan struct{}) error {
+	if !s.live {
+		s.live = true
+		if err := s.tell(caughtUp()); err != nil {
+			return err
+		}
+	}
+	return s.wait(more)
+}
+
+func (s *subscription) wait(more <-chan struct{}) error {
+	select {
+	case <-more:
+		return nil
+	case <-s.cuts:
+		return s.alive()
+	case <-s.slow:
+		return tooSlow()
+	case <-s.out.Context().Done():
+		return s.out.Context().Err()
+	}
+}
