@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"iter"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -53,6 +54,62 @@ func TestRunLive(t *testing.T) {
 			t.Error(err)
 		}
 		same(t, "live", v, replayed(t, m, m.head()))
+	})
+}
+
+// away is a log that does not answer as often as it says.
+type away struct {
+	*memory
+	heads, reads, subscriptions int
+}
+
+func (a *away) Head(ctx context.Context) (stream.Position, error) {
+	if a.heads--; a.heads >= 0 {
+		return 0, stream.ErrUnavailable
+	}
+	return a.memory.Head(ctx)
+}
+
+func (a *away) Read(ctx context.Context, name string, from stream.Revision) iter.Seq2[stream.Record, error] {
+	if a.reads--; a.reads >= 0 {
+		return func(yield func(stream.Record, error) bool) { yield(stream.Record{}, stream.ErrUnavailable) }
+	}
+	return a.memory.Read(ctx, name, from)
+}
+
+func (a *away) Subscribe(ctx context.Context, after stream.Position) iter.Seq2[[]stream.Record, error] {
+	if a.subscriptions--; a.subscriptions < 0 {
+		return a.memory.Subscribe(ctx, after)
+	}
+	return func(yield func([]stream.Record, error) bool) {
+		for run, err := range a.memory.Subscribe(ctx, after) { // a part, and no more
+			if !yield(run[:min(len(run), 7)], err) {
+				return
+			}
+			break
+		}
+		yield(nil, stream.ErrUnavailable)
+	}
+}
+
+// A store that is away for a while ends nothing, and makes nothing be folded twice.
+func TestRunWhileTheStoreIsAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := random(t, 7, 10, 200)
+		a := &away{memory: m, heads: 3, reads: 2, subscriptions: 5}
+		v := projections.New(instant.Hour)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- projections.Run(ctx, a, v) }()
+		<-v.CaughtUp()
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		if a.heads >= 0 || a.subscriptions >= 0 {
+			t.Errorf("%d heads and %d subscriptions were not asked for again", a.heads+1, a.subscriptions+1)
+		}
+		same(t, "after a store that was away", v, replayed(t, m, m.head()))
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"sync"
+	"time"
 
 	"sandglass/domain/stream"
 )
@@ -13,18 +14,41 @@ import (
 // Run folds the log into v from where v stands, until ctx ends, which is no error. An
 // event that can't be folded is one, which names its position and record: a log that is
 // half understood is not understood. If v was loaded from a snapshot that is not of this
-// log's past, Run starts from nothing.
+// log's past, Run starts from nothing. While the store does not answer
+// ([stream.ErrUnavailable]) the views stand still, and then go on.
 func Run(ctx context.Context, store stream.EventStore, v *Views) error {
-	head, err := start(ctx, store, v)
+	var head stream.Position
+	err := persist(ctx, func() (err error) {
+		head, err = start(ctx, store, v)
+		return err
+	})
 	if err == nil {
 		v.reached(head)
-		err = follow(ctx, store, v, head, math.MaxUint64)
+		err = persist(ctx, func() error { return follow(ctx, store, v, head, math.MaxUint64) })
 	}
 	if ctx.Err() != nil {
 		return nil
 	}
 	return err
 }
+
+// persist does something until it ends otherwise than with a store that does not answer.
+func persist(ctx context.Context, do func() error) error {
+	for {
+		err := do()
+		if !errors.Is(err, stream.ErrUnavailable) {
+			return err
+		}
+		select {
+		case <-time.After(retry):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// retry is the pause before a store that did not answer is asked again.
+const retry = time.Second
 
 // Replay folds the log into v from where v stands up to a position, and returns: it is
 // how an auditor gets the views of a moment that has passed. The log must reach that far.

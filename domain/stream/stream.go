@@ -45,6 +45,9 @@ var (
 	// ErrReadOnly says that the store takes no writes for now, such as before a disk is
 	// full. Nothing was written; reads go on.
 	ErrReadOnly = errors.New("stream: the store takes no writes")
+	// ErrUnavailable says that the store does not answer now. It is open whether what was
+	// appended is kept; the same append may be tried again.
+	ErrUnavailable = errors.New("stream: the store does not answer")
 	// ErrInvalid says that an append breaks a bound of this package. Nothing was written.
 	ErrInvalid = errors.New("stream: invalid append")
 )
