@@ -139,9 +139,6 @@ func retries(t *testing.T, h Harness) {
 }
 
 func uniqueIDs(t *testing.T, h Harness) {
-	if !h.UniqueIDs {
-		t.Skip("the store does not say that it can")
-	}
 	s := h.open(t)
 	events := Events("toy-1", stream.NoStream, "first", 3)
 	appended(t.Context(), t, s, "toy-1", stream.NoStream, events...)
