@@ -1,0 +1,118 @@
+package eventstoredb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"sandglass/domain/stream"
+
+	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
+)
+
+// maxBytes bounds one append: the server takes 1 MiB, its own bookkeeping included.
+const maxBytes = 1<<20 - 64<<10
+
+// overhead is more than what the server adds to an event, its names left aside.
+const overhead = 256
+
+// Append implements [stream.EventStore]. An append whose answer was lost is made again, by
+// the same ids at the same expected revision, until it is answered or its time is over:
+// then it is [stream.ErrUnavailable], and open whether the events were kept.
+func (s *Store) Append(ctx context.Context, name string, expected stream.Revision, events []stream.Event) (stream.Appended, error) {
+	if err := stream.Check(name, expected, events); err != nil {
+		return stream.Appended{}, err
+	}
+	data, size := make([]esdb.EventData, len(events)), 0
+	for i := range events {
+		data[i] = outgoing(&events[i], 0)
+		size += sizeOf(&data[i])
+	}
+	if size > maxBytes {
+		return stream.Appended{}, fmt.Errorf("eventstoredb: %w: %d bytes in one append, the server takes %d: append fewer events at once", stream.ErrInvalid, size, maxBytes)
+	}
+	res, err := s.append(ctx, s.full(name), expected, data)
+	if err == nil {
+		s.learn(res.Position)
+	}
+	return res, err
+}
+
+func sizeOf(e *esdb.EventData) int {
+	return len(e.Data) + len(e.Metadata) + len(e.EventType) + overhead
+}
+
+// append appends to a stream by its name in the cluster.
+func (s *Store) append(ctx context.Context, name string, expected stream.Revision, data []esdb.EventData) (stream.Appended, error) {
+	last := expected + stream.Revision(len(data))
+	return call(ctx, s, func(ctx context.Context, c *esdb.Client) (stream.Appended, error) {
+		time := left(ctx)
+		res, err := c.AppendToStream(ctx, name, esdb.AppendToStreamOptions{ExpectedRevision: expectation(expected), Deadline: &time}, data...)
+		var e *esdb.Error
+		switch {
+		case errors.As(err, &e) && e.Code() == esdb.ErrorCodeWrongExpectedVersion:
+			return stream.Appended{}, permanentError{fmt.Errorf("eventstoredb: %s: %w: %w", name, stream.ErrWrongRevision, e.Err())}
+		case err != nil:
+			return stream.Appended{}, words("appending to "+name, err)
+		case res.NextExpectedVersion != uint64(last):
+			return stream.Appended{}, permanentError{fmt.Errorf("eventstoredb: %s ends at revision %d after an append at %d: it was deleted in the store, which Sandglass never does: restore a backup", name, res.NextExpectedVersion, expected)}
+		case res.CommitPosition == 0 || res.CommitPosition > maxPosition:
+			return s.standing(ctx, c, name, last)
+		}
+		return stream.Appended{Revision: last, Position: stream.Position(res.CommitPosition)}, nil
+	})
+}
+
+// standing returns where an event stands that was appended: not every server says so in
+// its answer to an append that it had before.
+func (s *Store) standing(ctx context.Context, c *esdb.Client, name string, rev stream.Revision) (stream.Appended, error) {
+	events, err := readStream(ctx, c, name, rev, 1, left(ctx))
+	if err == nil && len(events) != 1 {
+		err = fmt.Errorf("eventstoredb: %s: revision %d was appended and is not there", name, rev)
+	}
+	if err != nil {
+		return stream.Appended{}, err
+	}
+	return stream.Appended{Revision: rev, Position: stream.Position(events[0].Position.Commit)}, nil
+}
+
+// expectation returns the expected revision in the client's words.
+func expectation(expected stream.Revision) esdb.ExpectedRevision {
+	if expected == stream.NoStream {
+		return esdb.NoStream{}
+	}
+	return esdb.Revision(uint64(expected))
+}
+
+// Import appends records of another log in their order, with the times at which they were
+// recorded there. What is there already is passed over, so that an import that was
+// interrupted can be done again. A record that does not follow the end of its stream is
+// [stream.ErrWrongRevision].
+//
+// Each append waits for the one before: the order of the log is that of the records.
+func (s *Store) Import(ctx context.Context, recs []stream.Record) error {
+	for len(recs) > 0 {
+		var data []esdb.EventData
+		for size := 0; len(data) < min(len(recs), stream.MaxAppend); {
+			r, n := &recs[len(data)], len(data)
+			if r.Stream != recs[0].Stream || r.Revision != recs[0].Revision+stream.Revision(n) {
+				break
+			}
+			if err := stream.Check(r.Stream, r.Revision-1, []stream.Event{r.Event}); err != nil {
+				return err
+			}
+			e := outgoing(&r.Event, r.RecordedAt)
+			if size += sizeOf(&e); size > maxBytes {
+				break
+			}
+			data = append(data, e)
+		}
+		res, err := s.append(ctx, s.full(recs[0].Stream), recs[0].Revision-1, data)
+		if err != nil {
+			return err
+		}
+		s.learn(res.Position)
+		recs = recs[len(data):]
+	}
+	return nil
+}

@@ -1,0 +1,56 @@
+package eventstoredb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+// permanentError is one that another try, or another node, does not mend.
+type permanentError struct{ error }
+
+func (e permanentError) Unwrap() error { return e.error }
+
+// permanent are the codes of the client that another try does not mend, with what does.
+var permanent = map[esdb.ErrorCode]string{
+	esdb.ErrorCodeUnauthenticated:    "the user or the password is wrong: mend them in the connection string",
+	esdb.ErrorCodeAccessDenied:       "the user may not do this: let it read $all, and read and write the streams of the namespace",
+	esdb.ErrorCodeStreamDeleted:      "the stream was deleted in the store, which Sandglass never does: restore a backup",
+	esdb.ErrorCodeUnsupportedFeature: "the server knows no such call: it has to be EventStoreDB 22.6 or later",
+}
+
+// transient says whether the same call may go well later, or elsewhere: the connection
+// broke, the leader moved, the server was slow, the client is dead. It is asked of what
+// the client returns and of what [words] made of it.
+func transient(err error) bool {
+	var p permanentError
+	return err != nil && !errors.As(err, &p)
+}
+
+// words puts an error of the client into ours. The code may stand below other errors;
+// those of a subscription are gRPC's own.
+func words(what string, err error) error {
+	var e *esdb.Error
+	advice, known := "", false
+	if errors.As(err, &e) {
+		advice, known = permanent[e.Code()]
+		if e.Code() == esdb.ErrorCodeUnknown && status.Code(e.Err()) == codes.InvalidArgument {
+			advice, known = "the server refuses it as invalid", true
+		}
+	} else if code := status.Code(err); code == codes.Unauthenticated {
+		advice, known = permanent[esdb.ErrorCodeUnauthenticated]
+	} else if code == codes.PermissionDenied {
+		advice, known = permanent[esdb.ErrorCodeAccessDenied]
+	}
+	if known {
+		return permanentError{fmt.Errorf("eventstoredb: %s: %s: %w", what, advice, err)}
+	}
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return fmt.Errorf("eventstoredb: %s: %w", what, err)
+}

@@ -1,0 +1,9 @@
+package eventstoredb
+
+import "time"
+
+// Impatient returns o with calls that end after d instead of [callTimeout].
+func Impatient(o Options, d time.Duration) Options {
+	o.timeout = d
+	return o
+}

@@ -1,0 +1,495 @@
+package eventstoredb_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"sandglass/adapters/eventstoredb"
+	"sandglass/domain/stream"
+	"sandglass/testutil/esdbserver"
+	"sandglass/testutil/storetest"
+)
+
+// until tries until it works, or fails the test when its patience ends.
+func until(t *testing.T, what string, try func() error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := try()
+		if err == nil {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatalf("waited until %s: %v", what, err)
+		}
+	}
+}
+
+// everything returns the whole log, as a store that was just opened sees it.
+func everything(t *testing.T, conn string, o eventstoredb.Options) (recs []stream.Record) {
+	t.Helper()
+	s := open(t, conn, o)
+	head, err := s.Head(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if head == 0 {
+		return nil
+	}
+	for run, err := range s.Subscribe(t.Context(), 0) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if recs = append(recs, run...); run[len(run)-1].Position >= head {
+			break
+		}
+	}
+	return recs
+}
+
+// Each way in which a write fails, with more events before and after: what is answered is
+// there once, at the place that the answer says.
+func TestWritesFail(t *testing.T) {
+	t.Parallel()
+	for name, fault := range map[string]esdbserver.Fault{
+		"lost": esdbserver.Lost, "answer lost": esdbserver.AnswerLost, "cut": esdbserver.Cut, "answer cut": esdbserver.AnswerCut,
+		"hangs": esdbserver.Hangs, "answer hangs": esdbserver.AnswerHangs, "not the leader": esdbserver.NotLeader,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := esdbserver.New(t, esdbserver.Options{Nodes: 3})
+			o := eventstoredb.Impatient(eventstoredb.Options{Namespace: newLog(t, c.ConnectionString())}, 3*time.Second)
+			s := open(t, c.ConnectionString(), o)
+			for i := range 3 {
+				expected := stream.Revision(2*i) - 1
+				if i == 1 {
+					c.FailAppends(fault, fault)
+				}
+				res, err := s.Append(t.Context(), "toy-1", expected, storetest.Events("toy-1", expected, "x", 2))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if recs := everything(t, c.ConnectionString(), o); len(recs) != 2*i+2 || recs[2*i+1].Position != res.Position || recs[2*i+1].Revision != res.Revision {
+					t.Fatalf("append %d is answered %+v, and the log is %+v", i, res, recs)
+				}
+			}
+		})
+	}
+}
+
+// An append whose every try fails says so; whether it was kept, the same append finds out.
+func TestAWriteThatIsGivenUp(t *testing.T) {
+	t.Parallel()
+	for _, fault := range []esdbserver.Fault{esdbserver.Lost, esdbserver.AnswerLost} {
+		c := esdbserver.New(t, esdbserver.Options{})
+		o := eventstoredb.Impatient(eventstoredb.Options{Namespace: newLog(t, c.ConnectionString())}, 600*time.Millisecond)
+		s := open(t, c.ConnectionString(), o)
+		c.OnAppend(func(string) esdbserver.Fault { return fault })
+		events := storetest.Events("toy-1", stream.NoStream, "x", 2)
+		if _, err := s.Append(t.Context(), "toy-1", stream.NoStream, events); !errors.Is(err, stream.ErrUnavailable) {
+			t.Errorf("%v, want %v", err, stream.ErrUnavailable)
+		}
+		if err := s.Writable(); !errors.Is(err, stream.ErrUnavailable) {
+			t.Errorf("writable: %v, want %v", err, stream.ErrUnavailable)
+		}
+		c.OnAppend(nil)
+		until(t, "it is writable again, which nobody asked for", s.Writable)
+		if _, err := s.Append(t.Context(), "toy-1", stream.NoStream, events); err != nil {
+			t.Error(err)
+		}
+		if recs := everything(t, c.ConnectionString(), o); len(recs) != 2 {
+			t.Errorf("%d events, want 2", len(recs))
+		}
+	}
+}
+
+// load appends from many writers, to streams of their own and to one that all share, and
+// follows the log from many places, while something is done to the cluster.
+type load struct {
+	store   *eventstoredb.Store
+	mu      sync.Mutex
+	acked   map[stream.EventID]stream.Appended
+	retries int
+}
+
+// write appends until done, trying each append again until it is answered.
+func (l *load) write(ctx context.Context, t *testing.T, writer int, done <-chan struct{}) {
+	name, shared := fmt.Sprintf("toy-%d", writer), writer%4 == 0
+	if shared {
+		name = "toy-shared"
+	}
+	expected := stream.NoStream
+	for n := 0; ; n++ {
+		select {
+		case <-done:
+			return
+		default:
+		}
+		events := storetest.Events(name, expected, fmt.Sprintf("writer %d, %d", writer, n), 1+n%3)
+		for {
+			res, err := l.store.Append(ctx, name, expected, events)
+			if errors.Is(err, stream.ErrUnavailable) {
+				l.mu.Lock()
+				l.retries++
+				l.mu.Unlock()
+				continue // the very same
+			}
+			if shared && errors.Is(err, stream.ErrWrongRevision) {
+				expected = l.end(ctx, t, name, expected)
+				break
+			}
+			if err != nil {
+				t.Errorf("writer %d: %v", writer, err)
+				return
+			}
+			l.mu.Lock()
+			for i, e := range events {
+				l.acked[e.ID] = stream.Appended{Revision: res.Revision - stream.Revision(len(events)-1-i), Position: res.Position}
+			}
+			l.mu.Unlock()
+			expected = res.Revision
+			break
+		}
+	}
+}
+
+// end returns where a stream that others write to ends, from a revision on.
+func (l *load) end(ctx context.Context, t *testing.T, name string, from stream.Revision) stream.Revision {
+	for rec, err := range l.store.Read(ctx, name, from+1) {
+		if err != nil {
+			if !errors.Is(err, stream.ErrUnavailable) {
+				t.Error(err)
+			}
+			break
+		}
+		from = rec.Revision
+	}
+	return from
+}
+
+// check compares what was answered, what two followers saw and what is in the log.
+func (l *load) check(t *testing.T, all []stream.Record, seen [][]stream.Record) {
+	t.Helper()
+	at, last := map[stream.EventID]stream.Record{}, map[string]stream.Revision{}
+	for i, r := range all {
+		if _, twice := at[r.ID]; twice {
+			t.Errorf("%s %d is in the log twice", r.Stream, r.Revision)
+		}
+		if before, ok := last[r.Stream]; ok && r.Revision != before+1 || !ok && r.Revision != 0 {
+			t.Errorf("%s has revision %d after %d", r.Stream, r.Revision, before)
+		}
+		if i > 0 && (r.Position <= all[i-1].Position || r.RecordedAt < all[i-1].RecordedAt) {
+			t.Errorf("position %d, recorded at %s, follows %d, %s", r.Position, r.RecordedAt, all[i-1].Position, all[i-1].RecordedAt)
+		}
+		at[r.ID], last[r.Stream] = r, r.Revision
+	}
+	for id, res := range l.acked {
+		if r, ok := at[id]; !ok || r.Revision != res.Revision || r.Position > res.Position {
+			t.Errorf("an event that was answered %+v is in the log %v, %s %d at %d", res, ok, r.Stream, r.Revision, r.Position)
+		}
+	}
+	for i, recs := range seen {
+		for j := range max(len(recs), len(all)) {
+			if j >= len(recs) || j >= len(all) || recs[j].ID != all[j].ID || recs[j].Position != all[j].Position {
+				t.Fatalf("follower %d saw %d events, %d are there; they part at %d", i, len(recs), len(all), j)
+			}
+		}
+	}
+	t.Logf("%d events answered, %d in the log, %d appends given up and tried again", len(l.acked), len(all), l.retries)
+}
+
+// follow collects the log until ctx ends, or all of it was seen once end is known.
+func follow(ctx context.Context, t *testing.T, s *eventstoredb.Store, end <-chan stream.Position) (recs []stream.Record) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	until := make(chan stream.Position, 1)
+	var reached stream.Position
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		select {
+		case p := <-end:
+			until <- p
+			mu.Lock()
+			defer mu.Unlock()
+			if reached >= p {
+				cancel()
+			}
+		case <-ctx.Done():
+		}
+	})
+	goal := ^stream.Position(0)
+	for run, err := range s.Subscribe(ctx, 0) {
+		if err != nil {
+			t.Errorf("subscription: %v", err)
+			break
+		}
+		recs = append(recs, run...)
+		mu.Lock()
+		reached = recs[len(recs)-1].Position
+		mu.Unlock()
+		select {
+		case goal = <-until:
+		default:
+		}
+		if reached >= goal {
+			break
+		}
+	}
+	cancel()
+	wg.Wait()
+	return recs
+}
+
+// under runs a load while trouble makes its trouble, and then checks the whole log.
+func under(t *testing.T, conn string, o eventstoredb.Options, trouble func(*rand.Rand)) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 4*patience)
+	defer cancel()
+	o.Namespace = newLog(t, conn)
+	l := &load{store: open(t, conn, o), acked: map[stream.EventID]stream.Appended{}}
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	done := make(chan struct{})
+	var writing, reading sync.WaitGroup
+	for w := range 16 {
+		writing.Go(func() { l.write(ctx, t, w, done) })
+	}
+	seen, ends := make([][]stream.Record, 2), make([]chan stream.Position, 2)
+	other := open(t, conn, o) // another daemon
+	for i, s := range []*eventstoredb.Store{l.store, other} {
+		ends[i] = make(chan stream.Position, 1)
+		reading.Go(func() { seen[i] = follow(ctx, t, s, ends[i]) })
+	}
+	trouble(rand.New(rand.NewPCG(seed, 1)))
+	close(done)
+	writing.Wait()
+	all := everything(t, conn, o)
+	for _, end := range ends {
+		end <- all[len(all)-1].Position
+	}
+	reading.Wait()
+	l.check(t, all, seen)
+}
+
+// grown waits until some more events were answered, so that trouble falls among them.
+func grown(t *testing.T, s func() int, more int) {
+	t.Helper()
+	want := s() + more
+	until(t, "more was written", func() error {
+		if n := s(); n < want {
+			return fmt.Errorf("%d of %d", n, want)
+		}
+		return nil
+	})
+}
+
+// The leader moves fifty times under load: nothing is lost, nothing is doubled.
+func TestTheLeaderMoves(t *testing.T) {
+	t.Parallel()
+	for name, refuse := range map[string]bool{"followers forward": false, "followers refuse": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := esdbserver.New(t, esdbserver.Options{Nodes: 3, SystemEvery: 50})
+			c.RefuseOnFollowers(refuse)
+			var written counter
+			c.OnAppend(func(string) esdbserver.Fault { written.add(); return esdbserver.None })
+			under(t, c.ConnectionString(), eventstoredb.Options{}, func(r *rand.Rand) {
+				for range 50 {
+					if r.IntN(2) == 0 {
+						c.MoveLeader()
+					} else {
+						i := c.Leader()
+						c.StopNode(i) // the leader dies, and another takes over
+						grown(t, written.get, 20)
+						if err := c.StartNode(i); err != nil {
+							t.Error(err)
+						}
+					}
+					grown(t, written.get, 20)
+				}
+			})
+		})
+	}
+}
+
+// The server is cut off at random points: requests and answers are lost, connections and
+// subscriptions break, it goes away and comes back.
+func TestTheServerIsCutOff(t *testing.T) {
+	t.Parallel()
+	c := esdbserver.New(t, esdbserver.Options{SystemEvery: 50})
+	var written counter
+	under(t, c.ConnectionString(), eventstoredb.Impatient(eventstoredb.Options{}, 3*time.Second), func(r *rand.Rand) {
+		var mu sync.Mutex
+		draw := func(n int) int { mu.Lock(); defer mu.Unlock(); return r.IntN(n) }
+		c.OnAppend(func(string) esdbserver.Fault {
+			written.add()
+			if draw(40) > 0 {
+				return esdbserver.None
+			}
+			return []esdbserver.Fault{esdbserver.Lost, esdbserver.AnswerLost, esdbserver.Cut, esdbserver.AnswerCut, esdbserver.Hangs, esdbserver.AnswerHangs}[draw(6)]
+		})
+		c.OnRead(func(esdbserver.Reading) int {
+			if draw(3) > 0 {
+				return -1
+			}
+			return draw(100)
+		})
+		for range 40 {
+			switch draw(5) {
+			case 0:
+				c.CutReads()
+			case 1:
+				c.CutConnections()
+			case 2:
+				c.CallConsumersSlow()
+			case 3:
+				c.GoAway()
+				if err := c.ComeBack(); err != nil {
+					t.Error(err)
+				}
+			case 4:
+				release := c.Stall()
+				release()
+			}
+			grown(t, written.get, 30)
+		}
+		c.OnAppend(nil)
+		c.OnRead(nil)
+	})
+}
+
+// counter counts from many goroutines.
+type counter struct {
+	mu sync.Mutex
+	n  int
+}
+
+func (c *counter) add() { c.mu.Lock(); defer c.mu.Unlock(); c.n++ }
+
+func (c *counter) get() int { c.mu.Lock(); defer c.mu.Unlock(); return c.n }
+
+// A client that has looked for a node in vain is dead, and calls that were under way on it
+// hang for ever. Both are provoked here, with a client that looks only once; ours go on.
+func TestTheClientDiesAndHangs(t *testing.T) {
+	t.Parallel()
+	c := esdbserver.New(t, esdbserver.Options{})
+	conn := c.ConnectionString()
+	o := eventstoredb.Impatient(eventstoredb.Options{Namespace: newLog(t, conn)}, 3*time.Second)
+	for _, separator := range []string{"&", "?"} {
+		if strings.Contains(conn, "?") == (separator == "&") {
+			conn += separator + "maxDiscoverAttempts=1&discoveryInterval=1"
+			break
+		}
+	}
+	s := open(t, conn, o)
+	var calls sync.WaitGroup
+	for round := range 5 {
+		release := c.Stall()
+		for i := range 64 { // under way when the node dies, and begun while it is dead
+			calls.Go(func() {
+				name := fmt.Sprintf("toy-%d-%d", round, i)
+				_, err := s.Append(t.Context(), name, stream.NoStream, storetest.Events(name, stream.NoStream, "x", 1))
+				if err != nil && !errors.Is(err, stream.ErrUnavailable) {
+					t.Error(err)
+				}
+			})
+		}
+		c.GoAway()
+		release()
+		calls.Wait() // each ends by its own deadline at the latest
+		if err := s.Writable(); !errors.Is(err, stream.ErrUnavailable) {
+			t.Errorf("writable: %v, want %v", err, stream.ErrUnavailable)
+		}
+		if err := c.ComeBack(); err != nil {
+			t.Fatal(err)
+		}
+		until(t, "the cluster takes writes", s.Writable)
+		name := fmt.Sprintf("toy-%d", round)
+		if _, err := s.Append(t.Context(), name, stream.NoStream, storetest.Events(name, stream.NoStream, "x", 1)); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// A server that hangs is told from one that is slow by our own deadlines alone.
+func TestTheServerStalls(t *testing.T) {
+	t.Parallel()
+	c := esdbserver.New(t, esdbserver.Options{})
+	var mu sync.Mutex
+	var said []string
+	o := eventstoredb.Impatient(eventstoredb.Options{Namespace: newLog(t, c.ConnectionString()), Log: func(text string) {
+		mu.Lock()
+		defer mu.Unlock()
+		said = append(said, text)
+	}}, 900*time.Millisecond)
+	s := open(t, c.ConnectionString(), o)
+	release := c.Stall()
+	events := storetest.Events("toy-1", stream.NoStream, "x", 1)
+	if _, err := s.Append(t.Context(), "toy-1", stream.NoStream, events); !errors.Is(err, stream.ErrUnavailable) {
+		t.Errorf("append: %v, want %v", err, stream.ErrUnavailable)
+	}
+	if _, err := s.Head(t.Context()); !errors.Is(err, stream.ErrUnavailable) {
+		t.Errorf("head: %v, want %v", err, stream.ErrUnavailable)
+	}
+	for _, err := range s.Read(t.Context(), "toy-1", 0) {
+		if !errors.Is(err, stream.ErrUnavailable) {
+			t.Errorf("read: %v, want %v", err, stream.ErrUnavailable)
+		}
+	}
+	if _, err := eventstoredb.Open(t.Context(), c.ConnectionString(), o); !errors.Is(err, stream.ErrUnavailable) {
+		t.Errorf("open: %v, want %v", err, stream.ErrUnavailable)
+	}
+	release()
+	until(t, "the cluster takes writes", s.Writable)
+	if _, err := s.Append(t.Context(), "toy-1", stream.NoStream, events); err != nil {
+		t.Error(err)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if len(said) != 2 || !strings.Contains(said[0], "does not answer") || !strings.Contains(said[1], "takes writes again") {
+		t.Errorf("it said %q", said)
+	}
+}
+
+// A node that lags behind shows an old stream, at which nothing can be appended; and a log
+// that ends before where a subscription is to begin.
+func TestAFollowerLags(t *testing.T) {
+	t.Parallel()
+	c := esdbserver.New(t, esdbserver.Options{Nodes: 3})
+	o := eventstoredb.Options{Namespace: newLog(t, c.ConnectionString())}
+	s := open(t, c.ConnectionString(), o)
+	first := storetest.Events("toy-1", stream.NoStream, "x", 1)
+	if _, err := s.Append(t.Context(), "toy-1", stream.NoStream, first); err != nil {
+		t.Fatal(err)
+	}
+	c.Freeze(c.Leader()) // the node that s is connected to
+	c.MoveLeader()
+	res, err := open(t, c.ConnectionString(), o).Append(t.Context(), "toy-1", 0, storetest.Events("toy-1", 0, "y", 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Append(t.Context(), "toy-1", 0, storetest.Events("toy-1", 0, "z", 1)); !errors.Is(err, stream.ErrWrongRevision) {
+		t.Errorf("an append at an old revision: %v, want %v", err, stream.ErrWrongRevision)
+	}
+	for i := range 3 {
+		c.Thaw(i)
+	}
+	for run, err := range s.Subscribe(t.Context(), res.Position-1) {
+		if err != nil || run[0].Position != res.Position {
+			t.Errorf("%+v, %v", run, err)
+		}
+		break
+	}
+}

@@ -1,0 +1,149 @@
+package eventstoredb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"time"
+
+	"sandglass/domain/stream"
+
+	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
+)
+
+const (
+	pageSize = 512  // records that one call reads
+	backPage = 2048 // events of whomever that one call looks back over
+)
+
+// left returns what is left of the time of ctx, for the client, whose own deadlines are
+// longer.
+func left(ctx context.Context) time.Duration {
+	if end, ok := ctx.Deadline(); ok {
+		return time.Until(end)
+	}
+	return callTimeout
+}
+
+// readStream returns up to n events of a stream from a revision on: none if there is no
+// such stream.
+func readStream(ctx context.Context, c *esdb.Client, name string, from stream.Revision, n uint64, time time.Duration) ([]*esdb.RecordedEvent, error) {
+	rs, err := c.ReadStream(ctx, name, esdb.ReadStreamOptions{From: esdb.Revision(uint64(from)), Deadline: &time}, n)
+	return collect("reading "+name, rs, err)
+}
+
+// collect takes what a read yields.
+func collect(what string, rs *esdb.ReadStream, err error) (events []*esdb.RecordedEvent, _ error) {
+	if err != nil {
+		return nil, words(what, err)
+	}
+	defer rs.Close()
+	for {
+		e, err := rs.Recv()
+		var esErr *esdb.Error
+		switch {
+		case errors.Is(err, io.EOF), errors.As(err, &esErr) && esErr.Code() == esdb.ErrorCodeResourceNotFound:
+			return events, nil
+		case err != nil:
+			return nil, words(what, err)
+		case e.Event == nil:
+			return nil, permanentError{fmt.Errorf("eventstoredb: %s: a link to nothing stands there", what)}
+		}
+		events = append(events, e.Event)
+	}
+}
+
+// Read implements [stream.EventStore].
+func (s *Store) Read(ctx context.Context, name string, from stream.Revision) iter.Seq2[stream.Record, error] {
+	return func(yield func(stream.Record, error) bool) {
+		last := stream.Record{}
+		for from := max(from, 0); ; {
+			events, err := call(ctx, s, func(ctx context.Context, c *esdb.Client) ([]*esdb.RecordedEvent, error) {
+				return readStream(ctx, c, s.full(name), from, pageSize, left(ctx))
+			})
+			if err != nil {
+				if ctx.Err() == nil {
+					yield(stream.Record{}, err)
+				}
+				return
+			}
+			for _, e := range events {
+				rec, err := s.record(e)
+				if err == nil && rec.Revision != from {
+					err = fmt.Errorf("eventstoredb: %s has revision %d where %d should follow: it was truncated in the store, which Sandglass never does: restore a backup", e.StreamID, rec.Revision, from)
+				}
+				if err != nil {
+					yield(stream.Record{}, err)
+					return
+				}
+				rec.RecordedAt = max(rec.RecordedAt, last.RecordedAt)
+				last = rec
+				if from++; ctx.Err() != nil || !yield(rec, nil) {
+					return
+				}
+			}
+			if len(events) < pageSize {
+				return
+			}
+		}
+	}
+}
+
+// Head implements [stream.EventStore]. It looks back from the end of $all, over what is
+// not of the log, as far as to what is known of it.
+func (s *Store) Head(ctx context.Context) (stream.Position, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	known := stream.Position(s.known.Load())
+	floor := max(known, s.floor)
+	from := esdb.AllPosition(esdb.End{})
+	for {
+		events, err := call(ctx, s, func(ctx context.Context, c *esdb.Client) ([]*esdb.RecordedEvent, error) {
+			time := left(ctx)
+			rs, err := c.ReadAll(ctx, esdb.ReadAllOptions{Direction: esdb.Backwards, From: from, Deadline: &time}, backPage)
+			return collectBack(s, floor, rs, err)
+		})
+		if err != nil {
+			return 0, err
+		}
+		for _, e := range events {
+			pos := stream.Position(e.Position.Commit)
+			if _, ours := s.ours(e); ours && pos > known {
+				s.learn(pos)
+				return pos, nil
+			}
+			if pos <= floor {
+				return known, nil
+			}
+		}
+		if len(events) < backPage {
+			return known, nil
+		}
+		from = events[len(events)-1].Position
+	}
+}
+
+// collectBack is collect, which ends at the first event that tells where the log ends.
+func collectBack(s *Store, floor stream.Position, rs *esdb.ReadStream, err error) (events []*esdb.RecordedEvent, _ error) {
+	const what = "reading $all"
+	if err != nil {
+		return nil, words(what, err)
+	}
+	defer rs.Close()
+	for {
+		e, err := rs.Recv()
+		switch {
+		case errors.Is(err, io.EOF):
+			return events, nil
+		case err != nil:
+			return nil, words(what, err)
+		}
+		events = append(events, e.OriginalEvent())
+		if _, ours := s.ours(e.OriginalEvent()); ours || stream.Position(e.OriginalEvent().Position.Commit) <= floor {
+			return events, nil
+		}
+	}
+}

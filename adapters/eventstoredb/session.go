@@ -1,0 +1,239 @@
+package eventstoredb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
+	"github.com/cenkalti/backoff/v5"
+)
+
+const (
+	// callTimeout bounds a call with all of its attempts; an attempt has a third of it.
+	callTimeout = 12 * time.Second
+	attempts    = 3
+	// inFlight bounds the calls of one client that are under way at once. They share one
+	// connection, and are not waited for one by one.
+	inFlight = 256
+)
+
+// session is one client and the calls that it has not given back.
+type session struct {
+	client *esdb.Client
+	slots  chan struct{} // one is held by each call that the client has, also if nobody waits for it
+	ready  chan struct{} // closed when the client has found a node, or failed
+	failed error         // set before ready is closed
+
+	mu      sync.Mutex // guards what follows
+	users   int        // calls and subscriptions under way
+	retired bool       // no more begin
+}
+
+// acquire counts a user, if the session still takes any.
+func (u *session) acquire() bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.retired {
+		return false
+	}
+	u.users++
+	return true
+}
+
+// release gives back what acquire took.
+func (u *session) release() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.users--
+	u.bury()
+}
+
+// retire lets nobody begin; the client is closed once nobody uses it.
+func (u *session) retire() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if !u.retired {
+		u.retired = true
+		u.bury()
+	}
+}
+
+// bury closes the client of a retired session after its last user: before, the client
+// would panic in the calls that are under way. The caller holds mu.
+func (u *session) bury() {
+	if u.retired && u.users == 0 {
+		_ = u.client.Close() // it has no error to return
+	}
+}
+
+// current returns the session, in use, once it has found a node. The first who asks for
+// one makes it; the others wait with their own patience.
+func (s *Store) current(ctx context.Context) (*session, error) {
+	for {
+		u, err := s.open()
+		if err != nil {
+			return nil, err
+		}
+		select {
+		case <-u.ready:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		if u.failed != nil {
+			return nil, u.failed
+		}
+		if u.acquire() {
+			return u, nil
+		}
+		s.replace(u)
+	}
+}
+
+// open returns the session, which may not be ready, and makes one if there is none.
+func (s *Store) open() (*session, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := context.Cause(s.ctx); err != nil {
+		return nil, err
+	}
+	if s.session == nil {
+		client, err := esdb.NewClient(s.config)
+		if err != nil {
+			return nil, fmt.Errorf("eventstoredb: %w", err)
+		}
+		u := &session{client: client, slots: make(chan struct{}, inFlight), ready: make(chan struct{}), users: 1}
+		s.session = u
+		go s.probe(u)
+	}
+	return s.session, nil
+}
+
+// replace forgets a session, so that the next call makes another.
+func (s *Store) replace(u *session) {
+	s.mu.Lock()
+	if s.session == u {
+		s.session = nil
+	}
+	s.mu.Unlock()
+	u.retire()
+}
+
+// probe makes the first call on a session: the one that finds a node. It alone waits for
+// that; a second call would hang in the client if it found none.
+func (s *Store) probe(u *session) {
+	defer u.release()
+	defer close(u.ready)
+	_, u.failed = guard(func() ([]*esdb.RecordedEvent, error) {
+		return readStream(s.ctx, u.client, s.namespace, 0, 1, s.timeout/attempts)
+	})
+	if u.failed != nil {
+		s.failed(u.failed)
+		s.replace(u)
+	}
+}
+
+// guard turns a panic of the client, at an answer that it does not expect, into an error.
+func guard[T any](do func() (T, error)) (res T, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("eventstoredb: the client did not understand the server: %v", p)
+		}
+	}()
+	return do()
+}
+
+// call makes a call that may be made again: at another node, with a fresh client, until
+// it is answered or its time is over. It does not wait for a client that hangs.
+func call[T any](ctx context.Context, s *Store, do func(context.Context, *esdb.Client) (T, error)) (T, error) {
+	outer := ctx
+	ctx, cancel := s.bound(ctx, s.timeout)
+	defer cancel()
+	res, err := backoff.Retry(ctx, func() (T, error) {
+		res, err := attempt(ctx, s, do)
+		if err != nil && !transient(err) {
+			return res, backoff.Permanent(err)
+		}
+		return res, err
+	}, backoff.WithBackOff(pace()), backoff.WithMaxElapsedTime(0))
+	switch {
+	case err == nil:
+		return res, nil
+	case outer.Err() != nil:
+		return res, outer.Err()
+	case s.ctx.Err() != nil:
+		return res, ErrClosed
+	}
+	return res, s.explain(err)
+}
+
+// pace is how fast a call is made again: at once, since most often another node is there,
+// and then slower.
+func pace() backoff.BackOff {
+	b := backoff.NewExponentialBackOff()
+	b.InitialInterval, b.MaxInterval, b.Multiplier = 5*time.Millisecond, time.Second, 2
+	return b
+}
+
+// attempt makes a call once. If it is not answered in its time, the client is taken for
+// one that hangs; the call keeps its slot until the client gives it back.
+func attempt[T any](ctx context.Context, s *Store, do func(context.Context, *esdb.Client) (T, error)) (res T, err error) {
+	u, err := s.current(ctx)
+	if err != nil {
+		return res, err
+	}
+	select {
+	case u.slots <- struct{}{}:
+	case <-ctx.Done():
+		u.release()
+		return res, ctx.Err()
+	}
+	type answer struct {
+		res T
+		err error
+	}
+	timed, cancel := context.WithTimeout(ctx, s.timeout/attempts)
+	defer cancel()
+	done := make(chan answer, 1)
+	go func() {
+		defer u.release()
+		defer func() { <-u.slots }()
+		res, err := guard(func() (T, error) { return do(timed, u.client) })
+		done <- answer{res, err}
+	}()
+	select {
+	case a := <-done:
+		res, err = a.res, a.err
+	case <-timed.Done():
+		err = timed.Err()
+	}
+	if err != nil && ctx.Err() == nil && transient(err) {
+		s.broken(u, err)
+	}
+	return res, err
+}
+
+// broken does what a failed call asks for: another client, but where this one has gone to
+// the leader by itself.
+func (s *Store) broken(u *session, err error) {
+	var e *esdb.Error
+	if errors.As(err, &e) && e.Code() == esdb.ErrorCodeNotLeader {
+		return
+	}
+	s.failed(err)
+	s.replace(u)
+}
+
+// bound returns ctx as it ends with the store, and after d, if d is above 0.
+func (s *Store) bound(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(s.ctx, cancel)
+	if d > 0 {
+		var timeout context.CancelFunc
+		ctx, timeout = context.WithTimeout(ctx, d)
+		return ctx, func() { stop(); timeout(); cancel() }
+	}
+	return ctx, func() { stop(); cancel() }
+}

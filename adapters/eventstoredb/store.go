@@ -1,0 +1,241 @@
+// Package eventstoredb keeps the log in EventStoreDB, or KurrentDB, which speaks the same
+// protocol: a [stream.EventStore] for hosts that share one log.
+//
+// A log is the streams under one namespace: resource-1 of the namespace shop is the stream
+// shop.resource-1, whose category is shop.resource. So a cluster can hold other things
+// beside it, and several logs. [Create] begins a log with an event in the stream that is
+// called as the namespace; a namespace without it is an error, never an empty log.
+//
+// What a position is: the commit position of an event in $all. What makes an append safe
+// to try again is its ids together with its exact expected revision: the server then
+// answers as it did before. What is read is never a checkpoint of a subscription, since
+// those have lost events: a subscription that breaks goes on after the last event that was
+// handed out.
+//
+// The client surprises. After it has looked for a node in vain it is dead for good, and
+// calls under way then hang for ever, whatever their context says; closing it while a call
+// is under way panics. So calls are made through a session (session.go), which waits no
+// longer than it wants to, and gets a new client for an old one. A recorded event without
+// its time of creation would end the process (log.Fatalf, in the client).
+package eventstoredb
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"sandglass/domain/codec"
+	"sandglass/domain/stream"
+
+	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
+)
+
+// ErrClosed says that the store was closed.
+var ErrClosed = errors.New("eventstoredb: the log is closed")
+
+// Options say which log of a cluster is meant. The zero Options are the log "sandglass".
+type Options struct {
+	// Namespace begins the names of the log's streams: 1 to 32 of a-z, 0-9 and _.
+	// Empty is [DefaultNamespace].
+	Namespace string
+	// Log, if not nil, is told in a sentence when the cluster goes away and comes back.
+	Log func(string)
+
+	timeout time.Duration // 0 means callTimeout; tests are less patient
+}
+
+// DefaultNamespace is the log of those who have only one.
+const DefaultNamespace = "sandglass"
+
+// Store is an open log. Its methods may be called at the same time.
+type Store struct {
+	config    *esdb.Configuration
+	namespace string
+	id        string
+	floor     stream.Position // of the event that begins the log: before it there is none
+	log       func(string)
+	timeout   time.Duration
+	said      atomic.Pointer[string] // the last complaint of the client
+
+	ctx   context.Context // ends with Close
+	close context.CancelCauseFunc
+
+	mu      sync.Mutex // guards session
+	session *session   // nil until one is asked for
+
+	known   atomic.Uint64           // the highest position at which an event of the log was seen
+	down    atomic.Pointer[failure] // nil while all goes well
+	opened  atomic.Bool             // id is known, so that a failure is looked after
+	looking sync.WaitGroup
+}
+
+// Create begins an empty log. It refuses a namespace that has one.
+func Create(ctx context.Context, conn string, o Options) error {
+	s, err := connect(conn, o)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = s.Close() }()
+	var id [16]byte
+	if _, err := rand.Read(id[:]); err != nil {
+		return fmt.Errorf("eventstoredb: drawing an id: %w", err)
+	}
+	_, err = s.append(ctx, s.namespace, stream.NoStream, beginning(id))
+	if errors.Is(err, stream.ErrWrongRevision) {
+		return fmt.Errorf("eventstoredb: %s: the namespace %q holds a log already: leave it, or choose another namespace", Redact(conn), s.namespace)
+	}
+	return err
+}
+
+// Open opens the log at a connection string, as in esdb://user:password@host:2113?tls=true
+// or esdb://a:2113,b:2113,c:2113. It fails if no node answers in time, and if there is no
+// log.
+func Open(ctx context.Context, conn string, o Options) (*Store, error) {
+	s, err := connect(conn, o)
+	if err != nil {
+		return nil, err
+	}
+	if s.id, err = s.identify(ctx); err != nil {
+		_ = s.Close() // the error says more
+		return nil, fmt.Errorf("eventstoredb: %s: %w", Redact(conn), err)
+	}
+	s.down.Store(nil)
+	s.opened.Store(true)
+	return s, nil
+}
+
+var validNamespace = regexp.MustCompile(`^[a-z0-9_]{1,32}$`)
+
+// connect makes a store that has asked nothing yet.
+func connect(conn string, o Options) (*Store, error) {
+	if o.Namespace == "" {
+		o.Namespace = DefaultNamespace
+	}
+	if !validNamespace.MatchString(o.Namespace) {
+		return nil, fmt.Errorf("eventstoredb: the namespace %.40q: want 1 to 32 of a-z, 0-9 and _", o.Namespace)
+	}
+	s := &Store{namespace: o.Namespace, log: o.Log, timeout: o.timeout}
+	if s.log == nil {
+		s.log = func(string) {}
+	}
+	if s.timeout == 0 {
+		s.timeout = callTimeout
+	}
+	var err error
+	if s.config, err = parse(conn); err != nil {
+		return nil, err
+	}
+	s.config.Logger = func(level esdb.LogLevel, format string, args ...any) {
+		if level == esdb.LogWarn || level == esdb.LogError {
+			said := fmt.Sprintf(format, args...)
+			s.said.Store(&said)
+		}
+	}
+	s.ctx, s.close = context.WithCancelCause(context.Background())
+	return s, nil
+}
+
+// settings are what a connection string may say behind its question mark. The client
+// passes over what it does not know, such as a tls that is misspelt.
+var settings = map[string]bool{
+	"tls": true, "tlsverifycert": true, "tlscafile": true, "usercertfile": true, "userkeyfile": true,
+	"nodepreference": true, "gossiptimeout": true, "discoveryinterval": true, "maxdiscoverattempts": true,
+	"keepaliveinterval": true, "keepalivetimeout": true, "defaultdeadline": true,
+}
+
+// parse checks a connection string and returns what it says.
+func parse(conn string) (*esdb.Configuration, error) {
+	endless := true
+	if _, query, ok := strings.Cut(conn, "?"); ok {
+		values, err := url.ParseQuery(query)
+		if err != nil {
+			return nil, fmt.Errorf("eventstoredb: %s: its settings can't be read", Redact(conn))
+		}
+		for key := range values {
+			if !settings[strings.ToLower(key)] {
+				return nil, fmt.Errorf("eventstoredb: %s: unknown setting %.40q: there are tls, tlsCAFile, tlsVerifyCert, userCertFile, userKeyFile, nodePreference, gossipTimeout, discoveryInterval, maxDiscoverAttempts, keepAliveInterval, keepAliveTimeout, defaultDeadline", Redact(conn), key)
+			}
+			endless = endless && !strings.EqualFold(key, "maxDiscoverAttempts")
+		}
+	}
+	config, err := esdb.ParseConnectionString(conn)
+	if err != nil {
+		return nil, fmt.Errorf("eventstoredb: %s is no connection string such as esdb://user@host:2113?tls=true: %s", Redact(conn), strings.ReplaceAll(err.Error(), conn, Redact(conn)))
+	}
+	if endless {
+		config.MaxDiscoverAttempts = forEver
+	}
+	return config, nil
+}
+
+// forEver is how often a client looks for a node. One that gives up leaves the calls that
+// are under way hanging for good; one that does not lets go of them when a node is back.
+const forEver = 1 << 30
+
+// Redact returns a connection string without the password in it, for people.
+func Redact(conn string) string {
+	scheme, rest, ok := strings.Cut(conn, "://")
+	end := strings.IndexAny(rest, "/?")
+	if end < 0 {
+		end = len(rest)
+	}
+	at := strings.LastIndexByte(rest[:end], '@')
+	if !ok || at < 0 {
+		return conn
+	}
+	user, _, _ := strings.Cut(rest[:at], ":")
+	return scheme + "://" + user + rest[at:]
+}
+
+// Close ends the subscriptions and the calls that are under way.
+func (s *Store) Close() error {
+	s.close(ErrClosed)
+	s.mu.Lock()
+	sess := s.session
+	s.session = nil
+	s.mu.Unlock()
+	if sess != nil {
+		sess.retire()
+	}
+	s.looking.Wait()
+	return nil
+}
+
+// ID returns the 32 hex digits that Create drew for this log: what is kept beside a log,
+// such as a snapshot, bears the id of the log that it belongs to.
+func (s *Store) ID() string { return s.id }
+
+// beganType is the type of the event that begins a log. It is not part of the log.
+const beganType = "log.began.v1"
+
+// began is the event that begins a log.
+type began struct{ ID string }
+
+// Fields implements [codec.Fielder].
+func (b *began) Fields(f *codec.Fields) { codec.String(f, "id", &b.ID) }
+
+// identify reads the event that begins the log.
+func (s *Store) identify(ctx context.Context) (string, error) {
+	events, err := call(ctx, s, func(ctx context.Context, c *esdb.Client) ([]*esdb.RecordedEvent, error) {
+		return readStream(ctx, c, s.namespace, 0, 1, left(ctx))
+	})
+	if err != nil {
+		return "", err
+	}
+	if len(events) == 0 {
+		return "", fmt.Errorf("there is no log in the namespace %q: `sandglass init` makes one, or another namespace is meant", s.namespace)
+	}
+	var b began
+	if err := codec.Decode(events[0].Data, &b); err != nil || events[0].EventType != beganType || len(b.ID) != 32 {
+		return "", fmt.Errorf("the stream %q does not begin a log of this build: a %s stands there: choose another namespace", s.namespace, events[0].EventType)
+	}
+	s.floor = stream.Position(events[0].Position.Commit)
+	return b.ID, nil
+}

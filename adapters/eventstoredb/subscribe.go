@@ -1,0 +1,231 @@
+package eventstoredb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"sandglass/domain/instant"
+	"sandglass/domain/stream"
+
+	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
+)
+
+const (
+	runSize = 512 // records in one run, and how many wait for the reader
+	window  = 512 // events of whomever that the server looks through before it says how far it is
+	// suspicion is how long a subscription may be silent before it is compared with the
+	// end of the log: one that was lost without a word is begun anew.
+	suspicion = 15 * time.Second
+)
+
+// feed is a subscription as its reader sees it, over all the connections that it takes.
+type feed struct {
+	*Store
+	after    stream.Position // of the last record that was yielded
+	recorded instant.Time    // of that record: later ones show no earlier time
+	yield    func([]stream.Record, error) bool
+}
+
+// errStopped says that the reader of a subscription wants no more.
+var errStopped = errors.New("eventstoredb: the reader has stopped")
+
+// Subscribe implements [stream.EventStore]. It outlives the connection, the node and the
+// leader that it began with: it goes on after the last record that was yielded. It ends
+// with [ErrClosed] when the store is closed, and with an error that no other try mends.
+//
+// RecordedAt is the clock of the leader. Should that run backwards, a subscription shows
+// the latest that it has shown.
+func (s *Store) Subscribe(ctx context.Context, after stream.Position) iter.Seq2[[]stream.Record, error] {
+	return func(yield func([]stream.Record, error) bool) {
+		f := &feed{Store: s, after: after, yield: yield}
+		err := f.reaches(ctx)
+		for pause := pace(); err == nil; {
+			before := f.after
+			err = f.follow(ctx)
+			if f.after != before {
+				pause.Reset()
+			}
+			if err != nil && transient(err) && !errors.Is(err, errStopped) {
+				err = sleep(ctx, s.ctx, pause.NextBackOff())
+			}
+		}
+		switch {
+		case errors.Is(err, errStopped), ctx.Err() != nil:
+		case s.ctx.Err() != nil:
+			yield(nil, ErrClosed)
+		default:
+			yield(nil, err)
+		}
+	}
+}
+
+// sleep waits for d, or returns the error of the context that ends before.
+func sleep(ctx, closing context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-closing.Done():
+		return ErrClosed
+	}
+}
+
+// reaches says whether the log reaches as far as where the feed is to begin. A node that
+// lags behind gets some time.
+func (f *feed) reaches(ctx context.Context) error {
+	if f.after == 0 {
+		return nil
+	}
+	end := time.Now().Add(f.timeout)
+	for {
+		head, err := f.Head(ctx)
+		switch {
+		case err == nil && head >= f.after:
+			return nil
+		case err == nil && time.Now().After(end):
+			return fmt.Errorf("eventstoredb: the log ends at position %d, before %d: whoever asks for what is after that has read another log, or a newer copy of it", head, f.after)
+		case err != nil && !transient(err):
+			return err
+		}
+		if err := sleep(ctx, f.ctx, 100*time.Millisecond); err != nil {
+			return err
+		}
+	}
+}
+
+// arrival is what a subscription received: nothing but that it was begun, at first.
+type arrival struct {
+	event *esdb.RecordedEvent
+	err   error
+}
+
+// follow yields what one subscription brings, until that breaks.
+func (f *feed) follow(ctx context.Context) error {
+	ctx, cancel := f.bound(ctx, 0)
+	defer cancel()
+	u, err := f.current(ctx)
+	if err != nil {
+		return err
+	}
+	arrivals := make(chan arrival, runSize)
+	go func() {
+		defer u.release()
+		defer close(arrivals)
+		_, err := guard(func() (struct{}, error) { return struct{}{}, f.receive(ctx, u.client, arrivals) })
+		select {
+		case arrivals <- arrival{err: err}:
+		case <-ctx.Done():
+		}
+	}()
+	err = f.deliver(ctx, arrivals)
+	if err != nil && ctx.Err() == nil && transient(err) && !errors.Is(err, errStopped) && !errors.Is(err, errSlow) {
+		f.broken(u, err)
+	}
+	return err
+}
+
+// receive subscribes and hands on what comes, until the subscription is dropped.
+func (f *feed) receive(ctx context.Context, c *esdb.Client, arrivals chan<- arrival) error {
+	from := esdb.AllPosition(esdb.Start{})
+	if f.after > 0 {
+		from = esdb.Position{Commit: uint64(f.after), Prepare: uint64(f.after)}
+	}
+	sub, err := c.SubscribeToAll(ctx, esdb.SubscribeToAllOptions{
+		From: from, MaxSearchWindow: window, CheckpointInterval: 1,
+		Filter: &esdb.SubscriptionFilter{Type: esdb.StreamFilterType, Prefixes: []string{f.full("")}},
+	})
+	if err != nil {
+		return words("subscribing", err)
+	}
+	defer func() { _ = sub.Close() }() // it has no error to return
+	arrivals <- arrival{}              // there is room: it is the first
+	for {
+		e := sub.Recv()
+		switch {
+		case e.SubscriptionDropped != nil:
+			return words("the subscription was dropped", e.SubscriptionDropped.Error)
+		case e.EventAppeared == nil || e.EventAppeared.Event == nil:
+			continue // a checkpoint, or that it has caught up
+		}
+		select {
+		case arrivals <- arrival{event: e.EventAppeared.Event}:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// deliver yields what arrives in runs, until the end of arrivals, which is an error.
+func (f *feed) deliver(ctx context.Context, arrivals <-chan arrival) error {
+	silence := time.NewTicker(f.timeout / attempts)
+	defer silence.Stop()
+	for begun := false; ; begun = true {
+		select {
+		case a, ok := <-arrivals:
+			if !ok {
+				return ctx.Err()
+			}
+			if err := f.run(a, arrivals); err != nil {
+				return err
+			}
+			silence.Reset(suspicion)
+		case <-silence.C:
+			if !begun {
+				return fmt.Errorf("eventstoredb: subscribing: %w", context.DeadlineExceeded)
+			}
+			if err := f.lost(ctx, arrivals); err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// errSlow says that the log goes on and the subscription does not.
+var errSlow = errors.New("eventstoredb: the subscription fell silent while the log grew: it is begun anew")
+
+// lost says whether a subscription that is silent should not be.
+func (f *feed) lost(ctx context.Context, arrivals <-chan arrival) error {
+	head, err := f.Head(ctx)
+	if err == nil && head > f.after && len(arrivals) == 0 {
+		f.log(errSlow.Error())
+		return errSlow
+	}
+	return nil // where the head can't be read, the connection will tell
+}
+
+// run yields a first arrival with those that wait behind it.
+func (f *feed) run(a arrival, arrivals <-chan arrival) error {
+	recs := make([]stream.Record, 0, min(runSize, 1+len(arrivals)))
+	for ok := true; ok && a.err == nil && a.event != nil; {
+		rec, err := f.record(a.event)
+		if err != nil {
+			a.err = permanentError{err}
+			break
+		}
+		if rec.Position > f.after { // the server promises it
+			rec.RecordedAt = max(rec.RecordedAt, f.recorded)
+			f.after, f.recorded = rec.Position, rec.RecordedAt
+			recs = append(recs, rec)
+		}
+		if len(recs) == runSize {
+			break
+		}
+		select {
+		case a, ok = <-arrivals:
+		default:
+			ok = false
+		}
+	}
+	if len(recs) > 0 && !f.yield(recs, nil) {
+		return errStopped
+	}
+	return a.err
+}
