@@ -180,14 +180,18 @@ func (d *Daemon) Until(ctx context.Context, what string, try func() error) {
 	d.t.Helper()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
+	var last error // that is not of the end of ctx
 	for {
 		err := try()
 		if err == nil {
 			return
 		}
+		if last == nil || ctx.Err() == nil {
+			last = err
+		}
 		select {
 		case <-ctx.Done():
-			d.t.Fatalf("waited until %s: %v\n%s", what, err, d.Log())
+			d.t.Fatalf("waited until %s: %v\n%s", what, last, d.Log())
 		case <-d.done:
 			d.t.Fatalf("waited until %s, and the daemon has ended: %v\n%s", what, errors.Join(err), d.Log())
 		case <-tick.C:
