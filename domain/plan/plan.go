@@ -153,14 +153,10 @@ func publish(s State, p Published) ([]Event, error) {
 	return []Event{&p}, nil
 }
 
-// CheckName says whether name can name a plan, a resource or a grant: 1 to 64 of a-z,
+// CheckName says whether name can name a plan, a resource, a grant or a host: 1 to 64 of a-z,
 // 0-9 and '-', not at an end.
 func CheckName(name string) error {
-	ok := name != "" && len(name) <= 64 && name[0] != '-' && name[len(name)-1] != '-'
-	for _, c := range []byte(name) {
-		ok = ok && (c == '-' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z')
-	}
-	if !ok {
+	if !resource.IsName(name) {
 		return fmt.Errorf("%w: the name %.80q: want 1 to 64 of a-z, 0-9 and -, no - at the ends", ErrInvalid, name)
 	}
 	return nil

@@ -53,6 +53,8 @@ func blank(kind string) Event {
 		return new(Held)
 	case "resource.repriced.v1":
 		return new(Repriced)
+	case "resource.placed.v1":
+		return new(Placed)
 	case "resource.released.v1":
 		return new(Released)
 	}
@@ -134,6 +136,9 @@ func (e *Held) Fields(f *codec.Fields) {
 
 // Fields implements [codec.Fielder].
 func (e *Repriced) Fields(f *codec.Fields) { price(f, &e.Price) }
+
+// Fields implements [codec.Fielder].
+func (e *Placed) Fields(f *codec.Fields) { codec.String(f, "host", &e.Host) }
 
 // Fields implements [codec.Fielder].
 func (e *Released) Fields(f *codec.Fields) { codec.String(f, "reason", &e.Reason) }

@@ -59,6 +59,7 @@ type (
 		Plan     string
 		Terms    Terms
 		Enforcer string
+		Host     string // to which it belongs; empty where there is one machine
 		Holder   [16]byte
 		Request  [16]byte
 	}
@@ -106,6 +107,11 @@ type (
 	Reprice struct {
 		When
 		Price money.Price
+	}
+	// Place gives the resource to a host, of which it was another one's or nobody's.
+	Place struct {
+		When
+		Host string
 	}
 	// Release ends the resource. Reason is holder or operator.
 	Release struct {

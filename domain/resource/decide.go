@@ -38,6 +38,8 @@ func Decide(s State, c Command) ([]Event, error) {
 		d.hold(c)
 	case Reprice:
 		err = d.reprice(c)
+	case Place:
+		err = d.place(c)
 	case Release:
 		d.release(c.Reason)
 	default:
@@ -87,7 +89,13 @@ func (d *deciding) open(c Open) error {
 	if err := c.Terms.Check(); err != nil {
 		return err
 	}
+	if c.Host != "" && !IsName(c.Host) {
+		return badHost(c.Host)
+	}
 	d.emit(&Opened{At: d.now(), Plan: c.Plan, Terms: c.Terms, Enforcer: c.Enforcer, Holder: c.Holder, Request: c.Request})
+	if c.Host != "" {
+		d.emit(&Placed{At: d.now(), Host: c.Host})
+	}
 	return nil
 }
 

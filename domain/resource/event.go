@@ -115,6 +115,13 @@ type Repriced struct {
 	Price money.Price
 }
 
+// Placed says which host the resource belongs to from now on: its daemon alone lets the
+// resource's time pass. It is written with Opened, and again when the resource moves.
+type Placed struct {
+	At
+	Host string
+}
+
 // Released ends the resource for good.
 type Released struct {
 	At
@@ -133,4 +140,5 @@ func (*Exhausted) kind() string { return "resource.exhausted.v1" }
 func (*Reversed) kind() string  { return "resource.reversed.v1" }
 func (*Held) kind() string      { return "resource.held.v1" }
 func (*Repriced) kind() string  { return "resource.repriced.v1" }
+func (*Placed) kind() string    { return "resource.placed.v1" }
 func (*Released) kind() string  { return "resource.released.v1" }

@@ -31,6 +31,7 @@ type State struct {
 	ID       string
 	Plan     string
 	Enforcer string
+	Host     string // whose daemon lets its time pass; empty is no host's
 	Terms    Terms
 	Holder   [16]byte // hash of the key that pauses, resumes and releases
 	Request  [16]byte
@@ -95,6 +96,8 @@ func Evolve(s State, e Event) State {
 		s.Settled = e.Until
 	case *Repriced:
 		s.Terms.Price = e.Price
+	case *Placed:
+		s.Host = e.Host
 	case *Released:
 		s.enter(StatusReleased, e.At.At)
 	default:

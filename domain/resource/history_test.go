@@ -84,7 +84,7 @@ func (h *history) command(t *rapid.T) resource.Command {
 		when.MaxGap = size(t, "gap_ms", instant.Century)
 	}
 	key := rapid.SampledFrom([]string{"a", "b", "c", "d", "e", "f"}).Draw(t, "key")
-	switch rapid.IntRange(0, 13).Draw(t, "command") {
+	switch rapid.IntRange(0, 14).Draw(t, "command") {
 	case 0, 1, 2, 3, 4:
 		c := resource.Credit{When: when, Payment: key, Amount: h.amount(t, key), Paid: when.At}
 		if rapid.Bool().Draw(t, "late") {
@@ -108,6 +108,8 @@ func (h *history) command(t *rapid.T) resource.Command {
 		if rapid.IntRange(0, 9).Draw(t, "end") == 0 {
 			return resource.Release{When: when, Reason: "operator"}
 		}
+	case 12:
+		return resource.Place{When: when, Host: key}
 	}
 	return resource.Settle{When: when}
 }

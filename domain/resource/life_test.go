@@ -66,6 +66,10 @@ func TestEveryCommandInEveryStatus(t *testing.T) {
 			[6]outcome{unopened, does("Repriced"), does(out + " Repriced"), does("Repriced"), does("Repriced"), final}},
 		{resource.Reprice{When: at(30_000), Price: perMilli},
 			[6]outcome{unopened, does(""), does(""), does(""), does(""), final}},
+		{resource.Place{When: at(30_000), Host: "b"},
+			[6]outcome{unopened, does("Placed"), does(out + " Placed"), does("Placed"), does("Placed"), final}},
+		{resource.Place{When: at(5_000), Host: "b"},
+			[6]outcome{unopened, does("Placed"), does("Debited Placed"), does("Placed"), does("Placed"), final}},
 		{resource.Release{When: at(30_000), Reason: "holder"},
 			[6]outcome{unopened, does("Released"), does(out + " Released"), does("Released"), does("Released"), does("")}},
 	} {
