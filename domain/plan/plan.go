@@ -49,6 +49,7 @@ type Published struct {
 	Enforcer string         // what stops and starts the resource; empty is nothing
 	Title    string         // for people
 	Deep     Deep
+	Hosts    Hosts // on which it is offered; empty is any
 }
 
 // Deep asks for more confirmations above an amount. The zero Deep asks for none.
@@ -80,6 +81,7 @@ func (e *Published) Fields(f *codec.Fields) {
 	codec.OptString(f, "title", &e.Title)
 	codec.OptInt(f, "deep_above_msat", &e.Deep.Above)
 	codec.OptInt(f, "deep_confirmations", &e.Deep.Confirmations)
+	codec.OptString(f, "hosts", &e.Hosts)
 }
 
 // Fields implements [codec.Fielder].
@@ -179,7 +181,7 @@ func (p *Published) Check() error {
 	if len(p.Title) > 200 || len(p.Enforcer) > 64 || !utf8.ValidString(p.Title+p.Enforcer) {
 		return fmt.Errorf("%w: a title has up to 200 bytes of UTF-8, an enforcer's name 64", ErrInvalid)
 	}
-	return nil
+	return p.Hosts.Check()
 }
 
 // Encode returns e as it is appended.

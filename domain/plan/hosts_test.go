@@ -1,0 +1,73 @@
+package plan_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"sandglass/domain/plan"
+	"sandglass/domain/stream"
+)
+
+func TestHosts(t *testing.T) {
+	var many []string
+	for i := range plan.MaxHosts + 1 {
+		many = append(many, fmt.Sprintf("%s%02d", strings.Repeat("x", 62), i))
+	}
+	for _, x := range []struct {
+		names []string
+		want  plan.Hosts
+	}{
+		{nil, ""},
+		{[]string{"a"}, "a"},
+		{[]string{"b", "a", "rack-7"}, "a,b,rack-7"},
+		{[]string{"b", "a", "b"}, "a,b"},
+		{many[1:], plan.Hosts(strings.Join(many[1:], ","))},
+	} {
+		given := slices.Clone(x.names)
+		h := plan.HostsOf(x.names...)
+		if h != x.want || h.Check() != nil || plan.HostsOf(h.Names()...) != h || !slices.Equal(given, x.names) {
+			t.Errorf("%q gives %q, %v", x.names, h, h.Check())
+		}
+		for _, name := range x.names {
+			if !h.Allow(name) {
+				t.Errorf("%q does not allow %q", h, name)
+			}
+		}
+		if h.Allow("elsewhere") != (h == "") {
+			t.Errorf("%q allows elsewhere: %v", h, h.Allow("elsewhere"))
+		}
+	}
+	for _, h := range []plan.Hosts{"b,a", "a,a", ",", "a,", ",a", "a,,b", "A", "a b", plan.HostsOf(many...)} {
+		if err := h.Check(); !errors.Is(err, plan.ErrInvalid) || strings.Contains(err.Error(), "%!") {
+			t.Errorf("%q: %v", h, err)
+		}
+		p := small(0)
+		p.Hosts = h
+		if err := p.Check(); !errors.Is(err, plan.ErrInvalid) {
+			t.Errorf("a plan on %q: %v", h, err)
+		}
+	}
+}
+
+// The fields that came later than the golden file are read as they were written.
+func TestLaterFields(t *testing.T) {
+	p := small(0)
+	p.Hosts, p.Deep = plan.HostsOf("b", "a"), plan.Deep{Above: 5, Confirmations: 6}
+	e := plan.Encode(p)
+	if want := `"title":"Kleine Maschine, 1 Kern","deep_above_msat":5,"deep_confirmations":6,"hosts":"a,b"}`; !strings.HasSuffix(string(e.Data), want) {
+		t.Errorf("it is written as %s", e.Data)
+	}
+	if got, err := plan.Decode(&stream.Record{Event: e}); err != nil || *got.(*plan.Published) != *p {
+		t.Errorf("it is read as %+v, %v", got, err)
+	}
+	moved := *p
+	moved.Hosts = "a"
+	for when, n := range map[*plan.Published]int{p: 0, &moved: 1} {
+		if got, err := plan.Decide(fold("small", p), plan.Publish{Published: *when}); len(got) != n || err != nil {
+			t.Errorf("published again on %s: %d events, %v", when.Hosts, len(got), err)
+		}
+	}
+}
