@@ -86,24 +86,26 @@ func (v *Views) resource(rec *stream.Record, e resource.Event) error {
 		return errRevision
 	}
 	s := &t.scratch
-	r.unpack(t.shared, s)
-	was := s.Status
+	r.unpack(&t.shared, s)
+	was, from := r.status, r.host
 	*s = resource.Evolve(*s, e)
-	switch e.(type) {
+	switch e := e.(type) {
 	case *resource.Opened, *resource.Repriced:
 		r.terms = t.intern(s)
+	case *resource.Placed:
+		r.host = t.host(e.Host)
 	case *resource.Credited, *resource.Granted:
 		l := &s.Lots[len(s.Lots)-1]
 		l.Key = t.text.keep(l.Key)
 	}
 	r.pack(s)
 	r.revision = rec.Revision
-	t.counts[was]--
-	t.counts[s.Status]++
+	t.tally(was, from, -1)
+	t.tally(r.status, r.host, 1)
 	v.ledger.resource(e)
 	if v.live {
 		at, ok := s.Deadline(v.every)
-		v.deadlines.set(i, at, ok)
+		v.deadlines.set(i, at, ok && v.owns(r))
 	}
 	v.touch(r.id)
 	return nil

@@ -21,7 +21,7 @@ func (v *Views) Resource(id string) (s resource.State, _ stream.Revision, ok boo
 		return s, stream.NoStream, false
 	}
 	r := v.resources.row(i)
-	r.unpack(v.resources.shared, &s)
+	r.unpack(&v.resources.shared, &s)
 	return s.Clone(), r.revision, true
 }
 
@@ -65,7 +65,7 @@ func (v *Views) collect(page []resource.State, rows []int32, limit int, keep fun
 		if len(page) == limit {
 			break
 		}
-		v.resources.row(i).unpack(v.resources.shared, &s)
+		v.resources.row(i).unpack(&v.resources.shared, &s)
 		if keep == nil || keep(&s) {
 			page = append(page, s.Clone())
 		}

@@ -32,13 +32,18 @@ type queue struct {
 	slot []int32 // by row: its place in heap plus 1, 0 for none
 }
 
-// rebuild makes the queue anew for all resources.
-func (q *queue) rebuild(t *table, every instant.Millis) {
-	q.heap, q.slot = make([]due, 0, t.n), make([]int32, t.n)
+// rebuild makes the queue anew for the resources that v owns.
+func (q *queue) rebuild(v *Views) {
+	t := &v.resources
+	q.heap, q.slot = make([]due, 0, v.owned()), make([]int32, t.n)
 	var s resource.State
 	for i := range t.n {
-		t.row(i).unpack(t.shared, &s)
-		if at, ok := s.Deadline(every); ok {
+		r := t.row(i)
+		if !v.owns(r) {
+			continue
+		}
+		r.unpack(&t.shared, &s)
+		if at, ok := s.Deadline(v.every); ok {
 			q.heap = append(q.heap, due{at, i})
 			q.slot[i] = int32(len(q.heap))
 		}
@@ -150,8 +155,8 @@ func (q *queue) until(now instant.Time, limit int) (rows []int32) {
 	return rows
 }
 
-// NextDeadline returns the resource that time changes next, and when. It returns false
-// if there is none, and before [Views.CaughtUp].
+// NextDeadline returns the resource of this host that time changes next, and when. It
+// returns false if there is none, and before [Views.CaughtUp].
 func (v *Views) NextDeadline() (id string, at instant.Time, ok bool) {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
@@ -162,8 +167,9 @@ func (v *Views) NextDeadline() (id string, at instant.Time, ok bool) {
 	return v.resources.row(d.row).id, d.at, true
 }
 
-// Due returns up to limit resources whose deadline is now or earlier, earliest first. It
-// removes none: a deadline moves when the events of its resource arrive.
+// Due returns up to limit resources of this host whose deadline is now or earlier,
+// earliest first. It removes none: a deadline moves when the events of its resource
+// arrive, and is another host's from when the resource was moved there.
 func (v *Views) Due(now instant.Time, limit int) []string {
 	v.mu.RLock()
 	defer v.mu.RUnlock()

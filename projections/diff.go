@@ -182,7 +182,7 @@ func (v *Views) Check() []Difference {
 	var sum Ledger
 	var s resource.State
 	for i := range im.n {
-		im.row(i).unpack(im.shared, &s)
+		im.row(i).unpack(&im.shared, &s)
 		sum.Prepaid += s.Held()
 		sum.Receivable += s.Debt
 		sum.Income += s.Debited

@@ -129,6 +129,7 @@ func (l *line) head(im *image) []byte {
 	for status, n := range im.counts {
 		figure(l, resource.Status(status).String(), int64(n))
 	}
+	figure(l, "unplaced", int64(im.unplaced))
 	figure(l, "plans", int64(len(im.plans)))
 	figure(l, "payments", int64(len(im.payments)))
 	return l.end()
@@ -194,13 +195,16 @@ func (l *line) plan(name string, p *planRow) []byte {
 	figure(l, "max_time_ms", s.Max)
 	l.text("enforcer", s.Enforcer)
 	l.text("title", s.Title)
+	figure(l, "deep_above_msat", s.Deep.Above)
+	figure(l, "deep_confirmations", s.Deep.Confirmations)
+	l.text("hosts", string(s.Hosts))
 	l.time("last", s.At.At)
 	return l.end()
 }
 
 func (l *line) resource(name string, im *image, r *row) []byte {
 	var s resource.State
-	r.unpack(im.shared, &s)
+	r.unpack(&im.shared, &s)
 	l.begin(name)
 	figure(l, "revision", r.revision)
 	l.text("status", s.Status.String())
@@ -219,6 +223,7 @@ func (l *line) resource(name string, im *image, r *row) []byte {
 	l.text("plan", s.Plan)
 	l.terms(&s.Terms)
 	l.text("enforcer", s.Enforcer)
+	l.text("host", s.Host)
 	l.text("holder_hash", hex.EncodeToString(s.Holder[:]))
 	l.text("request_hash", hex.EncodeToString(s.Request[:]))
 	figure(l, "first_lot", s.First)

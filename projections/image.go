@@ -18,7 +18,8 @@ type image struct {
 	ledger   Ledger
 	pages    []*page
 	n        int32
-	shared   []terms
+	shared   common
+	unplaced int
 	counts   [resource.StatusReleased + 1]int
 	plans    []planRow // by name
 	payments []*pay    // by key
@@ -34,7 +35,7 @@ func (v *Views) image() (im *image, release func()) {
 	t.epoch++
 	im = &image{
 		every: v.every, at: v.at, ledger: v.ledger,
-		pages: slices.Clone(t.pages), n: t.n, shared: t.shared, counts: t.counts,
+		pages: slices.Clone(t.pages), n: t.n, shared: t.shared, unplaced: t.placed[0], counts: t.counts,
 		plans:    slices.Collect(maps.Values(v.plans)),
 		payments: slices.Collect(maps.Values(v.payments.open)),
 		issued:   v.addresses.all,

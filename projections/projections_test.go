@@ -106,10 +106,18 @@ func (m *memory) Subscribe(ctx context.Context, after stream.Position) iter.Seq2
 	}
 }
 
-// random returns the log of a random history.
+// random returns the log of a random history, every other one of two hosts.
 func random(t testing.TB, seed uint64, resources, steps int) *memory {
+	if seed%2 == 1 {
+		return randomOn(t, seed, resources, steps, "", "a", "b")
+	}
+	return randomOn(t, seed, resources, steps)
+}
+
+func randomOn(t testing.TB, seed uint64, resources, steps int, hosts ...string) *memory {
 	m := newMemory()
 	w := histories.New(seed, resources)
+	w.Hosts = hosts
 	for range steps {
 		if err := histories.Write(t.Context(), m, w.Step()); err != nil {
 			t.Fatal(err)
@@ -222,6 +230,21 @@ func compare(t *testing.T, v *projections.Views, want model) {
 		if got, ok := v.Plan(name); got != p || !ok {
 			t.Errorf("plan %+v, want %+v", got, p)
 		}
+	}
+	hosts := map[string]int{}
+	for _, s := range want.resources {
+		if hosts[s.Host] += 0; s.Status != resource.StatusReleased {
+			hosts[s.Host]++
+		}
+	}
+	for name, n := range v.Hosts() {
+		if hosts[name] != n || name == "" && v.Unplaced() != n {
+			t.Errorf("host %q has %d resources, %d unplaced, want %d", name, n, v.Unplaced(), hosts[name])
+		}
+		delete(hosts, name)
+	}
+	if len(hosts) > 0 {
+		t.Errorf("hosts %v are missing", hosts)
 	}
 	if len(v.Plans()) != len(want.plans) {
 		t.Errorf("%d plans, want %d", len(v.Plans()), len(want.plans))

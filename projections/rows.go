@@ -14,7 +14,7 @@ import (
 // With its epoch a page of so many just fills a size class of the allocator, 40 KiB.
 const pageRows = 255
 
-// row is a resource.State packed: what many resources share is an index into terms.
+// row is a resource.State packed: what many resources share is an index into common.
 type row struct {
 	id                              string
 	lots                            []resource.Lot // what Remaining reads lies together
@@ -22,6 +22,7 @@ type row struct {
 	first, terms                    int32
 	status                          resource.Status
 	warned                          bool
+	host                            int32
 	last, since                     instant.Time
 	full                            instant.Millis
 	debt, credited, debited, undone money.Msat
@@ -42,14 +43,22 @@ type terms struct {
 	Terms          resource.Terms
 }
 
+// common is what rows point into. It only grows, so that a copy stands.
+type common struct {
+	terms []terms
+	hosts []string // by first mention; the first is "", no host
+}
+
 // table holds all resources, by the order in which they were opened.
 type table struct {
 	byID    map[string]int32
 	pages   []*page
 	n       int32
-	shared  []terms
+	shared  common
 	byTerms map[terms]int32
+	byHost  map[string]int32
 	counts  [resource.StatusReleased + 1]int
+	placed  []int // by host: resources that are not released
 	text    arena
 	epoch   uint32
 	images  int            // how many are being read
@@ -57,7 +66,9 @@ type table struct {
 }
 
 func newTable(n int) table {
-	return table{byID: make(map[string]int32, n), byTerms: map[terms]int32{}}
+	t := table{byID: make(map[string]int32, n), byTerms: map[terms]int32{}, byHost: map[string]int32{}}
+	t.host("")
+	return t
 }
 
 func (t *table) row(i int32) *row { return &t.pages[i/pageRows].rows[i%pageRows] }
@@ -97,20 +108,20 @@ func (t *table) add(id string) int32 {
 }
 
 // unpack returns the state of a row. It shares the row's lots.
-func (r *row) unpack(shared []terms, s *resource.State) {
+func (r *row) unpack(shared *common, s *resource.State) {
 	*s = resource.State{
 		ID: r.id, Holder: r.holder, Request: r.request,
 		Last: r.last, Settled: r.settled, Since: r.since, Full: r.full,
 		Lots: r.lots, Debt: r.debt, Credited: r.credited, Debited: r.debited, ReversedSum: r.undone,
-		First: r.first, Status: r.status, Warned: r.warned,
+		First: r.first, Status: r.status, Warned: r.warned, Host: shared.hosts[r.host],
 	}
 	if r.status != resource.StatusNone {
-		c := &shared[r.terms]
+		c := &shared.terms[r.terms]
 		s.Plan, s.Enforcer, s.Terms = c.Plan, c.Enforcer, c.Terms
 	}
 }
 
-// pack is the inverse of unpack, but for the id, the revision and the terms.
+// pack is the inverse of unpack, but for the id, the revision and what is common.
 func (r *row) pack(s *resource.State) {
 	r.holder, r.request = s.Holder, s.Request
 	r.last, r.settled, r.since, r.full = s.Last, s.Settled, s.Since, s.Full
@@ -123,11 +134,31 @@ func (t *table) intern(s *resource.State) int32 {
 	c := terms{s.Plan, s.Enforcer, s.Terms}
 	i, ok := t.byTerms[c]
 	if !ok {
-		i = int32(len(t.shared))
-		t.shared = append(t.shared, c)
+		i = int32(len(t.shared.terms))
+		t.shared.terms = append(t.shared.terms, c)
 		t.byTerms[c] = i
 	}
 	return i
+}
+
+// host returns the index of a host's name.
+func (t *table) host(name string) int32 {
+	i, ok := t.byHost[name]
+	if !ok {
+		name = strings.Clone(name)
+		i = int32(len(t.shared.hosts))
+		t.shared.hosts, t.placed = append(t.shared.hosts, name), append(t.placed, 0)
+		t.byHost[name] = i
+	}
+	return i
+}
+
+// tally counts a resource, or with −1 one less, where it stands.
+func (t *table) tally(status resource.Status, host int32, n int) {
+	t.counts[status] += n
+	if status != resource.StatusNone && status != resource.StatusReleased {
+		t.placed[host] += n
+	}
 }
 
 // arena keeps many small strings that live as long as the views in few blocks.

@@ -20,13 +20,13 @@ import (
 
 // A snapshot is a magic, frames of a length and a body, and the SHA-256 of all that. The
 // first frame tells the format, the log and the figures of the whole; the next hold the
-// terms, the plans, the addresses, the payments and the resources.
+// terms, the hosts, the plans, the addresses, the payments and the resources.
 const snapshotMagic = "sandglass views\n"
 
 // Format is the version of the snapshot's form and of what the fold makes of events: who
 // changes either counts it up. Beside that a snapshot is read by no other build than the
 // one that wrote it, as far as the Go tool stamps builds with their commit.
-const Format = 2
+const Format = 3
 
 // build names the build, "(devel)" where it was made without its history.
 func build() string {
@@ -89,8 +89,13 @@ func (im *image) write(to io.Writer, logID string) error {
 	h := im.header(logID)
 	f.w.header(&h)
 	f.end(0)
-	for i := range im.shared {
-		f.w.shared(&im.shared[i])
+	for i := range im.shared.terms {
+		f.w.shared(&im.shared.terms[i])
+		f.end(frameSize)
+	}
+	f.end(0)
+	for i := range im.shared.hosts {
+		f.w.string(&im.shared.hosts[i])
 		f.end(frameSize)
 	}
 	f.end(0)
@@ -135,17 +140,17 @@ func (f *framer) put(b []byte) {
 
 // header is the first frame: what the rest must add up to.
 type header struct {
-	format                                int64
-	build, logID                          string
-	at                                    position
-	ledger                                Ledger
-	shared, plans, issued, payments, rows int64 // how many
+	format                                       int64
+	build, logID                                 string
+	at                                           position
+	ledger                                       Ledger
+	shared, hosts, plans, issued, payments, rows int64 // how many
 }
 
 func (im *image) header(logID string) header {
 	return header{
 		format: Format, build: build(), logID: logID, at: im.at, ledger: im.ledger,
-		shared: int64(len(im.shared)), plans: int64(len(im.plans)), issued: int64(len(im.issued)), payments: int64(len(im.payments)), rows: int64(im.n),
+		shared: int64(len(im.shared.terms)), hosts: int64(len(im.shared.hosts)), plans: int64(len(im.plans)), issued: int64(len(im.issued)), payments: int64(len(im.payments)), rows: int64(im.n),
 	}
 }
 
@@ -156,6 +161,7 @@ func (w *wire) header(h *header) {
 	w.position(&h.at)
 	w.ledger(&h.ledger)
 	num(w, &h.shared)
+	num(w, &h.hosts)
 	num(w, &h.plans)
 	num(w, &h.issued)
 	num(w, &h.payments)
@@ -266,7 +272,7 @@ func (v *Views) read(r *framed, logID string) error {
 	for _, part := range []struct {
 		n    int64
 		read func(*wire)
-	}{{h.shared, v.resources.readShared}, {h.plans, v.readPlan}, {h.issued, v.addresses.read}, {h.payments, v.payments.read}, {h.rows, v.resources.read}} {
+	}{{h.shared, v.resources.readShared}, {h.hosts, v.resources.readHost}, {h.plans, v.readPlan}, {h.issued, v.addresses.read}, {h.payments, v.payments.read}, {h.rows, v.resources.read}} {
 		if err := r.each(part.n, part.read); err != nil {
 			return err
 		}
@@ -277,8 +283,15 @@ func (v *Views) read(r *framed, logID string) error {
 func (t *table) readShared(w *wire) {
 	var c terms
 	w.shared(&c)
-	t.byTerms[c] = int32(len(t.shared))
-	t.shared = append(t.shared, c)
+	t.byTerms[c] = int32(len(t.shared.terms))
+	t.shared.terms = append(t.shared.terms, c)
+}
+
+// readHost reads a host, of which a new table has the first already.
+func (t *table) readHost(w *wire) {
+	var name string
+	w.string(&name)
+	t.host(name)
 }
 
 func (v *Views) readPlan(w *wire) {
@@ -308,11 +321,11 @@ func (t *table) read(w *wire) {
 	r := t.row(t.n)
 	w.text = &t.text
 	w.row(r)
-	if w.bad || r.status > resource.StatusReleased || int(r.terms) >= len(t.shared) || r.terms < 0 || int(r.first) > len(r.lots) || r.first < 0 {
+	if w.bad || r.status > resource.StatusReleased || int(r.terms) >= len(t.shared.terms) || r.terms < 0 || int(r.host) >= len(t.shared.hosts) || r.host < 0 || int(r.first) > len(r.lots) || r.first < 0 {
 		w.bad = true
 		return
 	}
 	t.byID[r.id] = t.n
-	t.counts[r.status]++
+	t.tally(r.status, r.host, 1)
 	t.n++
 }

@@ -20,6 +20,7 @@ import (
 // methods may be called from anywhere at any time.
 type Views struct {
 	every instant.Millis
+	host  string // whose deadlines are kept; empty is all
 
 	mu        sync.RWMutex // guards what follows; held for writing once per run of events
 	at        position
@@ -52,11 +53,16 @@ type waiter struct {
 	done chan struct{}
 }
 
-// New returns views of an empty log. A running resource is due for a debit every so
-// often; every is at least 1 ms.
-func New(every instant.Millis) *Views {
+// New returns views of an empty log for the one machine that owns all resources. A
+// running resource is due for a debit every so often; every is at least 1 ms.
+func New(every instant.Millis) *Views { return NewFor("", every) }
+
+// NewFor returns views of an empty log for one of several hosts. They show all there is,
+// but know the deadlines of its own resources alone.
+func NewFor(host string, every instant.Millis) *Views {
 	v := &Views{
 		every:    max(every, 1),
+		host:     host,
 		watchers: map[string][]chan struct{}{},
 		caughtUp: make(chan struct{}),
 		moved:    make(chan struct{}, 1),
@@ -144,7 +150,7 @@ func (v *Views) catchUp(head stream.Position) {
 		return
 	}
 	v.live = true
-	v.deadlines.rebuild(&v.resources, v.every)
+	v.deadlines.rebuild(v)
 	nudge(v.moved)
 	select {
 	case <-v.caughtUp:

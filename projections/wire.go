@@ -166,6 +166,7 @@ func (w *wire) row(r *row) {
 	w.string(&r.id)
 	num(w, &r.revision)
 	num(w, &r.terms)
+	num(w, &r.host)
 	num(w, &r.status)
 	w.bool(&r.warned)
 	w.bytes(r.holder[:])

@@ -74,6 +74,9 @@ type (
 // World is a host with its resources and payers. It is not safe for concurrent use.
 type World struct {
 	Now instant.Time
+	// Hosts are those that resources are placed on, and moved between. An empty name
+	// leaves a new resource without one. There is one machine if there are none.
+	Hosts []string
 
 	rng       *rand.Rand
 	prefix    string // of ids, which are the world's own
@@ -135,7 +138,11 @@ func (w *World) Step() []Append {
 	case n < 85:
 		w.tick()
 	case n < 98:
-		w.command(pick(w, w.resources))
+		if r := pick(w, w.resources); len(w.Hosts) > 0 && w.chance(30) {
+			_ = r.do(w, resource.Place{When: resource.When{At: w.Now}, Host: pick(w, w.Hosts)})
+		} else {
+			w.command(r)
+		}
 	default:
 		w.sweep()
 	}
@@ -203,6 +210,9 @@ func (w *World) open() {
 	open := resource.Open{When: resource.When{At: w.Now}, Plan: p.id, Terms: p.state.Terms, Enforcer: p.state.Enforcer}
 	w.random(open.Holder[:])
 	w.random(open.Request[:])
+	if len(w.Hosts) > 0 {
+		open.Host = pick(w, w.Hosts)
+	}
 	must(r.do(w, open))
 }
 
