@@ -24,7 +24,7 @@ func (v *Views) owned() (n int) {
 }
 
 // Hosts returns how many resources that are not released belong to each host that was
-// ever named. Those of no host stand under the empty name.
+// ever named. Those of no host stand under the empty name. The map is the caller's.
 func (v *Views) Hosts() map[string]int {
 	v.mu.RLock()
 	defer v.mu.RUnlock()

@@ -75,7 +75,7 @@ func TestTheRolesOfTheCalls(t *testing.T) {
 		"POST /v1/resources/{id}/payments": "", "GET /v1/payments/{key}": "",
 		"POST /v1/resources/{id}/pause": "holder operator", "POST /v1/resources/{id}/resume": "holder operator", "POST /v1/resources/{id}/release": "holder operator",
 		"POST /v1/plans": "operator", "DELETE /v1/plans/{name}": "operator", "GET /v1/resources": "operator", "POST /v1/resources/{id}/grants": "operator",
-		"POST /v1/resources/{id}/reprice": "operator", "GET /v1/unallocated": "operator", "POST /v1/unallocated/{key}/allocate": "operator",
+		"POST /v1/resources/{id}/reprice": "operator", "POST /v1/resources/{id}/move": "operator", "GET /v1/unallocated": "operator", "POST /v1/unallocated/{key}/allocate": "operator",
 		"GET /v1/events": "auditor operator", "GET /v1/audit/dump": "auditor operator",
 		"GET /": "", "GET /healthz": "", "GET /readyz": "", "GET /metrics": "", "GET /openapi.json": "",
 	} {
@@ -203,7 +203,7 @@ func TestListsGoPageByPage(t *testing.T) {
 	var ids []string
 	c, after := s.client(operatorToken), ""
 	for {
-		page, err := c.Resources(t.Context(), after, 2, "awaiting")
+		page, err := c.Resources(t.Context(), after, 2, client.Filter{Status: "awaiting"})
 		s.must(err)
 		for _, r := range page.Resources {
 			ids = append(ids, r.ID)

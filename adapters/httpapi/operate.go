@@ -33,6 +33,10 @@ func (d *definition) operations() {
 		doc: "Time that was bought is kept, and an open invoice keeps its price until it expires.", refused: []int{404, 409},
 	}, d.s.reprice)
 	register(d, call{
+		name: "move", method: "POST", path: "/v1/resources/{id}/move", tag: "operate", who: operator, summary: "Give a resource to another host",
+		doc: "From then on that host's daemon meters it. What was used until then is debited first. Done again it changes nothing.", refused: []int{404, 409},
+	}, d.s.move)
+	register(d, call{
 		name: "list-unallocated", method: "GET", path: "/v1/unallocated", tag: "operate", who: operator, summary: "Money that no resource has, by key, page by page",
 		doc: "Payments that found no open resource, and why.",
 	}, d.s.unallocated)
@@ -46,7 +50,7 @@ func (s *Server) publish(ctx context.Context, in *answer[wire.PublishRequest]) (
 	b := in.Body
 	p := plan.Published{
 		Terms: resource.Terms{Price: price(b.Price), Grace: b.Grace},
-		Min:   b.Min, Max: b.Max, Enforcer: b.Enforcer, Title: b.Title,
+		Min:   b.Min, Max: b.Max, Enforcer: b.Enforcer, Title: b.Title, Hosts: plan.HostsOf(b.Hosts...),
 	}
 	if w := b.Warn; w != nil {
 		p.Terms.Warn = resource.Warn{Time: w.Time, Amount: w.Amount, Share: w.Share}
@@ -88,16 +92,21 @@ type Page struct {
 
 type listInput struct {
 	Page
-	Status string `query:"status" enum:"awaiting,running,paused,suspended,released" doc:"Only those of this status."`
+	Status   string `query:"status" enum:"awaiting,running,paused,suspended,released" doc:"Only those of this status."`
+	Host     string `query:"host" maxLength:"64" doc:"Only those of this host." example:"rack-1"`
+	Unplaced bool   `query:"unplaced" doc:"Only those of no host."`
+}
+
+// takes says whether a resource is asked for.
+func (in *listInput) takes(r *resource.State) bool {
+	return (in.Status == "" || r.Status.String() == in.Status) && (in.Host == "" || r.Host == in.Host) && (!in.Unplaced || r.Host == "")
 }
 
 func (s *Server) listResources(_ context.Context, in *listInput) (*answer[wire.Resources], error) {
 	if err := s.folded(); err != nil {
 		return nil, err
 	}
-	list := s.Views.Resources(in.After, in.Limit, func(r *resource.State) bool {
-		return in.Status == "" || r.Status.String() == in.Status
-	})
+	list := s.Views.Resources(in.After, in.Limit, in.takes)
 	out := wire.Resources{Resources: make([]wire.Resource, len(list))}
 	now := s.Now()
 	for i, state := range list {
@@ -126,6 +135,15 @@ type repriceInput struct {
 
 func (s *Server) reprice(ctx context.Context, in *repriceInput) (*answer[wire.Resource], error) {
 	return s.done(ctx, outcomeOf(s.Desk.Reprice(ctx, requestOf(ctx).meta("operator"), in.ID, price(in.Body.Price))))
+}
+
+type moveInput struct {
+	ResourcePath
+	Body wire.MoveRequest
+}
+
+func (s *Server) move(ctx context.Context, in *moveInput) (*answer[wire.Resource], error) {
+	return s.done(ctx, outcomeOf(s.Desk.Move(ctx, requestOf(ctx).meta("operator"), in.ID, in.Body.Host)))
 }
 
 func (s *Server) unallocated(_ context.Context, in *Page) (*answer[wire.Payments], error) {

@@ -77,7 +77,8 @@ func (d *definition) orders() {
 		name: "order", method: "POST", path: "/v1/orders", tag: "buy", summary: "Order a resource", status: http.StatusCreated,
 		also: map[int]string{200: "The same order as before."},
 		doc: "Makes a resource that waits for its payment, an invoice and, where the daemon takes payments on the chain, an address; `uri` has both. Give `time_ms` or `amount_msat`, one of them.\n\n" +
-			"The same `Idempotency-Key` with the same content gives the same order again, with status 200. The same key or `id` with other content is refused with 409.",
+			"The same `Idempotency-Key` with the same content gives the same order again, with status 200. The same key or `id` with other content is refused with 409.\n\n" +
+			"Of a provider with several hosts `host` names one of the plan's; left out, one is chosen.",
 		refused: []int{404, 409},
 	}, d.s.order)
 	register(d, call{
@@ -107,7 +108,7 @@ func (s *Server) order(ctx context.Context, in *orderInput) (*orderOutput, error
 		return nil, err
 	}
 	o, err := s.Desk.Order(ctx, requestOf(ctx).meta("anyone"), desk.OrderRequest{
-		Plan: in.Body.Plan, Time: in.Body.Time, Amount: in.Body.Amount, ID: in.Body.ID, IdempotencyKey: in.Key,
+		Plan: in.Body.Plan, Time: in.Body.Time, Amount: in.Body.Amount, ID: in.Body.ID, Host: in.Body.Host, IdempotencyKey: in.Key,
 	})
 	if err != nil {
 		return nil, ofPlan(in.Body.Plan, err)

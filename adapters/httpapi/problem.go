@@ -95,6 +95,7 @@ var refusals = []struct {
 	{desk.ErrStarting, 503, "starting", 5 * time.Second, "the daemon has just started and not read its wallet yet: try again in a moment"},
 	{desk.ErrTooManyOpen, 429, "too_many_open", time.Minute, "too many open invoices or unpaid orders: pay one that is open, or wait until one expires"},
 	{desk.ErrWallet, 503, "no_wallet", 15 * time.Second, "the wallet gives no invoice now, and nothing was changed: try again later"},
+	{desk.ErrHost, 422, "wrong_host", 0, ""},
 	{desk.ErrInvalid, 422, "invalid_request", 0, ""},
 	{stream.ErrReadOnly, 503, "read_only", 30 * time.Second, "the daemon can't record anything now, so it takes no money either: try again later"},
 	{stream.ErrWrongRevision, 503, "busy", time.Second, "others changed the same at the same time: try again"},

@@ -144,6 +144,7 @@ type Holders interface {
 type Operators interface {
 	Grant(ctx context.Context, meta stream.Meta, id, key string, time instant.Millis, reason string) (resource.State, stream.Position, error)
 	Reprice(ctx context.Context, meta stream.Meta, id string, p money.Price) (resource.State, stream.Position, error)
+	Move(ctx context.Context, meta stream.Meta, id, host string) (resource.State, stream.Position, error)
 	Publish(ctx context.Context, meta stream.Meta, name string, p plan.Published) (plan.State, stream.Position, error)
 	Withdraw(ctx context.Context, meta stream.Meta, name string) (plan.State, stream.Position, error)
 	Allocate(ctx context.Context, meta stream.Meta, key, to string) (payment.State, stream.Position, error)

@@ -14,7 +14,7 @@ func priceView(p money.Price) wire.Price { return wire.Price{Msat: p.Msat, Per: 
 func planView(s plan.State) wire.Plan {
 	v := wire.Plan{
 		Name: s.Name, Title: s.Title, OnOffer: s.OnOffer, Price: priceView(s.Terms.Price), Min: s.Min, Max: s.Max,
-		Grace: s.Terms.Grace, Enforcer: s.Enforcer, ChangedAt: s.At.At,
+		Grace: s.Terms.Grace, Enforcer: s.Enforcer, Hosts: s.Hosts.Names(), ChangedAt: s.At.At,
 	}
 	if w := s.Terms.Warn; w != (resource.Warn{}) {
 		v.Warn = &wire.Warn{Time: w.Time, Amount: w.Amount, Share: w.Share}
@@ -28,7 +28,7 @@ func planView(s plan.State) wire.Plan {
 // resourceView shows a resource as it stands at an instant. s is changed.
 func resourceView(s resource.State, at instant.Time) wire.Resource {
 	v := wire.Resource{
-		ID: s.ID, Plan: s.Plan, Status: s.Status.String(), Since: s.Since, At: at, Remaining: s.Remaining(at),
+		ID: s.ID, Plan: s.Plan, Host: s.Host, Status: s.Status.String(), Since: s.Since, At: at, Remaining: s.Remaining(at),
 		Warned: s.Warned, Price: priceView(s.Terms.Price), Grace: s.Terms.Grace, Debt: s.Debt, Credited: s.Credited,
 		Lots: make([]wire.Lot, len(s.Lots)), Pending: []wire.Payment{},
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"sandglass/adapters/httpapi/client"
+
 	"github.com/spf13/cobra"
 )
 
@@ -33,7 +35,7 @@ func (c *cli) completeResources(cmd *cobra.Command, args []string, typed string)
 		if err != nil {
 			return nil, err
 		}
-		page, err := cl.Resources(ctx, before(typed), 0, "")
+		page, err := cl.Resources(ctx, before(typed), 0, client.Filter{})
 		for _, r := range page.Resources {
 			ids = append(ids, cobra.CompletionWithDesc(r.ID, r.Status))
 		}

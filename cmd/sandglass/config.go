@@ -27,6 +27,7 @@ const prefix = "SANDGLASS"
 type Config struct {
 	Store    string `envconfig:"STORE" desc:"event store: sqlite:PATH; a relative PATH is in the state folder" default:"sqlite:sandglass.db"`
 	StateDir string `envconfig:"STATE_DIR" desc:"folder for the store and the snapshot; systemd's StateDirectory, or ~/.local/state/sandglass, if empty"`
+	Host     string `envconfig:"HOST" desc:"name of this host where several share one log: it meters its own resources alone; empty is one machine, which owns all"`
 	Listen   string `envconfig:"LISTEN" desc:"address of the HTTP API" default:"127.0.0.1:8420"`
 
 	LndAddr           string `envconfig:"LND_ADDR" desc:"lnd's gRPC address" default:"127.0.0.1:10009"`
@@ -114,6 +115,7 @@ func (c *Config) check() error {
 	_, level := zerolog.ParseLevel(c.LogLevel)
 	return errors.Join(
 		want(scheme == "sqlite" && path != "", "STORE", c.Store, "sqlite:PATH"),
+		want(c.Host == "" || plan.CheckName(c.Host) == nil, "HOST", c.Host, "1 to 64 of a-z, 0-9 and -, no - at the ends, or nothing"),
 		want(listen == nil, "LISTEN", c.Listen, "an address such as 127.0.0.1:8420"),
 		want(lnd == nil, "LND_ADDR", c.LndAddr, "an address such as 127.0.0.1:10009"),
 		want(c.Confirmations >= 1 && c.Confirmations <= plan.MaxConfirmations, "CONFIRMATIONS", strconv.Itoa(c.Confirmations), fmt.Sprintf("1 to %d", plan.MaxConfirmations)),

@@ -9,6 +9,7 @@ import (
 func TestAWrongValueNamesItsVariable(t *testing.T) {
 	for name, values := range map[string][]string{
 		"SANDGLASS_STORE":                        {"postgres:x", "sqlite:"},
+		"SANDGLASS_HOST":                         {"Rack-7", "rack.example.org", "-"},
 		"SANDGLASS_LISTEN":                       {"8420", "nowhere:http:1"},
 		"SANDGLASS_LND_ADDR":                     {"lnd"},
 		"SANDGLASS_LND_ALLOW_SPENDING":           {"perhaps"},

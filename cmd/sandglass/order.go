@@ -35,7 +35,7 @@ func (b *buyFlags) add(cmd *cobra.Command) {
 
 func orderCmd(c *cli) *cobra.Command {
 	var buy buyFlags
-	var id, keyFile string
+	var id, host, keyFile string
 	cmd := &cobra.Command{
 		Use:   "order PLAN",
 		Short: "Order a resource: it runs once it is paid",
@@ -56,11 +56,12 @@ order can't be asked for again.`,
 			if err != nil {
 				return err
 			}
-			return c.order(cmd.Context(), wire.OrderRequest{Plan: args[0], Time: buy.time.Millis, Amount: buy.amount.Msat, ID: id}, key, &buy)
+			return c.order(cmd.Context(), wire.OrderRequest{Plan: args[0], Time: buy.time.Millis, Amount: buy.amount.Msat, ID: id, Host: host}, key, &buy)
 		},
 	}
 	buy.add(cmd)
 	cmd.Flags().StringVar(&id, "id", "", "the id that the resource shall have, instead of a random one")
+	cmd.Flags().StringVar(&host, "host", "", "the host that it shall be on, of those of the plan, instead of any")
 	cmd.Flags().StringVar(&keyFile, "idempotency-key-file", "auto", "`file` with a secret that names this order, made if it is missing; auto is a random one that is not kept")
 	return cmd
 }
@@ -108,7 +109,7 @@ func (c *cli) printOrder(o *wire.Order, qr bool) error {
 	if key == "" {
 		key, hint = "-", "it is known to whoever ordered the resource first"
 	}
-	if err := facts(c.stdout, "resource", o.Resource.ID, "status", o.Resource.Status, "holder key", key, " ", hint); err != nil {
+	if err := facts(c.stdout, "resource", o.Resource.ID, "host", o.Resource.Host, "status", o.Resource.Status, "holder key", key, " ", hint); err != nil {
 		return err
 	}
 	fmt.Fprintln(c.stdout)

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"strings"
+
 	"sandglass/adapters/httpapi/wire"
 
 	"github.com/spf13/cobra"
@@ -24,11 +26,12 @@ type publishFlags struct {
 	share                    shareFlag
 	deep                     deepFlag
 	title, enforcer          string
+	hosts                    []string
 }
 
 func (f *publishFlags) request(name string) wire.PublishRequest {
 	r := wire.PublishRequest{
-		Name: name, Title: f.title, Enforcer: f.enforcer,
+		Name: name, Title: f.title, Enforcer: f.enforcer, Hosts: f.hosts,
 		Price: wire.Price{Msat: f.price.Msat, Per: f.per.Millis},
 		Min:   f.min.Millis, Max: f.max.Millis, Grace: f.grace.Millis,
 	}
@@ -54,6 +57,7 @@ func (f *publishFlags) add(cmd *cobra.Command) {
 	flags.Var(&f.deep, "deep", "above an amount, ask payments on the chain for more confirmations: 1000000sat:6")
 	flags.StringVar(&f.title, "title", "", "what people are shown")
 	flags.StringVar(&f.enforcer, "enforcer", "", "what stops and starts the resource")
+	flags.StringSliceVar(&f.hosts, "hosts", nil, "the hosts that it can be had on, of several: rack-1,rack-2; any if not given")
 	for _, name := range []string{"price", "per", "min", "max", "grace"} {
 		_ = cmd.MarkFlagRequired(name) // fails only for an unknown flag
 	}
@@ -110,9 +114,9 @@ func planListCmd(c *cli) *cobra.Command {
 			}
 			rows := make([]string, len(plans))
 			for i, p := range plans {
-				rows[i] = cells(p.Name, offer(&p), price(p.Price), showTime(p.Min), showTime(p.Max), warning(p.Warn), showTime(p.Grace), deeper(p.Deep), p.Enforcer, p.Title)
+				rows[i] = cells(p.Name, offer(&p), price(p.Price), showTime(p.Min), showTime(p.Max), warning(p.Warn), showTime(p.Grace), deeper(p.Deep), strings.Join(p.Hosts, ","), p.Enforcer, p.Title)
 			}
-			return table(c.stdout, "NAME\tOFFER\tPRICE\tMIN\tMAX\tWARN AT\tGRACE\tDEEP\tENFORCER\tTITLE", rows)
+			return table(c.stdout, "NAME\tOFFER\tPRICE\tMIN\tMAX\tWARN AT\tGRACE\tDEEP\tHOSTS\tENFORCER\tTITLE", rows)
 		},
 	}
 }
@@ -150,6 +154,7 @@ func (c *cli) printPlan(p wire.Plan) error {
 		"warns at", warning(p.Warn),
 		"grace", showTime(p.Grace),
 		"on the chain", deeper(p.Deep),
+		"hosts", strings.Join(p.Hosts, ", "),
 		"enforcer", p.Enforcer)
 }
 

@@ -22,7 +22,7 @@ func resourceCmd(c *cli) *cobra.Command {
   SANDGLASS_HOLDER_KEY=... sandglass resource pause ID`,
 	}
 	cmd.AddCommand(
-		resourceListCmd(c), resourceShowCmd(c), resourcePayCmd(c), resourceGrantCmd(c), resourceRepriceCmd(c),
+		resourceListCmd(c), resourceShowCmd(c), resourcePayCmd(c), resourceGrantCmd(c), resourceRepriceCmd(c), resourceMoveCmd(c),
 		c.holderCmd("pause", "Stop the clock of a running resource", (*client.Client).Pause),
 		c.holderCmd("resume", "Let a paused resource run again", (*client.Client).Resume),
 		c.holderCmd("release", "End a resource for good: what it holds is lost to it", (*client.Client).Release),
@@ -34,7 +34,8 @@ func resourceCmd(c *cli) *cobra.Command {
 var statuses = []string{"awaiting", "running", "paused", "suspended", "released"}
 
 func resourceListCmd(c *cli) *cobra.Command {
-	var status, plan string
+	var f client.Filter
+	var plan string
 	var limit int
 	cmd := &cobra.Command{
 		Use:   "list",
@@ -43,22 +44,25 @@ func resourceListCmd(c *cli) *cobra.Command {
   sandglass resource list --limit 0 --json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if status != "" && !slices.Contains(statuses, status) {
-				return usage("--status %q is none of %s", status, strings.Join(statuses, ", "))
+			if f.Status != "" && !slices.Contains(statuses, f.Status) {
+				return usage("--status %q is none of %s", f.Status, strings.Join(statuses, ", "))
 			}
 			cl, err := c.client(operator)
 			if err != nil {
 				return err
 			}
-			found, more, err := resources(cmd.Context(), cl, status, plan, limit)
+			found, more, err := resources(cmd.Context(), cl, f, plan, limit)
 			if err != nil {
 				return err
 			}
 			return c.printResources(found, more)
 		},
 	}
-	cmd.Flags().StringVar(&status, "status", "", "only those that are "+strings.Join(statuses, ", "))
+	cmd.Flags().StringVar(&f.Status, "status", "", "only those that are "+strings.Join(statuses, ", "))
 	cmd.Flags().StringVar(&plan, "plan", "", "only those of a plan")
+	cmd.Flags().StringVar(&f.Host, "host", "", "only those of a host")
+	cmd.Flags().BoolVar(&f.Unplaced, "unplaced", false, "only those of no host, which nobody meters where there are several")
+	cmd.MarkFlagsMutuallyExclusive("host", "unplaced")
 	cmd.Flags().IntVar(&limit, "limit", 1000, "at most so many; 0 is all")
 	_ = cmd.RegisterFlagCompletionFunc("status", cobra.FixedCompletions(statuses, cobra.ShellCompDirectiveNoFileComp))
 	_ = cmd.RegisterFlagCompletionFunc("plan", func(cmd *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
@@ -68,10 +72,10 @@ func resourceListCmd(c *cli) *cobra.Command {
 }
 
 // resources reads page after page, up to a limit, and says whether there are more.
-func resources(ctx context.Context, cl *client.Client, status, plan string, limit int) (found []wire.Resource, more bool, err error) {
+func resources(ctx context.Context, cl *client.Client, f client.Filter, plan string, limit int) (found []wire.Resource, more bool, err error) {
 	found = []wire.Resource{} // an empty list in JSON
 	for after := ""; ; {
-		page, err := cl.Resources(ctx, after, 0, status)
+		page, err := cl.Resources(ctx, after, 0, f)
 		if err != nil {
 			return nil, false, err
 		}
@@ -99,9 +103,9 @@ func (c *cli) printResources(found []wire.Resource, more bool) error {
 	}
 	rows := make([]string, len(found))
 	for i, r := range found {
-		rows[i] = cells(r.ID, r.Plan, r.Status, showInstant(r.Since), showLeft(r.Remaining), showInstant(r.PaidUntil), price(r.Price), showAmount(r.Credited))
+		rows[i] = cells(r.ID, r.Plan, r.Host, r.Status, showInstant(r.Since), showLeft(r.Remaining), showInstant(r.PaidUntil), price(r.Price), showAmount(r.Credited))
 	}
-	return table(c.stdout, "ID\tPLAN\tSTATUS\tSINCE\tREMAINING\tPAID UNTIL\tPRICE\tCREDITED", rows)
+	return table(c.stdout, "ID\tPLAN\tHOST\tSTATUS\tSINCE\tREMAINING\tPAID UNTIL\tPRICE\tCREDITED", rows)
 }
 
 func resourcePayCmd(c *cli) *cobra.Command {

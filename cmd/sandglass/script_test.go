@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -31,6 +32,7 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"ready":   ready,
+			"fetch":   fetch,
 			"sees":    sees,
 			"pays":    pays,
 			"let":     let,
@@ -79,6 +81,14 @@ func ready(ts *testscript.TestScript, _ bool, _ []string) {
 		ts.Check(res.Body.Close())
 		return res.StatusCode == http.StatusOK
 	})
+}
+
+// fetch keeps what the daemon answers to a GET: fetch FILE PATH.
+func fetch(ts *testscript.TestScript, _ bool, args []string) {
+	res, err := http.Get(ts.Getenv(envURL) + args[1])
+	ts.Check(err)
+	body, err := io.ReadAll(res.Body)
+	ts.Check(errors.Join(err, res.Body.Close(), os.WriteFile(ts.MkAbs(args[0]), body, 0o600)))
 }
 
 // sees waits until a file, which something writes, holds a text: sees FILE TEXT.

@@ -148,12 +148,13 @@ func serve(ctx context.Context, c Config, log zerolog.Logger) (err error) {
 	g.Go(func() error { return api.Run(ctx, listener) })
 	g.Go(func() error { return d.saveSnapshots(ctx) })
 	g.Go(func() error { return d.notify(ctx) })
+	g.Go(func() error { return d.watchHosts(ctx) })
 	return g.Wait()
 }
 
 // build makes the components, which start in serve.
 func (d *server) build() error {
-	d.views = projections.New(instant.OfDuration(d.SettleEvery))
+	d.views = projections.NewFor(d.Host, instant.OfDuration(d.SettleEvery))
 	if err := d.views.Load(d.snapshotPath(), d.store.ID()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		d.log.Info().Err(err).Msg("no snapshot: folding the whole log")
 	}
@@ -177,7 +178,7 @@ func (d *server) build() error {
 	}
 	d.desk = &desk.Desk{
 		Plans: &desk.Plans{Aggregate: plan.Aggregate(), Store: d.store}, Payments: payments, Resources: resources,
-		Booker: booker, Wallet: d.lnd, Views: d.views, Now: now, Random: rand.Reader, Gap: gap, Swept: d.watcher.Swept(),
+		Booker: booker, Wallet: d.lnd, Views: d.views, Host: d.Host, Now: now, Random: rand.Reader, Gap: gap, Swept: d.watcher.Swept(),
 		Limits: desk.Limits{OpenPerResource: d.MaxOpenPer, Open: d.MaxOpenInvoices, Awaiting: d.MaxAwaiting, Expiry: instant.OfDuration(d.InvoiceExpiry)},
 	}
 	return d.buildChain(booker)

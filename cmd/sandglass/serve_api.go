@@ -73,5 +73,5 @@ func (d *server) components() []wire.Component {
 	if err := d.store.Writable(); err != nil {
 		store.Ready, store.State, store.Advice = false, "read_only", err.Error()
 	}
-	return append([]wire.Component{store, wallet, stream, sweep}, d.chainComponents()...)
+	return append(append([]wire.Component{store, wallet, stream, sweep}, d.chainComponents()...), d.hostComponents()...)
 }

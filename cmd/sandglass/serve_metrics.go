@@ -107,6 +107,8 @@ var (
 	gaugeOpen      = gauge("sandglass_payments_open", "Payments requested, or settled and on their way.")
 	gaugeWritable  = gauge("sandglass_store_writable", "1 if the event store takes writes.")
 	gaugeSize      = gauge("sandglass_store_size_bytes", "Size of the event store.")
+	gaugePlaced    = gauge("sandglass_resources_placed", "Resources that are not released, by the host that they belong to.", "host")
+	gaugeUnplaced  = gauge("sandglass_resources_unplaced", "Resources that are not released and belong to no host, so that nobody meters them; 0 where there is one machine.")
 	gaugeLedger    = gauge("sandglass_ledger_msat", "Balance of each account of the ledger.", "account")
 )
 
@@ -116,7 +118,7 @@ func gauge(name, help string, labels ...string) *prometheus.Desc {
 
 // Describe implements [prometheus.Collector].
 func (*metrics) Describe(c chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{gaugeCondition, gaugeLastEvent, gaugeLastSweep, gaugeCursor, gaugeChain, gaugeHeight, gaugeChainSeen, gaugeDeposits, gaugeOpen, gaugeWritable, gaugeSize, gaugeLedger} {
+	for _, d := range []*prometheus.Desc{gaugeCondition, gaugeLastEvent, gaugeLastSweep, gaugeCursor, gaugeChain, gaugeHeight, gaugeChainSeen, gaugeDeposits, gaugeOpen, gaugeWritable, gaugeSize, gaugePlaced, gaugeUnplaced, gaugeLedger} {
 		c <- d
 	}
 }
@@ -147,6 +149,12 @@ func (m *metrics) Collect(c chan<- prometheus.Metric) {
 	put(gaugeWritable, truth(m.s.store.Writable() == nil))
 	if size, err := m.s.store.Size(); err == nil {
 		put(gaugeSize, float64(size))
+	}
+	put(gaugeUnplaced, float64(m.s.unplaced()))
+	for host, n := range m.s.views.Hosts() {
+		if host != "" {
+			put(gaugePlaced, float64(n), host)
+		}
 	}
 	l := m.s.views.TrialBalance()
 	put(gaugeLedger, float64(l.Wallet), "wallet")

@@ -71,6 +71,7 @@ func (c *cli) printResource(r *wire.Resource) error {
 	err := facts(c.stdout,
 		"resource", r.ID,
 		"plan", r.Plan,
+		"host", r.Host,
 		"status", r.Status+" since "+showInstant(r.Since)+warned,
 		"as of", showInstant(r.AsOf),
 		"remaining", showLeft(r.Remaining),

@@ -28,6 +28,7 @@ var (
 	ErrStarting    = errors.New("desk: starting: the wallet has not been read yet; try again in a moment")
 	ErrTooManyOpen = errors.New("desk: too many open invoices or unpaid orders: pay one, or wait until one expires")
 	ErrWallet      = errors.New("desk: the wallet gives no invoice now; try again later")
+	ErrHost        = errors.New("desk: it can't be had on that host")
 	ErrInvalid     = errors.New("desk: invalid request")
 )
 
@@ -49,6 +50,7 @@ type Views interface {
 	AddressOf(resource string) (string, bool)
 	OpenCount() int
 	Counts() map[resource.Status]int
+	Hosts() map[string]int
 	WaitFor(context.Context, stream.Position) error
 }
 
@@ -76,6 +78,7 @@ type Desk struct {
 	Chain     Chain // nil where nothing is paid on the chain
 	Addresses *Addresses
 	Views     Views
+	Host      string // of this daemon, on which orders are placed first; empty where there is one machine
 	Now       func() instant.Time
 	Random    io.Reader
 	Gap       resource.When   // the policy for gaps; its At is not used
@@ -136,6 +139,7 @@ type OrderRequest struct {
 	Time   instant.Millis // or Amount
 	Amount money.Msat
 	ID     string // chosen by the caller, or empty
+	Host   string // likewise
 	// IdempotencyKey names the request: sent again it gives the same order. It is a
 	// secret, since the holder key follows from it.
 	IdempotencyKey string
@@ -196,6 +200,9 @@ func (d *Desk) open(ctx context.Context, meta stream.Meta, r OrderRequest, id, h
 		}
 		p, _ := d.Views.Plan(r.Plan)
 		c.Terms, c.Enforcer = p.Terms, p.Enforcer
+		if c.Host, err = d.place(&p, r.Host); err != nil {
+			return Order{}, err
+		}
 	}
 	out, err := d.Resources.Execute(ctx, id, meta, c)
 	if err != nil {
@@ -297,7 +304,11 @@ func derive(purpose string, seed []byte) string {
 }
 
 func requestHash(r OrderRequest) [16]byte {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s\x00%d\x00%d", r.Plan, r.Time, r.Amount))
+	text := fmt.Appendf(nil, "%s\x00%d\x00%d", r.Plan, r.Time, r.Amount)
+	if r.Host != "" { // without one it is what it was before there were hosts
+		text = append(append(text, 0), r.Host...)
+	}
+	sum := sha256.Sum256(text)
 	return [16]byte(sum[:16])
 }
 

@@ -39,6 +39,12 @@ func (d *Desk) Reprice(ctx context.Context, meta stream.Meta, id string, p money
 	return d.command(ctx, meta, id, resource.Reprice{When: d.when(), Price: p})
 }
 
+// Move gives a resource to another host. Both daemons may run: whoever settles it
+// meanwhile does so at the revision that they read.
+func (d *Desk) Move(ctx context.Context, meta stream.Meta, id, host string) (resource.State, stream.Position, error) {
+	return d.command(ctx, meta, id, resource.Place{When: d.when(), Host: host})
+}
+
 // command executes c once the wallet has been read: a command settles its resource
 // first, which must not end the time of somebody whose payment is still to be found.
 func (d *Desk) command(ctx context.Context, meta stream.Meta, id string, c resource.Command) (resource.State, stream.Position, error) {

@@ -82,7 +82,7 @@ func TestWhatIsSent(t *testing.T) {
 	_, _ = c.Resource(ctx, "a/b?c")
 	_, _ = c.As("other").Order(ctx, wire.OrderRequest{Plan: "p", Time: 5}, "k")
 	_, _ = c.As("").Quote(ctx, "p&q", 0, 7)
-	_, _ = c.Resources(ctx, "", 0, "")
+	_, _ = c.Resources(ctx, "", 0, client.Filter{})
 	for i, want := range []string{
 		"GET /v1/resources/a%2Fb%3Fc Bearer a-token   ",
 		`POST /v1/orders Bearer other k application/json {"plan":"p","time_ms":5}`,

@@ -22,13 +22,25 @@ func (c *Client) Withdraw(ctx context.Context, name string) (out wire.Plan, err 
 	return out, c.call(ctx, "DELETE", "/v1/plans/"+url.PathEscape(name), nil, &out)
 }
 
-// Resources returns a page of resources by id, of one status or, if that is empty, of
-// all. The next page comes after its Next, which is empty on the last one. A limit of 0
-// leaves it to the daemon.
-func (c *Client) Resources(ctx context.Context, after string, limit int, status string) (out wire.Resources, err error) {
+// Filter says which resources to list. What is zero takes all.
+type Filter struct {
+	Status, Host string
+	Unplaced     bool // those of no host
+}
+
+// Resources returns a page of the resources that a filter takes, by id. The next page
+// comes after its Next, which is empty on the last one. A limit of 0 leaves it to the
+// daemon.
+func (c *Client) Resources(ctx context.Context, after string, limit int, f Filter) (out wire.Resources, err error) {
 	q := page(after, limit)
-	if status != "" {
-		q.Set("status", status)
+	if f.Status != "" {
+		q.Set("status", f.Status)
+	}
+	if f.Host != "" {
+		q.Set("host", f.Host)
+	}
+	if f.Unplaced {
+		q.Set("unplaced", "true")
 	}
 	return out, c.call(ctx, "GET", "/v1/resources?"+q.Encode(), nil, &out)
 }
@@ -41,6 +53,11 @@ func (c *Client) Grant(ctx context.Context, id string, r wire.GrantRequest) (out
 // Reprice sets the price of a resource's later payments.
 func (c *Client) Reprice(ctx context.Context, id string, p wire.Price) (out wire.Resource, err error) {
 	return out, c.call(ctx, "POST", resource(id, "/reprice"), wire.RepriceRequest{Price: p}, &out)
+}
+
+// Move gives a resource to another host.
+func (c *Client) Move(ctx context.Context, id, host string) (out wire.Resource, err error) {
+	return out, c.call(ctx, "POST", resource(id, "/move"), wire.MoveRequest{Host: host}, &out)
 }
 
 // Unallocated returns a page of payments that no resource has, by key.

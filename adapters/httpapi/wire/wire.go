@@ -45,6 +45,7 @@ type Plan struct {
 	Grace     instant.Millis `json:"grace_ms" doc:"How long a resource without time is kept, in milliseconds." example:"86400000"`
 	Deep      *Deep          `json:"deep,omitempty" doc:"Above an amount, payments on the chain count with so many confirmations."`
 	Enforcer  string         `json:"enforcer,omitempty" doc:"What stops and starts the resource; nothing if it is left out." example:"systemd"`
+	Hosts     []string       `json:"hosts,omitempty" nullable:"false" doc:"The hosts that it can be had on; any if it is left out." example:"[\"rack-1\",\"rack-2\"]"`
 	ChangedAt instant.Time   `json:"changed_at" format:"date-time" doc:"When it was published or withdrawn." example:"2026-01-02T03:04:05.678Z"`
 }
 
@@ -64,6 +65,7 @@ type PublishRequest struct {
 	Grace    instant.Millis `json:"grace_ms" minimum:"0" maximum:"3155760000000" doc:"How long a resource without time is kept, in milliseconds." example:"86400000"`
 	Deep     *Deep          `json:"deep,omitempty" doc:"Asks for more confirmations of payments on the chain above an amount; left out, the daemon's setting holds for all."`
 	Enforcer string         `json:"enforcer,omitempty" maxLength:"64" doc:"What stops and starts the resource." example:"systemd"`
+	Hosts    []string       `json:"hosts,omitempty" nullable:"false" maxItems:"64" doc:"The hosts that it can be had on, in any order; any if it is left out." example:"[\"rack-1\",\"rack-2\"]"`
 }
 
 // Quote is what an amount buys, or a time costs.
@@ -80,6 +82,7 @@ type OrderRequest struct {
 	Time   instant.Millis `json:"time_ms,omitempty" minimum:"1" maximum:"7889400000000" doc:"The time to buy, in milliseconds; or give amount_msat." example:"86400000"`
 	Amount money.Msat     `json:"amount_msat,omitempty" minimum:"1" maximum:"2100000000000000000" doc:"The amount to pay, in millisatoshi; or give time_ms."`
 	ID     string         `json:"id,omitempty" minLength:"1" maxLength:"64" pattern:"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$" patternDescription:"1 to 64 of a-z, 0-9 and -, no - at the ends" doc:"The id that the resource shall have; one is made if it is left out." example:"web-1"`
+	Host   string         `json:"host,omitempty" minLength:"1" maxLength:"64" pattern:"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$" patternDescription:"1 to 64 of a-z, 0-9 and -, no - at the ends" doc:"On which host of the plan's; one is chosen if it is left out." example:"rack-1"`
 }
 
 // Order is a resource that waits for its payment.
@@ -109,6 +112,7 @@ type Lot struct {
 type Resource struct {
 	ID        string         `json:"id" example:"web-1"`
 	Plan      string         `json:"plan" example:"vm-small"`
+	Host      string         `json:"host,omitempty" doc:"The host that it belongs to; left out where there is one machine." example:"rack-1"`
 	Status    string         `json:"status" enum:"awaiting,running,paused,suspended,released" doc:"awaiting its first payment, running, paused by its holder, suspended for want of time, or released for good." example:"running"`
 	Since     instant.Time   `json:"since" format:"date-time" doc:"Since when it has this status." example:"2026-01-02T03:04:05.678Z"`
 	At        instant.Time   `json:"at" format:"date-time" doc:"The instant that the figures hold for." example:"2026-01-02T15:04:05.678Z"`
@@ -178,6 +182,11 @@ type GrantRequest struct {
 // RepriceRequest sets the price of a resource's later payments.
 type RepriceRequest struct {
 	Price Price `json:"price"`
+}
+
+// MoveRequest gives a resource to a host.
+type MoveRequest struct {
+	Host string `json:"host" minLength:"1" maxLength:"64" pattern:"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$" patternDescription:"1 to 64 of a-z, 0-9 and -, no - at the ends" doc:"The host that it belongs to from now on." example:"rack-2"`
 }
 
 // AllocateRequest gives unallocated money to a resource.

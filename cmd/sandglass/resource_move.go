@@ -1,0 +1,152 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+
+	"sandglass/adapters/httpapi/client"
+	"sandglass/adapters/httpapi/wire"
+	"sandglass/domain/plan"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+)
+
+// moves is how many moves are under way at once: a store that commits in groups needs
+// company to be fast.
+const moves = 16
+
+func resourceMoveCmd(c *cli) *cobra.Command {
+	var to string
+	var from client.Filter
+	cmd := &cobra.Command{
+		Use:   "move [ID...] --to HOST",
+		Short: "Give resources to another host, whose daemon then meters them",
+		Long: `Give resources to a host: those of the ids, all of another host, or all that have none.
+The daemons of both hosts may run meanwhile: what was used until then is debited first,
+once. To empty a host, publish its plans without it first, so that no more come up there.
+What is released is left where it is; what is there already stays. It can be run again.`,
+		Example: `  sandglass resource move web-1 web-2 --to rack-2
+  sandglass resource move --from rack-1 --to rack-2
+  sandglass resource move --unplaced --to rack-1`,
+		ValidArgsFunction: c.completeResources,
+		RunE: func(cmd *cobra.Command, ids []string) error {
+			some := from != (client.Filter{})
+			switch {
+			case plan.CheckName(to) != nil:
+				return usage("--to %q is no name of a host: want 1 to 64 of a-z, 0-9 and -, no - at the ends", to)
+			case some == (len(ids) > 0):
+				return usage("say which resources: ids, --from or --unplaced, one of them")
+			case from.Host == to:
+				return usage("--from and --to are the same host")
+			}
+			cl, err := c.client(operator)
+			switch {
+			case err != nil:
+				return err
+			case some:
+				return c.moveAll(cmd.Context(), cl, from, to)
+			}
+			return c.moveEach(cmd.Context(), cl, ids, to)
+		},
+	}
+	cmd.Flags().StringVar(&to, "to", "", "the host that they belong to from now on")
+	cmd.Flags().StringVar(&from.Host, "from", "", "all that belong to this host")
+	cmd.Flags().BoolVar(&from.Unplaced, "unplaced", false, "all that belong to no host")
+	_ = cmd.MarkFlagRequired("to")
+	cmd.MarkFlagsMutuallyExclusive("from", "unplaced")
+	return cmd
+}
+
+// moveEach moves resources by their ids, and shows those that it moved.
+func (c *cli) moveEach(ctx context.Context, cl *client.Client, ids []string, to string) error {
+	done := make([]wire.Resource, 0, len(ids))
+	var failed error
+	for _, id := range ids {
+		r, err := cl.Move(ctx, id, to)
+		if failed = err; err != nil {
+			break
+		}
+		if done = append(done, r); !c.json {
+			fmt.Fprintf(c.stdout, "%s is on %s, %s\n", r.ID, r.Host, r.Status)
+		}
+	}
+	if c.json {
+		if err := c.printJSON(done); err != nil {
+			return err
+		}
+	}
+	return failed
+}
+
+// moved is what a move of many did.
+type moved struct {
+	Moved int64  `json:"moved"`
+	Host  string `json:"host"`
+}
+
+// moveAll moves page after page of what a filter takes, and says how many, also where it
+// could not go on.
+func (c *cli) moveAll(ctx context.Context, cl *client.Client, from client.Filter, to string) error {
+	const size = 500
+	var n atomic.Int64
+	var failed error
+	for after := ""; ; {
+		page, err := cl.Resources(ctx, after, size, from)
+		if err == nil {
+			err = movePage(ctx, cl, page.Resources, to, &n)
+		}
+		if failed, after = err, page.Next; failed != nil || after == "" {
+			break
+		}
+		c.tellMoved(n.Load())
+	}
+	if isTerminal(c.stderr) {
+		fmt.Fprint(c.stderr, "\r\x1b[K")
+	}
+	var err error
+	if c.json {
+		err = c.printJSON(moved{n.Load(), to})
+	} else {
+		_, err = fmt.Fprintf(c.stdout, "moved %s to %s\n", count(n.Load(), "resource"), to)
+	}
+	if failed != nil {
+		return failed
+	}
+	return err
+}
+
+// tellMoved shows the progress: on one line of a terminal, and else on some lines.
+func (c *cli) tellMoved(n int64) {
+	const line = 5000
+	switch {
+	case isTerminal(c.stderr):
+		fmt.Fprintf(c.stderr, "\r\x1b[K%s moved", count(n, "resource"))
+	case n > 0 && n%line == 0:
+		fmt.Fprintf(c.stderr, "sandglass: %s moved\n", count(n, "resource"))
+	}
+}
+
+// movePage moves the resources of a page but those that are released, or come to their
+// end meanwhile, and adds to n how many it moved.
+func movePage(ctx context.Context, cl *client.Client, page []wire.Resource, to string, n *atomic.Int64) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(moves)
+	for _, r := range page {
+		if r.Status == "released" {
+			continue
+		}
+		g.Go(func() error {
+			_, err := cl.Move(ctx, r.ID, to)
+			switch {
+			case err == nil:
+				n.Add(1)
+			case client.Code(err) == "released":
+				return nil
+			}
+			return err
+		})
+	}
+	return g.Wait()
+}

@@ -1,0 +1,49 @@
+package desk
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"sandglass/domain/plan"
+)
+
+// place returns the host of a new resource: the one that is asked for, else this
+// daemon's own, else the one of the plan's with the fewest resources. It is empty where
+// there is one machine, and the plan names none.
+func (d *Desk) place(p *plan.State, asked string) (string, error) {
+	switch {
+	case asked != "":
+		return asked, d.allow(p, asked)
+	case d.Host != "" && p.Hosts.Allow(d.Host):
+		return d.Host, nil
+	case p.Hosts == "":
+		return "", nil
+	}
+	loads := d.Views.Hosts()
+	return slices.MinFunc(p.Hosts.Names(), func(a, b string) int { return cmp.Compare(loads[a], loads[b]) }), nil
+}
+
+// allow says whether a payer may have a resource of that plan on that host. A plan for
+// any host is one for any that is known: on a host that is not, time would never pass.
+func (d *Desk) allow(p *plan.State, host string) error {
+	if p.Hosts != "" {
+		if p.Hosts.Allow(host) {
+			return nil
+		}
+		return fmt.Errorf("%w: plan %q is not offered on %.80q: choose one of %s, or leave it out", ErrHost, p.Name, host, strings.Join(p.Hosts.Names(), ", "))
+	}
+	known := d.Views.Hosts()
+	known[d.Host] = 0
+	delete(known, "")
+	if _, ok := known[host]; ok {
+		return nil
+	}
+	if len(known) == 0 {
+		return fmt.Errorf("%w: there are no hosts to choose from, so not %.80q: leave it out", ErrHost, host)
+	}
+	names := slices.Sorted(maps.Keys(known))
+	return fmt.Errorf("%w: there is no host %.80q: choose one of %s, or leave it out", ErrHost, host, strings.Join(names[:min(len(names), plan.MaxHosts)], ", "))
+}
