@@ -1,0 +1,143 @@
+package meter_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"sandglass/domain/instant"
+	"sandglass/domain/meter"
+	"sandglass/domain/money"
+	"sandglass/domain/payment"
+	"sandglass/domain/resource"
+	"sandglass/domain/stream"
+	"sandglass/projections"
+	"sandglass/testutil/storetest"
+)
+
+// settles is the log as one meter writes to it: its appends are counted.
+type settles struct {
+	stream.EventStore
+	n atomic.Int64
+}
+
+func (s *settles) Append(ctx context.Context, name string, at stream.Revision, events []stream.Event) (stream.Appended, error) {
+	out, err := s.EventStore.Append(ctx, name, at, events)
+	if err == nil {
+		s.n.Add(1)
+	}
+	return out, err
+}
+
+// join runs the meter of another host on the log of h.
+func (h *host) join(name string) (*projections.Views, *settles) {
+	log := &settles{EventStore: h.store}
+	views := projections.NewFor(name, instant.Hour)
+	m := &meter.Meter{
+		Resources: &payment.Resources{Aggregate: resource.Aggregate(), Store: log, Warm: views.Resource},
+		Deadlines: views, Now: h.now, Ready: []<-chan struct{}{views.CaughtUp()},
+		Failed:  func(id string, err error) { h.t.Errorf("%s settles %s: %v", name, id, err) },
+		Settled: func(int, instant.Millis) {},
+	}
+	ctx, stop := context.WithCancel(h.t.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() { _ = projections.Run(ctx, h.store, views) })
+	wg.Go(func() { _ = m.Run(ctx) })
+	h.t.Cleanup(func() { stop(); wg.Wait() })
+	return views, log
+}
+
+func (h *host) place(id, host string) {
+	h.t.Helper()
+	h.do(id, resource.Place{When: resource.When{At: h.now()}, Host: host})
+}
+
+// TestEachHostMetersItsOwn moves a resource between two meters that share a log: one goes
+// on where the other left off, and what is nobody's stands still.
+func TestEachHostMetersItsOwn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, _ := storetest.SQLite(t)
+		h := newHost(t, store) // a third, whose meter never gets ready: it only gives commands
+		_, a := h.join("a")
+		_, b := h.join("b")
+		h.order("vm", 5*instant.Hour)
+		h.order("nobodys", 5*instant.Hour)
+		h.place("vm", "a")
+		h.pass(90 * instant.Minute)
+		if a.n.Load() != 1 || b.n.Load() != 0 {
+			t.Errorf("a settled %d times, b %d", a.n.Load(), b.n.Load())
+		}
+		h.place("vm", "b")
+		h.pass(5 * instant.Hour)
+		if a.n.Load() != 1 || b.n.Load() == 0 {
+			t.Errorf("after the move a settled %d times, b %d", a.n.Load(), b.n.Load())
+		}
+		h.want("vm", "opened 0s", "credited 0s", "started 0s", "placed 0s", "debited 1h0m0s", "debited 1h30m0s", "placed 1h30m0s",
+			"debited 2h30m0s", "debited 3h30m0s", "debited 4h30m0s", "warned 4h50m0s", "debited 4h50m0s", "debited 5h0m0s", "exhausted 5h0m0s", "released 6h0m0s")
+		h.want("nobodys", "opened 0s", "credited 0s", "started 0s")
+		h.place("nobodys", "a") // late, and yet at the computed instants
+		h.pass(2 * instant.Hour)
+		h.want("nobodys", "opened 0s", "credited 0s", "started 0s", "warned 4h50m0s", "debited 5h0m0s", "exhausted 5h0m0s", "placed 6h30m0s", "released 6h30m0s")
+	})
+}
+
+// TestMovingWhileBothMeter moves resources to and fro just when they are due, while both
+// meters wake: each millisecond is debited once, by whomever.
+func TestMovingWhileBothMeter(t *testing.T) {
+	const n, hours = 16, 12
+	synctest.Test(t, func(t *testing.T) {
+		store, _ := storetest.SQLite(t)
+		h := newHost(t, store)
+		h.join("a")
+		h.join("b")
+		ids := make([]string, n)
+		for i := range ids {
+			ids[i] = fmt.Sprintf("vm-%02d", i)
+			h.order(ids[i], hours*instant.Hour)
+			h.place(ids[i], "a")
+		}
+		for hour := range hours - 1 {
+			time.Sleep(instant.Hour.Std()) // and no longer: the meters are at work
+			var wg sync.WaitGroup
+			for i, id := range ids {
+				wg.Go(func() { h.place(id, []string{"b", "a"}[(hour+i)%2]) })
+			}
+			wg.Wait()
+		}
+		h.pass(3 * instant.Hour)
+		for _, id := range ids {
+			if s, _, _ := h.views.Resource(id); s.Status != resource.StatusReleased || s.Debited != money.Msat(hours*instant.Hour) {
+				t.Errorf("%s is %s, %s debited", id, s.Status, s.Debited)
+			}
+			h.whole(id)
+		}
+	})
+}
+
+// whole holds that each debit of a resource begins where the one before it ended.
+func (h *host) whole(id string) {
+	h.t.Helper()
+	var from instant.Time
+	for rec, err := range h.store.Read(h.t.Context(), resource.Prefix+id, 0) {
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		e, err := resource.Decode(&rec)
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		switch e := e.(type) {
+		case *resource.Started:
+			from = rec.At
+		case *resource.Debited:
+			if e.From != from {
+				h.t.Errorf("%s is debited from %s, not %s", id, e.From, from)
+			}
+			from = rec.At
+		}
+	}
+}
