@@ -213,6 +213,9 @@ func news(before, r *wire.Resource) (lines []string) {
 	if r.Debt > before.Debt {
 		lines = append(lines, "a payment was taken back: "+showAmount(r.Debt)+" are owed")
 	}
+	if r.Host != before.Host {
+		lines = append(lines, "it belongs to host "+r.Host+" now")
+	}
 	if r.Warned && !before.Warned {
 		lines = append(lines, "warning: little is left")
 	}

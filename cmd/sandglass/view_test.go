@@ -109,6 +109,7 @@ func TestNews(t *testing.T) {
 	before := &wire.Resource{ID: "web-1", Status: "awaiting"}
 	paid := wire.Lot{Payment: "ln-1", Amount: 7_200_000, Time: 2 * instant.Hour}
 	running := &wire.Resource{ID: "web-1", Status: "running", Remaining: 2 * instant.Hour, Lots: []wire.Lot{paid}}
+	moved := &wire.Resource{ID: "web-1", Host: "rack-2", Status: "running", Remaining: 2 * instant.Hour, Lots: []wire.Lot{paid}}
 	granted := &wire.Resource{ID: "web-1", Status: "running", Lots: []wire.Lot{paid, {Grant: "g", Time: instant.Hour}}, Warned: true, Debt: 5}
 	for _, c := range []struct {
 		before, now *wire.Resource
@@ -117,6 +118,7 @@ func TestNews(t *testing.T) {
 		{nil, before, []string{"web-1 is awaiting, 0s left"}},
 		{before, running, []string{"paid 7,200 sat, which bought 2h", "running, 2h left"}},
 		{running, running, nil},
+		{running, moved, []string{"it belongs to host rack-2 now", "running, 2h left"}},
 		{running, granted, []string{"granted 1h", "a payment was taken back: 5 msat are owed", "warning: little is left", "running, 0s left"}},
 	} {
 		if diff := cmp.Diff(c.want, news(c.before, c.now)); diff != "" {
