@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	"sandglass/adapters/httpapi/client"
@@ -42,6 +43,9 @@ What is released is left where it is; what is there already stays. It can be run
 				return usage("--from and --to are the same host")
 			}
 			cl, err := c.client(operator)
+			if err == nil {
+				err = c.noteNewHost(cmd.Context(), cl, to)
+			}
 			switch {
 			case err != nil:
 				return err
@@ -57,6 +61,21 @@ What is released is left where it is; what is there already stays. It can be run
 	_ = cmd.MarkFlagRequired("to")
 	cmd.MarkFlagsMutuallyExclusive("from", "unplaced")
 	return cmd
+}
+
+// noteNewHost tells of a host that no plan on offer names, and that has no resources: if
+// it is misspelt, nobody would meter what is moved there.
+func (c *cli) noteNewHost(ctx context.Context, cl *client.Client, name string) error {
+	page, err := cl.Resources(ctx, "", 1, client.Filter{Host: name})
+	if err != nil || len(page.Resources) > 0 {
+		return err
+	}
+	plans, err := cl.Plans(ctx)
+	if err != nil || slices.ContainsFunc(plans, func(p wire.Plan) bool { return slices.Contains(p.Hosts, name) }) {
+		return err
+	}
+	_, err = fmt.Fprintf(c.stderr, "sandglass: host %s is new: until a daemon runs with %s_HOST=%s, what is moved there stands still\n", name, prefix, name)
+	return err
 }
 
 // moveEach moves resources by their ids, and shows those that it moved.
@@ -129,12 +148,14 @@ func (c *cli) tellMoved(n int64) {
 }
 
 // movePage moves the resources of a page but those that are released, or come to their
-// end meanwhile, and adds to n how many it moved.
+// end meanwhile, and adds to n how many it moved. After an error it begins no more, and
+// waits for those under way, so that n is exact.
 func movePage(ctx context.Context, cl *client.Client, page []wire.Resource, to string, n *atomic.Int64) error {
-	g, ctx := errgroup.WithContext(ctx)
+	var g errgroup.Group
+	var stop atomic.Bool
 	g.SetLimit(moves)
 	for _, r := range page {
-		if r.Status == "released" {
+		if r.Status == "released" || stop.Load() {
 			continue
 		}
 		g.Go(func() error {
@@ -144,6 +165,8 @@ func movePage(ctx context.Context, cl *client.Client, page []wire.Resource, to s
 				n.Add(1)
 			case client.Code(err) == "released":
 				return nil
+			default:
+				stop.Store(true)
 			}
 			return err
 		})
