@@ -50,8 +50,7 @@ func (b *Booker) finish(ctx context.Context, meta stream.Meta, before stream.Out
 // resource what a reorg took from us.
 func (b *Booker) Finish(ctx context.Context, meta stream.Meta, s State) (State, stream.Position, error) {
 	if s.Status == StatusReorged {
-		position, err := b.reverse(ctx, meta, s)
-		return s, position, err
+		return b.takeBack(ctx, meta, s.Key)
 	}
 	if s.Status != StatusSettled {
 		return s, 0, nil
@@ -66,7 +65,33 @@ func (b *Booker) Finish(ctx context.Context, meta stream.Meta, s State) (State, 
 		end = Unallocate{Unallocated{at, s.Resource, reason}}
 	}
 	out, err := b.Payments.Execute(ctx, s.Key, meta, end)
+	if reason == "" && errors.Is(err, ErrState) {
+		err = errors.Join(err, b.undo(ctx, meta, s))
+	}
 	return out.State, out.Position, err
+}
+
+// takeBack takes the credit of a reorged payment back, unless it is in a block again by
+// now: who asks may know only what it was a while ago.
+func (b *Booker) takeBack(ctx context.Context, meta stream.Meta, key string) (State, stream.Position, error) {
+	out, err := b.Payments.Load(ctx, key)
+	if err != nil || out.State.Status != StatusReorged {
+		return out.State, 0, err
+	}
+	position, err := b.reverse(ctx, meta, out.State)
+	return out.State, position, err
+}
+
+// undo takes back what was given just now by a payment whose block left the chain in the
+// meantime: who wrote that found no credit to take back yet.
+func (b *Booker) undo(ctx context.Context, meta stream.Meta, given State) error {
+	out, err := b.Payments.Load(ctx, given.Key)
+	if s := &out.State; err != nil || s.inBlock() && s.Status != StatusConfirmed {
+		return err
+	}
+	given.Reason = "reorged"
+	_, err = b.reverse(ctx, meta, given)
+	return err
 }
 
 // reverse takes the credit of a payment back, if there is one.

@@ -50,17 +50,19 @@ type sim struct {
 	dead    map[string]tx // that the wallet lists for ever
 	orphans []block       // in which the wallet still believes
 	bad     map[int64]bool
+	broken  map[string]bool // blocks that can't be read
 	refuse  error
 	lost    map[string]bool // transactions that the wallet forgot, unless a block has them
 	unsync  bool
-	mute    bool // tells no news
-	lists   int  // calls of Outputs
+	mute    bool   // tells no news
+	onList  func() // is called when a sweep lists the mempool, if it is not nil
+	lists   int    // calls of Outputs
 	news    []chan payment.News
 	made    int
 }
 
 func newSim() *sim {
-	c := &sim{blocks: map[string]block{}, mempool: map[string]tx{}, dead: map[string]tx{}, bad: map[int64]bool{}, lost: map[string]bool{}}
+	c := &sim{blocks: map[string]block{}, mempool: map[string]tx{}, dead: map[string]tx{}, bad: map[int64]bool{}, broken: map[string]bool{}, lost: map[string]bool{}}
 	c.active = []string{""}
 	for range 20 {
 		c.mine()
@@ -201,6 +203,9 @@ func (c *sim) BlockHash(_ context.Context, height int64) (string, error) {
 func (c *sim) Block(_ context.Context, hash string) (payment.Block, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.broken[hash] {
+		return payment.Block{}, errBadBlock
+	}
 	b := c.blocks[hash]
 	out := payment.Block{Time: b.time}
 	for _, t := range b.txs {
@@ -219,7 +224,10 @@ func outputs(t tx, height int64, hash string) (list []payment.Output) {
 	return list
 }
 
-var errBadHeight = errors.New("missing transaction for block")
+var (
+	errBadHeight = errors.New("missing transaction for block")
+	errBadBlock  = errors.New("the block is not whole")
+)
 
 func (c *sim) Outputs(_ context.Context, from, to int64) (list []payment.Output, err error) {
 	c.mu.Lock()
@@ -248,6 +256,9 @@ func (c *sim) Outputs(_ context.Context, from, to int64) (list []payment.Output,
 func (c *sim) Mempool(context.Context) (list []payment.Output, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.onList != nil {
+		c.onList()
+	}
 	for _, from := range []map[string]tx{c.mempool, c.dead} {
 		for _, t := range from {
 			believed := slices.ContainsFunc(c.orphans, func(b block) bool {
@@ -287,6 +298,8 @@ type vigil struct {
 	booker *payment.Booker
 	views  *projections.Views
 	stop   func()
+	height int64                                 // at which the addresses were issued
+	late   func([]payment.State) []payment.State // what a late projection has instead; nil if it is in time
 
 	mu      sync.Mutex // guards what follows
 	notices []payment.Notice
@@ -300,7 +313,7 @@ func onChain(t *testing.T, test func(*testing.T, *vigil)) {
 	synctest.Test(t, func(t *testing.T) {
 		store, clock := storetest.SQLite(t)
 		clock.Set(now())
-		v := &vigil{t: t, chain: newSim(), store: &storetest.Faulty{EventStore: store}, views: projections.New(instant.Hour), stop: func() {}}
+		v := &vigil{t: t, chain: newSim(), store: &storetest.Faulty{EventStore: store}, views: projections.New(instant.Hour), stop: func() {}, height: 12}
 		v.booker = booker(v.store)
 		v.booker.Now = now
 		ctx, end := context.WithCancel(t.Context())
@@ -327,7 +340,7 @@ func (v *vigil) open(ids ...string) {
 
 func (v *vigil) issued(addr string) (string, int64, bool) {
 	id, ok := "vm-"+addr[min(5, len(addr)):], len(addr) > 5 && addr[:5] == "addr-"
-	return id, 12, ok
+	return id, v.height, ok
 }
 
 // start starts a watcher, and waits until nothing moves but time.
@@ -335,15 +348,7 @@ func (v *vigil) start() {
 	v.t.Helper()
 	w, err := payment.NewChainWatcher(payment.ChainConfig{
 		Chain: v.chain, Booker: v.booker, Issued: v.issued,
-		Lowest: func() (int64, bool) { return 12, true },
-		Waiting: func() (list []payment.State) {
-			for _, p := range v.views.OpenPayments() {
-				if p.OnChain() {
-					list = append(list, p)
-				}
-			}
-			return list
-		},
+		Lowest: func() (int64, bool) { return v.height, true }, Waiting: v.waiting,
 		Required: func(id string, _ money.Msat) int {
 			if id == "vm-deep" {
 				return 6
@@ -369,6 +374,18 @@ func (v *vigil) start() {
 		})
 	}
 	v.pass(time.Second)
+}
+
+func (v *vigil) waiting() (list []payment.State) {
+	for _, p := range v.views.OpenPayments() {
+		if p.OnChain() {
+			list = append(list, p)
+		}
+	}
+	if v.late != nil {
+		return v.late(list)
+	}
+	return list
 }
 
 func (v *vigil) pass(d time.Duration) {

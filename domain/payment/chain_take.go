@@ -96,15 +96,18 @@ func (s *chainSweep) leave(ctx context.Context, p State) (State, error) {
 		}
 		o, mined := s.mined[p.Key]
 		if left := active != "" && active != p.Block || mined && o.Block != p.Block; left {
-			s.Observer.Notice(Notice{Sign: SignReorg, Key: p.Key, Text: fmt.Sprintf(
-				"block %s at height %d left the chain: the payment was %s for resource %q", p.Block, p.Height, p.Status, p.Resource)})
-			if p, err = s.execute(ctx, p.Key, Reorg{Reorged{At: At{s.Now()}}}); err != nil {
+			out, err := s.Booker.Payments.Execute(ctx, p.Key, watcherMeta, Reorg{Reorged{At{s.Now()}, p.Height, p.Block}})
+			if err != nil || out.Events > 0 { // after an error it may be written
+				s.Observer.Notice(Notice{Sign: SignReorg, Key: p.Key, Text: fmt.Sprintf(
+					"block %s at height %d left the chain: the payment was %s for resource %q", p.Block, p.Height, p.Status, p.Resource)})
+			}
+			if p = out.State; err != nil {
 				return p, err
 			}
 		}
 	}
 	if p.Status == StatusReorged {
-		_, _, err := s.Booker.Finish(ctx, watcherMeta, p) // also where a crash came before
+		p, _, err := s.Booker.Finish(ctx, watcherMeta, p) // also where a crash came before
 		return p, err
 	}
 	return p, nil

@@ -101,8 +101,8 @@ func decideChain(s State, c Command, at At) ([]Event, error) {
 	case Confirm:
 		return confirm(s, c.Confirmed, at)
 	case Reorg:
-		if !s.inBlock() {
-			return nil, nil // it is in none
+		if !s.inBlock() || s.Block != c.Block {
+			return nil, nil // it is in none, or in another one by now
 		}
 		return []Event{&Reorged{at, s.Height, s.Block}}, nil
 	case Replace:

@@ -72,7 +72,7 @@ func (w *World) deepen(p *aPayment) {
 }
 
 func (w *World) reorg(p *aPayment) {
-	must(p.do(w, payment.Reorg{Reorged: payment.Reorged{At: payment.At{At: w.Now}}}))
+	must(p.do(w, payment.Reorg{Reorged: payment.Reorged{At: payment.At{At: w.Now}, Block: p.state.Block}}))
 	if w.chance(80) { // else the daemon dies before
 		w.undo(p)
 	}

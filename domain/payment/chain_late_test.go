@@ -1,0 +1,106 @@
+package payment_test
+
+import (
+	"slices"
+	"testing"
+
+	"sandglass/domain/payment"
+	"sandglass/domain/stream"
+	"sandglass/testutil/storetest"
+)
+
+// lags makes the projection show a payment as it was, in this state of its life, for as
+// long as the watcher runs.
+func (v *vigil) lags(old payment.State) {
+	v.late = func(list []payment.State) []payment.State {
+		list = slices.DeleteFunc(list, func(p payment.State) bool { return p.Key == old.Key })
+		return append(list, old)
+	}
+}
+
+// was returns a payment as it was when it first had a status.
+func (v *vigil) was(t tx, status payment.Status) (s payment.State) {
+	v.t.Helper()
+	key := payment.ChainKey(t.id, 0)
+	s = payment.New(key)
+	for rec, err := range v.store.Read(v.t.Context(), payment.Prefix+key, 0) {
+		if err != nil {
+			v.t.Fatal(err)
+		}
+		e, err := payment.Decode(&rec)
+		if err != nil {
+			v.t.Fatal(err)
+		}
+		if s = payment.Evolve(s, e); s.Status == status {
+			return s
+		}
+	}
+	v.t.Fatalf("it was never %s", status)
+	return s
+}
+
+// The projection may show what a payment was a while ago. What is done is decided on the
+// log: a credit that stands on the active chain is never taken back.
+func TestALateProjectionTakesNothingBack(t *testing.T) {
+	for _, status := range []payment.Status{
+		payment.StatusSeen, payment.StatusConfirmed, payment.StatusSettled, payment.StatusCredited, payment.StatusReorged,
+	} {
+		t.Run(status.String(), func(t *testing.T) {
+			onChain(t, func(t *testing.T, v *vigil) {
+				v.start()
+				a := v.pays("addr-1", 500)
+				v.change(func() { v.chain.mine() })
+				v.blocks(2)
+				v.change(func() { // into another block, with 3 confirmations
+					v.chain.cut(3, true)
+					v.chain.mineEmpty()
+					v.chain.mine()
+					v.chain.mineEmpty()
+					v.chain.mineEmpty()
+				})
+				v.want(a, payment.StatusCredited)
+				v.stop()
+				v.lags(v.was(a, status))
+				v.start()
+				v.want(a, payment.StatusCredited)
+				v.credited("vm-1", 500)
+				if n := v.count(payment.ChainKey(a.id, 0), "payment.reorged.v1"); n != 1 {
+					t.Errorf("reorged %d times, and the chain did so once", n)
+				}
+			})
+		})
+	}
+}
+
+// An operator allocates a payment while its block leaves the chain, and it is double
+// spent: the resource does not keep what it was given in the meantime.
+func TestAllocatedWhileItIsReorged(t *testing.T) {
+	onChain(t, func(t *testing.T, v *vigil) {
+		v.start()
+		a := v.pays("addr-unknown", 500)
+		v.change(func() { v.chain.mine() })
+		v.blocks(2)
+		v.want(a, payment.StatusUnallocated)
+		appends := 0
+		v.store.OnAppend = func() storetest.Fault {
+			if appends++; appends != 2 { // the credit of the resource, after the allocation
+				return storetest.None
+			}
+			v.store.OnAppend = nil
+			key := payment.ChainKey(a.id, 0)
+			for _, c := range []payment.Command{
+				payment.Reorg{Reorged: payment.Reorged{At: payment.At{At: now()}, Block: v.state(a, 0).Block}},
+				payment.Replace{Replaced: payment.Replaced{At: payment.At{At: now()}, Reason: "conflict"}},
+			} {
+				if _, err := v.booker.Payments.Execute(t.Context(), key, stream.Meta{}, c); err != nil {
+					t.Error(err)
+				}
+			}
+			return storetest.None
+		}
+		if _, _, err := v.booker.Give(t.Context(), stream.Meta{}, payment.ChainKey(a.id, 0), "vm-1"); err == nil {
+			t.Error("it was given")
+		}
+		v.credited("vm-1", 0)
+	})
+}
