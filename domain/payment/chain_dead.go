@@ -40,7 +40,7 @@ type trail struct {
 	missing int64        // height at which the wallet did not list it first, 0 if it does
 	since   instant.Time // of missing
 	dead    bool         // a block of the active chain spends what it spends
-	over    bool         // it is given up: no block is looked through for it
+	over    bool         // it is given up, whatever the wallet lists
 }
 
 func newGraves() graves {
@@ -75,15 +75,44 @@ func (s *chainSweep) bury(ctx context.Context) error {
 			delete(s.dead.trails, key)
 		}
 	}
-	low := s.tip.Height + 1
-	var oldest instant.Time // of those that no block was looked through for
+	if err := s.recall(ctx); err != nil {
+		return err
+	}
+	floating, whole := s.floating(), true
+	low, oldest := s.reach(floating)
 	spenders := map[string][]*trail{}
-	floating := s.floating()
-	for key, t := range floating {
+	for _, t := range floating {
 		t.dead = false
 		for _, spent := range t.spends {
 			spenders[spent] = append(spenders[spent], t)
 		}
+	}
+	for h := s.tip.Height; h > 0 && h > s.tip.Height-maxBack; h-- {
+		if h < low && (oldest == 0 || h <= s.tip.Height-margin && s.before(h, oldest)) {
+			break
+		}
+		switch err := s.look(ctx, h, spenders); {
+		case err == nil:
+		case general(ctx, err):
+			return err
+		default:
+			s.tellBlind(h, "its block can't be read: whether it double spends a payment is not known", err)
+			whole = false // it is asked for again
+		}
+	}
+	for _, t := range floating {
+		if whole {
+			t.looked = s.tip.Height
+		}
+	}
+	return nil
+}
+
+// reach returns how far back blocks are to be looked through: the lowest height, and the
+// time of the oldest payment for which none was yet, 0 if there is no such one.
+func (s *chainSweep) reach(floating map[string]*trail) (low int64, oldest instant.Time) {
+	low = s.tip.Height + 1
+	for key, t := range floating {
 		switch p, known := s.waiting[key]; {
 		case t.looked > 0:
 			low = min(low, t.looked-margin)
@@ -93,16 +122,21 @@ func (s *chainSweep) bury(ctx context.Context) error {
 			oldest = p.Requested
 		}
 	}
-	for h := s.tip.Height; h > 0 && h > s.tip.Height-maxBack; h-- {
-		if h < low && (oldest == 0 || h <= s.tip.Height-margin && s.before(h, oldest)) {
-			break
+	return low, oldest
+}
+
+// recall finds the payments that the wallet goes on listing after they were given up.
+func (s *chainSweep) recall(ctx context.Context) error {
+	for key := range s.mempool {
+		t := s.dead.trail(key)
+		if _, waits := s.waiting[key]; waits || t.over {
+			continue
 		}
-		if err := s.look(ctx, h, spenders); err != nil {
+		out, err := s.Booker.Payments.Load(ctx, key)
+		if err != nil {
 			return err
 		}
-	}
-	for _, t := range floating {
-		t.looked = s.tip.Height
+		t.over = out.State.Status == StatusReplaced
 	}
 	return nil
 }
@@ -211,8 +245,9 @@ func (s *chainSweep) outbid(p *State) bool {
 	}
 	mine := s.mempool[p.Key]
 	for key, o := range s.mempool {
-		later, known := s.waiting[key]
-		if o.Txid == mine.Txid || known && later.Requested <= p.Requested {
+		other, known := s.waiting[key]
+		t := s.dead.trails[key]
+		if o.Txid == mine.Txid || known && other.Requested <= p.Requested || t != nil && t.over {
 			continue
 		}
 		if slices.ContainsFunc(o.Spends, func(spent string) bool { return slices.Contains(mine.Spends, spent) }) {

@@ -3,7 +3,9 @@ package payment
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -33,6 +35,7 @@ type chainSweep struct {
 	waiting map[string]State  // by key: payments of the log that are not at their end
 	blind   int               // heights that were read from their blocks
 	read    int               // outputs of ours
+	unread  error             // why there are heights of which nothing is known
 
 	mu      sync.Mutex       // guards what follows
 	hashes  map[int64]string // of the active chain, as of this sweep
@@ -56,7 +59,9 @@ func (w *ChainWatcher) sweep(ctx context.Context, why cause) error {
 		return err
 	}
 	for _, p := range w.Waiting() {
-		s.waiting[p.Key] = p
+		if s.waiting[p.Key] = p; p.coming() {
+			w.held[p.Resource] = p.Key
+		}
 	}
 	if err := s.collect(ctx); err != nil {
 		return err
@@ -69,6 +74,9 @@ func (w *ChainWatcher) sweep(ctx context.Context, why cause) error {
 	}
 	if err := s.letGo(ctx); err != nil {
 		return err
+	}
+	if s.unread != nil {
+		return s.unread
 	}
 	s.through()
 	return nil
@@ -108,9 +116,10 @@ func (s *chainSweep) collect(ctx context.Context) error {
 	for _, o := range outputs {
 		s.float(o)
 	}
-	from := lowest
+	lowest -= margin // a reorg may have taken the block of that time
+	from := max(1, lowest)
 	if !s.full() {
-		from = max(lowest, min(s.tip.Height, s.ChainWatcher.tip.Height)-int64(s.FinalDepth)-margin)
+		from = max(from, min(s.tip.Height, s.ChainWatcher.tip.Height)-int64(s.FinalDepth)-margin)
 	}
 	for ; from <= s.tip.Height; from += window {
 		if err := s.heights(ctx, from, min(from+window-1, s.tip.Height)); err != nil {
@@ -141,12 +150,26 @@ func (s *chainSweep) heights(ctx context.Context, from, to int64) error {
 	if s.blind++; s.blind > maxBlind {
 		return err
 	}
-	if !s.ChainWatcher.blind[from] {
-		s.ChainWatcher.blind[from] = true
-		s.Observer.Notice(Notice{Sign: SignHeight, Text: fmt.Sprintf("the wallet can't list height %d: its block is read", from), Err: err})
+	s.tellBlind(from, "the wallet can't list it: its block is read", err)
+	if _, err = s.block(ctx, from); err != nil && !general(ctx, err) {
+		s.unread = fmt.Errorf("height %d: %w", from, err) // the others go on
+		return nil
 	}
-	_, err = s.block(ctx, from)
 	return err
+}
+
+// tellBlind tells, once, what of a height can't be had.
+func (s *chainSweep) tellBlind(height int64, what string, err error) {
+	if !s.ChainWatcher.blind[height] {
+		s.ChainWatcher.blind[height] = true
+		s.Observer.Notice(Notice{Sign: SignHeight, Text: fmt.Sprintf("height %d: %s", height, what), Err: err})
+	}
+}
+
+// general says whether an error is not about what was asked for.
+func general(ctx context.Context, err error) bool {
+	_, trouble := errors.AsType[*Trouble](err)
+	return trouble || ctx.Err() != nil
 }
 
 // place keeps the outputs of ours, in the block in which the active chain has them.
@@ -282,30 +305,33 @@ func (s *chainSweep) isFinal(o *Output) bool {
 }
 
 // letGo tells the meter which payments are on their way, and ends the holds of those that
-// will not come.
+// will not come. Where it fails, the next sweep does.
 func (s *chainSweep) letGo(ctx context.Context) error {
 	s.ChainWatcher.mu.Lock()
-	before := s.ChainWatcher.pending
 	s.ChainWatcher.pending = s.pending
 	s.ChainWatcher.mu.Unlock()
-	for id, key := range before {
+	maps.Copy(s.held, s.pending)
+	for id, key := range s.held {
 		if _, still := s.pending[id]; still {
 			continue
 		}
-		out, err := s.Booker.Resources.Load(ctx, id)
-		if err != nil {
+		if err := s.endHold(ctx, id, key); err != nil {
 			return err
 		}
-		when := s.Booker.Gap
-		when.At = s.Now()
-		if out.State.HeldUntil() <= when.At {
-			continue
-		}
-		if _, err := s.Booker.Resources.Execute(ctx, id, watcherMeta, resource.Hold{When: when, Payment: key, Until: when.At}); err != nil {
-			return err
-		}
+		delete(s.held, id)
 	}
 	return nil
+}
+
+func (s *chainSweep) endHold(ctx context.Context, id, key string) error {
+	out, err := s.Booker.Resources.Load(ctx, id)
+	when := s.Booker.Gap
+	when.At = s.Now()
+	if err != nil || out.State.HeldUntil() <= when.At {
+		return err
+	}
+	_, err = s.Booker.Resources.Execute(ctx, id, watcherMeta, resource.Hold{When: when, Payment: key, Until: when.At})
+	return err
 }
 
 // expects says that a payment is on its way to a resource.

@@ -58,7 +58,7 @@ func (s *chainSweep) compare(ctx context.Context, p State) (err error) {
 	} else {
 		p, err = s.judge(ctx, p)
 	}
-	if err == nil && (p.Status == StatusSeen || p.Status == StatusConfirmed || p.Status == StatusReorged) {
+	if err == nil && p.coming() {
 		s.expects(&p)
 	}
 	return err
@@ -141,7 +141,8 @@ func (s *chainSweep) credited(p State, err error) {
 	if err != nil {
 		return
 	}
-	s.Observer.Booked(viaChain, s.why == byTimer, time.Since(s.began))
+	// What the wallet tells of while the timer's sweep runs was not lost.
+	s.Observer.Booked(viaChain, s.why == byTimer && len(s.news) == 0, time.Since(s.began))
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.found++

@@ -32,6 +32,8 @@ type ChainWatcher struct {
 	blind  map[int64]bool // heights that the wallet can't list, as was told
 	fullAt time.Time
 	dead   graves
+	news   chan struct{}     // the wallet told something
+	held   map[string]string // by resource: a payment for which the meter may hold it
 
 	mu      sync.Mutex        // guards what follows
 	pending map[string]string // by resource: a payment that is on its way to it
@@ -79,7 +81,7 @@ func NewChainWatcher(c ChainConfig) (*ChainWatcher, error) {
 	if c.Observer == nil {
 		c.Observer = silent{}
 	}
-	w := &ChainWatcher{ChainConfig: c, swept: make(chan struct{}), nudge: make(chan struct{}, 1), dead: newGraves(), blind: map[int64]bool{}}
+	w := &ChainWatcher{ChainConfig: c, swept: make(chan struct{}), nudge: make(chan struct{}, 1), dead: newGraves(), blind: map[int64]bool{}, held: map[string]string{}}
 	w.health = Health{Condition: Connecting, Advice: "not started", Since: c.Now()}
 	return w, nil
 }
@@ -166,6 +168,7 @@ func (w *ChainWatcher) connected(ctx context.Context) (swept bool, err error) {
 	defer wg.Wait()
 	defer end(nil)
 	news := make(chan struct{}, 1)
+	w.news = news
 	wg.Go(func() { end(w.listen(ctx, news)) })
 	for why := byStart; ; {
 		if err := w.sweep(ctx, why); err != nil {
@@ -177,7 +180,7 @@ func (w *ChainWatcher) connected(ctx context.Context) (swept bool, err error) {
 			return swept, err
 		}
 		swept = true
-		if why, err = w.wait(ctx, news); ctx.Err() != nil {
+		if why, err = w.wait(ctx); ctx.Err() != nil {
 			return swept, context.Cause(ctx)
 		} else if err != nil {
 			return swept, err
@@ -202,7 +205,7 @@ func (w *ChainWatcher) listen(ctx context.Context, news chan<- struct{}) error {
 
 // wait waits for a reason to sweep. It asks for the tip now and then: the wallet tells
 // nothing of a chain that became shorter, as invalidateblock makes it.
-func (w *ChainWatcher) wait(ctx context.Context, news <-chan struct{}) (cause, error) {
+func (w *ChainWatcher) wait(ctx context.Context) (cause, error) {
 	every := w.SweepEvery
 	if w.Health().Condition != Ready {
 		every = min(every, catchUp)
@@ -215,7 +218,7 @@ func (w *ChainWatcher) wait(ctx context.Context, news <-chan struct{}) (cause, e
 		case <-timer.C:
 			return byTimer, nil
 		case <-w.nudge:
-		case <-news:
+		case <-w.news:
 		case <-ctx.Done():
 		case <-look.C:
 			if tip, err := w.Chain.Tip(ctx); err != nil || tip != w.seen {

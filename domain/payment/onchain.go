@@ -158,6 +158,11 @@ func confirm(s State, c Confirmed, at At) ([]Event, error) {
 	return when(s, s.Status == StatusSeen || s.Status == StatusReorged || s.Status == StatusReplaced, &c)
 }
 
+// coming says whether the payment is on its way: it may still buy time.
+func (s *State) coming() bool {
+	return s.Status == StatusSeen || s.Status == StatusConfirmed || s.Status == StatusReorged
+}
+
 // Waits says whether there is something left to learn of the payment: money that may
 // still come, may still go, or is on its way.
 func (s *State) Waits() bool {
