@@ -6,6 +6,8 @@ import (
 	"math"
 	"sync"
 	"sync/atomic"
+
+	"google.golang.org/grpc/status"
 )
 
 // Fault is what becomes of a write.
@@ -229,7 +231,7 @@ func (f *faults) passStall(ctx context.Context) error {
 	case <-*gate:
 		return nil
 	case <-ctx.Done():
-		return ctx.Err()
+		return status.FromContextError(ctx.Err()).Err()
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/status"
 )
 
 // node is one server of the cluster, which keeps its address when it comes back.
@@ -156,7 +157,7 @@ func (n *node) suffer(ctx context.Context, f Fault) error {
 		return unavailable("esdbserver: the test cuts the connection")
 	case Hangs, AnswerHangs:
 		<-ctx.Done()
-		return ctx.Err()
+		return status.FromContextError(ctx.Err()).Err()
 	}
 	return nil
 }

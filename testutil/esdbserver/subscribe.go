@@ -5,6 +5,7 @@ import (
 
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
 	"github.com/google/uuid"
+	"google.golang.org/grpc/status"
 )
 
 // subscription is a reading that waits for more at the end. The client is told once that
@@ -12,18 +13,15 @@ import (
 type subscription struct {
 	*reading
 	live bool
-	slow <-chan struct{} // closed when a test calls the consumers too slow
+	slow <-chan struct{} // closed when a test calls the live consumers too slow
 }
 
-// A live consumer is too slow if so many events come while it takes one, and it has had
-// time to.
-const (
-	liveBuffer = 32
-	slowAfter  = 100 * time.Millisecond
-)
+// liveBuffer is how many events may come while a live consumer takes one. If it was also
+// given Options.SlowAfter it is too slow.
+const liveBuffer = 32
 
 func (r *reading) subscribe() (*subscription, error) {
-	return &subscription{reading: r, slow: r.node.cluster.slow.next()}, r.out.Send(confirmation(uuid.NewString()))
+	return &subscription{reading: r}, r.out.Send(confirmation(uuid.NewString()))
 }
 
 // subscribeToStream delivers the events of a stream after the revision given, which need
@@ -186,7 +184,7 @@ func (s *subscription) deliver(rec *record) error {
 	if err := s.send(rec); err != nil {
 		return err
 	}
-	if time.Since(begun) > slowAfter && s.node.cluster.log.len() > length+liveBuffer {
+	if time.Since(begun) > s.node.cluster.options.SlowAfter && s.node.cluster.log.len() > length+liveBuffer {
 		return tooSlow()
 	}
 	return nil
@@ -202,7 +200,7 @@ func (s *subscription) tell(m *streams.ReadResp) error {
 // catchUp says, the first time, that the end is reached, and waits for more.
 func (s *subscription) catchUp(more <-chan struct{}) error {
 	if !s.live {
-		s.live = true
+		s.live, s.slow = true, s.node.cluster.slow.next()
 		if err := s.tell(caughtUp()); err != nil {
 			return err
 		}
@@ -219,6 +217,6 @@ func (s *subscription) wait(more <-chan struct{}) error {
 	case <-s.slow:
 		return tooSlow()
 	case <-s.out.Context().Done():
-		return s.out.Context().Err()
+		return status.FromContextError(s.out.Context().Err()).Err()
 	}
 }
