@@ -101,7 +101,7 @@ func proposals(ctx context.Context, in streams.Streams_AppendServer) ([]proposal
 		if err != nil {
 			return nil, err
 		}
-		events = append(events, proposal{id, kind{kindName, content}, m.GetData(), m.GetCustomMetadata()})
+		events = append(events, proposal{id, kindKey{kindName, content}, m.GetData(), m.GetCustomMetadata()})
 	}
 }
 

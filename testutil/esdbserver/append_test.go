@@ -218,6 +218,9 @@ func TestAnEventKeepsAllThatItIsMadeOf(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if list[0].Commit != nil || list[0].Link != nil {
+		t.Errorf("a read of a stream tells a position in the log, or a link: %+v", list[0])
+	}
 	out := list[0].Event
 	if out.EventID != in.EventID || out.EventType != in.EventType || out.ContentType != "application/octet-stream" ||
 		string(out.Data) != string(in.Data) || string(out.UserMetadata) != string(in.Metadata) ||

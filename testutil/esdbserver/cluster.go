@@ -23,7 +23,7 @@ type Options struct {
 	Users       map[string]string // passwords by name; who is none of them is refused. It needs TLS
 	Now         func() time.Time  // when events are created; the default is time.Now
 	SystemEvery int               // after so many events the server writes one of its own; 0 is never
-	SlowAfter   time.Duration     // how long a live subscription may take over one event; the default is 100 ms
+	SlowAfter   time.Duration     // how long a live subscription may take over one event; the default is 2 s
 }
 
 // Cluster is an EventStoreDB of one node or three. Its log lives as long as it does, however
@@ -60,7 +60,7 @@ func Start(o Options) (*Cluster, error) {
 		o.Now = time.Now
 	}
 	if o.SlowAfter == 0 {
-		o.SlowAfter = 100 * time.Millisecond
+		o.SlowAfter = 2 * time.Second
 	}
 	switch {
 	case o.Nodes != 1 && o.Nodes != 3:

@@ -8,7 +8,7 @@ import (
 // proposal is an event that a client wants to be written.
 type proposal struct {
 	id         eventID
-	kind       kind
+	kind       kindKey
 	data, meta []byte
 }
 
@@ -155,7 +155,7 @@ func (l *log) append(name string, expected int64, events []proposal) written {
 func (l *log) revive(s *stream, number int64) {
 	meta := s.meta
 	before := l.at(meta.events[len(meta.events)-1])
-	e := proposal{id: newEventID(), kind: kind{metadataType, contentJSON}, data: withTruncateBefore(before.data, number)}
+	e := proposal{id: newEventID(), kind: kindKey{metadataType, contentJSON}, data: withTruncateBefore(before.data, number)}
 	l.write(meta, int64(len(meta.events)), &e, ticks(l.now()))
 }
 

@@ -61,7 +61,7 @@ func (n *node) remove(ctx context.Context, name string, o expecting, how func(st
 func (l *log) delete(name string, expected int64) written {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	e := proposal{id: newEventID(), kind: kind{metadataType, contentJSON}}
+	e := proposal{id: newEventID(), kind: kindKey{metadataType, contentJSON}}
 	d := l.decide(name, expected, []proposal{e})
 	s := l.streams[name]
 	if v := (view{l, l.length}); d.verdict == accepted && d.current < 0 && (s == nil || v.count(s.meta) == 0) {
@@ -82,7 +82,7 @@ func (l *log) delete(name string, expected int64) written {
 func (l *log) bury(name string, expected int64) written {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	e := proposal{id: newEventID(), kind: kind{"$streamDeleted", contentBytes}}
+	e := proposal{id: newEventID(), kind: kindKey{"$streamDeleted", contentBytes}}
 	d := l.decide(name, expected, []proposal{e})
 	if d.verdict != accepted {
 		return written{decision: d}

@@ -229,10 +229,9 @@ func (f *faults) passStall(ctx context.Context) error {
 	}
 	select {
 	case <-*gate:
-		return nil
 	case <-ctx.Done():
-		return status.FromContextError(ctx.Err()).Err()
 	}
+	return status.FromContextError(ctx.Err()).Err() // who gave up meanwhile gets nothing done
 }
 
 func repeat(f Fault, n int) []Fault {

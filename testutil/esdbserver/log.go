@@ -6,8 +6,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
 )
 
 // record is one event of the log. It never changes once it is written, so that it may be
@@ -26,6 +24,11 @@ type eventID [16]byte
 
 // kind is what many events share, and so is kept once.
 type kind struct {
+	kindKey
+	wire []byte // as it is sent
+}
+
+type kindKey struct {
 	name        string
 	contentType string
 }
@@ -52,13 +55,13 @@ type log struct {
 	length  uint32
 	end     int64 // the position of the next event
 	streams map[string]*stream
-	kinds   map[kind]*kind
+	kinds   map[kindKey]*kind
 	recent  recentIDs
 	users   int // events of users since the last one of the server's own
 }
 
 func newLog(now func() time.Time, systemEvery int) *log {
-	l := &log{now: now, systemEvery: systemEvery, streams: map[string]*stream{}, kinds: map[kind]*kind{}}
+	l := &log{now: now, systemEvery: systemEvery, streams: map[string]*stream{}, kinds: map[kindKey]*kind{}}
 	l.system("$epoch-information", "$epoch-information")
 	l.system(statsStream, "$statsCollected")
 	return l
@@ -109,11 +112,12 @@ func (l *log) write(s *stream, number int64, e *proposal, created int64) *record
 	return r
 }
 
-func (l *log) kind(k kind) *kind {
+func (l *log) kind(k kindKey) *kind {
 	known := l.kinds[k]
 	if known == nil {
-		known = &kind{strings.Clone(k.name), strings.Clone(k.contentType)}
-		l.kinds[*known] = known
+		k = kindKey{strings.Clone(k.name), strings.Clone(k.contentType)}
+		known = &kind{k, kindWire(k.name, k.contentType)}
+		l.kinds[k] = known
 	}
 	return known
 }
@@ -123,7 +127,7 @@ const statsStream = "$stats-127.0.0.1:2113"
 // system writes an event as the server does on its own.
 func (l *log) system(stream, kindName string) {
 	s := l.open(stream)
-	e := proposal{id: newEventID(), kind: kind{kindName, contentJSON}, data: []byte(`{"proc-id":1}`)}
+	e := proposal{id: newEventID(), kind: kindKey{kindName, contentJSON}, data: []byte(`{"proc-id":1}`)}
 	l.write(s, int64(len(s.events)), &e, ticks(l.now()))
 }
 
@@ -142,7 +146,7 @@ func ticks(t time.Time) int64 { return t.UnixNano() / 100 }
 // since nothing is ever scavenged.
 type stream struct {
 	name       string
-	identifier *shared.StreamIdentifier
+	wire       []byte     // its name as it is sent
 	events     []uint32   // ordinals, by number
 	settings   []settings // what each event sets, if this is a metastream
 	meta       *stream    // its metastream, where there is one
@@ -161,7 +165,7 @@ func (l *log) open(name string) *stream {
 		return s
 	}
 	name = strings.Clone(name)
-	s := &stream{name: name, identifier: &shared.StreamIdentifier{StreamName: []byte(name)}}
+	s := &stream{name: name, wire: streamWire(name)}
 	l.streams[name] = s
 	if s.isMeta() {
 		s.original = l.open(name[len(metaPrefix):])

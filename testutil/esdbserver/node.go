@@ -75,7 +75,7 @@ func (n *node) newServer() *grpc.Server {
 		creds = insecure.NewCredentials()
 	}
 	server := grpc.NewServer(
-		grpc.Creds(creds), grpc.MaxRecvMsgSize(17<<20),
+		grpc.Creds(creds), grpc.MaxRecvMsgSize(17<<20), grpc.ForceServerCodecV2(newCodec()),
 		// The client pings every 10 s; gRPC's own policy would send it away for that.
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
 		grpc.UnaryInterceptor(n.cluster.unary), grpc.StreamInterceptor(n.cluster.streaming),

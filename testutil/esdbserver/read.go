@@ -60,7 +60,7 @@ func (r *reading) send(rec *record) error {
 	if err := r.alive(); err != nil {
 		return err
 	}
-	if err := r.out.Send(event(rec, r.options.GetAll() != nil)); err != nil {
+	if err := r.out.SendMsg(sent{rec, r.options.GetAll() != nil}); err != nil {
 		return err
 	}
 	if r.limit--; r.limit == 0 {

@@ -1,9 +1,9 @@
 package esdbserver_test
 
 import (
-	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
@@ -199,16 +199,17 @@ func TestNothingIsMissedOrRepeated(t *testing.T) {
 	c := esdbserver.New(t, esdbserver.Options{SystemEvery: 7})
 	client := connect(t, c.ConnectionString())
 	const writers, each = 4, 60
-	failed := make(chan error, writers)
+	var writing sync.WaitGroup
+	defer writing.Wait()
 	for w := range writers {
-		go func() {
-			var err error
+		writing.Go(func() {
+			opts := esdb.AppendToStreamOptions{ExpectedRevision: esdb.Any{}}
 			for range each {
-				_, e := client.AppendToStream(t.Context(), fmt.Sprint("s", w), esdb.AppendToStreamOptions{ExpectedRevision: esdb.Any{}}, events(2)...)
-				err = errors.Join(err, e)
+				if _, err := client.AppendToStream(t.Context(), fmt.Sprint("s", w), opts, events(2)...); err != nil {
+					t.Error(err)
+				}
 			}
-			failed <- err
-		}()
+		})
 	}
 	for range 3 {
 		sub := toAll(t, client, esdb.SubscribeToAllOptions{From: esdb.Start{}})
@@ -230,11 +231,6 @@ func TestNothingIsMissedOrRepeated(t *testing.T) {
 			if last = rec.Position.Commit; rec.StreamID[0] == 's' {
 				n++
 			}
-		}
-	}
-	for range writers {
-		if err := <-failed; err != nil {
-			t.Error(err)
 		}
 	}
 }
