@@ -92,27 +92,54 @@ func expectation(expected stream.Revision) esdb.ExpectedRevision {
 // Each append waits for the one before: the order of the log is that of the records.
 func (s *Store) Import(ctx context.Context, recs []stream.Record) error {
 	for len(recs) > 0 {
-		var data []esdb.EventData
-		for size := 0; len(data) < min(len(recs), stream.MaxAppend); {
-			r, n := &recs[len(data)], len(data)
-			if r.Stream != recs[0].Stream || r.Revision != recs[0].Revision+stream.Revision(n) {
-				break
-			}
-			if err := stream.Check(r.Stream, r.Revision-1, []stream.Event{r.Event}); err != nil {
-				return err
-			}
-			e := outgoing(&r.Event, r.RecordedAt)
-			if size += sizeOf(&e); size > maxBytes {
-				break
-			}
-			data = append(data, e)
+		data, err := s.batch(recs)
+		if err != nil {
+			return err
 		}
+		n := len(data)
 		res, err := s.append(ctx, s.full(recs[0].Stream), recs[0].Revision-1, data)
+		if errors.Is(err, stream.ErrWrongRevision) {
+			there, lookErr := s.there(ctx, recs[:n])
+			if there == 0 {
+				return errors.Join(err, lookErr)
+			}
+			n, err = there, lookErr
+		}
 		if err != nil {
 			return err
 		}
 		s.learn(res.Position)
-		recs = recs[len(data):]
+		recs = recs[n:]
 	}
 	return nil
+}
+
+// batch returns the first records that one append takes: those of one stream, in a row.
+func (s *Store) batch(recs []stream.Record) (data []esdb.EventData, err error) {
+	for size := 0; len(data) < min(len(recs), stream.MaxAppend); {
+		r := &recs[len(data)]
+		if r.Stream != recs[0].Stream || r.Revision != recs[0].Revision+stream.Revision(len(data)) {
+			break
+		}
+		if err := stream.Check(r.Stream, r.Revision-1, []stream.Event{r.Event}); err != nil {
+			return nil, err
+		}
+		e := outgoing(&r.Event, r.RecordedAt)
+		if size += sizeOf(&e); size > maxBytes {
+			break
+		}
+		data = append(data, e)
+	}
+	return data, nil
+}
+
+// there returns how many of the first records stand in the stream already.
+func (s *Store) there(ctx context.Context, recs []stream.Record) (n int, err error) {
+	for rec, err := range s.Read(ctx, recs[0].Stream, recs[0].Revision) {
+		if err != nil || n == len(recs) || rec.ID != recs[n].ID {
+			return n, err
+		}
+		n++
+	}
+	return n, ctx.Err()
 }

@@ -166,6 +166,9 @@ func parse(conn string) (*esdb.Configuration, error) {
 		}
 	}
 	config, err := esdb.ParseConnectionString(conn)
+	if err == nil {
+		err = config.Validate()
+	}
 	if err != nil {
 		return nil, fmt.Errorf("eventstoredb: %s is no connection string such as esdb://user@host:2113?tls=true: %s", Redact(conn), strings.ReplaceAll(err.Error(), conn, Redact(conn)))
 	}

@@ -1,0 +1,275 @@
+package eventstoredb_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"sandglass/adapters/eventstoredb"
+	"sandglass/domain/stream"
+	"sandglass/testutil/esdbserver"
+	"sandglass/testutil/storetest"
+
+	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestRedact(t *testing.T) {
+	for conn, want := range map[string]string{
+		"esdb://ann:open:sesame@a:2113?tls=true":  "esdb://ann@a:2113?tls=true",
+		"esdb://ann:p@ss@a,b/?tls=true":           "esdb://ann@a,b/?tls=true",
+		"esdb://ann@a":                            "esdb://ann@a",
+		"esdb://a:2113?userCertFile=me@home":      "esdb://a:2113?userCertFile=me@home",
+		"esdb+discover://ann:secret@cluster:2113": "esdb+discover://ann@cluster:2113",
+		"what is this":                            "what is this",
+	} {
+		if got := eventstoredb.Redact(conn); got != want {
+			t.Errorf("%s is shown as %s, want %s", conn, got, want)
+		}
+	}
+}
+
+// What is wrong with a connection string is said without a try, and without its password.
+func TestBadConnectionStrings(t *testing.T) {
+	for conn, want := range map[string]string{
+		"":                                      "no connection string",
+		"http://a:2113":                         "no connection string",
+		"esdb://ann:secret@a:port":              "no connection string",
+		"esdb://ann:secret@a/b?tls=false":       "no connection string",
+		"esdb://:secret@a?tls=false":            "no connection string",
+		"esdb://ann:secret@a?tls=perhaps":       "no connection string",
+		"esdb://ann:secret@a?tlss=false":        `unknown setting "tlss"`,
+		"esdb://ann:secret@a?tls=false;x":       "settings can't be read",
+		"esdb://ann:secret@a?tlsCAFile=/no/one": "no such file",
+		"esdb://ann:secret@a?userCertFile=x":    "userKeyFile",
+	} {
+		_, err := eventstoredb.Open(t.Context(), conn, eventstoredb.Options{})
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: %v, want %q", conn, err, want)
+		}
+	}
+	for _, namespace := range []string{"a-b", "a.b", "A", "$a", strings.Repeat("a", 33)} {
+		if err := eventstoredb.Create(t.Context(), "esdb://a", eventstoredb.Options{Namespace: namespace}); err == nil || !strings.Contains(err.Error(), "namespace") {
+			t.Errorf("namespace %q: %v", namespace, err)
+		}
+	}
+}
+
+func TestCreateAndOpen(t *testing.T) {
+	t.Parallel()
+	conn := esdbserver.New(t, esdbserver.Options{}).ConnectionString()
+	refused := func(err error, want string) {
+		t.Helper()
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+	_, err := eventstoredb.Open(t.Context(), conn, eventstoredb.Options{})
+	refused(err, "sandglass init")
+	if err := eventstoredb.Create(t.Context(), conn, eventstoredb.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	refused(eventstoredb.Create(t.Context(), conn, eventstoredb.Options{}), "holds a log already")
+	s, again := open(t, conn, eventstoredb.Options{}), open(t, conn, eventstoredb.Options{})
+	if len(s.ID()) != 32 || s.ID() != again.ID() {
+		t.Errorf("ids %q and %q", s.ID(), again.ID())
+	}
+	other := open(t, conn, eventstoredb.Options{Namespace: newLog(t, conn)})
+	if other.ID() == s.ID() {
+		t.Error("two logs have one id")
+	}
+	if _, err := other.Append(t.Context(), "toy-1", stream.NoStream, storetest.Events("toy-1", stream.NoStream, "x", 1)); err != nil {
+		t.Fatal(err)
+	}
+	if head, err := s.Head(t.Context()); head != 0 || err != nil {
+		t.Errorf("what is in another namespace is at %d, %v", head, err)
+	}
+	client(t, conn, func(c *esdb.Client) {
+		_, err := c.AppendToStream(t.Context(), "others", esdb.AppendToStreamOptions{ExpectedRevision: esdb.NoStream{}}, esdb.EventData{EventType: "theirs", ContentType: esdb.ContentTypeJson, Data: []byte(`{}`)})
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+	_, err = eventstoredb.Open(t.Context(), conn, eventstoredb.Options{Namespace: "others"})
+	refused(err, "does not begin a log")
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := s.Head(t.Context()); !errors.Is(err, eventstoredb.ErrClosed) {
+		t.Errorf("a closed store: %v", err)
+	}
+	for _, err := range s.Subscribe(t.Context(), 0) {
+		if !errors.Is(err, eventstoredb.ErrClosed) {
+			t.Errorf("a subscription to a closed store: %v", err)
+		}
+	}
+}
+
+// client runs f with a client of its own, as another program beside ours would.
+func client(t *testing.T, conn string, f func(*esdb.Client)) {
+	t.Helper()
+	config, err := esdb.ParseConnectionString(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.Logger = esdb.NoopLogging()
+	c, err := esdb.NewClient(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f(c)
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// What somebody else does to our streams is told, and never taken for ours.
+func TestWhatOthersDo(t *testing.T) {
+	t.Parallel()
+	conn := esdbserver.New(t, esdbserver.Options{}).ConnectionString()
+	o := eventstoredb.Options{Namespace: newLog(t, conn)}
+	s := open(t, conn, o)
+	for _, name := range []string{"toy-foreign", "toy-truncated", "toy-deleted", "toy-buried"} {
+		if _, err := s.Append(t.Context(), name, stream.NoStream, storetest.Events(name, stream.NoStream, "x", 3)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	client(t, conn, func(c *esdb.Client) {
+		full := func(name string) string { return o.Namespace + "." + name }
+		_, err := c.AppendToStream(t.Context(), full("toy-foreign"), esdb.AppendToStreamOptions{ExpectedRevision: esdb.Any{}}, esdb.EventData{EventType: "theirs", ContentType: esdb.ContentTypeJson, Data: []byte(`{}`)})
+		var m esdb.StreamMetadata
+		m.SetTruncateBefore(2)
+		_, err2 := c.SetStreamMetadata(t.Context(), full("toy-truncated"), esdb.AppendToStreamOptions{ExpectedRevision: esdb.Any{}}, m)
+		_, err3 := c.DeleteStream(t.Context(), full("toy-deleted"), esdb.DeleteStreamOptions{ExpectedRevision: esdb.Any{}})
+		_, err4 := c.TombstoneStream(t.Context(), full("toy-buried"), esdb.TombstoneStreamOptions{ExpectedRevision: esdb.Any{}})
+		if err := errors.Join(err, err2, err3, err4); err != nil {
+			t.Fatal(err)
+		}
+	})
+	read := func(name string) (err error) {
+		for _, err = range s.Read(t.Context(), name, 0) {
+		}
+		return err
+	}
+	write := func(name string, expected stream.Revision) error {
+		_, err := s.Append(t.Context(), name, expected, storetest.Events(name, expected, "y", 1))
+		return err
+	}
+	for what, test := range map[string]struct {
+		err  error
+		want string
+	}{
+		"an event without our metadata":     {read("toy-foreign"), "not written by Sandglass"},
+		"a stream that was truncated":       {read("toy-truncated"), "restore a backup"},
+		"a stream that was deleted":         {write("toy-deleted", stream.NoStream), "restore a backup"},
+		"a stream with a tombstone":         {read("toy-buried"), "restore a backup"},
+		"an append to one with a tombstone": {write("toy-buried", 2), "restore a backup"},
+	} {
+		if test.err == nil || !strings.Contains(test.err.Error(), test.want) || errors.Is(test.err, stream.ErrUnavailable) {
+			t.Errorf("%s: %v, want %q", what, test.err, test.want)
+		}
+	}
+	var last error
+	for _, last = range s.Subscribe(t.Context(), 0) {
+	}
+	if last == nil || !strings.Contains(last.Error(), "not written by Sandglass") {
+		t.Errorf("the subscription ends with %v", last)
+	}
+}
+
+func TestUsers(t *testing.T) {
+	t.Parallel()
+	c := esdbserver.New(t, esdbserver.Options{TLS: true, Users: map[string]string{"ann": "secret"}})
+	conn := c.ConnectionStringAs("ann")
+	namespace := newLog(t, conn)
+	wrong := strings.Replace(conn, "ann:secret", "ann:sesame", 1)
+	began := time.Now()
+	_, err := eventstoredb.Open(t.Context(), wrong, eventstoredb.Options{Namespace: namespace})
+	if err == nil || !strings.Contains(err.Error(), "password is wrong") || strings.Contains(err.Error(), "sesame") {
+		t.Errorf("a wrong password: %v", err)
+	}
+	t.Logf("told after %s", time.Since(began).Round(time.Millisecond))
+}
+
+// An address at which nobody listens is told, with what the client says about it.
+func TestNobodyIsThere(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := l.Addr().String()
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	o := eventstoredb.Impatient(eventstoredb.Options{}, 500*time.Millisecond)
+	// maxDiscoverAttempts, so that no client goes on looking after the test.
+	_, err = eventstoredb.Open(t.Context(), "esdb://ann:secret@"+addr+"?tls=false&maxDiscoverAttempts=2", o)
+	if !errors.Is(err, stream.ErrUnavailable) || !strings.Contains(err.Error(), "connection refused") || strings.Contains(err.Error(), "secret") {
+		t.Errorf("%v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := eventstoredb.Open(ctx, "esdb://"+addr+"?tls=false&maxDiscoverAttempts=2", o); !errors.Is(err, context.Canceled) {
+		t.Errorf("given up by the caller: %v", err)
+	}
+}
+
+// Import keeps all that records are but their positions, and can be done again.
+func TestImport(t *testing.T) {
+	t.Parallel()
+	for _, fault := range []esdbserver.Fault{esdbserver.None, esdbserver.Lost, esdbserver.AnswerLost, esdbserver.Cut, esdbserver.AnswerCut} {
+		c := esdbserver.New(t, esdbserver.Options{})
+		conn := c.ConnectionString()
+		from, to := eventstoredb.Options{Namespace: newLog(t, conn)}, eventstoredb.Options{Namespace: newLog(t, conn)}
+		s := open(t, conn, from)
+		for i, name := range []string{"toy-1", "toy-2", "toy-1", "toy-1", "toy-3"} {
+			expected := map[int]stream.Revision{2: 299, 3: 301}[i]
+			if i < 2 || i == 4 {
+				expected = stream.NoStream
+			}
+			n := 2
+			if i == 0 {
+				n = 256
+				if _, err := s.Append(t.Context(), name, expected, storetest.Events(name, expected, "x", 44)); err != nil {
+					t.Fatal(err)
+				}
+				expected = 43
+			}
+			if _, err := s.Append(t.Context(), name, expected, storetest.Events(name, expected, "x", n)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		all := everything(t, conn, from)
+		for i := range all { // as if another clock had recorded them
+			all[i].RecordedAt -= 1000
+		}
+		d := open(t, conn, to)
+		c.FailAppends(fault)
+		for _, end := range []int{0, 1, 100, 299, 300, len(all), len(all)} { // each with all that was there before
+			if err := d.Import(t.Context(), all[:end]); err != nil {
+				t.Fatalf("fault %d: %v", fault, err)
+			}
+		}
+		copied := everything(t, conn, to)
+		if len(copied) != len(all) {
+			t.Fatalf("%d of %d records were copied", len(copied), len(all))
+		}
+		for i, r := range copied {
+			r.Position = all[i].Position
+			if r.Stream != all[i].Stream || r.Revision != all[i].Revision || r.ID != all[i].ID || r.RecordedAt != all[i].RecordedAt || r.At != all[i].At || string(r.Data) != string(all[i].Data) || string(r.Meta) != string(all[i].Meta) || r.Type != all[i].Type {
+				t.Fatalf("record %d is %+v, want %+v", i, r, all[i])
+			}
+		}
+		gap := all[len(all)-1]
+		gap.Revision += 5
+		if err := d.Import(t.Context(), []stream.Record{gap}); !errors.Is(err, stream.ErrWrongRevision) {
+			t.Errorf("a record that does not follow: %v", err)
+		}
+	}
+}
