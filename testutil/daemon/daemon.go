@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -18,6 +19,7 @@ import (
 	"time"
 
 	"sandglass/adapters/httpapi/client"
+	"sandglass/testutil/esdbserver"
 )
 
 // Token is the operator's token of every daemon here.
@@ -65,11 +67,42 @@ type Daemon struct {
 	cmd  *exec.Cmd
 	done chan struct{} // closed when the process has ended
 	logs *tail
+
+	given []string // what New was given of the environment
 }
 
 // New makes an event log and a daemon for it, which does not run yet. env is what it
-// needs beside: where its wallet is.
+// needs beside: where its wallet is. If [StoreVariable] is "esdb", and env names no store,
+// the log is in a cluster of its own instead of a file.
 func New(t testing.TB, env ...string) *Daemon {
+	t.Helper()
+	if os.Getenv(StoreVariable) == "esdb" && !slices.ContainsFunc(env, func(s string) bool { return strings.HasPrefix(s, "SANDGLASS_STORE=") }) {
+		env = append(env, Clustered(esdbserver.New(t, esdbserver.Options{SystemEvery: 20}))...)
+	}
+	d := join(t, env...)
+	if out, err := d.Command(t.Context(), "init"); err != nil {
+		t.Fatalf("init: %v\n%s", err, out)
+	}
+	return d
+}
+
+// StoreVariable is the variable of the environment that says on which store the tests of
+// the daemon run: sqlite, which is the default, or esdb.
+const StoreVariable = "SANDGLASS_TEST_STORE"
+
+// Clustered is the environment of a daemon whose log is in a cluster.
+func Clustered(c *esdbserver.Cluster) []string {
+	return []string{"SANDGLASS_STORE=" + c.ConnectionString(), "SANDGLASS_HOST=host-1"}
+}
+
+// Beside returns another daemon on the same log, for another host. It does not run yet.
+func (d *Daemon) Beside(env ...string) *Daemon {
+	d.t.Helper()
+	return join(d.t, append(slices.Clone(d.given), env...)...)
+}
+
+// join makes a daemon for a log that is there, or will be.
+func join(t testing.TB, env ...string) *Daemon {
 	t.Helper()
 	dir := t.TempDir()
 	listen := freeAddress(t)
@@ -77,14 +110,11 @@ func New(t testing.TB, env ...string) *Daemon {
 		t.Fatal(err)
 	}
 	d := &Daemon{
-		Dir: dir, URL: "http://" + listen, t: t, bin: Binary(t), logs: new(tail),
+		Dir: dir, URL: "http://" + listen, t: t, bin: Binary(t), logs: new(tail), given: env,
 		Env: append(os.Environ(), append([]string{
 			"SANDGLASS_STATE_DIR=" + dir, "SANDGLASS_LISTEN=" + listen, "SANDGLASS_URL=http://" + listen,
 			"SANDGLASS_OPERATOR_TOKEN_FILE=" + filepath.Join(dir, "token"), "SANDGLASS_FREE_SPACE_FLOOR=0",
 		}, env...)...),
-	}
-	if out, err := d.Command(t.Context(), "init"); err != nil {
-		t.Fatalf("init: %v\n%s", err, out)
 	}
 	t.Cleanup(d.Kill)
 	return d

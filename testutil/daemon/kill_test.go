@@ -50,12 +50,8 @@ func TestKillsUnderLoad(t *testing.T) {
 	if _, err := d.Client().Publish(ctx, small); err != nil {
 		t.Fatal(err)
 	}
-	load := &load{net: net, client: d.Client()}
-	running, stop := context.WithCancel(ctx)
-	var payers sync.WaitGroup
-	for i := range 8 {
-		payers.Go(func() { load.pay(running, fmt.Sprintf("vm-%d", i), rand.New(rand.NewPCG(*seed, uint64(i)))) })
-	}
+	load := &load{net: net, clients: []*client.Client{d.Client()}}
+	end := load.begin(ctx)
 	for i := range *kills {
 		// The moment is what the test is about: anywhere in a start, in a sweep, or, mostly,
 		// in the midst of orders and payments.
@@ -79,8 +75,7 @@ func TestKillsUnderLoad(t *testing.T) {
 		}
 		return fmt.Errorf("%d payments", paid)
 	})
-	stop()
-	payers.Wait()
+	end()
 	d.Kill() // once more, so that what was paid last is found by the sweep at start
 	d.Start()
 	d.WaitReady(ctx)
@@ -104,11 +99,21 @@ func seedOf(t *testing.T) uint64 {
 	return *seed
 }
 
-// load pays for resources while the daemon comes and goes.
+// load pays for resources while daemons come and go.
 type load struct {
-	net    *devnet.Network
-	client *client.Client
-	paid   atomic.Int64
+	net     *devnet.Network
+	clients []*client.Client // of the daemons, any of which may be asked
+	paid    atomic.Int64
+}
+
+// begin has eight payers pay until end, which waits for them.
+func (l *load) begin(ctx context.Context) (end func()) {
+	ctx, stop := context.WithCancel(ctx)
+	var payers sync.WaitGroup
+	for i := range 8 {
+		payers.Go(func() { l.pay(ctx, fmt.Sprintf("vm-%d", i), rand.New(rand.NewPCG(*seed, uint64(i)))) })
+	}
+	return func() { stop(); payers.Wait() }
 }
 
 // pay orders and tops up until ctx ends. What fails is tried again in another form, as
@@ -116,16 +121,17 @@ type load struct {
 func (l *load) pay(ctx context.Context, id string, random *rand.Rand) {
 	for n := 0; ctx.Err() == nil; n++ {
 		amount := money.Msat(1000 + random.Int64N(9000))
+		daemon := l.clients[random.IntN(len(l.clients))]
 		var request string
 		if random.IntN(4) == 0 {
 			key := fmt.Sprintf("an-order-of-%s-number-%d-%d", id, n, random.Uint64())
-			if o, err := l.client.Order(ctx, wire.OrderRequest{Plan: "small", Amount: amount}, key); err == nil && o.Payment != nil {
+			if o, err := daemon.Order(ctx, wire.OrderRequest{Plan: "small", Amount: amount}, key); err == nil && o.Payment != nil {
 				request = o.Payment.Request
 			}
-		} else if p, err := l.client.Fund(ctx, id, wire.FundRequest{Amount: amount}); err == nil {
+		} else if p, err := daemon.Fund(ctx, id, wire.FundRequest{Amount: amount}); err == nil {
 			request = p.Request
 		} else if client.Code(err) == "unknown_resource" {
-			_, _ = l.client.Order(ctx, wire.OrderRequest{Plan: "small", Amount: amount, ID: id}, "") // the next round pays
+			_, _ = daemon.Order(ctx, wire.OrderRequest{Plan: "small", Amount: amount, ID: id}, "") // the next round pays
 		}
 		if request == "" {
 			pause(ctx)

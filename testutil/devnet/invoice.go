@@ -68,21 +68,28 @@ func (d *Node) WaitInvoice(ctx context.Context, hash []byte, state lnrpc.Invoice
 // SettledInvoices returns every invoice that was paid, in the order in which they
 // were added: the node's own account of what it got. An AMP invoice is among them
 // if one of its sets was settled, though lnd calls it open.
-func (d *Node) SettledInvoices(ctx context.Context) ([]*lnrpc.Invoice, error) {
+func (d *Node) SettledInvoices(ctx context.Context) (settled []*lnrpc.Invoice, err error) {
+	all, err := d.AllInvoices(ctx)
+	for _, inv := range all {
+		if isSettled(inv) {
+			settled = append(settled, inv)
+		}
+	}
+	return settled, err
+}
+
+// AllInvoices returns every invoice of the node, paid or not, in the order in which they
+// were added.
+func (d *Node) AllInvoices(ctx context.Context) (all []*lnrpc.Invoice, err error) {
 	const page = 1000
-	var settled []*lnrpc.Invoice
 	for offset := uint64(0); ; {
 		resp, err := d.Lightning.ListInvoices(ctx, &lnrpc.ListInvoiceRequest{IndexOffset: offset, NumMaxInvoices: page})
 		if err != nil {
 			return nil, err
 		}
-		for _, inv := range resp.Invoices {
-			if isSettled(inv) {
-				settled = append(settled, inv)
-			}
-		}
+		all = append(all, resp.Invoices...)
 		if len(resp.Invoices) < page {
-			return settled, nil
+			return all, nil
 		}
 		offset = resp.LastIndexOffset
 	}
