@@ -11,6 +11,8 @@ import (
 	"sandglass/domain/stream"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 const (
@@ -105,7 +107,8 @@ type arrival struct {
 	err   error
 }
 
-// follow yields what one subscription brings, until that breaks.
+// follow yields what one subscription brings, until that breaks. A server that finds its
+// reader too slow aborts it, which is no fault of the connection: bursts do that too.
 func (f *feed) follow(ctx context.Context) error {
 	ctx, cancel := f.bound(ctx, 0)
 	defer cancel()
@@ -124,7 +127,7 @@ func (f *feed) follow(ctx context.Context) error {
 		}
 	}()
 	err = f.deliver(ctx, arrivals)
-	if err != nil && ctx.Err() == nil && transient(err) && !errors.Is(err, errStopped) && !errors.Is(err, errSlow) {
+	if err != nil && ctx.Err() == nil && transient(err) && !errors.Is(err, errStopped) && !errors.Is(err, errLost) && status.Code(err) != codes.Aborted {
 		f.broken(u, err)
 	}
 	return err
@@ -188,15 +191,15 @@ func (f *feed) deliver(ctx context.Context, arrivals <-chan arrival) error {
 	}
 }
 
-// errSlow says that the log goes on and the subscription does not.
-var errSlow = errors.New("eventstoredb: the subscription fell silent while the log grew: it is begun anew")
+// errLost says that the log goes on and the subscription does not.
+var errLost = errors.New("eventstoredb: the subscription fell silent while the log grew: it is begun anew")
 
 // lost says whether a subscription that is silent should not be.
 func (f *feed) lost(ctx context.Context, arrivals <-chan arrival) error {
 	head, err := f.Head(ctx)
 	if err == nil && head > f.after && len(arrivals) == 0 {
-		f.log(errSlow.Error())
-		return errSlow
+		f.log(errLost.Error())
+		return errLost
 	}
 	return nil // where the head can't be read, the connection will tell
 }
