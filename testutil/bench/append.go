@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"sandglass/adapters/sqlite"
 	"sandglass/domain/codec"
 	"sandglass/domain/instant"
 	"sandglass/domain/resource"
@@ -165,11 +164,27 @@ func (b *bench) crowd(ctx context.Context, round, clients int) (*tally, error) {
 		return nil, err
 	}
 	defer s.Close()
+	all, err := together(clients, b.slice, func(name string, rev stream.Revision, e stream.Event) error {
+		_, err := s.Append(ctx, name, rev-1, []stream.Event{e})
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Close(); err != nil { // which moves the WAL into the file
+		return nil, err
+	}
+	all.bytes, err = s.Size()
+	return all, err
+}
+
+// together has many clients write, each to a stream of its own, for a time.
+func together(clients int, slice time.Duration, write func(name string, rev stream.Revision, e stream.Event) error) (*tally, error) {
 	parts, failed := make([]tally, clients), make([]error, clients)
 	var wg sync.WaitGroup
 	start := time.Now()
 	for c := range clients {
-		wg.Go(func() { failed[c] = parts[c].client(ctx, s, c, start.Add(b.slice)) })
+		wg.Go(func() { failed[c] = parts[c].client(c, start.Add(slice), write) })
 	}
 	wg.Wait()
 	all := &tally{took: time.Since(start)}
@@ -180,23 +195,15 @@ func (b *bench) crowd(ctx context.Context, round, clients int) (*tally, error) {
 		all.events += parts[c].events
 		all.each = append(all.each, parts[c].each...)
 	}
-	if err := s.Close(); err != nil { // which moves the WAL into the file
-		return nil, err
-	}
-	all.bytes, err = s.Size()
-	return all, err
+	return all, nil
 }
 
-// client appends one event after the other until the end.
-func (t *tally) client(ctx context.Context, s *sqlite.Store, client int, end time.Time) error {
+// client writes one event after the other until the end.
+func (t *tally) client(client int, end time.Time, write func(string, stream.Revision, stream.Event) error) error {
 	name := streamName(client)
 	for rev := stream.Revision(0); time.Now().Before(end); rev++ {
-		events := []stream.Event{debit(name, rev)}
-		err := t.commit(1, func() error {
-			_, err := s.Append(ctx, name, rev-1, events)
-			return err
-		})
-		if err != nil {
+		e := debit(name, rev)
+		if err := t.commit(1, func() error { return write(name, rev, e) }); err != nil {
 			return err
 		}
 	}

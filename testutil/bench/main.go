@@ -57,6 +57,7 @@ func measures() []measure {
 		{"remaining", "the remaining time of one resource out of a million", remaining},
 		{"memory", "memory per resource, of a million", memory},
 		{"startup", "start-up of the daemon with a million resources and a snapshot", startup},
+		{"cluster", "appends, replay and copy of a log in a cluster, beside the bare client", cluster},
 		{"settle", "from lnd's SETTLED to the credit visible over HTTP and SSE", settle},
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"runtime"
 	"time"
 
-	"sandglass/adapters/sqlite"
 	"sandglass/domain/instant"
 	"sandglass/domain/stream"
 	"sandglass/projections"
@@ -61,7 +60,7 @@ func scan(path string, head stream.Position) error {
 	return err
 }
 
-func subscribe(ctx context.Context, s *sqlite.Store, head stream.Position) error {
+func subscribe(ctx context.Context, s stream.EventStore, head stream.Position) error {
 	for recs, err := range s.Subscribe(ctx, 0) {
 		if err != nil {
 			return err
@@ -74,13 +73,13 @@ func subscribe(ctx context.Context, s *sqlite.Store, head stream.Position) error
 }
 
 // fold makes the views of the log as it is now.
-func fold(ctx context.Context, s *sqlite.Store) (*projections.Views, error) {
+func fold(ctx context.Context, s stream.EventStore) (*projections.Views, error) {
 	v := projections.New(instant.Hour)
 	return v, catchUp(ctx, s, v)
 }
 
 // catchUp runs v until it has what the log holds now.
-func catchUp(ctx context.Context, s *sqlite.Store, v *projections.Views) error {
+func catchUp(ctx context.Context, s stream.EventStore, v *projections.Views) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	done := make(chan error, 1)
