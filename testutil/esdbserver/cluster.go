@@ -23,6 +23,7 @@ type Options struct {
 	Users       map[string]string // passwords by name; who is none of them is refused. It needs TLS
 	Now         func() time.Time  // when events are created; the default is time.Now
 	SystemEvery int               // after so many events the server writes one of its own; 0 is never
+	RememberIDs int               // of how many events it knows the ids, to tell a retry; the default is 65536
 	SlowAfter   time.Duration     // how long a live subscription may take over one event; the default is 2 s
 }
 
@@ -59,6 +60,9 @@ func Start(o Options) (*Cluster, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.RememberIDs == 0 {
+		o.RememberIDs = 1 << 16
+	}
 	if o.SlowAfter == 0 {
 		o.SlowAfter = 2 * time.Second
 	}
@@ -68,7 +72,7 @@ func Start(o Options) (*Cluster, error) {
 	case len(o.Users) > 0 && !o.TLS:
 		return nil, errors.New("esdbserver: users need TLS: without it the client sends no password")
 	}
-	c := &Cluster{calls: newCalls(), options: o, log: newLog(o.Now, o.SystemEvery)}
+	c := &Cluster{calls: newCalls(), options: o, log: newLog(o)}
 	if err := c.makeTLS(); err != nil {
 		return nil, err
 	}

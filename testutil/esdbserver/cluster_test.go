@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"testing"
 	"time"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
+	"go.uber.org/goleak"
 
 	"sandglass/testutil/esdbserver"
 )
@@ -124,5 +126,56 @@ func TestASubscriptionSeesWhatIsAppended(t *testing.T) {
 	all, err := drain(client.ReadAll(ctx(t), esdb.ReadAllOptions{}, 100))
 	if err != nil || len(all) != 8 {
 		t.Errorf("read %d events of all, %v; want 8", len(all), err)
+	}
+}
+
+func TestCloseLeavesNothingRunning(t *testing.T) {
+	before := goleak.IgnoreCurrent()
+	c, err := esdbserver.Start(esdbserver.Options{Nodes: 3, TLS: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, err := esdb.ParseConnectionString(c.ConnectionString())
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.Logger = esdb.NoopLogging()
+	client, err := esdb.NewClient(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	appendTo(t, client, "s", esdb.NoStream{}, events(1)...)
+	sub, err := client.SubscribeToAll(ctx(t), esdb.SubscribeToAllOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	expect(t, sub, "live")
+	c.Close()
+	if _, err := os.Stat(c.CAFile()); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the certificate is left: %v", err)
+	}
+	expect(t, sub, "Unavailable")
+	_ = sub.Close()
+	_ = client.Close()
+	goleak.VerifyNone(t, before)
+}
+
+// TestTheMemoryOfIDsIsBounded tells a retry from a new write as long as the server does.
+func TestTheMemoryOfIDsIsBounded(t *testing.T) {
+	c := esdbserver.New(t, esdbserver.Options{RememberIDs: 10})
+	client := connect(t, c.ConnectionString())
+	early := named("early")
+	appendTo(t, client, "s", esdb.Any{}, early...)
+	appendTo(t, client, "s", esdb.Any{}, events(9)...)
+	if res := appendTo(t, client, "s", esdb.Any{}, early...); res.NextExpectedVersion != 0 {
+		t.Errorf("a retry is written as number %d", res.NextExpectedVersion)
+	}
+	appendTo(t, client, "s", esdb.Any{}, events(1)...)
+	if res := appendTo(t, client, "s", esdb.Any{}, early...); res.NextExpectedVersion != 11 {
+		t.Errorf("an id that is long past is still known: the number is %d", res.NextExpectedVersion)
+	}
+	appendTo(t, client, "s", esdb.Any{}, events(20)...)
+	if res := appendTo(t, client, "s", esdb.NoStream{}, early...); res.NextExpectedVersion != 0 {
+		t.Errorf("at its number it is not known: %d", res.NextExpectedVersion)
 	}
 }

@@ -60,8 +60,11 @@ type log struct {
 	users   int // events of users since the last one of the server's own
 }
 
-func newLog(now func() time.Time, systemEvery int) *log {
-	l := &log{now: now, systemEvery: systemEvery, streams: map[string]*stream{}, kinds: map[kindKey]*kind{}}
+func newLog(o Options) *log {
+	l := &log{
+		now: o.Now, systemEvery: o.SystemEvery, streams: map[string]*stream{}, kinds: map[kindKey]*kind{},
+		recent: recentIDs{ordinals: map[eventID]uint32{}, capacity: o.RememberIDs},
+	}
 	l.system("$epoch-information", "$epoch-information")
 	l.system(statsStream, "$statsCollected")
 	return l
@@ -179,24 +182,18 @@ func (l *log) open(name string) *stream {
 type recentIDs struct {
 	ordinals map[eventID]uint32
 	ring     []eventID
-	next     int
+	capacity int
 }
 
-const recentCapacity = 1 << 16
-
 func (r *recentIDs) add(id eventID, ordinal uint32) {
-	if r.ordinals == nil {
-		r.ordinals = map[eventID]uint32{}
-	}
-	if len(r.ring) < recentCapacity {
+	if len(r.ring) < r.capacity {
 		r.ring = append(r.ring, id)
 	} else {
-		old := r.ring[r.next]
-		if last, ok := r.ordinals[old]; ok && ordinal-last >= recentCapacity {
-			delete(r.ordinals, old)
+		oldest := &r.ring[int(ordinal)%r.capacity]
+		if int(ordinal-r.ordinals[*oldest]) >= r.capacity { // it did not come again since
+			delete(r.ordinals, *oldest)
 		}
-		r.ring[r.next] = id
-		r.next = (r.next + 1) % recentCapacity
+		*oldest = id
 	}
 	r.ordinals[id] = ordinal
 }
