@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"math"
+	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -57,13 +59,13 @@ func (c *Cluster) FailAppends(fs ...Fault) {
 }
 
 // LoseRequests has the next n appends written nowhere.
-func (c *Cluster) LoseRequests(n int) { c.FailAppends(repeat(Lost, n)...) }
+func (c *Cluster) LoseRequests(n int) { c.FailAppends(slices.Repeat([]Fault{Lost}, n)...) }
 
 // LoseAnswers has the next n appends written, and nobody told.
-func (c *Cluster) LoseAnswers(n int) { c.FailAppends(repeat(AnswerLost, n)...) }
+func (c *Cluster) LoseAnswers(n int) { c.FailAppends(slices.Repeat([]Fault{AnswerLost}, n)...) }
 
 // AnswerNotLeader has the next n appends refused as by a follower.
-func (c *Cluster) AnswerNotLeader(n int) { c.FailAppends(repeat(NotLeader, n)...) }
+func (c *Cluster) AnswerNotLeader(n int) { c.FailAppends(slices.Repeat([]Fault{NotLeader}, n)...) }
 
 // OnAppend has f say what becomes of each append that no other fault was set for. It may
 // be called from many goroutines at once; nil ends it.
@@ -234,10 +236,40 @@ func (f *faults) passStall(ctx context.Context) error {
 	return status.FromContextError(ctx.Err()).Err() // who gave up meanwhile gets nothing done
 }
 
-func repeat(f Fault, n int) []Fault {
-	fs := make([]Fault, n)
-	for i := range fs {
-		fs[i] = f
+// RandomFaults returns a function for OnAppend that has so many of a hundred appends fail,
+// in the ways given: without any, in all that leave the client an error at once. A seed
+// gives the same faults each time.
+func RandomFaults(seed uint64, percent int, ways ...Fault) func(stream string) Fault {
+	if len(ways) == 0 {
+		ways = []Fault{Lost, AnswerLost, Cut, AnswerCut}
 	}
-	return fs
+	draw := drawing(seed)
+	return func(string) Fault {
+		if draw(100) >= percent {
+			return None
+		}
+		return ways[draw(len(ways))]
+	}
+}
+
+// RandomCuts returns a function for OnRead that cuts so many of a hundred reads and
+// subscriptions, each after fewer than so many events.
+func RandomCuts(seed uint64, percent, events int) func(Reading) int {
+	draw := drawing(seed)
+	return func(Reading) int {
+		if draw(100) >= percent {
+			return -1
+		}
+		return draw(events)
+	}
+}
+
+func drawing(seed uint64) func(n int) int {
+	var mu sync.Mutex
+	random := rand.New(rand.NewPCG(seed, 0))
+	return func(n int) int {
+		mu.Lock()
+		defer mu.Unlock()
+		return random.IntN(n)
+	}
 }

@@ -2,6 +2,8 @@ package esdbserver_test
 
 import (
 	"context"
+	"fmt"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -241,5 +243,54 @@ func TestFaultsFromManySides(t *testing.T) {
 	<-done
 	if n := len(written(t, client)); n < 20 {
 		t.Errorf("%d events were written", n)
+	}
+}
+
+// TestRandomFaultsKeepPromises writes and follows through faults of all kinds: who retries
+// with the same ids and follows from where it was, has each event once.
+func TestRandomFaultsKeepPromises(t *testing.T) {
+	server := esdbserver.New(t, esdbserver.Options{SystemEvery: 5})
+	server.OnAppend(esdbserver.RandomFaults(1, 30))
+	server.OnRead(esdbserver.RandomCuts(1, 80, 20))
+	const count = 100
+	var writing sync.WaitGroup
+	defer writing.Wait()
+	writer, reader := connect(t, server.ConnectionString()), connect(t, server.ConnectionString())
+	writing.Go(func() {
+		for i := range count {
+			opts := esdb.AppendToStreamOptions{ExpectedRevision: esdb.ExpectedRevision(esdb.NoStream{})}
+			if i > 0 {
+				opts.ExpectedRevision = esdb.Revision(uint64(i - 1))
+			}
+			event := named(fmt.Sprint("event", i))
+			for failed := true; failed; {
+				_, err := writer.AppendToStream(t.Context(), "s", opts, event...)
+				if failed = err != nil; failed && code(err) != esdb.ErrorUnavailable {
+					t.Errorf("event %d: %v", i, err)
+					return
+				}
+			}
+		}
+	})
+	var from esdb.AllPosition = esdb.Start{}
+	for next := uint64(0); next < count; {
+		filter := &esdb.SubscriptionFilter{Type: esdb.StreamFilterType, Prefixes: []string{"s"}}
+		sub, err := reader.SubscribeToAll(ctx(t), esdb.SubscribeToAllOptions{From: from, Filter: filter})
+		if err != nil && code(err) != esdb.ErrorUnavailable {
+			t.Fatal(err)
+		}
+		for dropped := err != nil; !dropped && next < count; {
+			e := sub.Recv()
+			if e.EventAppeared != nil {
+				if e.EventAppeared.Event.EventNumber != next {
+					t.Fatalf("event %d comes where %d should", e.EventAppeared.Event.EventNumber, next)
+				}
+				next, from = next+1, e.EventAppeared.Event.Position
+			}
+			dropped = e.SubscriptionDropped != nil
+		}
+		if err == nil {
+			_ = sub.Close()
+		}
 	}
 }
