@@ -124,8 +124,8 @@ func TestASubscriptionSeesWhatIsAppended(t *testing.T) {
 		t.Errorf("read %d events, %v; want 4", len(list), err)
 	}
 	all, err := drain(client.ReadAll(ctx(t), esdb.ReadAllOptions{}, 100))
-	if err != nil || len(all) != 8 {
-		t.Errorf("read %d events of all, %v; want 8", len(all), err)
+	if err != nil || len(all) != 7 {
+		t.Errorf("read %d events of all, %v; want 7", len(all), err)
 	}
 }
 

@@ -56,11 +56,8 @@ func newFilter(o *streams.ReadReq_Options_FilterOptions) (*filter, error) {
 }
 
 func (f *filter) match(r *record) bool {
-	if !f.filtered {
-		return true
-	}
-	if hidden(r.stream.name) {
-		return false
+	if !f.filtered || r.stream.hidden {
+		return !r.stream.hidden
 	}
 	text := r.stream.name
 	if f.ofType {
@@ -77,7 +74,8 @@ func (f *filter) match(r *record) bool {
 	return false
 }
 
-// hidden says whether a filter never shows a stream.
+// hidden says whether the server keeps a stream from those who read the log, be it with a
+// filter or without.
 func hidden(name string) bool {
 	return name == "$epoch-information" || strings.HasPrefix(name, "$persistentsubscription-$all::") &&
 		(strings.HasSuffix(name, "-checkpoint") || strings.HasSuffix(name, "-parked"))

@@ -40,6 +40,9 @@ func (r *record) size() int64 {
 	return int64(overhead + len(r.stream.name) + len(r.kind.name) + len(r.data) + len(r.meta))
 }
 
+// end is the position of what follows.
+func (r *record) end() uint64 { return uint64(r.position + r.size()) }
+
 // chunk keeps the records where they are while the log grows.
 type chunk [1 << 10]record
 
@@ -156,6 +159,7 @@ type stream struct {
 	original   *stream    // the stream that this is the metastream of
 	tombstone  uint32
 	tombstoned bool
+	hidden     bool // from those who read the log
 }
 
 const metaPrefix = "$$"
@@ -168,7 +172,7 @@ func (l *log) open(name string) *stream {
 		return s
 	}
 	name = strings.Clone(name)
-	s := &stream{name: name, wire: streamWire(name)}
+	s := &stream{name: name, wire: streamWire(name), hidden: hidden(name)}
 	l.streams[name] = s
 	if s.isMeta() {
 		s.original = l.open(name[len(metaPrefix):])

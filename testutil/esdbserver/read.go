@@ -3,7 +3,6 @@ package esdbserver
 import (
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
-	"google.golang.org/grpc/codes"
 )
 
 // pageSize is how many events are looked up at a time, under the log's lock.
@@ -156,21 +155,24 @@ func (n *node) streamPage(name string, next int64, forwards bool, count uint64, 
 // readAll answers a read of the log that has a count.
 func (r *reading) readAll(o *streams.ReadReq_Options_AllOptions) error {
 	forwards := r.options.GetReadDirection() == streams.ReadReq_Options_Forwards
-	next, err := r.node.ordinal(r, o)
+	next, err := r.node.ordinal(o)
 	if err != nil {
 		return err
 	}
 	for left := r.options.GetCount(); left > 0; {
 		r.page = r.node.logPage(next, forwards, int(min(left, pageSize)), r.page)
 		for _, rec := range r.page {
+			if rec.stream.hidden {
+				continue
+			}
 			if err := r.send(rec); err != nil {
 				return err
 			}
+			left--
 		}
 		if len(r.page) == 0 {
 			return nil
 		}
-		left -= uint64(len(r.page))
 		if forwards {
 			next += uint32(len(r.page))
 		} else {
@@ -181,8 +183,8 @@ func (r *reading) readAll(o *streams.ReadReq_Options_AllOptions) error {
 }
 
 // ordinal returns where a read of the log begins: forwards with the event there, backwards
-// with the one before it.
-func (n *node) ordinal(r *reading, o *streams.ReadReq_Options_AllOptions) (uint32, error) {
+// with the one before it. A position in the midst of an event is none.
+func (n *node) ordinal(o *streams.ReadReq_Options_AllOptions) (uint32, error) {
 	v, unlock := n.view()
 	defer unlock()
 	switch p := o.GetPosition(); {
@@ -191,9 +193,13 @@ func (n *node) ordinal(r *reading, o *streams.ReadReq_Options_AllOptions) (uint3
 	case p == nil:
 		return v.limit, nil
 	case p.GetCommitPosition() < p.GetPreparePosition():
-		return 0, fail(r.out.Context(), codes.InvalidArgument, "the commit position is at or after the prepare position")
+		return 0, invalidArgument("the commit position is at or after the prepare position")
 	default:
-		return min(v.ordinal(p.GetCommitPosition()), v.limit), nil
+		next := v.ordinal(p.GetCommitPosition())
+		if next > 0 && v.at(next-1).end() > p.GetCommitPosition() {
+			return 0, invalidArgument("Trying to read from an invalid position.")
+		}
+		return min(next, v.limit), nil
 	}
 }
 

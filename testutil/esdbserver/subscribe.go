@@ -78,7 +78,7 @@ func (r *reading) subscribeToAll(o *streams.ReadReq_Options_AllOptions, wire *st
 	if err != nil {
 		return err
 	}
-	next, err := r.node.after(r, o)
+	next, err := r.node.after(o)
 	if err != nil {
 		return err
 	}
@@ -107,8 +107,8 @@ func (r *reading) subscribeToAll(o *streams.ReadReq_Options_AllOptions, wire *st
 }
 
 // after returns the ordinal of the first event after a position.
-func (n *node) after(r *reading, o *streams.ReadReq_Options_AllOptions) (uint32, error) {
-	next, err := n.ordinal(r, o)
+func (n *node) after(o *streams.ReadReq_Options_AllOptions) (uint32, error) {
+	next, err := n.ordinal(o)
 	if p := o.GetPosition(); p != nil && err == nil {
 		v, unlock := n.view()
 		defer unlock()
@@ -150,7 +150,7 @@ func (s *subscription) deliverPage(f *filter, page []*record, behind int) (int, 
 	}
 	f.considered += seen
 	if f.filtered && seen < behind && f.considered >= f.interval {
-		f.considered = 0
+		f.considered %= f.interval
 		return seen, s.tell(checkpoint(at))
 	}
 	return seen, nil
