@@ -24,7 +24,12 @@ type Options struct {
 	Now         func() time.Time  // when events are created; the default is time.Now
 	SystemEvery int               // after so many events the server writes one of its own; 0 is never
 	RememberIDs int               // of how many events it knows the ids, to tell a retry; the default is 65536
-	SlowAfter   time.Duration     // how long a live subscription may take over one event; the default is 2 s
+	// EarlyCheckpoints has a filtered subscription that reaches the end of the log told of a
+	// checkpoint there, as KurrentDB 25.0.0 does. Its commit position is that of the event to
+	// come and its prepare position is 0, so who keeps the commit position alone misses an
+	// event.
+	EarlyCheckpoints bool
+	SlowAfter        time.Duration // how long a live subscription may take over one event; the default is 2 s
 }
 
 // Cluster is an EventStoreDB of one node or three. Its log lives as long as it does, however

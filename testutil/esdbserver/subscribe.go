@@ -99,6 +99,9 @@ func (r *reading) subscribeToAll(o *streams.ReadReq_Options_AllOptions, wire *st
 			return err
 		}
 		if next += uint32(seen); len(r.page) == 0 {
+			if err := s.atEnd(f); err != nil {
+				return err
+			}
 			if err := s.catchUp(more); err != nil {
 				return err
 			}
@@ -106,10 +109,12 @@ func (r *reading) subscribeToAll(o *streams.ReadReq_Options_AllOptions, wire *st
 	}
 }
 
-// after returns the ordinal of the first event after a position.
+// after returns the ordinal of the first event after a position. Positions are ordered by
+// their commit, then by their prepare: with a lower prepare the event at the commit is yet
+// to come.
 func (n *node) after(o *streams.ReadReq_Options_AllOptions) (uint32, error) {
 	next, err := n.ordinal(o)
-	if p := o.GetPosition(); p != nil && err == nil {
+	if p := o.GetPosition(); err == nil && p != nil && p.GetPreparePosition() == p.GetCommitPosition() {
 		v, unlock := n.view()
 		defer unlock()
 		if next < v.limit && uint64(v.at(next).position) == p.GetCommitPosition() {
@@ -127,33 +132,48 @@ func (n *node) behind(next uint32) int {
 }
 
 // deliverPage delivers what matches in a page of history, 32 events at most if there is a
-// filter, and tells the filtered how far it has looked. It returns how much of the page
-// it has seen.
+// filter, and tells the filtered how far it has looked: to its last match, or to where the
+// page began, with a prepare position of 0 then. It returns how much of the page it has
+// seen.
 func (s *subscription) deliverPage(f *filter, page []*record, behind int) (int, error) {
 	seen, matched := 0, 0
-	var at int64
+	var at *streams.ReadResp
 	for i, rec := range page {
-		if i == 0 {
-			at = rec.position
-		}
 		if f.filtered && matched == filterPage {
 			break
+		}
+		if i == 0 {
+			at = checkpoint(rec.position, 0)
 		}
 		seen++
 		if !f.match(rec) {
 			continue
 		}
-		matched, at = matched+1, rec.position
+		matched, at = matched+1, checkpoint(rec.position, rec.position)
 		if err := s.deliver(rec); err != nil {
 			return seen, err
 		}
 	}
 	f.considered += seen
-	if f.filtered && seen < behind && f.considered >= f.interval {
+	if f.filtered && seen > 0 && seen < behind && f.considered >= f.interval {
 		f.considered %= f.interval
-		return seen, s.tell(checkpoint(at))
+		return seen, s.tell(at)
 	}
 	return seen, nil
+}
+
+// atEnd tells the checkpoint of Options.EarlyCheckpoints.
+func (s *subscription) atEnd(f *filter) error {
+	if s.live || !f.filtered || !s.node.cluster.options.EarlyCheckpoints {
+		return nil
+	}
+	v, unlock := s.node.view()
+	end := int64(0)
+	if v.limit > 0 {
+		end = int64(v.at(v.limit - 1).end())
+	}
+	unlock()
+	return s.tell(checkpoint(end, 0))
 }
 
 // deliverLive delivers what matches of new events, with a checkpoint at each interval.
@@ -166,7 +186,7 @@ func (s *subscription) deliverLive(f *filter, page []*record) (int, error) {
 		}
 		if f.considered++; f.filtered && f.considered >= f.interval {
 			f.considered = 0
-			if err := s.tell(checkpoint(rec.position)); err != nil {
+			if err := s.tell(checkpoint(rec.position, rec.position)); err != nil {
 				return i, err
 			}
 		}

@@ -172,6 +172,29 @@ func TestCheckpoints(t *testing.T) {
 	expect(t, resumed, "s2", "live")
 }
 
+// TestEarlyCheckpoints resumes from the end of the log in both ways.
+func TestEarlyCheckpoints(t *testing.T) {
+	c := esdbserver.New(t, esdbserver.Options{EarlyCheckpoints: true})
+	client := connect(t, c.ConnectionString())
+	appendTo(t, client, "s", esdb.NoStream{}, events(2)...)
+	options := esdb.SubscribeToAllOptions{
+		From: esdb.Start{}, Filter: &esdb.SubscriptionFilter{Type: esdb.StreamFilterType, Prefixes: []string{"s"}},
+	}
+	sub := toAll(t, client, options)
+	expect(t, sub, "s0", "s1")
+	early := sub.Recv().CheckPointReached
+	expect(t, sub, "live")
+	appendTo(t, client, "s", esdb.Revision(1), events(2)...)
+	expect(t, sub, "s2", "s3")
+	if at := written(t, client)[2].Position; early == nil || early.Commit != at.Commit || early.Prepare != 0 {
+		t.Fatalf("the checkpoint is %v, the next event is at %v", early, at)
+	}
+	options.From = *early
+	expect(t, toAll(t, client, options), "s2", "s3", "|", "live")
+	options.From = esdb.Position{Commit: early.Commit, Prepare: early.Commit}
+	expect(t, toAll(t, client, options), "s3", "|", "live")
+}
+
 func logOf(t *testing.T, client *esdb.Client) []*esdb.RecordedEvent {
 	t.Helper()
 	all, err := drain(client.ReadAll(ctx(t), esdb.ReadAllOptions{}, 1000))

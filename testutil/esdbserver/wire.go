@@ -8,9 +8,9 @@ func confirmation(id string) *streams.ReadResp {
 	}}
 }
 
-func checkpoint(position int64) *streams.ReadResp {
+func checkpoint(commit, prepare int64) *streams.ReadResp {
 	return &streams.ReadResp{Content: &streams.ReadResp_Checkpoint_{Checkpoint: &streams.ReadResp_Checkpoint{
-		CommitPosition: uint64(position), PreparePosition: uint64(position),
+		CommitPosition: uint64(commit), PreparePosition: uint64(prepare),
 	}}}
 }
 
