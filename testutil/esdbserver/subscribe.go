@@ -99,7 +99,7 @@ func (r *reading) subscribeToAll(o *streams.ReadReq_Options_AllOptions, wire *st
 			return err
 		}
 		if next += uint32(seen); len(r.page) == 0 {
-			if err := s.atEnd(f); err != nil {
+			if err := s.atEnd(f, next); err != nil {
 				return err
 			}
 			if err := s.catchUp(more); err != nil {
@@ -137,19 +137,16 @@ func (n *node) behind(next uint32) int {
 // seen.
 func (s *subscription) deliverPage(f *filter, page []*record, behind int) (int, error) {
 	seen, matched := 0, 0
-	var at *streams.ReadResp
-	for i, rec := range page {
+	var last *record // that matched
+	for _, rec := range page {
 		if f.filtered && matched == filterPage {
 			break
-		}
-		if i == 0 {
-			at = checkpoint(rec.position, 0)
 		}
 		seen++
 		if !f.match(rec) {
 			continue
 		}
-		matched, at = matched+1, checkpoint(rec.position, rec.position)
+		matched, last = matched+1, rec
 		if err := s.deliver(rec); err != nil {
 			return seen, err
 		}
@@ -157,23 +154,23 @@ func (s *subscription) deliverPage(f *filter, page []*record, behind int) (int, 
 	f.considered += seen
 	if f.filtered && seen > 0 && seen < behind && f.considered >= f.interval {
 		f.considered %= f.interval
-		return seen, s.tell(at)
+		if last == nil {
+			return seen, s.tell(checkpoint(page[0].position, 0))
+		}
+		return seen, s.tell(checkpoint(last.position, last.position))
 	}
 	return seen, nil
 }
 
-// atEnd tells the checkpoint of Options.EarlyCheckpoints.
-func (s *subscription) atEnd(f *filter) error {
-	if s.live || !f.filtered || !s.node.cluster.options.EarlyCheckpoints {
+// atEnd tells the checkpoint of Options.EarlyCheckpoints, where the event to come begins.
+func (s *subscription) atEnd(f *filter, next uint32) error {
+	if s.live || !f.filtered || next == 0 || !s.node.cluster.options.EarlyCheckpoints {
 		return nil
 	}
 	v, unlock := s.node.view()
-	end := int64(0)
-	if v.limit > 0 {
-		end = int64(v.at(v.limit - 1).end())
-	}
+	end := v.at(next - 1).end()
 	unlock()
-	return s.tell(checkpoint(end, 0))
+	return s.tell(checkpoint(int64(end), 0))
 }
 
 // deliverLive delivers what matches of new events, with a checkpoint at each interval.
