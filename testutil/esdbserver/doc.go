@@ -6,7 +6,14 @@
 // deletion, stream metadata, gossip, users and TLS. A [Cluster] has one node or three,
 // which share the log, so that replication takes no time unless a follower is frozen.
 //
+// Faults may be set at any time and from any goroutine, also from the functions that
+// [Cluster.OnAppend] and [Cluster.OnRead] take. A write that has one either happened or
+// didn't, as [Fault] says; the client can't tell, and has to ask again.
+//
 // It leaves out persistent subscriptions, projections (so there are no links to resolve),
-// BatchAppend, access control lists and scavenges: the log only grows. Regular
-// expressions are Go's, which have no lookaround. Nothing is kept on disk.
+// BatchAppend, filters of reads, access control lists and scavenges: the log only grows.
+// Any user may do anything. Regular expressions are Go's, which have no lookaround. A live
+// consumer is called too slow later than by the real server, which a burst of some dozens
+// of events can bring to it: [Cluster.CallConsumersSlow] does it at once. Nothing is kept
+// on disk.
 package esdbserver
