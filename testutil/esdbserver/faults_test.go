@@ -294,3 +294,24 @@ func TestRandomFaultsKeepPromises(t *testing.T) {
 		}
 	}
 }
+
+// TestACallMayStopItsServer has the hook of an append take the node away in its midst.
+func TestACallMayStopItsServer(t *testing.T) {
+	server, client := single(t)
+	appendTo(t, client, "s", esdb.NoStream{}, named("first")...)
+	server.OnAppend(func(string) esdbserver.Fault {
+		server.OnAppend(nil)
+		server.GoAway()
+		return esdbserver.None
+	})
+	opts := esdb.AppendToStreamOptions{ExpectedRevision: esdb.Revision(0)}
+	if _, err := client.AppendToStream(ctx(t), "s", opts, named("second")...); code(err) != esdb.ErrorUnavailable {
+		t.Errorf("an append to a node that goes away: %v", err)
+	}
+	if err := server.ComeBack(); err != nil {
+		t.Fatal(err)
+	}
+	if res := appendTo(t, client, "s", esdb.Revision(0), named("second")...); res.NextExpectedVersion != 1 {
+		t.Errorf("the retry has the number %d", res.NextExpectedVersion)
+	}
+}
