@@ -7,3 +7,9 @@ func Impatient(o Options, d time.Duration) Options {
 	o.timeout = d
 	return o
 }
+
+// OneAtATime returns o with one call under way at once.
+func OneAtATime(o Options) Options {
+	o.inFlight = 1
+	return o
+}

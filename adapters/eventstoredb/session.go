@@ -104,7 +104,7 @@ func (s *Store) open() (*session, error) {
 		if err != nil {
 			return nil, fmt.Errorf("eventstoredb: %w", err)
 		}
-		u := &session{client: client, slots: make(chan struct{}, inFlight), ready: make(chan struct{}), users: 1}
+		u := &session{client: client, slots: make(chan struct{}, s.inFlight), ready: make(chan struct{}), users: 1}
 		s.session = u
 		go s.probe(u)
 	}

@@ -14,12 +14,16 @@
 //
 // The client surprises. After it has looked for a node in vain it is dead for good, and
 // calls under way then hang for ever, whatever their context says; closing it while a call
-// is under way panics. So calls are made through a session (session.go), which waits no
+// is under way panics. When it follows a node's word to another leader it closes the
+// connection under the calls that are under way, and reads what gRPC writes meanwhile: a
+// data race without a consequence, in a case that servers do not bring about by themselves
+// (they forward to the leader). So calls are made through a session (session.go), which waits no
 // longer than it wants to, and gets a new client for an old one. A recorded event without
 // its time of creation would end the process (log.Fatalf, in the client).
 package eventstoredb
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -48,7 +52,8 @@ type Options struct {
 	// Log, if not nil, is told in a sentence when the cluster goes away and comes back.
 	Log func(string)
 
-	timeout time.Duration // 0 means callTimeout; tests are less patient
+	timeout  time.Duration // 0 means callTimeout; tests are less patient
+	inFlight int           // 0 means inFlight
 }
 
 // DefaultNamespace is the log of those who have only one.
@@ -62,6 +67,7 @@ type Store struct {
 	floor     stream.Position // of the event that begins the log: before it there is none
 	log       func(string)
 	timeout   time.Duration
+	inFlight  int
 	said      atomic.Pointer[string] // the last complaint of the client
 
 	ctx   context.Context // ends with Close
@@ -121,13 +127,11 @@ func connect(conn string, o Options) (*Store, error) {
 	if !validNamespace.MatchString(o.Namespace) {
 		return nil, fmt.Errorf("eventstoredb: the namespace %.40q: want 1 to 32 of a-z, 0-9 and _", o.Namespace)
 	}
-	s := &Store{namespace: o.Namespace, log: o.Log, timeout: o.timeout}
+	s := &Store{namespace: o.Namespace, log: o.Log}
 	if s.log == nil {
 		s.log = func(string) {}
 	}
-	if s.timeout == 0 {
-		s.timeout = callTimeout
-	}
+	s.timeout, s.inFlight = cmp.Or(o.timeout, callTimeout), cmp.Or(o.inFlight, inFlight)
 	var err error
 	if s.config, err = parse(conn); err != nil {
 		return nil, err
