@@ -83,6 +83,7 @@ type Desk struct {
 	Random    io.Reader
 	Gap       resource.When   // the policy for gaps; its At is not used
 	Swept     <-chan struct{} // closed after the first sweep of the wallet
+	Writable  func() error    // says why the log takes no events now; nil where it always does
 	Limits    Limits
 	// AddressFailed, if not nil, is told why a resource got no address yet.
 	AddressFailed func(id string, err error)
@@ -198,6 +199,9 @@ func (d *Desk) open(ctx context.Context, meta stream.Meta, r OrderRequest, id, h
 		if d.Views.Counts()[resource.StatusAwaiting] >= d.Limits.Awaiting {
 			return Order{}, ErrTooManyOpen
 		}
+		if err := d.writable(); err != nil {
+			return Order{}, err
+		}
 		p, _ := d.Views.Plan(r.Plan)
 		c.Terms, c.Enforcer = p.Terms, p.Enforcer
 		if c.Host, err = d.place(&p, r.Host); err != nil {
@@ -247,7 +251,12 @@ func (d *Desk) priced(s resource.State, time instant.Millis, amount money.Msat) 
 }
 
 // invoice gives an open invoice for q, or makes one. The caller holds the lock of id.
+// While the log takes nothing, no invoice is given and the wallet is asked for none:
+// money that is paid then could not be recorded.
 func (d *Desk) invoice(ctx context.Context, meta stream.Meta, id string, q Quote) (payment.State, stream.Position, error) {
+	if err := d.writable(); err != nil {
+		return payment.State{}, 0, err
+	}
 	now, open := d.Now(), 0
 	for _, p := range d.Views.PaymentsOf(id) {
 		if p.Status != payment.StatusRequested {
@@ -337,6 +346,14 @@ func (d *Desk) started() error {
 	default:
 		return ErrStarting
 	}
+}
+
+// writable says why the log takes no events now.
+func (d *Desk) writable() error {
+	if d.Writable == nil {
+		return nil
+	}
+	return d.Writable()
 }
 
 func (d *Desk) lock(id string) (unlock func()) {

@@ -323,3 +323,41 @@ func TestAResourceHasOneAddress(t *testing.T) {
 		t.Errorf("issued for %q at %d, %v", id, height, ok)
 	}
 }
+
+// The store says that it takes nothing: the wallet is not asked, for an invoice or an
+// address, and what was given out before is not given out again.
+func TestNoMoneyIsAskedForThatCannotBeRecorded(t *testing.T) {
+	for _, why := range []error{stream.ErrReadOnly, stream.ErrUnavailable} {
+		s := open(t)
+		c := &chain{}
+		s.Chain, s.Addresses = c, &desk.Addresses{Aggregate: address.Aggregate(), Store: s.store}
+		r := desk.OrderRequest{Plan: "small", Time: hour, ID: "vm", IdempotencyKey: key}
+		first := s.order(r)
+		s.order(desk.OrderRequest{Plan: "small", Time: hour, ID: "paid", IdempotencyKey: key})
+		s.settle(s.views.PaymentsOf("paid")[0], price)
+		before := s.views.Position()
+		var now error
+		s.Writable = func() error { return now }
+		now = fmt.Errorf("the store of this test: %w", why)
+		for name, do := range map[string]func() error{
+			"a new order":     func() error { return s.try(desk.OrderRequest{Plan: "small", Time: hour, ID: "new"}) },
+			"the same order":  func() error { return s.try(r) },
+			"another invoice": func() error { _, _, err := s.Pay(t.Context(), stream.Meta{}, "vm", 3*hour, 0); return err },
+			"the same amount": func() error { _, _, err := s.Pay(t.Context(), stream.Meta{}, "vm", hour, 0); return err },
+		} {
+			if err := do(); !errors.Is(err, why) {
+				t.Errorf("%s: %v, want %v", name, err, why)
+			}
+		}
+		if paid := s.order(desk.OrderRequest{Plan: "small", Time: hour, ID: "paid", IdempotencyKey: key}); paid.HolderKey == "" {
+			t.Error("an order that needs no money is not answered")
+		}
+		if head, _ := s.store.Head(t.Context()); head != before || s.wallet.made != 2 || c.made != 2 {
+			t.Errorf("the log went from %d to %d; %d invoices and %d addresses were made", before, head, s.wallet.made, c.made)
+		}
+		now = nil
+		if again := s.order(r); again.Payment.Key != first.Payment.Key {
+			t.Errorf("when it is back: %+v", again)
+		}
+	}
+}
