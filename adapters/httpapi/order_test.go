@@ -3,6 +3,8 @@ package httpapi_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"iter"
 	"net/http"
 	"strings"
 	"sync"
@@ -120,10 +122,14 @@ func TestRefusalsOfTheDaemon(t *testing.T) {
 		"a store that fails":           {func(s *shop) { s.store.OnAppend = storetest.Faults(storetest.Lost) }, 500, "internal_error", false},
 		"a store whose answer is lost": {func(s *shop) { s.store.OnAppend = storetest.Faults(storetest.AnswerLost) }, 500, "internal_error", false},
 		"a store that is full":         {func(s *shop) { s.store.EventStore = full{s.store.EventStore} }, 503, "read_only", true},
+		"a store that is away":         {func(s *shop) { s.store.EventStore = away{s.store.EventStore} }, 503, "store_unavailable", true},
+		"a store that says so":         {func(s *shop) { s.writable = errAway }, 503, "store_unavailable", true},
+		"a store that is slow":         {func(s *shop) { s.store.EventStore = slow{s.store.EventStore} }, 503, "timeout", true},
 		"a store that can't be read":   {func(s *shop) { s.store.OnRead = func() bool { return true } }, 500, "internal_error", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := open(t, nil)
+			inner := s.store.EventStore
 			test.spoil(s)
 			got := s.send("POST", "/v1/orders", body, "Idempotency-Key: "+key)
 			if got.status != test.status || got.problem.Code != test.code || (got.header.Get("Retry-After") != "") != test.retry {
@@ -137,9 +143,7 @@ func TestRefusalsOfTheDaemon(t *testing.T) {
 				t.Errorf("%d lines of the log tell of it:\n%s", n, s.log)
 			}
 			s.wallet.err, s.wallet.panic, s.store.OnAppend, s.store.OnRead = nil, false, nil, nil
-			if f, ok := s.store.EventStore.(full); ok {
-				s.store.EventStore = f.EventStore
-			}
+			s.store.EventStore, s.writable = inner, nil
 			if got := s.send("POST", "/v1/orders", body, "Idempotency-Key: "+key); got.status/100 != 2 {
 				t.Errorf("sent again: %d %s", got.status, got.body)
 			}
@@ -152,6 +156,26 @@ type full struct{ stream.EventStore }
 
 func (full) Append(context.Context, string, stream.Revision, []stream.Event) (stream.Appended, error) {
 	return stream.Appended{}, stream.ErrReadOnly
+}
+
+// away is a store that does not answer.
+type away struct{ stream.EventStore }
+
+var errAway = fmt.Errorf("10.0.0.1: no route: %w", stream.ErrUnavailable)
+
+func (away) Append(context.Context, string, stream.Revision, []stream.Event) (stream.Appended, error) {
+	return stream.Appended{}, errAway
+}
+
+func (away) Read(context.Context, string, stream.Revision) iter.Seq2[stream.Record, error] {
+	return func(yield func(stream.Record, error) bool) { yield(stream.Record{}, errAway) }
+}
+
+// slow is a store that gave up by itself.
+type slow struct{ stream.EventStore }
+
+func (slow) Append(context.Context, string, stream.Revision, []stream.Event) (stream.Appended, error) {
+	return stream.Appended{}, fmt.Errorf("10.0.0.1: %w", context.DeadlineExceeded)
 }
 
 func TestBeforeTheFirstSweepNothingIsSold(t *testing.T) {

@@ -97,6 +97,7 @@ var refusals = []struct {
 	{desk.ErrWallet, 503, "no_wallet", 15 * time.Second, "the wallet gives no invoice now, and nothing was changed: try again later"},
 	{desk.ErrHost, 422, "wrong_host", 0, ""},
 	{desk.ErrInvalid, 422, "invalid_request", 0, ""},
+	{stream.ErrUnavailable, 503, "store_unavailable", 15 * time.Second, "the daemon's log does not answer now, so no money is taken: it is open whether what was asked for was done; the same request can be sent again"},
 	{stream.ErrReadOnly, 503, "read_only", 30 * time.Second, "the daemon can't record anything now, so it takes no money either: try again later"},
 	{stream.ErrWrongRevision, 503, "busy", time.Second, "others changed the same at the same time: try again"},
 	{resource.ErrNotOpened, 404, "unknown_resource", 0, "there is no such resource: POST /v1/orders makes one"},
@@ -141,10 +142,10 @@ func problemOf(ctx context.Context, err error) *problem {
 		}
 		return p
 	}
-	switch ctx.Err() {
-	case context.Canceled:
+	switch {
+	case errors.Is(ctx.Err(), context.Canceled):
 		return newProblem(499, "canceled", "the request was broken off")
-	case context.DeadlineExceeded:
+	case errors.Is(ctx.Err(), context.DeadlineExceeded), errors.Is(err, context.DeadlineExceeded): // of the request, or of what it waited for
 		p := newProblem(http.StatusServiceUnavailable, "timeout", "the daemon took too long: it is open whether it was done; the same request can be sent again").after(5 * time.Second)
 		p.cause = err
 		return p

@@ -73,6 +73,7 @@ type shop struct {
 	desk     *desk.Desk
 	wallet   *wallet
 	swept    chan struct{}
+	writable error // what the store says of itself
 	server   *httpapi.Server
 	registry *prometheus.Registry
 	log      *buffer
@@ -114,7 +115,8 @@ func build(t testing.TB, change func(*httpapi.Options)) *shop {
 		Plans: &desk.Plans{Aggregate: plan.Aggregate(), Store: s.store}, Payments: payments, Resources: resources,
 		Booker: &payment.Booker{Payments: payments, Resources: resources, Now: clock.Now},
 		Wallet: s.wallet, Views: s.views, Now: clock.Now, Random: rand.Reader, Swept: s.swept,
-		Limits: desk.Limits{OpenPerResource: 3, Open: 500, Awaiting: 400, Expiry: hour},
+		Limits:   desk.Limits{OpenPerResource: 3, Open: 500, Awaiting: 400, Expiry: hour},
+		Writable: func() error { return s.writable },
 	}
 	o := httpapi.Options{
 		Desk: s.desk, Views: s.views, Store: s.store, Now: clock.Now, Registry: s.registry, Version: "test",

@@ -178,7 +178,7 @@ func (d *server) build() error {
 	}
 	d.desk = &desk.Desk{
 		Plans: &desk.Plans{Aggregate: plan.Aggregate(), Store: d.store}, Payments: payments, Resources: resources,
-		Booker: booker, Wallet: d.lnd, Views: d.views, Host: d.Host, Now: now, Random: rand.Reader, Gap: gap, Swept: d.watcher.Swept(),
+		Booker: booker, Wallet: d.lnd, Views: d.views, Host: d.Host, Now: now, Random: rand.Reader, Gap: gap, Swept: d.watcher.Swept(), Writable: d.store.Writable,
 		Limits: desk.Limits{OpenPerResource: d.MaxOpenPer, Open: d.MaxOpenInvoices, Awaiting: d.MaxAwaiting, Expiry: instant.OfDuration(d.InvoiceExpiry)},
 	}
 	return d.buildChain(booker)

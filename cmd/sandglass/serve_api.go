@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"runtime/debug"
@@ -9,6 +10,7 @@ import (
 	"sandglass/adapters/httpapi"
 	"sandglass/adapters/httpapi/wire"
 	"sandglass/domain/payment"
+	"sandglass/domain/stream"
 )
 
 // api makes the HTTP server.
@@ -65,13 +67,16 @@ func (d *server) components() []wire.Component {
 	if h.LastSweep != 0 {
 		sweep = wire.Component{Name: "sweep", Ready: true, State: "done", Since: h.LastSweep, Age: now().Sub(h.LastSweep)}
 	}
-	stream := wire.Component{Name: "wallet_stream", Ready: true, State: "silent"}
+	heard := wire.Component{Name: "wallet_stream", Ready: true, State: "silent"}
 	if h.LastEvent != 0 {
-		stream = wire.Component{Name: "wallet_stream", Ready: true, State: "heard", Since: h.LastEvent, Age: now().Sub(h.LastEvent)}
+		heard = wire.Component{Name: "wallet_stream", Ready: true, State: "heard", Since: h.LastEvent, Age: now().Sub(h.LastEvent)}
 	}
 	store := wire.Component{Name: "store", Ready: true, State: "writable"}
 	if err := d.store.Writable(); err != nil {
 		store.Ready, store.State, store.Advice = false, "read_only", err.Error()
+		if errors.Is(err, stream.ErrUnavailable) {
+			store.State = "unavailable"
+		}
 	}
-	return append(append([]wire.Component{store, wallet, stream, sweep}, d.chainComponents()...), d.hostComponents()...)
+	return append(append([]wire.Component{store, wallet, heard, sweep}, d.chainComponents()...), d.hostComponents()...)
 }
