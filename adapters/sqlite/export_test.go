@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"fmt"
+	"time"
 
 	"zombiezen.com/go/sqlite/sqlitex"
 )
@@ -12,9 +13,17 @@ func (o Options) Hasty() Options {
 	return o
 }
 
+// Probing makes a store look every so often whether it can write again.
+func (o Options) Probing(every time.Duration) Options {
+	o.probeEvery = every
+	return o
+}
+
 // LimitPages makes the file full for SQLite when it has n more pages than now; 0 lifts
 // the limit. No append may be under way.
 func (s *Store) LimitPages(n int64) error {
+	s.writer.using.Lock()
+	defer s.writer.using.Unlock()
 	limit := int64(0xfffffffe)
 	if n > 0 {
 		pages, err := queryInt(s.writer.conn, `PRAGMA page_count`)

@@ -31,15 +31,28 @@ type group struct {
 // write decides each request on what the log holds after those before it, and commits.
 // An error is that of all requests, and nothing was written.
 func (g *group) write(requests []*request) error {
-	g.runs, g.types = make(map[string]run, len(requests)), map[string]int64{}
+	g.runs = make(map[string]run, len(requests))
+	return g.transact(func() error {
+		for _, r := range requests {
+			if err := g.decide(r); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// transact commits what do writes, if it returns no error.
+func (g *group) transact(do func() error) error {
+	if g.types = map[string]int64{}; g.runs == nil {
+		g.runs = map[string]run{}
+	}
 	if err := exec(g.conn, sqlBegin); err != nil {
 		return writeError(err)
 	}
-	for _, r := range requests {
-		if err := g.decide(r); err != nil {
-			rollback(g.conn)
-			return writeError(err)
-		}
+	if err := do(); err != nil {
+		rollback(g.conn)
+		return writeError(err)
 	}
 	end := sqlCommit
 	if g.next == g.writer.next {

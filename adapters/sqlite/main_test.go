@@ -17,6 +17,9 @@ func TestMain(m *testing.M) {
 	if path := os.Getenv(childPath); path != "" {
 		os.Exit(child(path))
 	}
+	if path := os.Getenv(importPath); path != "" {
+		os.Exit(childImport(path))
+	}
 	goleak.VerifyTestMain(m)
 }
 

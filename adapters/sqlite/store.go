@@ -22,6 +22,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"sandglass/domain/instant"
 	"sandglass/domain/stream"
@@ -46,6 +47,8 @@ type Options struct {
 
 	tailMax int // 0 means tailMax; tests fill it sooner
 	walSoft int // 0 means walSoft; likewise
+
+	probeEvery time.Duration // 0 means probeEvery; likewise
 }
 
 // DefaultFreeSpaceFloor is far more than one group of appends and a full WAL take.

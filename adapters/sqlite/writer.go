@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"sandglass/domain/instant"
 	"sandglass/domain/stream"
@@ -34,6 +35,7 @@ type writer struct {
 	now     func() instant.Time
 	space   space
 	queue   chan *request
+	imports chan *importing
 	stopped chan struct{}
 	failure atomic.Pointer[error] // of the last group, nil if it was committed
 
@@ -42,14 +44,17 @@ type writer struct {
 	ownIDs   bool            // some stream has ids that stream.NewID did not make
 	tailMax  int
 	wal      wal
+
+	probeEvery time.Duration
 }
 
 // newWriter reads the end of the log. The caller starts run, and close follows.
 func newWriter(s *Store, conn *sqlite.Conn, lock *os.File, opts Options) (*writer, error) {
 	w := &writer{
 		store: s, conn: conn, lock: lock, now: opts.Now, space: newSpace(s.path, opts),
-		queue: make(chan *request, queueSize), stopped: make(chan struct{}),
+		queue: make(chan *request, queueSize), imports: make(chan *importing), stopped: make(chan struct{}),
 		tailMax: cmp.Or(opts.tailMax, tailMax), wal: wal{soft: cmp.Or(opts.walSoft, walSoft)},
+		probeEvery: cmp.Or(opts.probeEvery, probeEvery),
 	}
 	head, err := queryInt(conn, sqlHead)
 	if err != nil {
@@ -78,6 +83,10 @@ func (w *writer) run() {
 		select {
 		case r := <-w.queue:
 			w.commit(w.gather(r))
+		case r := <-w.imports:
+			w.take(r)
+		case <-w.failed():
+			w.probe()
 		case <-w.store.closing:
 			for {
 				select {
@@ -139,6 +148,30 @@ func (w *writer) commit(requests []*request) {
 		close(r.done)
 	}
 	w.maintain()
+}
+
+// probeEvery is how often the file is written to after a failure, until that succeeds.
+const probeEvery = time.Second
+
+// failed returns what tells when to probe, nil while there is no need.
+func (w *writer) failed() <-chan time.Time {
+	if w.failure.Load() == nil {
+		return nil
+	}
+	return time.After(w.probeEvery)
+}
+
+// probe writes what changes nothing, after a failure: who asks [Store.Writable] before
+// they append would else never append again.
+func (w *writer) probe() {
+	w.using.Lock()
+	defer w.using.Unlock()
+	if w.space.check() != nil {
+		return
+	}
+	g := group{writer: w} // whose next is not the writer's, so that it commits
+	w.note(g.transact(func() error { return exec(w.conn, `UPDATE log SET indexed = indexed`) }))
+	w.wal.grew(walPage)
 }
 
 // note keeps err for writable to tell.
@@ -207,8 +240,12 @@ func rollback(conn *sqlite.Conn) {
 	}
 }
 
-// writeError says what went wrong, and whether it was for lack of space.
+// writeError says what went wrong, and whether it was for lack of space. A refusal is
+// nothing that went wrong.
 func writeError(err error) error {
+	if _, ok := err.(refusal); ok {
+		return err
+	}
 	if sqlite.ErrCode(err).ToPrimary() == sqlite.ResultFull {
 		return fmt.Errorf("%w: the disk is full: make room: %w", stream.ErrReadOnly, err)
 	}

@@ -1,0 +1,139 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+
+	"sandglass/domain/instant"
+	"sandglass/domain/stream"
+)
+
+// What one call of Import takes at most: it is one transaction.
+const (
+	MaxImport      = 8192     // records
+	MaxImportBytes = 64 << 20 // of data and metadata
+)
+
+// importing are the records of one Import on their way to the writer.
+type importing struct {
+	records  []*request // of one event each
+	recorded []instant.Time
+	done     chan error // holds one
+}
+
+// refusal is an error of who asked, not of the file.
+type refusal struct{ error }
+
+func (r refusal) Unwrap() error { return r.error }
+
+// Import appends records of another log, all or none, with all that they were there but
+// for their positions. Each must stand at the end of its stream at exactly its revision:
+// else it is [stream.ErrWrongRevision], but one that is there already with the same id is
+// passed over, so that what was broken off can be done again. They come in the order of
+// the other log: RecordedAt, which is kept, never runs backwards here either.
+//
+// Like Append it writes nothing if ctx ends while it waits for its turn, and answers what
+// became of it thereafter.
+func (s *Store) Import(ctx context.Context, records []stream.Record) error {
+	r, err := newImporting(records)
+	if err != nil || len(records) == 0 {
+		return err
+	}
+	if s.writer == nil {
+		return s.Writable()
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	select {
+	case s.writer.imports <- r:
+		return <-r.done
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-s.closing:
+		return ErrClosed
+	}
+}
+
+func newImporting(records []stream.Record) (*importing, error) {
+	if len(records) > MaxImport {
+		return nil, fmt.Errorf("%w: an import of %d records, at most %d", stream.ErrInvalid, len(records), MaxImport)
+	}
+	r := &importing{done: make(chan error, 1)}
+	bytes := 0
+	for i := range records {
+		rec := &records[i]
+		one := &request{stream: rec.Stream, expected: rec.Revision - 1, events: []stream.Event{rec.Event}}
+		if err := stream.Check(one.stream, one.expected, one.events); err != nil {
+			return nil, fmt.Errorf("record %d, position %d: %w", i, rec.Position, err)
+		}
+		if rec.RecordedAt < instant.Min || rec.RecordedAt > instant.Max {
+			return nil, fmt.Errorf("%w: record %d, position %d: recorded_at: %w", stream.ErrInvalid, i, rec.Position, instant.ErrRange)
+		}
+		one.ownIDs = rec.ID != stream.NewID(rec.Stream, rec.Revision, rec.Event)
+		bytes += len(rec.Data) + len(rec.Meta)
+		r.records, r.recorded = append(r.records, one), append(r.recorded, rec.RecordedAt)
+	}
+	if bytes > MaxImportBytes {
+		return nil, fmt.Errorf("%w: an import of %d bytes, at most %d", stream.ErrInvalid, bytes, MaxImportBytes)
+	}
+	return r, nil
+}
+
+// take writes an import in a transaction of its own and answers it.
+func (w *writer) take(r *importing) {
+	w.using.Lock()
+	defer w.using.Unlock()
+	g := group{writer: w, next: w.next, recorded: w.recorded}
+	err := w.space.check()
+	if err == nil {
+		err = g.transact(func() error {
+			for i, one := range r.records {
+				if err := g.take(one, r.recorded[i]); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if _, ok := err.(refusal); !ok {
+			w.note(err)
+		}
+	}
+	if err == nil {
+		w.adopt(&g)
+	}
+	r.done <- err
+	w.maintain()
+}
+
+// take writes a record of another log, or finds that it is there. An error that is no
+// refusal is one of SQLite.
+func (g *group) take(r *request, recorded instant.Time) error {
+	last, err := g.last(r.stream)
+	switch {
+	case err != nil:
+		return err
+	case r.expected < last:
+		return g.isThere(r)
+	case r.expected > last:
+		return refusal{wrongRevision(r, last)}
+	case recorded < g.recorded:
+		return refusal{fmt.Errorf("sqlite: %s revision %d was recorded at %s, and the last event here at %s: records of another log go into one that holds nothing else", r.stream, r.expected+1, recorded, g.recorded)}
+	}
+	if dup, err := g.duplicate(r); err != nil {
+		return err
+	} else if dup {
+		return refusal{r.err}
+	}
+	g.recorded = recorded
+	return g.insert(r, 0)
+}
+
+// isThere refuses r unless the event at its place bears its id.
+func (g *group) isThere(r *request) error {
+	id, _, err := g.at(r.stream, r.expected+1)
+	if err == nil && id != r.events[0].ID {
+		return refusal{fmt.Errorf("sqlite: %s revision %d is another event, %s and not %s: %w", r.stream, r.expected+1, id, r.events[0].ID, stream.ErrWrongRevision)}
+	}
+	return err
+}
