@@ -58,7 +58,7 @@ positions and recording times that never run backwards, ids that follow from the
 credits that bought what their price says, one credit for each payment, the sums of each
 resource, and books that balance. What does not hold is listed, and the exit status is 1.
 
-The log comes from the daemon, from its file with --store, or from NDJSON with --log; the
+The log comes from the daemon, from its store with --store, or from NDJSON with --log; the
 figures come from the daemon, or from what "audit dump" wrote with --dump. With both given
 nothing is asked of the daemon.`,
 		Example: `  sandglass audit replay
@@ -91,7 +91,7 @@ func (c *cli) replay(ctx context.Context, f *replayFlags) error {
 		return err
 	}
 	check := newChecker(c.stderr, isTerminal(c.stderr), head.Position)
-	store, err := c.openLog(&f.logFlags, head.Position, check)
+	store, err := c.openLog(ctx, &f.logFlags, head.Position, check)
 	if err != nil {
 		return err
 	}

@@ -14,7 +14,6 @@ import (
 
 	"sandglass/adapters/httpapi/client"
 	"sandglass/adapters/httpapi/wire"
-	"sandglass/adapters/sqlite"
 	"sandglass/domain/payment"
 	"sandglass/domain/stream"
 
@@ -24,19 +23,39 @@ import (
 // logFlags say where the log comes from; the daemon, if not said.
 type logFlags struct{ store, log string }
 
-const storeScheme = "sqlite:"
-
 func (f *logFlags) add(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.store, "store", "", "read the log from sqlite:`PATH`, beside the daemon or without one")
+	cmd.Flags().StringVar(&f.store, "store", "", "read the log from this `URL`, such as sqlite:PATH or esdb://HOST:2113, beside the daemon or without one")
 	cmd.Flags().StringVar(&f.log, "log", "", "read the log from a `file` of NDJSON, as \"events\" writes it")
 	cmd.MarkFlagsMutuallyExclusive("store", "log")
 }
 
 func (f *logFlags) check() error {
-	if f.store != "" && (!strings.HasPrefix(f.store, storeScheme) || f.store == storeScheme) {
-		return usage("--store %q is not a store such as sqlite:/var/lib/sandglass/sandglass.db", f.store)
+	if f.store == "" {
+		return nil
+	}
+	return checkStore("--store", f.store)
+}
+
+// checkStore says whether a flag names a store.
+func checkStore(flag, url string) error {
+	if want := (storePlace{url: url}).check(); want != "" {
+		return usage("%s %q is not a store such as sqlite:/var/lib/sandglass/sandglass.db: want %s", flag, hidePassword(url), want)
 	}
 	return nil
+}
+
+// openStore opens the log that a flag names, for reading. Its path is of the working
+// folder; all else is as the environment says.
+func openStore(ctx context.Context, url string) (logStore, error) {
+	p := storePlace{url: url}
+	if p.scheme() != sqliteScheme {
+		conf, err := loadConfig()
+		if err != nil {
+			return nil, err
+		}
+		p = conf.place(url)
+	}
+	return p.openReadOnly(ctx)
 }
 
 // auditLog is a log that is only read, with each record shown to the checker.
@@ -63,10 +82,10 @@ func (l *auditLog) Subscribe(ctx context.Context, after stream.Position) iter.Se
 }
 
 // openLog opens the log up to a position.
-func (c *cli) openLog(f *logFlags, until stream.Position, check *checker) (*auditLog, error) {
+func (c *cli) openLog(ctx context.Context, f *logFlags, until stream.Position, check *checker) (*auditLog, error) {
 	switch {
 	case f.store != "":
-		s, err := sqlite.OpenReadOnly(strings.TrimPrefix(f.store, storeScheme))
+		s, err := openStore(ctx, f.store)
 		if err != nil {
 			return nil, err
 		}
@@ -224,10 +243,10 @@ type growingLog struct {
 }
 
 // growLog opens the log that the flags name.
-func (c *cli) growLog(f *logFlags) (*growingLog, error) {
+func (c *cli) growLog(ctx context.Context, f *logFlags) (*growingLog, error) {
 	switch {
 	case f.store != "":
-		s, err := sqlite.OpenReadOnly(strings.TrimPrefix(f.store, storeScheme))
+		s, err := openStore(ctx, f.store)
 		if err != nil {
 			return nil, err
 		}
@@ -265,7 +284,7 @@ func records(events func(context.Context, uint64) iter.Seq2[wire.Event, error]) 
 }
 
 // stored yields the records of a store up to its head.
-func stored(s *sqlite.Store) func(context.Context, stream.Position) iter.Seq2[stream.Record, error] {
+func stored(s stream.EventStore) func(context.Context, stream.Position) iter.Seq2[stream.Record, error] {
 	return func(ctx context.Context, after stream.Position) iter.Seq2[stream.Record, error] {
 		return func(yield func(stream.Record, error) bool) {
 			head, err := s.Head(ctx)
@@ -273,23 +292,31 @@ func stored(s *sqlite.Store) func(context.Context, stream.Position) iter.Seq2[st
 				yield(stream.Record{}, err)
 				return
 			}
-			if head <= after {
-				return // a subscription would wait for more
+			between(ctx, s, after, head)(yield)
+		}
+	}
+}
+
+// between yields the records of a store after a position up to another, which the log
+// must reach.
+func between(ctx context.Context, s stream.EventStore, after, until stream.Position) iter.Seq2[stream.Record, error] {
+	return func(yield func(stream.Record, error) bool) {
+		if until <= after {
+			return // a subscription would wait for more
+		}
+		for run, err := range s.Subscribe(ctx, after) {
+			if err != nil {
+				yield(stream.Record{}, err)
+				return
 			}
-			for run, err := range s.Subscribe(ctx, after) {
-				if err != nil {
-					yield(stream.Record{}, err)
+			for i := range run {
+				if run[i].Position > until || !yield(run[i], nil) || run[i].Position == until {
 					return
 				}
-				for i := range run {
-					if run[i].Position > head || !yield(run[i], nil) || run[i].Position == head {
-						return
-					}
-				}
 			}
-			if err := ctx.Err(); err != nil {
-				yield(stream.Record{}, err) // it ended before its end
-			}
+		}
+		if err := ctx.Err(); err != nil {
+			yield(stream.Record{}, err) // it ended before its end
 		}
 	}
 }

@@ -42,7 +42,7 @@ listed with what either side says, what it means and what to do; the exit status
 
 The wallet is lnd, which is asked directly, by the settings of "serve": SANDGLASS_LND_ADDR,
 SANDGLASS_LND_TLS_CERT and SANDGLASS_LND_WATCH_MACAROON. The log comes from the daemon, from
-its file with --store, or from NDJSON with --log. Nothing is changed on either side.
+its store with --store, or from NDJSON with --log. Nothing is changed on either side.
 
 What is under way is no difference: when something differs, both sides are read again
 after two seconds, and what has come in order by then is not listed; a file is read once.
@@ -83,7 +83,7 @@ func (c *cli) reconcile(ctx context.Context, f *reconcileFlags) error {
 	if f.confirmations == 0 {
 		f.confirmations = int64(conf.Confirmations)
 	}
-	source, err := c.growLog(&f.logFlags)
+	source, err := c.growLog(ctx, &f.logFlags)
 	if err != nil {
 		return err
 	}

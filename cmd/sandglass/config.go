@@ -25,7 +25,10 @@ const prefix = "SANDGLASS"
 // Config is what `sandglass serve` reads from the environment. Secrets are paths to
 // files, which systemd's LoadCredential fits.
 type Config struct {
-	Store    string `envconfig:"STORE" desc:"event store: sqlite:PATH; a relative PATH is in the state folder" default:"sqlite:sandglass.db"`
+	Store             string `envconfig:"STORE" desc:"event store: sqlite:PATH, where a relative PATH is in the state folder, or esdb://USER@HOST:2113 of EventStoreDB or KurrentDB" secret:"url" default:"sqlite:sandglass.db"`
+	StorePasswordFile string `envconfig:"STORE_PASSWORD_FILE" desc:"file: password of the user whom an esdb:// store names" secret:"file"`
+	StoreNamespace    string `envconfig:"STORE_NAMESPACE" desc:"what the streams of this log begin with in an esdb:// store, which others may use too" default:"sandglass"`
+
 	StateDir string `envconfig:"STATE_DIR" desc:"folder for the store and the snapshot; systemd's StateDirectory, or ~/.local/state/sandglass, if empty"`
 	Host     string `envconfig:"HOST" desc:"name of this host where several share one log: it meters its own resources alone; empty is one machine, which owns all"`
 	Listen   string `envconfig:"LISTEN" desc:"address of the HTTP API" default:"127.0.0.1:8420"`
@@ -109,12 +112,13 @@ func positive(name string, n int) error {
 }
 
 func (c *Config) check() error {
-	scheme, path, _ := strings.Cut(c.Store, ":")
+	store := c.storePlace().check()
 	_, listen := net.ResolveTCPAddr("tcp", c.Listen)
 	_, _, lnd := net.SplitHostPort(c.LndAddr)
 	_, level := zerolog.ParseLevel(c.LogLevel)
 	return errors.Join(
-		want(scheme == "sqlite" && path != "", "STORE", c.Store, "sqlite:PATH"),
+		want(store == "", "STORE", hidePassword(c.Store), store),
+		want(namespaces.MatchString(c.StoreNamespace), "STORE_NAMESPACE", c.StoreNamespace, wantNamespace),
 		want(c.Host == "" || plan.CheckName(c.Host) == nil, "HOST", c.Host, "1 to 64 of a-z, 0-9 and -, no - at the ends, or nothing"),
 		want(listen == nil, "LISTEN", c.Listen, "an address such as 127.0.0.1:8420"),
 		want(lnd == nil, "LND_ADDR", c.LndAddr, "an address such as 127.0.0.1:10009"),
@@ -133,13 +137,11 @@ func (c *Config) check() error {
 	)
 }
 
-// storePath returns the file of the embedded store.
-func (c *Config) storePath() string {
-	_, path, _ := strings.Cut(c.Store, ":")
-	if filepath.IsAbs(path) {
-		return path
-	}
-	return filepath.Join(c.StateDir, path)
+// storePlace returns where the daemon's log is.
+func (c *Config) storePlace() storePlace {
+	p := c.place(c.Store)
+	p.dir = c.StateDir
+	return p
 }
 
 // printConfig writes every variable with its value, its default and its meaning. The
@@ -151,8 +153,11 @@ func printConfig(w io.Writer, c Config) error {
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
 		value := fmt.Sprint(v.Field(i).Interface())
-		if f.Tag.Get("secret") == "file" && value != "" {
+		switch secret := f.Tag.Get("secret"); {
+		case secret == "file" && value != "":
 			value += " (contents hidden)"
+		case secret == "url":
+			value = hidePassword(value)
 		}
 		fmt.Fprintf(t, "%s_%s\t%s\t%s\t%s\n", prefix, f.Tag.Get("envconfig"), orDash(value), orDash(f.Tag.Get("default")), f.Tag.Get("desc"))
 	}

@@ -8,7 +8,8 @@ import (
 
 func TestAWrongValueNamesItsVariable(t *testing.T) {
 	for name, values := range map[string][]string{
-		"SANDGLASS_STORE":                        {"postgres:x", "sqlite:"},
+		"SANDGLASS_STORE":                        {"postgres:x", "sqlite:", "sqlite://x", "esdb:host", "esdb://", "esdb://user@?tls=false", "kurrentdb://host"},
+		"SANDGLASS_STORE_NAMESPACE":              {"$all", "Upper", "with-dash", "1st", strings.Repeat("x", 41)},
 		"SANDGLASS_HOST":                         {"Rack-7", "rack.example.org", "-"},
 		"SANDGLASS_LISTEN":                       {"8420", "nowhere:http:1"},
 		"SANDGLASS_LND_ADDR":                     {"lnd"},
@@ -40,6 +41,7 @@ func TestAWrongValueNamesItsVariable(t *testing.T) {
 }
 
 func TestPrintConfigHidesSecrets(t *testing.T) {
+	t.Setenv("SANDGLASS_STORE", "esdb://ops:sesame@db.example.org:2113?tls=true")
 	t.Setenv("SANDGLASS_OPERATOR_TOKEN_FILE", "/run/credentials/operator.token")
 	c, err := loadConfig()
 	if err != nil {
@@ -49,9 +51,12 @@ func TestPrintConfigHidesSecrets(t *testing.T) {
 	if err := printConfig(&out, c); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"SANDGLASS_OPERATOR_TOKEN_FILE  ", "operator.token (contents hidden)", "SANDGLASS_SWEEP_EVERY", "2m"} {
+	for _, want := range []string{"SANDGLASS_OPERATOR_TOKEN_FILE  ", "operator.token (contents hidden)", "SANDGLASS_SWEEP_EVERY", "2m", "esdb://ops:***@db.example.org:2113?tls=true"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%q is missing in\n%s", want, out.String())
 		}
+	}
+	if strings.Contains(out.String(), "sesame") {
+		t.Errorf("the password is shown in\n%s", out.String())
 	}
 }

@@ -8,12 +8,10 @@ import (
 	"io"
 	"io/fs"
 	"net"
-	"os"
 	"path/filepath"
 	"time"
 
 	"sandglass/adapters/lnd"
-	"sandglass/adapters/sqlite"
 	"sandglass/domain/desk"
 	"sandglass/domain/instant"
 	"sandglass/domain/meter"
@@ -61,7 +59,7 @@ func initCmd() *cobra.Command {
 		Short: "Make the event log, once",
 		Long: `Make an empty event log where SANDGLASS_STORE and SANDGLASS_STATE_DIR say.
 
-It refuses a file that is there. The daemon never makes a log by itself: an empty
+It refuses a log that is there. The daemon never makes a log by itself: an empty
 one in the place of a lost one would stop every customer.`,
 		Example: `  sandglass init
   SANDGLASS_STATE_DIR=/var/lib/sandglass sandglass init`,
@@ -71,14 +69,11 @@ one in the place of a lost one would stop every customer.`,
 			if err != nil {
 				return err
 			}
-			path := c.storePath()
-			if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			p := c.storePlace()
+			if err := p.create(cmd.Context()); err != nil {
 				return err
 			}
-			if err := sqlite.Create(path); err != nil {
-				return err
-			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "made the event log %s\n", path)
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "made the event log %s\n", p)
 			return err
 		},
 	}
@@ -99,7 +94,7 @@ func now() instant.Time { return instant.Of(time.Now()) }
 type server struct {
 	Config
 	log     zerolog.Logger
-	store   *sqlite.Store
+	store   logStore
 	views   *projections.Views
 	lnd     *lnd.Client
 	watcher *payment.Watcher
@@ -112,11 +107,9 @@ type server struct {
 // serve runs the daemon until ctx ends or something can't go on.
 func serve(ctx context.Context, c Config, log zerolog.Logger) (err error) {
 	d := &server{Config: c, log: log}
-	floor := c.FreeSpaceFloor
-	if floor == 0 {
-		floor = -1 // none
-	}
-	if d.store, err = sqlite.Open(c.storePath(), sqlite.Options{Now: now, FreeSpaceFloor: floor}); err != nil {
+	place := c.storePlace()
+	place.log = func(text string) { log.Info().Str("component", "store").Msg(text) }
+	if d.store, err = place.open(ctx); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.store.Close()) }()
@@ -138,7 +131,7 @@ func serve(ctx context.Context, c Config, log zerolog.Logger) (err error) {
 	if err != nil {
 		return fmt.Errorf("%s_LISTEN: %w", prefix, err)
 	}
-	log.Info().Str("listen", listener.Addr().String()).Str("store", c.storePath()).Msg("started")
+	log.Info().Str("listen", listener.Addr().String()).Stringer("store", place).Msg("started")
 	defer func() { log.Info().Err(err).Msg("stopped") }()
 
 	g, ctx := errgroup.WithContext(ctx)

@@ -106,7 +106,7 @@ var (
 	gaugeDeposits  = gauge("sandglass_chain_deposits_watched", "Payments on the chain that are not final.")
 	gaugeOpen      = gauge("sandglass_payments_open", "Payments requested, or settled and on their way.")
 	gaugeWritable  = gauge("sandglass_store_writable", "1 if the event store takes writes.")
-	gaugeSize      = gauge("sandglass_store_size_bytes", "Size of the event store.")
+	gaugeSize      = gauge("sandglass_store_size_bytes", "Size of the event store, where it is a file.")
 	gaugePlaced    = gauge("sandglass_resources_placed", "Resources that are not released, by the host that they belong to.", "host")
 	gaugeUnplaced  = gauge("sandglass_resources_unplaced", "Resources that are not released and belong to no host, so that nobody meters them; 0 where there is one machine.")
 	gaugeLedger    = gauge("sandglass_ledger_msat", "Balance of each account of the ledger.", "account")
@@ -147,8 +147,10 @@ func (m *metrics) Collect(c chan<- prometheus.Metric) {
 	}
 	put(gaugeOpen, float64(m.s.views.OpenCount()))
 	put(gaugeWritable, truth(m.s.store.Writable() == nil))
-	if size, err := m.s.store.Size(); err == nil {
-		put(gaugeSize, float64(size))
+	if sized, ok := m.s.store.(interface{ Size() (int64, error) }); ok {
+		if size, err := sized.Size(); err == nil {
+			put(gaugeSize, float64(size))
+		}
 	}
 	put(gaugeUnplaced, float64(m.s.unplaced()))
 	for host, n := range m.s.views.Hosts() {
