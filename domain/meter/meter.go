@@ -8,6 +8,8 @@ package meter
 
 import (
 	"context"
+	"errors"
+	"sync/atomic"
 	"time"
 
 	"sandglass/domain/instant"
@@ -102,8 +104,12 @@ func (m *Meter) sleep(ctx context.Context, d time.Duration) {
 	}
 }
 
+// errSkipped is of a resource that was left alone since the store is away.
+var errSkipped = errors.New("meter: the store is away")
+
 // settle settles the resources, earliest deadline first, and waits until the deadlines
-// know of it. It reports whether all went well.
+// know of it. It reports whether all went well. A store that is away ends the round: each
+// try would wait for it in vain.
 func (m *Meter) settle(ctx context.Context, now instant.Time, ids []string) bool {
 	type result struct {
 		id  string
@@ -112,10 +118,18 @@ func (m *Meter) settle(ctx context.Context, now instant.Time, ids []string) bool
 	}
 	work, results := make(chan string), make(chan result, len(ids))
 	workers := min(parallel, len(ids))
+	var away atomic.Bool
 	for range workers {
 		go func() {
 			for id := range work {
+				if away.Load() {
+					results <- result{id: id, err: errSkipped}
+					continue
+				}
 				pos, err := m.one(ctx, now, id)
+				if errors.Is(err, stream.ErrUnavailable) {
+					away.Store(true)
+				}
 				results <- result{id, pos, err}
 			}
 		}()
@@ -130,7 +144,9 @@ func (m *Meter) settle(ctx context.Context, now instant.Time, ids []string) bool
 		last = max(last, r.pos)
 		if r.err != nil && ctx.Err() == nil {
 			ok = false
-			m.Failed(r.id, r.err)
+			if r.err != errSkipped {
+				m.Failed(r.id, r.err)
+			}
 		}
 	}
 	return m.Deadlines.WaitFor(ctx, last) == nil && ok

@@ -188,6 +188,47 @@ func TestAStoreThatFailsIsTriedAgain(t *testing.T) {
 	}
 }
 
+// away is a store whose appends wait a second, and then say that it is away, while it is.
+type away struct {
+	stream.EventStore
+	gone atomic.Bool
+}
+
+func (a *away) Append(ctx context.Context, name string, expected stream.Revision, events []stream.Event) (stream.Appended, error) {
+	if a.gone.Load() {
+		time.Sleep(time.Second)
+		return stream.Appended{}, fmt.Errorf("no route: %w", stream.ErrUnavailable)
+	}
+	return a.EventStore.Append(ctx, name, expected, events)
+}
+
+// A store is away for a while: the meter asks it again and again, not for each of all
+// that is due, and makes up for it when the store is back.
+func TestAStoreThatIsAwayIsWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		inner, _ := storetest.SQLite(t)
+		store := &away{EventStore: inner}
+		h := newHost(t, store)
+		const resources = 200
+		for n := range resources {
+			h.order(fmt.Sprint("vm-", n), 5*instant.Minute)
+		}
+		close(h.ready)
+		h.pass(instant.Minute)
+		store.gone.Store(true)
+		h.pass(14 * instant.Minute)
+		const rounds = 300 // in ten minutes, of a second in the store and one of patience
+		if n := h.failures.Load(); n < rounds*9/10 || n > (rounds+1)*128 {
+			t.Errorf("%d failures", n)
+		}
+		store.gone.Store(false)
+		h.pass(instant.Minute)
+		for _, id := range []string{"vm-0", "vm-199"} {
+			h.want(id, "opened 0s", "credited 0s", "started 0s", "warned 0s", "debited 5m0s", "exhausted 5m0s")
+		}
+	})
+}
+
 // A deposit on its way holds off the release, however short the grace, but not for ever.
 func TestADepositOnItsWayHoldsOffRelease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
