@@ -74,7 +74,7 @@ func rootCmd(c *cli) *cobra.Command {
 		Long: `Sandglass sells time on rented computers, prepaid in bitcoin over Lightning, and proves
 every millisatoshi and every millisecond from an immutable log.
 
-The first commands run the daemon; the others speak to it over HTTP, at --url.`,
+The first commands run the daemon and keep its log; the others ask it over HTTP, at --url.`,
 		Example: `  sandglass init && sandglass serve
   sandglass plan publish small --price 3600sat --per 1h --min 1m --max 30d --warn 10m --grace 1d
   sandglass order small --time 2h --wait
@@ -93,7 +93,7 @@ The first commands run the daemon; the others speak to it over HTTP, at --url.`,
 			root.AddCommand(cmd)
 		}
 	}
-	add("daemon", initCmd(), serveCmd())
+	add("daemon", initCmd(), serveCmd(), storeCmd(c))
 	add("payer", orderCmd(c), resourceCmd(c), paymentCmd(c))
 	add("operator", planCmd(c), unallocatedCmd(c))
 	add("auditor", eventsCmd(c), auditCmd(c))

@@ -43,6 +43,7 @@ type storePlace struct {
 	url          string
 	dir          string // that a relative path of sqlite: is in; empty for the working folder
 	passwordFile string // of the user whom an esdb:// URL names; may be empty
+	passwordFrom string // what named that file
 	namespace    string // prefix of the log's streams in a cluster
 	floor        int64  // bytes of the disk that stay free, 0 for none
 	log          func(string)
@@ -50,7 +51,10 @@ type storePlace struct {
 
 // place returns where a log is that a flag names, by the settings of the environment.
 func (c *Config) place(url string) storePlace {
-	return storePlace{url: url, passwordFile: c.StorePasswordFile, namespace: c.StoreNamespace, floor: c.FreeSpaceFloor, log: func(string) {}}
+	return storePlace{
+		url: url, passwordFile: c.StorePasswordFile, passwordFrom: prefix + "_STORE_PASSWORD_FILE",
+		namespace: c.StoreNamespace, floor: c.FreeSpaceFloor, log: func(string) {},
+	}
 }
 
 // scheme returns what leads the URL.
@@ -189,22 +193,21 @@ func (p storePlace) connection() (string, error) {
 	if p.passwordFile == "" {
 		return p.url, nil
 	}
-	name := prefix + "_STORE_PASSWORD_FILE"
 	scheme, rest, _ := strings.Cut(p.url, "://")
 	user, host, named := cutLast(rest, "@")
 	switch {
 	case !named || user == "":
-		return "", fmt.Errorf("%s is set, but the store's URL names no user: want %s://USER@HOST", name, scheme)
+		return "", fmt.Errorf("%s is set, but the store's URL names no user: want %s://USER@HOST", p.passwordFrom, scheme)
 	case strings.Contains(user, ":"):
-		return "", fmt.Errorf("%s is set, and the store's URL has a password too: take it out of the URL", name)
+		return "", fmt.Errorf("%s is set, and the store's URL has a password too: take it out of the URL", p.passwordFrom)
 	}
 	b, err := os.ReadFile(p.passwordFile)
 	if err != nil {
-		return "", fmt.Errorf("%s: %w", name, err)
+		return "", fmt.Errorf("%s: %w", p.passwordFrom, err)
 	}
 	password := strings.TrimRight(string(b), "\r\n")
 	if password == "" || len(password) > maxTokenFile {
-		return "", fmt.Errorf("%s: %s holds %d bytes: want the password of %s", name, p.passwordFile, len(password), user)
+		return "", fmt.Errorf("%s: %s holds %d bytes: want the password of %s", p.passwordFrom, p.passwordFile, len(password), user)
 	}
 	return scheme + "://" + user + url.UserPassword("", password).String() + "@" + host, nil
 }

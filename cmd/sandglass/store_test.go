@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/url"
@@ -69,8 +70,25 @@ func TestThePasswordComesFromItsFile(t *testing.T) {
 		"long":      {url: "esdb://ops@host", passwordFile: file(strings.Repeat("x", maxTokenFile+1))},
 		"not there": {url: "esdb://ops@host", passwordFile: filepath.Join(t.TempDir(), "none")},
 	} {
-		if _, err := p.connection(); err == nil || !strings.HasPrefix(err.Error(), "SANDGLASS_STORE_PASSWORD_FILE") || strings.Contains(err.Error(), "sesame") {
+		p.passwordFrom = "THE_FILE"
+		if _, err := p.connection(); err == nil || !strings.HasPrefix(err.Error(), "THE_FILE") || strings.Contains(err.Error(), "sesame") {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// What a copy says when it ends early is how to go on, but where that would not help.
+func TestABrokenOffCopySaysHowToGoOn(t *testing.T) {
+	ended, end := context.WithCancel(t.Context())
+	end()
+	const again = "the same command goes on from there"
+	if err := brokenOff(ended, ended.Err()); errors.Is(err, context.Canceled) || !strings.HasPrefix(err.Error(), "interrupted: ") || !strings.HasSuffix(err.Error(), again) {
+		t.Errorf("interrupted: %v", err)
+	}
+	if err := brokenOff(t.Context(), stream.ErrUnavailable); !errors.Is(err, stream.ErrUnavailable) || !strings.HasSuffix(err.Error(), again) {
+		t.Errorf("away: %v", err)
+	}
+	if err := brokenOff(t.Context(), errDiffer); err.Error() != errDiffer.Error() {
+		t.Errorf("a difference: %v", err)
 	}
 }

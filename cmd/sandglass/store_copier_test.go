@@ -1,0 +1,363 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"reflect"
+	"strings"
+	"testing"
+
+	"sandglass/domain/instant"
+	"sandglass/domain/stream"
+	"sandglass/projections"
+	"sandglass/testutil/histories"
+	"sandglass/testutil/storetest"
+)
+
+// all returns the records of a log.
+func all(t testing.TB, s stream.EventStore) (recs []stream.Record) {
+	t.Helper()
+	for rec, err := range stored(s)(context.Background(), 0) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		recs = append(recs, rec)
+	}
+	return recs
+}
+
+// same says whether logs have the same records, but for the positions.
+func same(a, b []stream.Record) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		x, y := a[i], b[i]
+		x.Position, y.Position = 0, 0
+		if !reflect.DeepEqual(x, y) {
+			return false
+		}
+	}
+	return true
+}
+
+// history returns the records of a random log of about n events.
+func history(seed uint64, n int) (recs []stream.Record) {
+	w := histories.New(seed, 20)
+	for len(recs) < n {
+		for _, a := range w.Step() {
+			for i, e := range a.Events {
+				at := stream.Position(len(recs) + 1)
+				recs = append(recs, stream.Record{
+					Event: e, Stream: a.Stream, Revision: a.Expected + 1 + stream.Revision(i),
+					Position: at, RecordedAt: histories.Start.Add(instant.Millis(at / 3)),
+				})
+			}
+		}
+	}
+	return recs
+}
+
+// part returns a log of the records given, which it may change before.
+func part(t testing.TB, recs []stream.Record, change func([]stream.Record)) importer {
+	t.Helper()
+	s, _ := storetest.SQLite(t)
+	recs = append([]stream.Record(nil), recs...)
+	if change != nil {
+		change(recs)
+	}
+	if err := s.Import(t.Context(), recs); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func newCopier(from stream.EventStore, to importer) *copier {
+	return &copier{from: from, to: to, batch: 50, tell: func(string, int64, stream.Position, stream.Position) {}}
+}
+
+// wantCopy copies, and holds both sides and the report against each other.
+func wantCopy(t *testing.T, from stream.EventStore, to importer, before int) {
+	t.Helper()
+	c := newCopier(from, to)
+	if err := c.run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ours, theirs := all(t, from), all(t, to)
+	if !same(ours, theirs) {
+		t.Fatalf("%d records, and %d in the copy, are not the same", len(ours), len(theirs))
+	}
+	r := c.report
+	last, n := stream.Position(len(ours)), int64(0)
+	for i := range ours {
+		n += int64(len(ours[i].Data) + len(ours[i].Meta))
+	}
+	if r.Events != int64(len(ours)) || r.Before != int64(before) || r.Bytes != n || r.From.Digest != r.To.Digest ||
+		r.From.Position != last || r.From.Head != last || r.To.Position != last || r.To.Head != last {
+		t.Errorf("of %d events, of which %d were there, and %d bytes, it tells %+v", len(ours), before, n, r)
+	}
+}
+
+func TestCopyGoesOnFromAnywhere(t *testing.T) {
+	recs := history(1, 240)
+	from := part(t, recs, nil)
+	for _, before := range []int{0, 1, 17, 49, 50, 51, 99, 100, 101, 150, 200, len(recs) - 1, len(recs)} {
+		t.Run(fmt.Sprint(before), func(t *testing.T) { wantCopy(t, from, part(t, recs[:before], nil), before) })
+	}
+	t.Run("of nothing", func(t *testing.T) { wantCopy(t, part(t, nil, nil), part(t, nil, nil), 0) })
+	t.Run("of one", func(t *testing.T) { wantCopy(t, part(t, recs[:1], nil), part(t, nil, nil), 0) })
+	t.Run("of a whole batch", func(t *testing.T) { wantCopy(t, part(t, recs[:50], nil), part(t, nil, nil), 0) })
+	t.Run("twice", func(t *testing.T) {
+		to := part(t, nil, nil)
+		wantCopy(t, from, to, 0)
+		wantCopy(t, from, to, len(recs))
+	})
+}
+
+func TestCopyNamesWhatDiffers(t *testing.T) {
+	recs := history(1, 240)
+	from := part(t, recs, nil)
+	const at = 120
+	for name, c := range map[string]struct {
+		n      int
+		change func(*stream.Record)
+		wants  []string
+	}{
+		"stream":      {at + 1, func(r *stream.Record) { r.Stream, r.Revision = "toy-1", 0 }, []string{"stream " + recs[at].Stream, "has toy-1"}},
+		"type":        {at + 1, func(r *stream.Record) { r.Type = "toy.told.v1" }, []string{"type", "has toy.told.v1"}},
+		"at":          {at + 1, func(r *stream.Record) { r.At++ }, []string{" at " + recs[at].At.String()}},
+		"data":        {at + 1, func(r *stream.Record) { r.Data = []byte(`{"x":1}`) }, []string{"data", `has {"x":1}`}},
+		"data's end":  {at + 1, func(r *stream.Record) { r.Data = r.Data[:len(r.Data)-1] }, []string{"data"}},
+		"id":          {at + 1, func(r *stream.Record) { r.ID[0] ^= 1 }, []string{"id " + recs[at].ID.String()}},
+		"meta":        {at + 1, func(r *stream.Record) { r.Meta = nil }, []string{"meta"}},
+		"recorded_at": {at + 1, func(r *stream.Record) { r.RecordedAt++ }, []string{"recorded_at " + recs[at].RecordedAt.String()}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			to := part(t, recs[:c.n], func(recs []stream.Record) { c.change(&recs[at]) })
+			before := all(t, to)
+			err := newCopier(from, to).run(t.Context())
+			if !errors.Is(err, errDiffer) {
+				t.Fatalf("got %v", err)
+			}
+			for _, want := range append(c.wants, fmt.Sprintf("at position %d of the source", at+1), fmt.Sprintf("position %d of the destination", at+1)) {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("%v: does not say %q", err, want)
+				}
+			}
+			if !same(all(t, to), before) {
+				t.Error("the destination was changed")
+			}
+		})
+	}
+	t.Run("a longer log", func(t *testing.T) {
+		err := newCopier(part(t, recs[:at], nil), from).run(t.Context())
+		if !errors.Is(err, errDiffer) || !strings.Contains(err.Error(), "ends at position 120, and the destination goes on at position 121") {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+// unsure is a store whose imports fail as its function says: n counts them, from 0.
+type unsure struct {
+	importer
+	n        int
+	onImport func(n int, records []stream.Record) (kept []stream.Record, err error)
+}
+
+func (u *unsure) Import(ctx context.Context, records []stream.Record) error {
+	kept, err := u.onImport(u.n, records)
+	u.n++
+	return errors.Join(u.importer.Import(ctx, kept), err)
+}
+
+func TestCopyFailsBothWays(t *testing.T) {
+	from := part(t, history(2, 240), nil)
+	for at := range 5 {
+		for name, keep := range map[string]bool{"lost": false, "answer lost": true} {
+			t.Run(fmt.Sprint(name, at), func(t *testing.T) {
+				to := &unsure{importer: part(t, nil, nil)}
+				to.onImport = func(n int, recs []stream.Record) ([]stream.Record, error) {
+					switch {
+					case n != at:
+						return recs, nil
+					case keep:
+						return recs, storetest.ErrFault
+					}
+					return nil, storetest.ErrFault
+				}
+				c := newCopier(from, to)
+				if err := c.run(t.Context()); !errors.Is(err, storetest.ErrFault) {
+					t.Fatalf("got %v", err)
+				}
+				there := len(all(t, to))
+				if there < 50*at || there > 50*(at+1) {
+					t.Errorf("%d records are there", there)
+				}
+				wantCopy(t, from, to, there)
+			})
+		}
+	}
+}
+
+// A store that keeps something else than it was given, and says nothing, is found out.
+func TestCopyIsReadBack(t *testing.T) {
+	from := part(t, history(2, 240), nil)
+	for name, spoil := range map[string]func([]stream.Record) []stream.Record{
+		"a changed byte": func(recs []stream.Record) []stream.Record {
+			recs[3].Data = bytes.ToUpper(recs[3].Data)
+			return recs
+		},
+		"nothing":     func([]stream.Record) []stream.Record { return nil },
+		"not the end": func(recs []stream.Record) []stream.Record { return recs[:len(recs)-1] },
+		"more": func(recs []stream.Record) []stream.Record {
+			e := storetest.Events("toy-1", stream.NoStream, "x", 1)[0]
+			return append(recs, stream.Record{Event: e, Stream: "toy-1", RecordedAt: recs[len(recs)-1].RecordedAt})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			last := (len(all(t, from)) - 1) / 50
+			to := &unsure{importer: part(t, nil, nil)}
+			to.onImport = func(n int, recs []stream.Record) ([]stream.Record, error) {
+				recs = append([]stream.Record(nil), recs...)
+				if n == last {
+					recs = spoil(recs)
+				}
+				return recs, nil
+			}
+			if err := newCopier(from, to).run(t.Context()); !errors.Is(err, errDiffer) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+func TestSomebodyElseWritesToTheDestination(t *testing.T) {
+	from := part(t, history(2, 240), nil)
+	inner, clock := storetest.SQLite(t)
+	clock.Set(histories.Start)
+	to := &unsure{importer: inner}
+	to.onImport = func(_ int, batch []stream.Record) ([]stream.Record, error) {
+		for _, rec := range batch[1:] {
+			if rec.Revision == 0 { // it begins a stream, which another one begins before
+				_, err := to.Append(t.Context(), rec.Stream, stream.NoStream, storetest.Events(rec.Stream, stream.NoStream, "mine", 1))
+				return batch, err
+			}
+		}
+		return batch, nil
+	}
+	if err := newCopier(from, to).run(t.Context()); !errors.Is(err, stream.ErrWrongRevision) || !strings.Contains(err.Error(), "somebody else") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// The source grows while it is copied: what it held at the start is copied, and the rest
+// by the next copy.
+func TestTheSourceGrows(t *testing.T) {
+	head := history(3, 240)
+	from := part(t, head, nil)
+	to := &unsure{importer: part(t, nil, nil)}
+	to.onImport = func(n int, recs []stream.Record) ([]stream.Record, error) {
+		last := stream.Revision(n) - 1
+		_, err := from.Append(t.Context(), "toy-1", last, storetest.Events("toy-1", last, "x", 1))
+		return recs, err
+	}
+	c := newCopier(from, to)
+	if err := c.run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if r := c.report; r.Events != int64(len(head)) || int(r.From.Position) != len(head) || int(r.From.Head) != len(head)+to.n || !same(all(t, to), head) {
+		t.Errorf("of %d records it tells %+v", len(head), r)
+	}
+	to.onImport = func(_ int, recs []stream.Record) ([]stream.Record, error) { return recs, nil }
+	wantCopy(t, from, to, len(head))
+}
+
+func TestCopyIsInterrupted(t *testing.T) {
+	recs := history(3, 240)
+	from, to := part(t, recs, nil), part(t, recs[:60], nil)
+	for _, when := range []string{"compared", "copied", "verified"} {
+		ctx, cancel := context.WithCancel(t.Context())
+		c := newCopier(from, to)
+		c.tell = func(what string, n int64, _, _ stream.Position) {
+			if what == when && n%30 == 0 {
+				cancel()
+			}
+		}
+		if err := c.run(ctx); !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: %v", when, err)
+		}
+		cancel()
+	}
+	wantCopy(t, from, to, len(all(t, to)))
+}
+
+// TestCopiesOfHistories copies random histories in random batches, from random states of
+// the copy; the audit then finds the same in both.
+func TestCopiesOfHistories(t *testing.T) {
+	for seed := range uint64(5) {
+		rng := rand.New(rand.NewPCG(seed, 7))
+		recs := history(seed, 600)
+		from := part(t, recs, nil)
+		before := rng.IntN(len(recs))
+		to := part(t, recs[:before], nil)
+		c := newCopier(from, to)
+		c.batch = 1 + rng.IntN(100)
+		if err := c.run(t.Context()); err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+		if c.report.From.Digest != c.report.To.Digest || !same(recs, all(t, to)) {
+			t.Errorf("seed %d: %+v", seed, c.report)
+		}
+		figures := dump(t, from, stream.Position(len(recs)))
+		if copied := dump(t, to, stream.Position(len(recs))); !bytes.Equal(figures, copied) {
+			t.Errorf("seed %d: the figures of the copy are others", seed)
+		}
+		for _, s := range []stream.EventStore{from, to} {
+			check := newChecker(io.Discard, false, stream.Position(len(recs)))
+			views := projections.New(instant.Hour)
+			log := &auditLog{s, check, nil}
+			if err := projections.Replay(t.Context(), log, views, stream.Position(len(recs))); err != nil {
+				t.Fatal(err)
+			}
+			if err := check.compare(views, bytes.NewReader(figures)); err != nil || len(check.verdict.Differences) > 0 {
+				t.Errorf("seed %d: %v %+v", seed, err, check.verdict)
+			}
+		}
+	}
+}
+
+// dump returns the figures of a log.
+func dump(t testing.TB, s stream.EventStore, until stream.Position) []byte {
+	t.Helper()
+	views := projections.New(instant.Hour)
+	var b bytes.Buffer
+	if err := errors.Join(projections.Replay(t.Context(), s, views, until), views.Dump(&b)); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// BenchmarkCopy copies between two files: reading, importing and reading back.
+func BenchmarkCopy(b *testing.B) {
+	recs := history(1, 20_000)
+	from := part(b, nil, nil)
+	for i := 0; i < len(recs); i += copyRecords {
+		if err := from.Import(b.Context(), recs[i:min(i+copyRecords, len(recs))]); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for b.Loop() {
+		b.StopTimer()
+		c := newCopier(from, part(b, nil, nil))
+		c.batch = 0
+		b.StartTimer()
+		if err := c.run(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.N*len(recs))/b.Elapsed().Seconds(), "events/s")
+}

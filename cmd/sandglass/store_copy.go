@@ -1,0 +1,175 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"sandglass/domain/stream"
+
+	"github.com/spf13/cobra"
+)
+
+func storeCmd(c *cli) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "store",
+		Short:   "What is done with the event log as a whole",
+		Example: "  sandglass store copy --from sqlite:/var/lib/sandglass/sandglass.db --to esdb://sandglass@db.example.org:2113",
+	}
+	cmd.AddCommand(storeCopyCmd(c))
+	return cmd
+}
+
+// copyFlags say from where to where.
+type copyFlags struct{ from, to copySide }
+
+type copySide struct{ url, namespace, passwordFile string }
+
+func storeCopyCmd(c *cli) *cobra.Command {
+	var f copyFlags
+	cmd := &cobra.Command{
+		Use:   "copy",
+		Short: "Copy the event log from one store to another, and verify the copy",
+		Long: `Copy the event log from one store to another, byte for byte: streams, revisions, ids,
+times, data and metadata. Positions are each store's own. What was copied is read back and
+compared, and the digest of both logs is printed, which must be the same.
+
+The destination must be there: "sandglass init" makes it. What it holds already must be
+the beginning of the source: it is compared, and the rest is copied. So a copy that was
+broken off goes on when the same command is run again, and a copy that is whole is
+verified. A difference is named, and the exit status is 1; nothing is ever overwritten.
+
+No daemon may write to the destination. One that writes to the source does no harm: what
+it had written when the copy began is copied, and what has come since is told. To move a
+daemon, stop it, copy, and start it on the other store.
+
+A path of sqlite: is in the working folder. The password of a user in an esdb:// URL comes
+from a file, so that it stands in no argument, which every user of the machine can see.`,
+		Example: `  sandglass store copy --from sqlite:/var/lib/sandglass/sandglass.db --to sqlite:/mnt/backup/sandglass.db
+  sandglass store copy --from sqlite:/var/lib/sandglass/sandglass.db --to esdb://sandglass@db.example.org:2113 --to-password-file store.password`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.copyStore(cmd.Context(), &f) },
+	}
+	for _, side := range []struct {
+		*copySide
+		name, what string
+	}{{&f.from, "from", "the store to copy"}, {&f.to, "to", "the store to copy to"}} {
+		cmd.Flags().StringVar(&side.url, side.name, "", "`URL` of "+side.what+", such as sqlite:PATH or esdb://USER@HOST:2113")
+		cmd.Flags().StringVar(&side.namespace, side.name+"-namespace", "", "what its streams begin with in an esdb:// store; $"+prefix+"_STORE_NAMESPACE")
+		cmd.Flags().StringVar(&side.passwordFile, side.name+"-password-file", "", "`file` with the password of the user in its URL; $"+prefix+"_STORE_PASSWORD_FILE")
+		_ = cmd.MarkFlagRequired(side.name) // it is there
+	}
+	return cmd
+}
+
+// place returns where a side is.
+func (s *copySide) place(flag string, c *Config) (storePlace, error) {
+	p := c.place(s.url)
+	if s.namespace != "" {
+		p.namespace = s.namespace
+	}
+	if s.passwordFile != "" {
+		p.passwordFile, p.passwordFrom = s.passwordFile, flag+"-password-file"
+	}
+	if !namespaces.MatchString(p.namespace) {
+		return p, usage("%s-namespace is %q: want %s", flag, p.namespace, wantNamespace)
+	}
+	return p, checkStore(flag, s.url)
+}
+
+func (c *cli) copyStore(ctx context.Context, f *copyFlags) error {
+	conf, err := loadConfig()
+	if err != nil {
+		return err
+	}
+	from, err1 := f.from.place("--from", &conf)
+	to, err2 := f.to.place("--to", &conf)
+	if err := errors.Join(err1, err2); err != nil {
+		return err
+	}
+	if from.String() == to.String() {
+		return usage("--from and --to are the same store")
+	}
+	source, err := from.openReadOnly(ctx)
+	if err != nil {
+		return fmt.Errorf("the source: %w", err)
+	}
+	defer source.Close()
+	target, err := to.open(ctx)
+	if err != nil {
+		return fmt.Errorf("the destination: %w", err)
+	}
+	if source.ID() == target.ID() {
+		return errors.Join(usage("--from and --to are the same log, %s", source.ID()), target.Close())
+	}
+	p := copyProgress{c.stderr, isTerminal(c.stderr)}
+	cp := copier{from: source, to: target, tell: p.tell}
+	cp.report.From.Store, cp.report.To.Store = from.String(), to.String()
+	begin := time.Now()
+	err = cp.run(ctx)
+	cp.report.Millis = time.Since(begin).Milliseconds()
+	p.done()
+	if err := errors.Join(err, target.Close()); err != nil {
+		return brokenOff(ctx, err)
+	}
+	return c.printCopied(&cp.report)
+}
+
+// brokenOff says how to go on after an error that is no difference.
+func brokenOff(ctx context.Context, err error) error {
+	const again = "what was copied is kept, and the same command goes on from there"
+	switch {
+	case errors.Is(err, errDiffer):
+		return err
+	case ctx.Err() != nil:
+		return errors.New("interrupted: " + again)
+	}
+	return fmt.Errorf("%w\n  %s", err, again)
+}
+
+func (c *cli) printCopied(r *copyReport) error {
+	if c.json {
+		return c.printJSON(r)
+	}
+	side := func(e copyEnd) string {
+		text := fmt.Sprintf("%s, up to position %d", e.Store, e.Position)
+		if e.Head != e.Position {
+			text += fmt.Sprintf(" of %d", e.Head)
+		}
+		return text
+	}
+	events := plural(r.Events, "event")
+	if r.Before > 0 {
+		events += ", of which " + group(r.Before) + " were there"
+	}
+	err := facts(c.stdout, "copied", events, "bytes", group(r.Bytes), "time", (time.Duration(r.Millis) * time.Millisecond).String(),
+		"from", side(r.From), "to", side(r.To), "digest", r.To.Digest+", of both, read back")
+	if r.From.Head > r.From.Position {
+		fmt.Fprintln(c.stdout, "the source has grown since: once nobody writes to it, run the same command again")
+	}
+	return err
+}
+
+// copyProgress tells how far a copy is: to a terminal often, elsewhere far more seldom.
+type copyProgress struct {
+	w        io.Writer
+	terminal bool
+}
+
+func (p copyProgress) tell(what string, n int64, at, of stream.Position) {
+	switch {
+	case p.terminal && n%(tellEvery/50) == 0:
+		fmt.Fprintf(p.w, "\r\x1b[K%s %s, position %d of %d", group(n), what, at, of)
+	case !p.terminal && n%(20*tellEvery) == 0:
+		fmt.Fprintf(p.w, "sandglass: %s %s, position %d of %d\n", plural(n, "event"), what, at, of)
+	}
+}
+
+// done ends the line of progress.
+func (p copyProgress) done() {
+	if p.terminal {
+		fmt.Fprint(p.w, "\r\x1b[K")
+	}
+}
