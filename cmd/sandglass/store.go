@@ -86,7 +86,7 @@ func (p storePlace) check() string {
 	host, hasHost := strings.CutPrefix(rest, "//")
 	switch scheme {
 	case sqliteScheme:
-		if rest != "" && !hasHost {
+		if rest != "" {
 			return ""
 		}
 	case esdbScheme, discoverScheme:
