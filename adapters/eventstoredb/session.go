@@ -215,11 +215,14 @@ func attempt[T any](ctx context.Context, s *Store, do func(context.Context, *esd
 	return res, err
 }
 
-// broken does what a failed call asks for: another client, but where this one has gone to
-// the leader by itself.
+// broken does what a failed call asks for: another client. Where the node has named the
+// leader, the client has gone there by itself; it is kept if no gossip would lead there.
 func (s *Store) broken(u *session, err error) {
 	var e *esdb.Error
 	if errors.As(err, &e) && e.Code() == esdb.ErrorCodeNotLeader {
+		if s.config.DnsDiscover || len(s.config.GossipSeeds) > 0 {
+			s.replace(u)
+		}
 		return
 	}
 	s.failed(err)

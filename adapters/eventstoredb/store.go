@@ -46,8 +46,8 @@ var ErrClosed = errors.New("eventstoredb: the log is closed")
 
 // Options say which log of a cluster is meant. The zero Options are the log "sandglass".
 type Options struct {
-	// Namespace begins the names of the log's streams: 1 to 32 of a-z, 0-9 and _.
-	// Empty is [DefaultNamespace].
+	// Namespace begins the names of the log's streams: see [CheckNamespace]. Empty is
+	// [DefaultNamespace].
 	Namespace string
 	// Log, if not nil, is told in a sentence when the cluster goes away and comes back.
 	Log func(string)
@@ -117,15 +117,24 @@ func Open(ctx context.Context, conn string, o Options) (*Store, error) {
 	return s, nil
 }
 
-var validNamespace = regexp.MustCompile(`^[a-z0-9_]{1,32}$`)
+var validNamespace = regexp.MustCompile(`^[a-z][a-z0-9_]{0,39}$`)
+
+// CheckNamespace says whether a log can have that namespace: 1 to 40 of a-z, 0-9 and _, a
+// letter first. So its streams have a category of their own, and are none of the server's.
+func CheckNamespace(name string) error {
+	if !validNamespace.MatchString(name) {
+		return fmt.Errorf("eventstoredb: the namespace %.50q: want 1 to 40 of a-z, 0-9 and _, a letter first", name)
+	}
+	return nil
+}
 
 // connect makes a store that has asked nothing yet.
 func connect(conn string, o Options) (*Store, error) {
 	if o.Namespace == "" {
 		o.Namespace = DefaultNamespace
 	}
-	if !validNamespace.MatchString(o.Namespace) {
-		return nil, fmt.Errorf("eventstoredb: the namespace %.40q: want 1 to 32 of a-z, 0-9 and _", o.Namespace)
+	if err := CheckNamespace(o.Namespace); err != nil {
+		return nil, err
 	}
 	s := &Store{namespace: o.Namespace, log: o.Log}
 	if s.log == nil {

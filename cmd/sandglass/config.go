@@ -13,6 +13,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"sandglass/adapters/eventstoredb"
 	"sandglass/domain/plan"
 
 	"github.com/kelseyhightower/envconfig"
@@ -118,7 +119,7 @@ func (c *Config) check() error {
 	_, level := zerolog.ParseLevel(c.LogLevel)
 	return errors.Join(
 		want(store == "", "STORE", hidePassword(c.Store), store),
-		want(namespaces.MatchString(c.StoreNamespace), "STORE_NAMESPACE", c.StoreNamespace, wantNamespace),
+		want(eventstoredb.CheckNamespace(c.StoreNamespace) == nil, "STORE_NAMESPACE", c.StoreNamespace, "1 to 40 of a-z, 0-9 and _, a letter first"),
 		want(c.Host == "" || plan.CheckName(c.Host) == nil, "HOST", c.Host, "1 to 64 of a-z, 0-9 and -, no - at the ends, or nothing"),
 		want(listen == nil, "LISTEN", c.Listen, "an address such as 127.0.0.1:8420"),
 		want(lnd == nil, "LND_ADDR", c.LndAddr, "an address such as 127.0.0.1:10009"),

@@ -108,7 +108,10 @@ type server struct {
 func serve(ctx context.Context, c Config, log zerolog.Logger) (err error) {
 	d := &server{Config: c, log: log}
 	place := c.storePlace()
-	place.log = func(text string) { log.Info().Str("component", "store").Msg(text) }
+	if place.scheme() != sqliteScheme && c.Host == "" {
+		return want(false, "HOST", c.Host, "the name of this host: the log in a cluster can be shared, and one host alone meters a resource")
+	}
+	place.log = func(text string) { log.Warn().Str("component", "store").Msg(text) }
 	if d.store, err = place.open(ctx); err != nil {
 		return err
 	}

@@ -7,9 +7,9 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 
+	"sandglass/adapters/eventstoredb"
 	"sandglass/adapters/sqlite"
 	"sandglass/domain/stream"
 )
@@ -100,11 +100,6 @@ func (p storePlace) check() string {
 	return wantStore
 }
 
-// namespaces are prefixes of streams that no other meaning is given to by the server.
-var namespaces = regexp.MustCompile(`^[a-z][a-z0-9_]{0,39}$`)
-
-const wantNamespace = "1 to 40 of a-z, 0-9 and _, a letter first"
-
 // open opens the log for the one who writes it.
 func (p storePlace) open(ctx context.Context) (importer, error) {
 	if p.scheme() != sqliteScheme {
@@ -140,7 +135,7 @@ func (p storePlace) create(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		return scrubbed(conn, createESDB(ctx, conn, p.namespace, p.scrubbedLog(conn)))
+		return scrubbed(conn, eventstoredb.Create(ctx, conn, p.options(conn)))
 	}
 	if err := os.MkdirAll(filepath.Dir(p.path()), 0o700); err != nil {
 		return err
@@ -153,16 +148,16 @@ func (p storePlace) openESDB(ctx context.Context) (importer, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := openESDB(ctx, conn, p.namespace, p.scrubbedLog(conn))
+	s, err := eventstoredb.Open(ctx, conn, p.options(conn))
 	if err != nil {
 		return nil, scrubbed(conn, err)
 	}
 	return s, nil
 }
 
-// scrubbedLog is the log without what must not be in it.
-func (p storePlace) scrubbedLog(conn string) func(string) {
-	return func(text string) { p.log(scrub(conn, text)) }
+// options say which log of the cluster it is, and log without what must not be in it.
+func (p storePlace) options(conn string) eventstoredb.Options {
+	return eventstoredb.Options{Namespace: p.namespace, Log: func(text string) { p.log(scrub(conn, text)) }}
 }
 
 // scrubbed keeps the password of a URL out of an error, which may quote the URL.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"time"
 
+	"sandglass/adapters/eventstoredb"
 	"sandglass/domain/stream"
 
 	"github.com/spf13/cobra"
@@ -73,8 +74,8 @@ func (s *copySide) place(flag string, c *Config) (storePlace, error) {
 	if s.passwordFile != "" {
 		p.passwordFile, p.passwordFrom = s.passwordFile, flag+"-password-file"
 	}
-	if !namespaces.MatchString(p.namespace) {
-		return p, usage("%s-namespace is %q: want %s", flag, p.namespace, wantNamespace)
+	if err := eventstoredb.CheckNamespace(p.namespace); err != nil {
+		return p, usage("%s-namespace: %w", flag, err)
 	}
 	return p, checkStore(flag, s.url)
 }
