@@ -39,9 +39,20 @@ type block struct {
 	txs          []tx
 }
 
+// ours says whether the wallet knows of a transaction.
+func (t *tx) ours() bool {
+	return slices.ContainsFunc(t.pays, func(p pay) bool { return p.to != "thief" })
+}
+
+func (b *block) has(t tx) bool {
+	return slices.ContainsFunc(b.txs, func(o tx) bool { return o.id == t.id })
+}
+
 // sim is a chain with its branches, and a wallet that is as wrong about it as lnd is: it
 // may believe in a block that left the chain, lists an output twice then, keeps what was
-// double spent, fails for a height, and tells nothing of a reorg.
+// double spent, fails for a height, and tells nothing of a reorg. It keeps one block of a
+// height: what another one there holds too is listed as in the lost one, and what only that
+// other one holds fails the height.
 type sim struct {
 	mu      sync.Mutex // guards what follows
 	blocks  map[string]block
@@ -245,7 +256,16 @@ func (c *sim) Outputs(_ context.Context, from, to int64) (list []payment.Output,
 		}
 	}
 	for _, hash := range c.active[1:] {
-		add(c.blocks[hash])
+		b := c.blocks[hash]
+		i := slices.IndexFunc(c.orphans, func(o block) bool { return o.height == b.height })
+		if i < 0 {
+			add(b)
+			continue
+		}
+		appended := func(t tx) bool { return t.ours() && !c.orphans[i].has(t) }
+		if b.height >= from && b.height <= to && slices.ContainsFunc(b.txs, appended) {
+			err = errBadHeight
+		}
 	}
 	for _, b := range c.orphans {
 		add(b)
@@ -261,9 +281,7 @@ func (c *sim) Mempool(context.Context) (list []payment.Output, err error) {
 	}
 	for _, from := range []map[string]tx{c.mempool, c.dead} {
 		for _, t := range from {
-			believed := slices.ContainsFunc(c.orphans, func(b block) bool {
-				return slices.ContainsFunc(b.txs, func(o tx) bool { return o.id == t.id })
-			})
+			believed := slices.ContainsFunc(c.orphans, func(b block) bool { return b.has(t) })
 			if !believed && !c.lost[t.id] {
 				list = append(list, outputs(t, 0, "")...)
 			}

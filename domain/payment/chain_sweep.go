@@ -185,8 +185,13 @@ func (s *chainSweep) place(ctx context.Context, outputs []Output) error {
 		if hash == o.Block && hash != "" {
 			s.read++
 			s.mined[o.Key()] = o
-		} else {
-			s.float(o) // a block that left the chain, which the wallet did not notice
+			continue
+		}
+		s.float(o) // a block that left the chain, which the wallet did not notice
+		// lnd keeps one block of a height: what the active chain's block there holds too,
+		// it lists in the lost one alone, for good. So that block itself is read.
+		if _, err := s.block(ctx, o.Height); err != nil {
+			return err
 		}
 	}
 	return nil

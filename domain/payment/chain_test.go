@@ -316,6 +316,27 @@ func TestListedTwiceIsCreditedOnce(t *testing.T) {
 	})
 }
 
+// The wallet believes in a block that left the chain, and lists the payment there alone,
+// where the active chain's block at the height holds it too. Nobody watched until so many
+// blocks stood on it that it is not looked for there as what is new is.
+func TestListedInALostBlockAlone(t *testing.T) {
+	onChain(t, func(t *testing.T, v *vigil) {
+		a := tx{id: "late", spends: []string{"coin:0"}, pays: []pay{{"addr-1", 500}}}
+		v.chain.do(func() {
+			v.chain.mine(a)
+			v.chain.mineEmpty()
+			v.chain.cut(2, true)
+			v.chain.mine(a)
+			for range 20 {
+				v.chain.mineEmpty()
+			}
+		})
+		v.start()
+		v.want(a, payment.StatusCredited)
+		v.credited("vm-1", 500)
+	})
+}
+
 // Whatever came while nobody watched is found by the first sweep; and what the streams
 // don't tell, by the timer's.
 func TestTheSweepFindsAll(t *testing.T) {

@@ -531,6 +531,22 @@ func TestReorgWhileAway(t *testing.T) {
 	}
 }
 
+// A reorg keeps a payment at its height while the daemon is away. lnd goes on listing it in
+// the block that left the chain, and nowhere else, however deep it gets.
+func TestReorgAtTheSameHeightWhileAway(t *testing.T) {
+	s := newShore(t)
+	s.address("vm")
+	s.Kill()
+	s.sends("vm", 5000)
+	s.mine(2)
+	s.reorg(2, devnet.KeepTxs())
+	s.mine(20)
+	s.Start()
+	s.WaitReady(s.ctx)
+	s.has("vm", 5000)
+	s.proves()
+}
+
 // The time is used up when its payment is double spent: what was drawn is debt, and the
 // next payment pays it first.
 func TestReorgAfterTheTimeWasUsedUp(t *testing.T) {
