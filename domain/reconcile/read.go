@@ -230,29 +230,35 @@ func (r *reading) read(ctx context.Context, height int64, hash string) error {
 }
 
 // doubted reads the blocks of the active chain in which the log has outputs that the
-// wallet lists elsewhere, or in no block: after a reorg that moved them it may do so for
-// good. The chain decides.
+// wallet lists elsewhere, or in no block, and those that stand where the wallet lists an
+// output in a lost one: after a reorg it may be wrong about both for good. The chain
+// decides.
 func (r *reading) doubted(ctx context.Context) error {
+	w := r.wallet
 	listed, placed := map[string]bool{}, map[string]bool{}
-	for i := range r.wallet.Outputs {
-		o := &r.wallet.Outputs[i]
+	for i := range w.Outputs {
+		o := &w.Outputs[i]
 		listed[o.Key()] = true
-		if o.Block != "" && r.wallet.Blocks[o.Height] == o.Block {
+		if o.Block != "" && w.Blocks[o.Height] == o.Block {
 			placed[o.Key()] = true
 		}
 	}
-	read := map[int64]bool{}
-	for _, key := range sorted(r.log.payments) {
-		p := r.log.payments[key]
-		if !p.OnChain() || !counts(&p.State) || !listed[key] || placed[key] || read[p.Height] {
-			continue
+	doubts := map[int64]bool{}
+	for i := range w.Outputs {
+		if o := &w.Outputs[i]; o.Block != "" && !placed[o.Key()] {
+			doubts[o.Height] = true
 		}
-		if p.Block == "" || r.wallet.Blocks[p.Height] != p.Block {
-			continue
+	}
+	for key, p := range r.log.payments {
+		if p.OnChain() && counts(&p.State) && listed[key] && !placed[key] && p.Block == w.Blocks[p.Height] {
+			doubts[p.Height] = true
 		}
-		read[p.Height] = true
-		if err := r.read(ctx, p.Height, p.Block); err != nil {
-			return err
+	}
+	for _, height := range sorted(doubts) {
+		if hash := w.Blocks[height]; hash != "" {
+			if err := r.read(ctx, height, hash); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

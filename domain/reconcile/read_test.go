@@ -222,6 +222,27 @@ func TestReadDoubts(t *testing.T) {
 	}
 }
 
+// TestReadLostBlock reads the block that stands where the wallet lists an output in a lost
+// one, and in no other, though the log has it in none: it is money that is not credited.
+func TestReadLostBlock(t *testing.T) {
+	f, l := onChain()
+	l.deposited(&f.outputs[3])
+	mined := output(9, addr, 9_000, 4_000)
+	l.pay(mined.Key(), seen(addr, 9_000))
+	f.hidden = []payment.Output{mined}
+	mined.Block = "gone"
+	f.outputs = append(f.outputs, mined, mined)
+	log := l.log(t)
+	w, err := f.reader().Read(t.Context(), log, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := reconcile.Compare(log, w, reconcile.Options{Known: log.Position, Required: log.Required(depth)})
+	if got, want := list(r), "not_credited "+mined.Key()+" web"; got != want || f.blocks != 1 {
+		t.Errorf("got %q of %d blocks, want %q", got, f.blocks, want)
+	}
+}
+
 func outputKey(n byte) string {
 	o := output(n, "", 0, 0)
 	return o.Key()
