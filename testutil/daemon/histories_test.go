@@ -20,6 +20,7 @@ func TestRandomHistories(t *testing.T) {
 	for n := range *histories {
 		t.Run(fmt.Sprint("seed ", first+uint64(n)), func(t *testing.T) {
 			h := &history{shore: newShore(t, "SANDGLASS_FINAL_DEPTH=12"), random: rand.New(rand.NewPCG(first+uint64(n), 7)), daemon: true, lnd: true}
+			defer func() { t.Logf("%v", h.did) }() // also if it fails
 			for range 3 {
 				h.address(h.resource())
 			}
@@ -27,7 +28,6 @@ func TestRandomHistories(t *testing.T) {
 				h.step()
 			}
 			h.end()
-			t.Logf("%v", h.did)
 		})
 	}
 }
@@ -137,7 +137,9 @@ func (h *history) step() {
 	n := h.random.IntN(all)
 	for _, s := range steps {
 		if n -= s.weight; n < 0 {
-			h.did = append(h.did, s.name)
+			before, _, err := h.net.BestBlock(h.ctx)
+			h.must(err)
+			h.did = append(h.did, fmt.Sprintf("%s at %d", s.name, before))
 			s.do()
 			return
 		}
