@@ -132,6 +132,26 @@ func sendCommand(file *string) *cobra.Command {
 	}
 }
 
+func reorgCommand(file *string) *cobra.Command {
+	return &cobra.Command{
+		Use:   "reorg N",
+		Short: "Replace the last N blocks by empty ones, and one more",
+		Long: `Replace the last N blocks by empty ones, and one more, as a longer branch does that another
+miner found. What the old blocks held goes back to the mempool, and waits for the next
+mine.`,
+		Example: "  devnet reorg 3",
+		Args:    cobra.ExactArgs(1),
+		RunE: act(file, func(ctx context.Context, net *devnet.Network, args []string) (string, error) {
+			blocks, err := strconv.Atoi(args[0])
+			if err != nil || blocks <= 0 {
+				return "", fmt.Errorf("%q is no number of blocks", args[0])
+			}
+			_, err = net.Reorg(ctx, blocks)
+			return fmt.Sprintf("replaced the last %d blocks by %d others", blocks, blocks+1), err
+		}),
+	}
+}
+
 func mineCommand(file *string) *cobra.Command {
 	return &cobra.Command{
 		Use:     "mine N",

@@ -16,7 +16,8 @@ import (
 	"sandglass/domain/money"
 )
 
-// compare holds the credits in the log against what alice's lnd says it was paid.
+// compare holds the credits in the log against what alice's lnd says it was paid over
+// Lightning.
 func (d *demo) compare(ctx context.Context) (string, error) {
 	settled, err := d.net.Alice.SettledInvoices(ctx)
 	if err != nil {
@@ -38,7 +39,7 @@ func (d *demo) compare(ctx context.Context) (string, error) {
 }
 
 // credits reads from the log what was credited for each payment_hash. A hash that was
-// credited twice is an error.
+// credited twice is an error; only an output on the chain may be, after a reorg.
 func (d *demo) credits(ctx context.Context) (map[string]money.Msat, error) {
 	text, err := d.daemon.run(ctx, nil, "events", "--from", "0", "--type", "resource.credited.", "--json")
 	if err != nil {
@@ -58,7 +59,11 @@ func (d *demo) credits(ctx context.Context) (map[string]money.Msat, error) {
 		if err := errors.Join(err, json.Unmarshal(e.Data, &credited)); err != nil {
 			return nil, err
 		}
-		hash, _, _ := strings.Cut(strings.TrimPrefix(credited.Payment, "ln-"), "-")
+		key, lightning := strings.CutPrefix(credited.Payment, "ln-")
+		if !lightning {
+			continue
+		}
+		hash, _, _ := strings.Cut(key, "-")
 		if _, twice := credits[hash]; twice {
 			return nil, fmt.Errorf("payment %s was credited twice", hash)
 		}

@@ -47,9 +47,16 @@ func (d *demo) tellNewcomer(ctx context.Context) error {
 	}
 	err := d.takeOne(ctx, step{"bob pays the invoice over his channel", func(ctx context.Context) (string, error) {
 		r, err := d.funded(ctx, o.Resource.ID, o.Payment.Asked, d.bobPays(o.Payment))
+		d.tour = tour{long: o, paid: r.Credited, until: r.PaidUntil}
 		return "it runs, " + left(r.Remaining) + " left", err
 	}})
 	if err != nil {
+		return err
+	}
+	if err := d.take(ctx, []step{
+		{"a stranger pays its address on the chain", d.deposit},
+		{"the third block on it makes it count", d.confirm},
+	}); err != nil {
 		return err
 	}
 	if err := d.describe(&o); err != nil {
@@ -91,21 +98,26 @@ metrics     %[1]s/metrics
 # In another terminal:
 `, url, o.Resource.ID)
 	for _, setting := range d.daemon.env {
-		if name, value, _ := strings.Cut(setting, "="); name == "SANDGLASS_URL" || name == "SANDGLASS_OPERATOR_TOKEN_FILE" {
+		switch name, value, _ := strings.Cut(setting, "="); name {
+		case "SANDGLASS_URL", "SANDGLASS_OPERATOR_TOKEN_FILE", "SANDGLASS_LND_ADDR", "SANDGLASS_LND_TLS_CERT", "SANDGLASS_LND_WATCH_MACAROON":
 			fmt.Fprintf(d.out, "export %s=%s\n", name, quote(value))
 		}
 	}
-	bob := quote(self) + " --info " + quote(info)
+	net := quote(self) + " --info " + quote(info)
 	_, err = fmt.Fprintf(d.out, `export SANDGLASS_HOLDER_KEY=%[1]s
-sandglass() { %[2]s "$@"; }; bob() { %[3]s "$@"; }
-sandglass resource pay %[4]s --time 1h     # an invoice; then: bob pay INVOICE
+sandglass() { %[2]s "$@"; }; devnet() { %[3]s "$@"; }
+sandglass resource pay %[4]s --time 1h     # an invoice; then: devnet pay INVOICE
 sandglass resource pause %[4]s
-bob keysend --resource %[4]s --msat 60000
+devnet keysend --resource %[4]s --msat 60000
+devnet send %[5]s 3600     # an hour on the chain
+devnet mine 3      # now it counts
+devnet reorg 3     # now it does not, until: devnet mine 3
 sandglass events --follow
 sandglass audit replay
+sandglass audit reconcile
 
 Ctrl-C ends it all.
-`, quote(o.HolderKey), quote(d.binary), bob, o.Resource.ID)
+`, quote(o.HolderKey), quote(d.binary), net, o.Resource.ID, o.Resource.Address)
 	return err
 }
 

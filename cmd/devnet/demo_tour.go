@@ -20,6 +20,7 @@ type tour struct {
 	late  wire.Payment
 	paid  money.Msat   // for long, in all
 	until instant.Time // long's paid_until
+	txid  string       // that pays long on the chain
 }
 
 // The tour's figures. small costs 1 sat a second, and so does short.
@@ -45,9 +46,14 @@ func (d *demo) tourSteps() []step {
 		{"the holder pauses and resumes it", d.pause},
 		{"three seconds are ordered, paid, and run out", d.exhaust},
 		{"a late payment resumes it", d.payLate},
+		{"a stranger pays its address on the chain", d.deposit},
+		{"the third block on it makes it count", d.confirm},
+		{"a reorg replaces these blocks", d.reorg},
+		{"it is mined again, three blocks deep", d.mineAgain},
 		{"kill -9, a payment meanwhile, restart", d.restart},
 		{"the credits are the invoices that lnd settled", d.compare},
 		{"audit replay: every figure follows from the log", d.replay},
+		{"audit reconcile: the log is what the wallet has", d.reconcile},
 		{"the daemon stops, and the audit needs it no more", d.offline},
 	}
 }

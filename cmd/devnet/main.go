@@ -44,7 +44,7 @@ The first start builds btcd and lnd, which takes minutes; later ones take second
 	root.PersistentFlags().StringVar(&file, "info", filepath.Join(os.TempDir(), "sandglass-devnet.json"),
 		"the file that says where the devnet is: written by up, read by the others")
 	root.AddCommand(upCommand(&file), buildCommand(), payCommand(&file), keysendCommand(&file),
-		sendCommand(&file), mineCommand(&file))
+		sendCommand(&file), mineCommand(&file), reorgCommand(&file))
 	root.AddCommand(demoCommand())
 	root.SetArgs(args)
 	root.SetOut(stdout)

@@ -65,6 +65,8 @@ func actOn(t *testing.T, net *devnet.Network, file string) {
 		{"send " + addr + " 100000", "", ""}, // its coin must be another
 		{"send " + addr + " -- -1", "", "no amount"},
 		{"mine 2", "mined 2 blocks", ""},
+		{"reorg 2", "replaced the last 2 blocks by 3 others", ""},
+		{"reorg none", "", "no number of blocks"},
 		{"up", "", "runs already"},
 		{"build", net.Info().Lncli, ""},
 	} {

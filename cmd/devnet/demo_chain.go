@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"sandglass/adapters/httpapi/wire"
+	"sandglass/domain/instant"
+	"sandglass/domain/money"
+)
+
+// The payment on the chain: how much, what it buys, and how deep it has to be.
+const (
+	coin     = 900 // sat
+	coinTime = 15 * instant.Minute
+	deep     = 3
+)
+
+// deposit pays the resource's address, and waits until that is shown.
+func (d *demo) deposit(ctx context.Context) (string, error) {
+	t := &d.tour
+	v, err := d.daemon.follow(ctx, t.long.Resource.ID)
+	if err != nil {
+		return "", err
+	}
+	defer v.end()
+	if t.txid, err = d.net.Send(ctx, v.last.Address, coin); err != nil {
+		return "", err
+	}
+	r, p, err := d.shows(v, "seen")
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("900 sat seen, 0 of %d confirmations, %s to come", deep, left(p.ExpectedTime)), checks(
+		is("amount", p.Amount, coin*money.Sat),
+		is("confirmations", confirmationsOf(p), 0),
+		is("confirmations that are asked for", p.Required, deep),
+		is("expected time", p.ExpectedTime, coinTime),
+		is("credited", r.Credited, t.paid),
+		is("paid until", r.PaidUntil, t.until),
+	)
+}
+
+// shows waits until the payment on the chain is shown with a status.
+func (d *demo) shows(v *view, status string) (r wire.Resource, p wire.Payment, err error) {
+	r, err = v.until("the payment on the chain is "+status, func(r *wire.Resource) bool {
+		for _, pending := range r.Pending {
+			if pending.TxID == d.tour.txid && pending.Status == status {
+				p = pending
+				return true
+			}
+		}
+		return false
+	})
+	return r, p, err
+}
+
+func confirmationsOf(p wire.Payment) int64 {
+	if p.Confirmations == nil {
+		return -1
+	}
+	return *p.Confirmations
+}
+
+// confirm mines the blocks that make the payment count: the first of them does not.
+func (d *demo) confirm(ctx context.Context) (string, error) {
+	return d.counts(ctx, func(v *view) error {
+		if err := d.net.Mine(ctx, 1); err != nil {
+			return err
+		}
+		r, p, err := d.shows(v, "confirmed")
+		if err != nil {
+			return err
+		}
+		return errors.Join(is("confirmations", confirmationsOf(p), 1), is("paid until", r.PaidUntil, d.tour.until), d.net.Mine(ctx, deep-1))
+	})
+}
+
+// counts has blocks mined, and waits until the payment on the chain is credited.
+func (d *demo) counts(ctx context.Context, mine func(*view) error) (string, error) {
+	v, err := d.daemon.follow(ctx, d.tour.long.Resource.ID)
+	if err != nil {
+		return "", err
+	}
+	defer v.end()
+	if err := mine(v); err != nil {
+		return "", err
+	}
+	r, err := v.until("the payment on the chain counts", func(r *wire.Resource) bool { return r.Credited > d.tour.paid })
+	if err != nil {
+		return "", err
+	}
+	return "credited, " + left(r.Remaining) + " left", d.topped(&r, coin*money.Sat, coinTime)
+}
+
+// reorg replaces the blocks by others, and one more, none of which holds the payment.
+func (d *demo) reorg(ctx context.Context) (string, error) {
+	t := &d.tour
+	v, err := d.daemon.follow(ctx, t.long.Resource.ID)
+	if err != nil {
+		return "", err
+	}
+	defer v.end()
+	lots := len(v.last.Lots)
+	if _, err := d.net.Reorg(ctx, deep); err != nil {
+		return "", err
+	}
+	if _, _, err := d.shows(v, "reorged"); err != nil {
+		return "", err
+	}
+	r, err := v.until("its time is taken back", func(r *wire.Resource) bool { return len(r.Lots) < lots })
+	if err != nil {
+		return "", err
+	}
+	err = checks(is("paid until has moved by", r.PaidUntil.Sub(t.until), -coinTime), is("debt", r.Debt, 0))
+	t.until = r.PaidUntil
+	return "taken back, " + left(r.Remaining) + " left", err
+}
+
+func (d *demo) mineAgain(ctx context.Context) (string, error) {
+	return d.counts(ctx, func(*view) error { return d.net.Mine(ctx, deep) })
+}
+
+// reconcile holds the log against the wallet, as the operator does.
+func (d *demo) reconcile(ctx context.Context) (string, error) {
+	type side struct {
+		Wallet struct {
+			Payments int `json:"payments"`
+		} `json:"wallet"`
+	}
+	var report struct {
+		Lightning   side `json:"lightning"`
+		Chain       side `json:"onchain"`
+		Differences int  `json:"count"`
+	}
+	err := d.daemon.ask(ctx, &report, "audit", "reconcile")
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%d by Lightning, %d on the chain, %d differences", report.Lightning.Wallet.Payments, report.Chain.Wallet.Payments, report.Differences),
+		checks(is("payments on the chain", report.Chain.Wallet.Payments, 1), is("differences", report.Differences, 0))
+}
