@@ -34,6 +34,7 @@ type sizes struct {
 	many        int           // resources in memory
 	settlements int           // at a modest rate
 	shared      int           // events of the log that is in a cluster
+	deposits    int           // in one block
 }
 
 func newBench(c config, progress io.Writer) (*bench, error) {
@@ -48,9 +49,9 @@ func newBench(c config, progress io.Writer) (*bench, error) {
 		return nil, err
 	}
 	b := &bench{config: c, data: data, progress: progress, logs: map[string]string{}}
-	b.sizes = sizes{rounds: 5, slice: 4 * time.Second, commits: 3000, events: 1_000_000, resources: 100_000, many: 1_000_000, settlements: 1000, shared: 200_000}
+	b.sizes = sizes{rounds: 5, slice: 4 * time.Second, commits: 3000, events: 1_000_000, resources: 100_000, many: 1_000_000, settlements: 1000, deposits: 5000, shared: 200_000}
 	if c.quick {
-		b.sizes = sizes{rounds: 3, slice: 500 * time.Millisecond, commits: 300, events: 100_000, resources: 10_000, many: 50_000, settlements: 100, shared: 20_000}
+		b.sizes = sizes{rounds: 3, slice: 500 * time.Millisecond, commits: 300, events: 100_000, resources: 10_000, many: 50_000, settlements: 100, deposits: 500, shared: 20_000}
 	}
 	b.report = &report{Started: time.Now().UTC(), Quick: c.quick, Machine: thisMachine(data)}
 	b.report.Load.Before = loadAverage()

@@ -59,6 +59,7 @@ func measures() []measure {
 		{"startup", "start-up of the daemon with a million resources and a snapshot", startup},
 		{"cluster", "appends, replay and copy of a log in a cluster, beside the bare client", cluster},
 		{"settle", "from lnd's SETTLED to the credit visible over HTTP and SSE", settle},
+		{"deposits", "from the block of many deposits to their durable credits, beside bare appends", deposits},
 	}
 }
 

@@ -1,0 +1,234 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"sync"
+	"time"
+
+	"sandglass/adapters/sqlite"
+	"sandglass/domain/instant"
+	"sandglass/domain/money"
+	"sandglass/domain/payment"
+	"sandglass/domain/resource"
+	"sandglass/domain/stream"
+	"sandglass/projections"
+)
+
+// abreast is how many resources the watcher takes at once, and so how many clients the
+// appends beside it have.
+const abreast = 8
+
+// idle is how many sweeps are measured that find nothing new.
+const idle = 21
+
+func deposits(ctx context.Context, b *bench) error {
+	var rates, bare, quiet []float64
+	for r := range b.rounds {
+		b.say("round %d of %d", r+1, b.rounds)
+		d, err := b.shore(ctx, fmt.Sprintf("deposits-%d", r))
+		if err != nil {
+			return err
+		}
+		took, events, err := d.credits(ctx)
+		err = errors.Join(err, d.store.Close())
+		if err != nil {
+			return err
+		}
+		beside, err := b.same(ctx, fmt.Sprintf("deposits-bare-%d", r), events)
+		if err != nil {
+			return err
+		}
+		b.say("%d deposits became %d events in %.2f s, as many bare appends took %.2f s", b.deposits, events, took.Seconds(), beside.Seconds())
+		each := float64(b.deposits)
+		rates, bare = append(rates, each/took.Seconds()), append(bare, each/beside.Seconds())
+		quiet = append(quiet, d.swept.percentile(50)/1000)
+	}
+	b.add("bare appends, as many deposits' worth of events", "/s", bare)
+	b.add("deposits from their block to durable credits", "/s", rates).ratio("slower than bare appends", bare, rates, nil).
+		note(fmt.Sprintf("%d deposits to as many resources in one block of a simulated chain, three blocks deep at once: seen, confirmed, settled and credited; beside it, appends of as many events by %d clients, one at a time each", b.deposits, abreast))
+	b.add(fmt.Sprintf("a sweep that finds nothing new, %d deposits watched, p50", b.deposits), "ms", quiet)
+	return nil
+}
+
+// shore is a log of resources, and a chain that pays each of them.
+type shore struct {
+	store *sqlite.Store
+	chain *depositChain
+	n     int
+
+	mu    sync.Mutex // guards what follows
+	told  chan int   // how many deposits a sweep credited
+	swept tally      // sweeps that found nothing
+}
+
+// shore makes a log in which every resource is open.
+func (b *bench) shore(ctx context.Context, name string) (*shore, error) {
+	s, _, err := b.newStore(name)
+	if err != nil {
+		return nil, err
+	}
+	d := &shore{store: s, chain: newDepositChain(b.deposits), n: b.deposits, told: make(chan int, idle)}
+	resources := &payment.Resources{Aggregate: resource.Aggregate(), Store: s}
+	return d, together(func(client int) error {
+		for i := client; i < d.n; i += abreast {
+			_, err := resources.Execute(ctx, depositName(i), stream.Meta{}, resource.Open{
+				When: resource.When{At: now()}, Plan: "small", Request: [16]byte{1},
+				Terms: resource.Terms{Price: money.Price{Msat: price, Per: instant.Hour}, Grace: instant.Day},
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func depositName(i int) string { return fmt.Sprintf("vm-%012d", i) }
+
+// together calls do for each of some clients at once.
+func together(do func(client int) error) error {
+	failed := make([]error, abreast)
+	var wg sync.WaitGroup
+	for c := range abreast {
+		wg.Go(func() { failed[c] = do(c) })
+	}
+	wg.Wait()
+	return errors.Join(failed...)
+}
+
+// credits starts a watcher, and returns how long it took until every deposit was credited,
+// and with how many events. Then it has it look again a few times.
+func (d *shore) credits(ctx context.Context) (took time.Duration, events int, err error) {
+	views := projections.New(instant.Hour)
+	w, err := payment.NewChainWatcher(payment.ChainConfig{
+		Chain: d.chain, Now: now, Observer: d, Waiting: views.OpenPayments,
+		Issued:   func(addr string) (string, int64, bool) { return addr, 1, true },
+		Lowest:   func() (int64, bool) { return 1, true },
+		Required: func(string, money.Msat) int { return depositDepth },
+		Booker: &payment.Booker{
+			Payments:  &payment.Payments{Aggregate: payment.Aggregate(), Store: d.store},
+			Resources: &payment.Resources{Aggregate: resource.Aggregate(), Store: d.store, Warm: views.Resource}, Now: now,
+		},
+	})
+	if err != nil {
+		return 0, 0, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	wg.Go(func() { _ = projections.Run(ctx, d.store, views) })
+	select {
+	case <-views.CaughtUp():
+	case <-ctx.Done():
+		return 0, 0, ctx.Err()
+	}
+	before, err := d.store.Head(ctx)
+	if err != nil {
+		return 0, 0, err
+	}
+	start := time.Now()
+	wg.Go(func() { _ = w.Run(ctx) })
+	if n := <-d.told; n != d.n {
+		return 0, 0, fmt.Errorf("%d of %d deposits were credited", n, d.n)
+	}
+	took = time.Since(start)
+	after, err := d.store.Head(ctx)
+	for range idle {
+		w.Nudge()
+		<-d.told
+	}
+	return took, int(after - before), err
+}
+
+// Booked implements [payment.Observer].
+func (*shore) Booked(string, bool, time.Duration) {}
+
+// Swept implements [payment.Observer].
+func (d *shore) Swept(took time.Duration, _, found int) {
+	d.mu.Lock()
+	if found == 0 {
+		d.swept.each = append(d.swept.each, took)
+	}
+	d.mu.Unlock()
+	select {
+	case d.told <- found:
+	default: // nobody asks any more
+	}
+}
+
+// Notice implements [payment.Observer].
+func (*shore) Notice(payment.Notice) {}
+
+// same returns how long it takes to append so many events to a log, by as many clients as
+// the watcher is.
+func (b *bench) same(ctx context.Context, name string, events int) (time.Duration, error) {
+	s, _, err := b.newStore(name)
+	if err != nil {
+		return 0, err
+	}
+	defer s.Close()
+	start := time.Now()
+	err = together(func(client int) error {
+		name := streamName(client)
+		for rev := range stream.Revision(events / abreast) {
+			if _, err := s.Append(ctx, name, rev-1, []stream.Event{debit(name, rev)}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return time.Since(start), err
+}
+
+// depositDepth is how many blocks are on the deposits when the watcher first looks.
+const depositDepth = 3
+
+// depositChain is a chain with one block of deposits, and others on it.
+type depositChain struct{ outputs []payment.Output }
+
+func newDepositChain(n int) *depositChain {
+	c := &depositChain{}
+	for i := range n {
+		txid := fmt.Sprintf("%064x", i+1)
+		c.outputs = append(c.outputs, payment.Output{
+			Txid: txid, Address: depositName(i), Amount: price, Height: 1, Block: blockName(1), Spends: []string{txid + ":7"},
+		})
+	}
+	return c
+}
+
+func blockName(height int64) string { return fmt.Sprintf("%064x", height) }
+
+// Check implements [payment.Chain], as all that follows.
+func (*depositChain) Check(context.Context) (payment.Identity, error) {
+	return payment.Identity{Node: "02", Network: "regtest", Synced: true}, nil
+}
+
+func (*depositChain) News(ctx context.Context) iter.Seq2[payment.News, error] {
+	return func(func(payment.News, error) bool) { <-ctx.Done() }
+}
+
+func (*depositChain) Tip(context.Context) (payment.Tip, error) {
+	return payment.Tip{Height: depositDepth, Hash: blockName(depositDepth)}, nil
+}
+
+func (*depositChain) BlockHash(_ context.Context, height int64) (string, error) {
+	return blockName(height), nil
+}
+
+func (*depositChain) Block(context.Context, string) (payment.Block, error) {
+	return payment.Block{Time: now()}, nil
+}
+
+func (c *depositChain) Outputs(_ context.Context, from, _ int64) ([]payment.Output, error) {
+	if from > 1 {
+		return nil, nil
+	}
+	return c.outputs, nil
+}
+
+func (*depositChain) Mempool(context.Context) ([]payment.Output, error) { return nil, nil }
