@@ -119,7 +119,7 @@ func (s *session) judge(ctx context.Context, f *found) (verdict, error) {
 		s.booked.add(f.Key, p.Amount, p.Last)
 		return verdict{handled: p.Last}, nil
 	}
-	if p.Status == StatusNone && history(&s.state, &f.Settled) {
+	if p.Status == StatusNone && s.state.Predates(f.Settled.Index, f.Settled.At.At) {
 		s.booked.add(f.Key, f.Settled.Amount, 0)
 		return verdict{}, nil
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"sandglass/domain/instant"
 	"sandglass/domain/stream"
 	"sandglass/domain/wallet"
 )
@@ -13,10 +12,6 @@ const (
 	pageSize = 500
 	// lookBack is how many pages are read in search of the cursor.
 	lookBack = 20
-	// Clocks differ: what settled so long before the first epoch is history whatever its
-	// index, and what has an old index is history up to so long after.
-	slackBefore = instant.Hour
-	slackAfter  = instant.Minute
 )
 
 var watcherMeta = stream.Meta{Actor: "watcher"}
@@ -141,13 +136,6 @@ func (w *Watcher) rebuilt(ctx context.Context, id Identity, after int64) error {
 		w.Observer.Notice(Notice{Sign: SignEpoch, Text: fmt.Sprintf("the indices of node %s began again: its database was rebuilt; every invoice is read anew", id.Node)})
 	}
 	return err
-}
-
-// history says whether the money came before the wallet was ours.
-func history(s *wallet.State, a *Settled) bool {
-	at := a.At.At
-	return at > 0 && at < s.Since.Add(-slackBefore) ||
-		0 < a.Index && a.Index <= s.History && at <= s.Since.Add(slackAfter)
 }
 
 // counts says whether an arrival's index is one of this epoch. After a rebuild old rows

@@ -21,7 +21,7 @@ func (c *comparison) arrivals() {
 		p := c.log.state(a.Key)
 		known := c.log.wallets[c.wallet.Node]
 		switch {
-		case p.Status == payment.StatusNone && (!c.adopted() || history(&known, &a.Settled)):
+		case p.Status == payment.StatusNone && (!c.adopted() || known.Predates(a.Settled.Index, a.Settled.At.At)):
 			c.Lightning.History.add(a.Settled.Amount)
 		case a.Settled.Amount == 0:
 			c.differ(Unreadable, a.Key, p.Resource, "settled, but no amount is told", c.says(p))

@@ -170,11 +170,3 @@ func counts(p *payment.State) bool {
 	}
 	return false
 }
-
-// history says whether the money came before the log watched the wallet: the rule by
-// which the watcher of invoices leaves it alone, if the log knows nothing of it.
-func history(s *wallet.State, a *payment.Settled) bool {
-	const before, after = instant.Hour, instant.Minute // clocks differ
-	at := a.At.At
-	return at > 0 && at < s.Since.Add(-before) || 0 < a.Index && a.Index <= s.History && at <= s.Since.Add(after)
-}

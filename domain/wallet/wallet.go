@@ -114,6 +114,19 @@ func Evolve(s State, e Event) State {
 	return s
 }
 
+// Clocks differ: what settled so long before the first epoch is history whatever its
+// index, and what has an old index is history up to so long after.
+const (
+	slackBefore = instant.Hour
+	slackAfter  = instant.Minute
+)
+
+// Predates says whether money with a settle_index, 0 if it has none, came at a time, 0 if
+// that is not known, before the wallet was ours: the log leaves it alone.
+func (s *State) Predates(index int64, at instant.Time) bool {
+	return at > 0 && at < s.Since.Add(-slackBefore) || 0 < index && index <= s.History && at <= s.Since.Add(slackAfter)
+}
+
 // Command is [Adopt] or [Sweep].
 type Command interface{ when() instant.Time }
 
