@@ -3,7 +3,6 @@ package payment
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -14,12 +13,7 @@ import (
 	"sandglass/domain/resource"
 )
 
-const (
-	window   = 2016 // heights that are asked for at once
-	margin   = 12   // heights below the last sweep's that are looked at again
-	takes    = 8    // resources whose payments are compared at once
-	maxBlind = 100  // heights of a sweep that are read from their blocks
-)
+const takes = 8 // resources whose payments are compared at once
 
 // chainSweep is one comparison of the wallet and the chain with the log.
 type chainSweep struct {
@@ -33,7 +27,6 @@ type chainSweep struct {
 	mined   map[string]Output // by key: outputs of ours in blocks of the active chain
 	mempool map[string]Output // by key: outputs of ours that are in none, says the wallet
 	waiting map[string]State  // by key: payments of the log that are not at their end
-	blind   int               // heights that were read from their blocks
 	read    int               // outputs of ours
 	unread  error             // why there are heights of which nothing is known
 
@@ -116,46 +109,24 @@ func (s *chainSweep) collect(ctx context.Context) error {
 	for _, o := range outputs {
 		s.float(o)
 	}
-	lowest -= margin // a reorg may have taken the block of that time
-	from := max(1, lowest)
+	from := FirstHeight(lowest)
 	if !s.full() {
 		from = max(from, min(s.tip.Height, s.ChainWatcher.tip.Height)-int64(s.FinalDepth)-margin)
 	}
-	for ; from <= s.tip.Height; from += window {
-		if err := s.heights(ctx, from, min(from+window-1, s.tip.Height)); err != nil {
-			return err
-		}
-	}
-	return nil
+	l := Lister{Chain: s.Chain, Keep: s.place, Read: s.instead, Unread: s.blindTo}
+	return l.List(ctx, from, s.tip.Height)
 }
 
-// heights reads the outputs of a window. Where the wallet fails, it is asked for less, and
-// at last the block itself is read: one bad height must not hide the others, nor what it
-// holds.
-func (s *chainSweep) heights(ctx context.Context, from, to int64) error {
-	outputs, err := s.Chain.Outputs(ctx, from, to)
-	switch {
-	case err == nil:
-		return s.place(ctx, outputs)
-	case from < to:
-		if _, e := s.Chain.Tip(ctx); e != nil {
-			return err // it is not this window
-		}
-		middle := from + (to-from)/2
-		if err := s.heights(ctx, from, middle); err != nil {
-			return err
-		}
-		return s.heights(ctx, middle+1, to)
-	}
-	if s.blind++; s.blind > maxBlind {
-		return err
-	}
-	s.tellBlind(from, "the wallet can't list it: its block is read", err)
-	if _, err = s.block(ctx, from); err != nil && !general(ctx, err) {
-		s.unread = fmt.Errorf("height %d: %w", from, err) // the others go on
-		return nil
-	}
+// instead reads the block of a height that the wallet can't list.
+func (s *chainSweep) instead(ctx context.Context, height int64, why error) error {
+	s.tellBlind(height, "the wallet can't list it: its block is read", why)
+	_, err := s.block(ctx, height)
 	return err
+}
+
+// blindTo keeps why nothing is known of a height. The others go on.
+func (s *chainSweep) blindTo(height int64, err error) {
+	s.unread = fmt.Errorf("height %d: %w", height, err)
 }
 
 // tellBlind tells, once, what of a height can't be had.
@@ -164,12 +135,6 @@ func (s *chainSweep) tellBlind(height int64, what string, err error) {
 		s.ChainWatcher.blind[height] = true
 		s.Observer.Notice(Notice{Sign: SignHeight, Text: fmt.Sprintf("height %d: %s", height, what), Err: err})
 	}
-}
-
-// general says whether an error is not about what was asked for.
-func general(ctx context.Context, err error) bool {
-	_, trouble := errors.AsType[*Trouble](err)
-	return trouble || ctx.Err() != nil
 }
 
 // place keeps the outputs of ours, in the block in which the active chain has them.

@@ -9,11 +9,8 @@ import (
 )
 
 const (
-	page     = 500  // invoices that are asked for at once
-	window   = 2016 // heights that are asked for at once
-	margin   = 12   // heights below that of the first address: its block may have been replaced
-	maxBlind = 100  // heights that are read from their blocks
-	maxReads = 5    // of a chain that moves meanwhile
+	page     = 500 // invoices that are asked for at once
+	maxReads = 5   // of a chain that moves meanwhile
 )
 
 // ErrHeight says that the chain is not that high.
@@ -62,7 +59,6 @@ type reading struct {
 	*Reader
 	log    *Log
 	wallet *Wallet
-	blinds int // heights that were read from their blocks
 }
 
 // Read reads all that the wallet has to do with the log. A height other than 0 takes the
@@ -136,7 +132,7 @@ func (w *Wallet) take(e *payment.Entry) {
 // whether the last block was of the active chain all the while.
 func (r *reading) chain(ctx context.Context, lowest, height int64) (whole bool, err error) {
 	w := r.wallet
-	w.Outputs, w.Blocks, w.Blind, r.blinds = nil, map[int64]string{}, map[int64]error{}, 0
+	w.Outputs, w.Blocks, w.Blind = nil, map[int64]string{}, map[int64]error{}
 	if w.Tip, err = r.Chain.Tip(ctx); err != nil {
 		return false, err
 	}
@@ -149,12 +145,13 @@ func (r *reading) chain(ctx context.Context, lowest, height int64) (whole bool, 
 			return false, err
 		}
 	}
-	for from := max(1, lowest-margin); from <= w.Tip.Height; from += window {
-		to := min(from+window-1, w.Tip.Height)
-		if err := r.heights(ctx, from, to); err != nil {
-			return false, err
-		}
-		r.tell("block", to, w.Tip.Height)
+	list := payment.Lister{
+		Chain: r.Chain, Read: r.instead, Done: func(height int64) { r.tell("block", height, w.Tip.Height) },
+		Keep:   func(_ context.Context, outputs []payment.Output) error { r.keep(outputs); return nil },
+		Unread: func(height int64, err error) { w.Blind[height] = err },
+	}
+	if err := list.List(ctx, payment.FirstHeight(lowest), w.Tip.Height); err != nil {
+		return false, err
 	}
 	mempool, err := r.Chain.Mempool(ctx)
 	if err != nil {
@@ -171,49 +168,13 @@ func (r *reading) chain(ctx context.Context, lowest, height int64) (whole bool, 
 	return still == w.Tip.Hash, err
 }
 
-// heights reads the outputs of a window. Where the wallet can't list it, it is asked for
-// less, and at last the block itself is read. An error that is a [*payment.Trouble] is of
-// the wallet, and not of the window.
-func (r *reading) heights(ctx context.Context, from, to int64) error {
-	outputs, err := r.Chain.Outputs(ctx, from, to)
-	switch {
-	case err == nil:
-		r.keep(outputs)
-		return nil
-	case general(ctx, err):
-		return err
-	case from < to:
-		middle := from + (to-from)/2
-		if err := r.heights(ctx, from, middle); err != nil {
-			return err
-		}
-		return r.heights(ctx, middle+1, to)
-	}
-	return r.blind(ctx, from, err)
-}
-
-// general says whether an error is not about what was asked for.
-func general(ctx context.Context, err error) bool {
-	_, trouble := errors.AsType[*payment.Trouble](err)
-	return trouble || ctx.Err() != nil
-}
-
-// blind reads the block of a height that the wallet can't list. One that can't be read
-// either must not hide the others.
-func (r *reading) blind(ctx context.Context, height int64, why error) error {
-	if r.blinds++; r.blinds > maxBlind {
-		return fmt.Errorf("more than %d heights can't be listed, the last one because of: %w", maxBlind, why)
-	}
+// instead reads the block of a height that the wallet can't list.
+func (r *reading) instead(ctx context.Context, height int64, _ error) error {
 	hash, err := r.Chain.BlockHash(ctx, height)
 	if err != nil {
 		return err
 	}
-	err = r.read(ctx, height, hash)
-	if err != nil && !general(ctx, err) {
-		r.wallet.Blind[height] = errors.Join(why, err)
-		return nil
-	}
-	return err
+	return r.read(ctx, height, hash)
 }
 
 // read keeps the outputs of a block of the active chain.
