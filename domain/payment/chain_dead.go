@@ -78,7 +78,7 @@ func (s *chainSweep) bury(ctx context.Context) error {
 	if err := s.recall(ctx); err != nil {
 		return err
 	}
-	floating, whole := s.floating(), true
+	floating := s.floating()
 	low, oldest := s.reach(floating)
 	spenders := map[string][]*trail{}
 	for _, t := range floating {
@@ -96,14 +96,12 @@ func (s *chainSweep) bury(ctx context.Context) error {
 		case general(ctx, err):
 			return err
 		default:
+			// The last few are asked for again by the next sweep, those below are not.
 			s.tellBlind(h, "its block can't be read: whether it double spends a payment is not known", err)
-			whole = false // it is asked for again
 		}
 	}
 	for _, t := range floating {
-		if whole {
-			t.looked = s.tip.Height
-		}
+		t.looked = s.tip.Height
 	}
 	return nil
 }
