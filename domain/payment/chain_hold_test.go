@@ -98,3 +98,27 @@ func TestWhatIsToldDuringASweepIsNotFound(t *testing.T) {
 		}
 	})
 }
+
+// A payment is watched to one block less than the final depth, and no further.
+func TestFinalDepthIsABoundary(t *testing.T) {
+	for confirmations, want := range map[int]int{9: 1, 10: 0} { // how often it is reorged
+		onChain(t, func(t *testing.T, v *vigil) {
+			v.start()
+			a := v.pays("addr-1", 500)
+			v.change(func() { v.chain.mine() })
+			v.blocks(confirmations - 1)
+			v.change(func() {
+				v.chain.cut(confirmations, false)
+				v.chain.mineEmpty()
+				for range confirmations {
+					v.chain.mine()
+				}
+			})
+			v.want(a, payment.StatusCredited)
+			v.credited("vm-1", 500)
+			if n := v.count(payment.ChainKey(a.id, 0), "payment.reorged.v1"); n != want {
+				t.Errorf("with %d confirmations it is reorged %d times, want %d", confirmations, n, want)
+			}
+		})
+	}
+}

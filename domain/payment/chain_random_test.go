@@ -5,7 +5,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
-	"sync/atomic"
+	"sync"
 	"testing"
 	"time"
 
@@ -28,16 +28,31 @@ func TestRandomChains(t *testing.T) {
 	}
 }
 
+// Two daemons that watch one wallet for one log do no harm.
+func TestRandomChainsWithTwoWatchers(t *testing.T) {
+	for seed := range 10 {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			onChain(t, func(t *testing.T, v *vigil) {
+				v.twin = true
+				rapid.Custom(func(r *rapid.T) int { randomChain(t, r, v, uint64(seed)); return 0 }).Example(seed)
+			})
+		})
+	}
+}
+
 func randomChain(t *testing.T, r *rapid.T, v *vigil, seed uint64) {
 	n := func(most int) int { return rapid.IntRange(0, most).Draw(r, "n") }
 	addresses := []string{"addr-1", "addr-2", "addr-deep", "change"}
 	v.store.OnAppend = storetest.RandomFaults(seed, 10)
-	var inTime atomic.Bool
+	var mu sync.Mutex // guards what follows
+	var inTime bool
 	var before []payment.State
 	random := rand.New(rand.NewPCG(seed, 1))
 	v.late = func(list []payment.State) []payment.State {
-		if old := before; !inTime.Load() && random.IntN(3) == 0 {
-			return old // once more what an earlier sweep was told
+		mu.Lock()
+		defer mu.Unlock()
+		if !inTime && random.IntN(3) == 0 {
+			return before // once more what an earlier sweep was told
 		}
 		before = list
 		return list
@@ -100,7 +115,9 @@ func randomChain(t *testing.T, r *rapid.T, v *vigil, seed uint64) {
 		v.pass(time.Duration(n(60)) * time.Second)
 	}
 	v.store.OnAppend = nil
-	inTime.Store(true)
+	mu.Lock()
+	inTime = true
+	mu.Unlock()
 	v.chain.do(func() {
 		for range 12 {
 			v.chain.mine()

@@ -316,6 +316,7 @@ type vigil struct {
 	booker *payment.Booker
 	views  *projections.Views
 	stop   func()
+	twin   bool                                  // another daemon watches for the same log
 	height int64                                 // at which the addresses were issued
 	late   func([]payment.State) []payment.State // what a late projection has instead; nil if it is in time
 
@@ -364,7 +365,7 @@ func (v *vigil) issued(addr string) (string, int64, bool) {
 // start starts a watcher, and waits until nothing moves but time.
 func (v *vigil) start() {
 	v.t.Helper()
-	w, err := payment.NewChainWatcher(payment.ChainConfig{
+	conf := payment.ChainConfig{
 		Chain: v.chain, Booker: v.booker, Issued: v.issued,
 		Lowest: func() (int64, bool) { return v.height, true }, Waiting: v.waiting,
 		Required: func(id string, _ money.Msat) int {
@@ -374,23 +375,27 @@ func (v *vigil) start() {
 			return 3
 		},
 		Observer: chainObserver{v}, Now: now, FinalDepth: 10,
-	})
-	if err != nil {
-		v.t.Fatal(err)
 	}
-	v.ChainWatcher = w
 	ctx, cancel := context.WithCancel(v.t.Context())
-	done := make(chan error, 1)
-	go func() { done <- w.Run(ctx) }()
-	var once sync.Once
-	v.stop = func() {
-		once.Do(func() {
-			cancel()
-			if err := <-done; err != nil {
+	var running sync.WaitGroup
+	run := func() (w *payment.ChainWatcher) {
+		w, err := payment.NewChainWatcher(conf)
+		if err != nil {
+			v.t.Fatal(err)
+		}
+		running.Go(func() {
+			if err := w.Run(ctx); err != nil {
 				v.t.Error(err)
 			}
 		})
+		return w
 	}
+	if v.twin {
+		run()
+	}
+	v.ChainWatcher = run()
+	var once sync.Once
+	v.stop = func() { once.Do(func() { cancel(); running.Wait() }) }
 	v.pass(time.Second)
 }
 
