@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -164,7 +165,7 @@ func (b *bench) crowd(ctx context.Context, round, clients int) (*tally, error) {
 		return nil, err
 	}
 	defer s.Close()
-	all, err := together(clients, b.slice, func(name string, rev stream.Revision, e stream.Event) error {
+	all, err := slice(clients, b.slice, func(name string, rev stream.Revision, e stream.Event) error {
 		_, err := s.Append(ctx, name, rev-1, []stream.Event{e})
 		return err
 	})
@@ -178,24 +179,28 @@ func (b *bench) crowd(ctx context.Context, round, clients int) (*tally, error) {
 	return all, err
 }
 
-// together has many clients write, each to a stream of its own, for a time.
-func together(clients int, slice time.Duration, write func(name string, rev stream.Revision, e stream.Event) error) (*tally, error) {
-	parts, failed := make([]tally, clients), make([]error, clients)
-	var wg sync.WaitGroup
+// slice has many clients write, each to a stream of its own, for a time.
+func slice(clients int, long time.Duration, write func(name string, rev stream.Revision, e stream.Event) error) (*tally, error) {
+	parts := make([]tally, clients)
 	start := time.Now()
+	err := together(clients, func(c int) error { return parts[c].client(c, start.Add(long), write) })
+	all := &tally{took: time.Since(start)}
+	for _, part := range parts {
+		all.events += part.events
+		all.each = append(all.each, part.each...)
+	}
+	return all, err
+}
+
+// together calls do for each of some clients at once.
+func together(clients int, do func(client int) error) error {
+	failed := make([]error, clients)
+	var wg sync.WaitGroup
 	for c := range clients {
-		wg.Go(func() { failed[c] = parts[c].client(c, start.Add(slice), write) })
+		wg.Go(func() { failed[c] = do(c) })
 	}
 	wg.Wait()
-	all := &tally{took: time.Since(start)}
-	for c := range clients {
-		if failed[c] != nil {
-			return nil, failed[c]
-		}
-		all.events += parts[c].events
-		all.each = append(all.each, parts[c].each...)
-	}
-	return all, nil
+	return errors.Join(failed...)
 }
 
 // client writes one event after the other until the end.

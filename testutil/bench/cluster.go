@@ -92,7 +92,7 @@ func clusterAppends(ctx context.Context, b *bench, conn string) error {
 				return err
 			}
 			for j, write := range []func(string, stream.Revision, stream.Event) error{s.append(ctx), s.prefixed(r, s.appendBare(ctx))} {
-				t, err := together(clients, b.slice/4, write)
+				t, err := slice(clients, b.slice/4, write)
 				if err != nil {
 					return err
 				}

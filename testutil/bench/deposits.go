@@ -72,7 +72,7 @@ func (b *bench) shore(ctx context.Context, name string) (*shore, error) {
 	}
 	d := &shore{store: s, chain: newDepositChain(b.deposits), n: b.deposits, told: make(chan int, idle)}
 	resources := &payment.Resources{Aggregate: resource.Aggregate(), Store: s}
-	return d, together(func(client int) error {
+	return d, together(abreast, func(client int) error {
 		for i := client; i < d.n; i += abreast {
 			_, err := resources.Execute(ctx, depositName(i), stream.Meta{}, resource.Open{
 				When: resource.When{At: now()}, Plan: "small", Request: [16]byte{1},
@@ -87,17 +87,6 @@ func (b *bench) shore(ctx context.Context, name string) (*shore, error) {
 }
 
 func depositName(i int) string { return fmt.Sprintf("vm-%012d", i) }
-
-// together calls do for each of some clients at once.
-func together(do func(client int) error) error {
-	failed := make([]error, abreast)
-	var wg sync.WaitGroup
-	for c := range abreast {
-		wg.Go(func() { failed[c] = do(c) })
-	}
-	wg.Wait()
-	return errors.Join(failed...)
-}
 
 // credits starts a watcher, and returns how long it took until every deposit was credited,
 // and with how many events. Then it has it look again a few times.
@@ -172,7 +161,7 @@ func (b *bench) same(ctx context.Context, name string, events int) (time.Duratio
 	}
 	defer s.Close()
 	start := time.Now()
-	err = together(func(client int) error {
+	err = together(abreast, func(client int) error {
 		name := streamName(client)
 		for rev := range stream.Revision(events / abreast) {
 			if _, err := s.Append(ctx, name, rev-1, []stream.Event{debit(name, rev)}); err != nil {
