@@ -44,8 +44,13 @@ func sizeOf(e *esdb.EventData) int {
 
 // append appends to a stream by its name in the cluster.
 func (s *Store) append(ctx context.Context, name string, expected stream.Revision, data []esdb.EventData) (stream.Appended, error) {
+	return call(ctx, s, s.appending(name, expected, data))
+}
+
+// appending is one attempt to append.
+func (s *Store) appending(name string, expected stream.Revision, data []esdb.EventData) func(context.Context, *esdb.Client) (stream.Appended, error) {
 	last := expected + stream.Revision(len(data))
-	return call(ctx, s, func(ctx context.Context, c *esdb.Client) (stream.Appended, error) {
+	return func(ctx context.Context, c *esdb.Client) (stream.Appended, error) {
 		time := left(ctx)
 		res, err := c.AppendToStream(ctx, name, esdb.AppendToStreamOptions{ExpectedRevision: expectation(expected), Deadline: &time}, data...)
 		var e *esdb.Error
@@ -60,7 +65,7 @@ func (s *Store) append(ctx context.Context, name string, expected stream.Revisio
 			return s.standing(ctx, c, name, last)
 		}
 		return stream.Appended{Revision: last, Position: stream.Position(res.CommitPosition)}, nil
-	})
+	}
 }
 
 // standing returns where an event stands that was appended: not every server says so in

@@ -103,6 +103,11 @@ func TestAWriteThatIsGivenUp(t *testing.T) {
 		if err := s.Writable(); !errors.Is(err, stream.ErrUnavailable) {
 			t.Errorf("writable: %v, want %v", err, stream.ErrUnavailable)
 		}
+		began := time.Now()
+		if _, err := s.Append(t.Context(), "toy-1", stream.NoStream, events); !errors.Is(err, stream.ErrUnavailable) {
+			t.Errorf("again: %v, want %v", err, stream.ErrUnavailable)
+		}
+		t.Logf("told at once, after %s, that the cluster is still away", time.Since(began))
 		c.OnAppend(nil)
 		until(t, "it is writable again, which nobody asked for", s.Writable)
 		if _, err := s.Append(t.Context(), "toy-1", stream.NoStream, events); err != nil {

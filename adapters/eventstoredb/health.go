@@ -14,8 +14,11 @@ import (
 	"github.com/google/uuid"
 )
 
-// failure is what went wrong first, and that nothing was written since.
-type failure struct{ err error }
+// failure is what went wrong first, and when; nothing was written since.
+type failure struct {
+	err error
+	at  time.Time
+}
 
 // lookEvery is the pause between two looks whether the cluster is back.
 const lookEvery = time.Second
@@ -23,7 +26,7 @@ const lookEvery = time.Second
 // failed notes that the cluster did not answer. From then on the store is not writable,
 // until a look shows that it is.
 func (s *Store) failed(err error) {
-	if s.ctx.Err() != nil || !s.down.CompareAndSwap(nil, &failure{err}) || !s.opened.Load() {
+	if s.ctx.Err() != nil || !s.down.CompareAndSwap(nil, &failure{err, time.Now()}) || !s.opened.Load() {
 		return
 	}
 	s.log(fmt.Sprintf("the cluster does not answer, nothing is written until it does: %v", err))
@@ -54,7 +57,7 @@ func (s *Store) touch(ctx context.Context) error {
 	if err != nil {
 		return err // it was checked when the log was opened
 	}
-	_, err = s.append(ctx, s.namespace, stream.NoStream, beginning([16]byte(id)))
+	_, err = persist(ctx, s, s.timeout, s.appending(s.namespace, stream.NoStream, beginning([16]byte(id))))
 	return err
 }
 

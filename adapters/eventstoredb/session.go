@@ -146,10 +146,22 @@ func guard[T any](do func() (T, error)) (res T, err error) {
 }
 
 // call makes a call that may be made again: at another node, with a fresh client, until
-// it is answered or its time is over. It does not wait for a client that hangs.
-func call[T any](ctx context.Context, s *Store, do func(context.Context, *esdb.Client) (T, error)) (T, error) {
+// it is answered or its time is over. It does not wait for a client that hangs, nor for a
+// cluster that has been away for as long as a call may take.
+func call[T any](ctx context.Context, s *Store, do func(context.Context, *esdb.Client) (T, error)) (res T, err error) {
+	patience := s.timeout
+	if f := s.down.Load(); f != nil && s.opened.Load() {
+		if patience = time.Until(f.at.Add(s.timeout)); patience <= 0 {
+			return res, s.explain(f.err)
+		}
+	}
+	return persist(ctx, s, patience, do)
+}
+
+// persist is call with the patience that it is given.
+func persist[T any](ctx context.Context, s *Store, patience time.Duration, do func(context.Context, *esdb.Client) (T, error)) (T, error) {
 	outer := ctx
-	ctx, cancel := s.bound(ctx, s.timeout)
+	ctx, cancel := s.bound(ctx, patience)
 	defer cancel()
 	res, err := backoff.Retry(ctx, func() (T, error) {
 		res, err := attempt(ctx, s, do)

@@ -17,10 +17,13 @@ import (
 	"go.uber.org/goleak"
 )
 
-// TestMain looks for goroutines that outlive the tests. Those of gRPC's connections are
-// passed over: the client loses one now and then when it looks for another node.
+// TestMain looks for goroutines that outlive the tests. The client's own are passed over:
+// it loses a connection now and then when it looks for another node, and the calls that it
+// lets hang for ever are what TestTheClientDiesAndHangs provokes.
 func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m,
+		goleak.IgnoreAnyFunction("github.com/EventStore/EventStore-Client-Go/v4/esdb.(*grpcClient).handleError"),
+		goleak.IgnoreAnyFunction("github.com/EventStore/EventStore-Client-Go/v4/esdb.(*grpcClient).getConnectionHandle"),
 		goleak.IgnoreAnyFunction("google.golang.org/grpc/internal/grpcsync.(*CallbackSerializer).run"),
 		goleak.IgnoreAnyFunction("google.golang.org/grpc.(*addrConn).connect"),
 		goleak.IgnoreAnyFunction("google.golang.org/grpc/internal/transport.(*http2Client).reader"),
