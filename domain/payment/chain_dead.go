@@ -115,12 +115,23 @@ func (s *chainSweep) reach(floating map[string]*trail) (low int64, oldest instan
 		case t.looked > 0:
 			low = min(low, t.looked-margin)
 		case !known: // it is new
-			low = min(low, s.tip.Height-margin)
+			low = min(low, s.since(key))
 		case oldest == 0 || p.Requested < oldest:
 			oldest = p.Requested
 		}
 	}
 	return low, oldest
+}
+
+// since returns the height from which on a block can hold a payment that the log does not
+// know. The wallet may list it as in none long after it was mined, if either of us was
+// away: there was no sweep since, or none at all.
+func (s *chainSweep) since(key string) int64 {
+	if last := s.ChainWatcher.tip.Height; last > 0 {
+		return min(s.tip.Height, last) - margin
+	}
+	_, issued, _ := s.Issued(s.mempool[key].Address)
+	return FirstHeight(issued)
 }
 
 // recall finds the payments that the wallet goes on listing after they were given up.

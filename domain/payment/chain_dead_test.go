@@ -1,6 +1,7 @@
 package payment_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -81,4 +82,33 @@ func TestOneBlockTakesAndGives(t *testing.T) {
 		v.blocks(6)
 		v.want(gone, payment.StatusReplaced)
 	})
+}
+
+// It came and was mined long ago, while the daemon was away or the wallet was, and the
+// wallet took no notice of its block.
+func TestMinedUnseenWhileAway(t *testing.T) {
+	for _, away := range []string{"the daemon", "the wallet"} {
+		t.Run(away, func(t *testing.T) {
+			onChain(t, func(t *testing.T, v *vigil) {
+				v.start()
+				if away == "the daemon" {
+					v.stop()
+				} else {
+					v.change(func() { v.chain.refuse = errors.New("away") })
+				}
+				var a tx
+				v.change(func() { a = v.chain.add(tx{pays: []pay{{"addr-1", 500}}}); v.chain.mine(); v.chain.missed[a.id] = a })
+				for range 30 {
+					v.change(v.chain.mineEmpty)
+				}
+				if away == "the daemon" {
+					v.start()
+				} else {
+					v.change(func() { v.chain.refuse = nil })
+				}
+				v.want(a, payment.StatusCredited)
+				v.credited("vm-1", 500)
+			})
+		})
+	}
 }

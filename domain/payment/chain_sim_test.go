@@ -64,6 +64,7 @@ type sim struct {
 	broken  map[string]bool // blocks that can't be read
 	refuse  error
 	lost    map[string]bool // transactions that the wallet forgot, unless a block has them
+	missed  map[string]tx   // that the wallet believes to be in no block, whatever the chain says
 	unsync  bool
 	mute    bool   // tells no news
 	onList  func() // is called when a sweep lists the mempool, if it is not nil
@@ -73,7 +74,7 @@ type sim struct {
 }
 
 func newSim() *sim {
-	c := &sim{blocks: map[string]block{}, mempool: map[string]tx{}, dead: map[string]tx{}, bad: map[int64]bool{}, broken: map[string]bool{}, lost: map[string]bool{}}
+	c := &sim{blocks: map[string]block{}, mempool: map[string]tx{}, dead: map[string]tx{}, bad: map[int64]bool{}, broken: map[string]bool{}, lost: map[string]bool{}, missed: map[string]tx{}}
 	c.active = []string{""}
 	for range 20 {
 		c.mine()
@@ -252,7 +253,9 @@ func (c *sim) Outputs(_ context.Context, from, to int64) (list []payment.Output,
 			err = errBadHeight
 		}
 		for _, t := range b.txs {
-			list = append(list, outputs(t, b.height, b.hash)...)
+			if _, ok := c.missed[t.id]; !ok {
+				list = append(list, outputs(t, b.height, b.hash)...)
+			}
 		}
 	}
 	for _, hash := range c.active[1:] {
@@ -279,7 +282,7 @@ func (c *sim) Mempool(context.Context) (list []payment.Output, err error) {
 	if c.onList != nil {
 		c.onList()
 	}
-	for _, from := range []map[string]tx{c.mempool, c.dead} {
+	for _, from := range []map[string]tx{c.mempool, c.dead, c.missed} {
 		for _, t := range from {
 			believed := slices.ContainsFunc(c.orphans, func(b block) bool { return b.has(t) })
 			if !believed && !c.lost[t.id] {
