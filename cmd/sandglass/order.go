@@ -159,6 +159,11 @@ func (c *cli) wait(ctx context.Context, cl *client.Client, id, key string) error
 		paid, err = cl.Payment(ctx, key)
 		return paid.Status == "credited" || paid.Status == "unallocated", err
 	})
+	if err == nil && paid.Status == "credited" { // which may be younger than what was shown
+		var fresh wire.Resource
+		fresh, err = cl.Resource(ctx, id)
+		now = &fresh
+	}
 	switch {
 	case err != nil:
 		return err
