@@ -8,12 +8,15 @@ import (
 	"io"
 	"math/rand/v2"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 
+	"sandglass/adapters/eventstoredb"
 	"sandglass/domain/instant"
 	"sandglass/domain/stream"
 	"sandglass/projections"
+	"sandglass/testutil/esdbserver"
 	"sandglass/testutil/histories"
 	"sandglass/testutil/storetest"
 )
@@ -325,6 +328,60 @@ func TestCopiesOfHistories(t *testing.T) {
 			}
 			if err := check.compare(views, bytes.NewReader(figures)); err != nil || len(check.verdict.Differences) > 0 {
 				t.Errorf("seed %d: %v %+v", seed, err, check.verdict)
+			}
+		}
+	}
+}
+
+// A log goes from a file into a cluster, where nodes fail meanwhile, and back into another
+// file: all three are the same, and an audit finds the same figures in each.
+func TestCopyIntoAClusterAndBack(t *testing.T) {
+	recs := history(11, 700)
+	file := part(t, recs, nil)
+	c := esdbserver.New(t, esdbserver.Options{Nodes: 3, SystemEvery: 7})
+	o := eventstoredb.Options{Namespace: "copied"}
+	if err := eventstoredb.Create(t.Context(), c.ConnectionString(), o); err != nil {
+		t.Fatal(err)
+	}
+	shared, err := eventstoredb.Open(t.Context(), c.ConnectionString(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = shared.Close() })
+	c.OnAppend(esdbserver.RandomFaults(11, 10, esdbserver.Lost, esdbserver.AnswerLost, esdbserver.Cut, esdbserver.AnswerCut))
+	c.OnRead(esdbserver.RandomCuts(11, 10, 200))
+	goTo := func(from stream.EventStore, to importer) (digest string, figures []byte) {
+		t.Helper()
+		cp := newCopier(from, to)
+		if err := cp.run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		head, err := to.Head(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return cp.report.To.Digest, dump(t, to, head)
+	}
+	there, want := goTo(file, shared)
+	other, _ := storetest.SQLite(t)
+	back, figures := goTo(shared, other)
+	if there != back || there == "" {
+		t.Errorf("the digest is %s there, and %s back", there, back)
+	}
+	if !same(all(t, file), all(t, other)) {
+		t.Error("what came back is not the same")
+	}
+	position := regexp.MustCompile(`"(position|since)":\d+`) // where events stand is each store's own
+	for what, got := range map[string][]byte{"in the cluster": want, "back in a file": figures} {
+		head, err := file.Head(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if w, g := position.ReplaceAll(dump(t, file, head), nil), position.ReplaceAll(got, nil); !bytes.Equal(w, g) {
+			for i, line := range bytes.Split(w, []byte("\n")) {
+				if got := bytes.Split(g, []byte("\n")); i >= len(got) || !bytes.Equal(line, got[i]) {
+					t.Fatalf("%s an audit finds other figures: line %d of %d is not %s", what, i+1, len(got), line)
+				}
 			}
 		}
 	}
