@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 
+	"sandglass/adapters/eventstoredb"
 	"sandglass/adapters/httpapi/client"
 	"sandglass/adapters/httpapi/wire"
 	"sandglass/domain/payment"
@@ -39,7 +40,7 @@ func (f *logFlags) check() error {
 // checkStore says whether a flag names a store.
 func checkStore(flag, url string) error {
 	if want := (storePlace{url: url}).check(); want != "" {
-		return usage("%s %q is not a store such as sqlite:/var/lib/sandglass/sandglass.db: want %s", flag, hidePassword(url), want)
+		return usage("%s %q is not a store such as sqlite:/var/lib/sandglass/sandglass.db: want %s", flag, eventstoredb.Redact(url), want)
 	}
 	return nil
 }

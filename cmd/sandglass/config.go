@@ -118,7 +118,7 @@ func (c *Config) check() error {
 	_, _, lnd := net.SplitHostPort(c.LndAddr)
 	_, level := zerolog.ParseLevel(c.LogLevel)
 	return errors.Join(
-		want(store == "", "STORE", hidePassword(c.Store), store),
+		want(store == "", "STORE", eventstoredb.Redact(c.Store), store),
 		want(eventstoredb.CheckNamespace(c.StoreNamespace) == nil, "STORE_NAMESPACE", c.StoreNamespace, "1 to 40 of a-z, 0-9 and _, a letter first"),
 		want(c.Host == "" || plan.CheckName(c.Host) == nil, "HOST", c.Host, "1 to 64 of a-z, 0-9 and -, no - at the ends, or nothing"),
 		want(listen == nil, "LISTEN", c.Listen, "an address such as 127.0.0.1:8420"),
@@ -158,7 +158,7 @@ func printConfig(w io.Writer, c Config) error {
 		case secret == "file" && value != "":
 			value += " (contents hidden)"
 		case secret == "url":
-			value = hidePassword(value)
+			value = eventstoredb.Redact(value)
 		}
 		fmt.Fprintf(t, "%s_%s\t%s\t%s\t%s\n", prefix, f.Tag.Get("envconfig"), orDash(value), orDash(f.Tag.Get("default")), f.Tag.Get("desc"))
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -77,7 +76,7 @@ func (p storePlace) String() string {
 	if p.scheme() == sqliteScheme {
 		return p.path()
 	}
-	return hidePassword(p.url) + " " + p.namespace
+	return eventstoredb.Redact(p.url) + " " + p.namespace
 }
 
 // check says what is wrong with the URL, in the words that follow "want".
@@ -135,7 +134,7 @@ func (p storePlace) create(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		return scrubbed(conn, eventstoredb.Create(ctx, conn, p.options(conn)))
+		return eventstoredb.Create(ctx, conn, p.options())
 	}
 	if err := os.MkdirAll(filepath.Dir(p.path()), 0o700); err != nil {
 		return err
@@ -148,39 +147,16 @@ func (p storePlace) openESDB(ctx context.Context) (importer, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := eventstoredb.Open(ctx, conn, p.options(conn))
+	s, err := eventstoredb.Open(ctx, conn, p.options())
 	if err != nil {
-		return nil, scrubbed(conn, err)
+		return nil, err
 	}
 	return s, nil
 }
 
-// options say which log of the cluster it is, and log without what must not be in it.
-func (p storePlace) options(conn string) eventstoredb.Options {
-	return eventstoredb.Options{Namespace: p.namespace, Log: func(text string) { p.log(scrub(conn, text)) }}
-}
-
-// scrubbed keeps the password of a URL out of an error, which may quote the URL.
-func scrubbed(conn string, err error) error {
-	if err == nil || scrub(conn, err.Error()) == err.Error() {
-		return err
-	}
-	return errors.New(scrub(conn, err.Error()))
-}
-
-// scrub takes the password of a URL out of a text, as it stands in the URL and as it is.
-func scrub(conn, text string) string {
-	_, rest, _ := strings.Cut(conn, "://")
-	user, _, _ := cutLast(rest, "@")
-	_, password, _ := strings.Cut(user, ":")
-	if password == "" {
-		return text
-	}
-	text = strings.ReplaceAll(text, password, "***")
-	if plain, err := url.PathUnescape(password); err == nil {
-		text = strings.ReplaceAll(text, plain, "***")
-	}
-	return text
+// options say which log of the cluster it is.
+func (p storePlace) options() eventstoredb.Options {
+	return eventstoredb.Options{Namespace: p.namespace, Log: p.log}
 }
 
 // connection returns the URL with the password from its file.
@@ -205,23 +181,6 @@ func (p storePlace) connection() (string, error) {
 		return "", fmt.Errorf("%s: %s holds %d bytes: want the password of %s", p.passwordFrom, p.passwordFile, len(password), user)
 	}
 	return scheme + "://" + user + url.UserPassword("", password).String() + "@" + host, nil
-}
-
-// hidePassword returns a URL without the password that may stand in it. What follows
-// "://" up to the last @ is taken for user and password, whatever else it holds.
-func hidePassword(text string) string {
-	scheme, rest, found := strings.Cut(text, "://")
-	if !found {
-		return text
-	}
-	user, host, found := cutLast(rest, "@")
-	if !found {
-		return text
-	}
-	if name, _, secret := strings.Cut(user, ":"); secret {
-		user = name + ":***"
-	}
-	return scheme + "://" + user + "@" + host
 }
 
 // cutLast is [strings.Cut] at the last sep.
