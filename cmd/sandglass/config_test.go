@@ -51,7 +51,7 @@ func TestPrintConfigHidesSecrets(t *testing.T) {
 	if err := printConfig(&out, c); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"SANDGLASS_OPERATOR_TOKEN_FILE  ", "operator.token (contents hidden)", "SANDGLASS_SWEEP_EVERY", "2m", "esdb://ops:***@db.example.org:2113?tls=true"} {
+	for _, want := range []string{"SANDGLASS_OPERATOR_TOKEN_FILE  ", "operator.token (contents hidden)", "SANDGLASS_SWEEP_EVERY", "2m", "esdb://ops@db.example.org:2113?tls=true"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%q is missing in\n%s", want, out.String())
 		}
