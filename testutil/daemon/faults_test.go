@@ -200,7 +200,7 @@ func TestTheDiskIsFull(t *testing.T) {
 	dir := t.TempDir()
 	free := freeSpace(t, dir)
 	room := min(free/8, 4<<30) // more than what others on this disk write meanwhile
-	r := newRig(t, fmt.Sprintf("SANDGLASS_FREE_SPACE_FLOOR=%d", free-room))
+	r := newRig(t, "SANDGLASS_STORE=sqlite:sandglass.db", fmt.Sprintf("SANDGLASS_FREE_SPACE_FLOOR=%d", free-room))
 	o := r.order("vm", instant.Hour)
 	ballast := filepath.Join(dir, "ballast")
 	r.must(fill(ballast, 2*room))
