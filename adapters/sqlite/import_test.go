@@ -114,8 +114,8 @@ func TestImportIsAllOrNothing(t *testing.T) {
 		"no name":             {change(func(r *stream.Record) { r.Stream = "toy 4" }), stream.ErrInvalid, ""},
 		"recorded in no time": {change(func(r *stream.Record) { r.RecordedAt = instant.Max + 1 }), stream.ErrInvalid, "recorded_at"},
 		"too many":            {func([]stream.Record) []stream.Record { return foreign(sqlite.MaxImport + 1) }, stream.ErrInvalid, "at most 8192"},
-		"too large": {func(recs []stream.Record) []stream.Record {
-			recs = foreign(600)
+		"too large": {func([]stream.Record) []stream.Record {
+			recs := foreign(600)
 			for i := range recs {
 				recs[i].Data, recs[i].Meta = make([]byte, stream.MaxData), make([]byte, stream.MaxData)
 			}
