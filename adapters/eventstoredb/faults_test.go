@@ -479,8 +479,8 @@ func TestAFollowerLags(t *testing.T) {
 	c := esdbserver.New(t, esdbserver.Options{Nodes: 3})
 	o := eventstoredb.Options{Namespace: newLog(t, c.ConnectionString())}
 	s := open(t, c.ConnectionString(), o)
-	first := storetest.Events("toy-1", stream.NoStream, "x", 1)
-	if _, err := s.Append(t.Context(), "toy-1", stream.NoStream, first); err != nil {
+	before, err := s.Append(t.Context(), "toy-1", stream.NoStream, storetest.Events("toy-1", stream.NoStream, "x", 1))
+	if err != nil {
 		t.Fatal(err)
 	}
 	c.Freeze(c.Leader()) // the node that s is connected to
@@ -495,7 +495,7 @@ func TestAFollowerLags(t *testing.T) {
 	for i := range 3 {
 		c.Thaw(i)
 	}
-	for run, err := range s.Subscribe(t.Context(), res.Position-1) {
+	for run, err := range s.Subscribe(t.Context(), before.Position) {
 		if err != nil || run[0].Position != res.Position {
 			t.Errorf("%+v, %v", run, err)
 		}
