@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"sync/atomic"
 
 	"sandglass/domain/instant"
 	"sandglass/domain/stream"
@@ -139,10 +140,13 @@ func (s *Store) ours(e *esdb.RecordedEvent) (name string, ok bool) {
 func (s *Store) full(name string) string { return s.namespace + "." + name }
 
 // learn notes that the log holds an event at pos.
-func (s *Store) learn(pos stream.Position) {
+func (s *Store) learn(pos stream.Position) { raise(&s.known, pos) }
+
+// raise sets a mark to pos if it is lower.
+func raise(mark *atomic.Uint64, pos stream.Position) {
 	for {
-		known := s.known.Load()
-		if known >= uint64(pos) || s.known.CompareAndSwap(known, uint64(pos)) {
+		old := mark.Load()
+		if old >= uint64(pos) || mark.CompareAndSwap(old, uint64(pos)) {
 			return
 		}
 	}

@@ -16,6 +16,7 @@ import (
 const (
 	pageSize = 512  // records that one call reads
 	backPage = 2048 // events of whomever that one call looks back over
+	backStep = 16   // the same of the first call, whose answer most often holds the end
 )
 
 // left returns what is left of the time of ctx, for the client, whose own deadlines are
@@ -92,38 +93,45 @@ func (s *Store) Read(ctx context.Context, name string, from stream.Revision) ite
 }
 
 // Head implements [stream.EventStore]. It looks back from the end of $all, over what is
-// not of the log, as far as to what is known of it.
+// not of the log, as far as to what is known of it: nothing is looked through twice.
 func (s *Store) Head(ctx context.Context) (stream.Position, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
+	seen := stream.Position(s.seen.Load()) // before known, which covers all that stands before it
 	known := stream.Position(s.known.Load())
-	floor := max(known, s.floor)
-	from := esdb.AllPosition(esdb.End{})
-	for {
-		events, err := call(ctx, s, func(ctx context.Context, c *esdb.Client) ([]*esdb.RecordedEvent, error) {
-			time := left(ctx)
-			rs, err := c.ReadAll(ctx, esdb.ReadAllOptions{Direction: esdb.Backwards, From: from, Deadline: &time}, backPage)
-			return collectBack(s, floor, rs, err)
-		})
+	floor := max(known, seen, s.floor)
+	from, top := esdb.AllPosition(esdb.End{}), stream.Position(0)
+	for page := uint64(backStep); ; page = backPage {
+		events, err := s.back(ctx, from, page, floor)
 		if err != nil {
 			return 0, err
 		}
 		for _, e := range events {
 			pos := stream.Position(e.Position.Commit)
+			top = max(top, pos)
 			if _, ours := s.ours(e); ours && pos > known {
-				s.learn(pos)
-				return pos, nil
-			}
-			if pos <= floor {
-				return known, nil
+				known = pos
+				break
 			}
 		}
-		if len(events) < backPage {
+		if n := len(events); n == 0 || known > floor || uint64(n) < page || stream.Position(events[n-1].Position.Commit) <= floor {
+			raise(&s.known, known)
+			raise(&s.seen, top)
 			return known, nil
 		}
 		from = events[len(events)-1].Position
 	}
+}
+
+// back returns events of $all before a position, the latest first, as far as to one that
+// tells where the log ends.
+func (s *Store) back(ctx context.Context, from esdb.AllPosition, n uint64, floor stream.Position) ([]*esdb.RecordedEvent, error) {
+	return call(ctx, s, func(ctx context.Context, c *esdb.Client) ([]*esdb.RecordedEvent, error) {
+		time := left(ctx)
+		rs, err := c.ReadAll(ctx, esdb.ReadAllOptions{Direction: esdb.Backwards, From: from, Deadline: &time}, n)
+		return collectBack(s, floor, rs, err)
+	})
 }
 
 // collectBack is collect, which ends at the first event that tells where the log ends.

@@ -77,6 +77,7 @@ type Store struct {
 	session *session   // nil until one is asked for
 
 	known   atomic.Uint64           // the highest position at which an event of the log was seen
+	seen    atomic.Uint64           // as far as here, events of the log after known are none
 	down    atomic.Pointer[failure] // nil while all goes well
 	opened  atomic.Bool             // id is known, so that a failure is looked after
 	looking sync.WaitGroup

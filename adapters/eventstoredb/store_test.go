@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -192,6 +193,45 @@ func TestWhatOthersDo(t *testing.T) {
 	}
 	if last == nil || !strings.Contains(last.Error(), "not written by Sandglass") {
 		t.Errorf("the subscription ends with %v", last)
+	}
+}
+
+// What others write after the end of the log is looked through once.
+func TestHeadBehindWhatOthersWrite(t *testing.T) {
+	t.Parallel()
+	c := esdbserver.New(t, esdbserver.Options{})
+	conn := c.ConnectionString()
+	o := eventstoredb.Options{Namespace: newLog(t, conn)}
+	s := open(t, conn, o)
+	var reads counter
+	c.OnRead(func(esdbserver.Reading) int { reads.add(); return -1 })
+	var last stream.Position
+	for i, foreign := range []int{5000, 5000, 10} {
+		client(t, conn, func(c *esdb.Client) {
+			for range foreign / 10 {
+				if _, err := c.AppendToStream(t.Context(), "others", esdb.AppendToStreamOptions{}, slices.Repeat([]esdb.EventData{{EventType: "theirs"}}, 10)...); err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
+		for look, most := range []int{5, 1} { // 5000 events are a short page and three long ones
+			before := reads.get()
+			if head, err := s.Head(t.Context()); head != last || err != nil {
+				t.Errorf("head %d, %v, want %d", head, err, last)
+			}
+			if n := reads.get() - before; n > most {
+				t.Errorf("look %d behind %d events took %d reads, want %d at most", look, foreign, n, most)
+			}
+		}
+		other := open(t, conn, o) // so that s does not know of it
+		res, err := other.Append(t.Context(), "toy-1", stream.Revision(i-1), storetest.Events("toy-1", stream.Revision(i-1), "x", 1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		last = res.Position
+		if head, err := s.Head(t.Context()); head != last || err != nil {
+			t.Errorf("head %d, %v, want %d", head, err, last)
+		}
 	}
 }
 
