@@ -3,7 +3,6 @@ package eventstoredb
 import (
 	"context"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"time"
 
@@ -20,34 +19,52 @@ type failure struct {
 	at  time.Time
 }
 
-// lookEvery is the pause between two looks whether the cluster is back.
+// lookEvery is the pause between two looks whether the cluster is back, and how long it is
+// away before that is told.
 const lookEvery = time.Second
 
 // failed notes that the cluster did not answer. From then on the store is not writable,
 // until a look shows that it is.
 func (s *Store) failed(err error) {
-	if s.ctx.Err() != nil || !s.down.CompareAndSwap(nil, &failure{err, time.Now()}) || !s.opened.Load() {
-		return
+	s.mu.Lock() // so that Close waits for the look, or none begins
+	defer s.mu.Unlock()
+	if s.ctx.Err() == nil && s.down.CompareAndSwap(nil, &failure{err, time.Now()}) && s.opened.Load() {
+		s.looking.Go(func() { s.look(err) })
 	}
-	s.log(fmt.Sprintf("the cluster does not answer, nothing is written until it does: %v", err))
-	s.looking.Go(s.look)
 }
 
-// look looks for the cluster until it takes a write, or the store is closed.
-func (s *Store) look() {
+// look looks for the cluster until it takes a write, or the store is closed. A leader that
+// moves is not worth a word: what is short is not told.
+func (s *Store) look(err error) {
+	began, told := time.Now(), make(chan struct{})
+	alarm := time.AfterFunc(lookEvery, func() {
+		defer close(told)
+		s.log(fmt.Sprintf("the cluster does not answer, nothing is written until it does: %v", err))
+	})
+	back := s.back()
+	if alarm.Stop() {
+		return
+	}
+	if <-told; back {
+		s.log(fmt.Sprintf("the cluster takes writes again, after %s", time.Since(began).Round(time.Millisecond)))
+	}
+}
+
+// back waits until the cluster takes a write, and says whether it did.
+func (s *Store) back() bool {
 	pause := time.NewTicker(lookEvery)
 	defer pause.Stop()
-	for began := time.Now(); s.ctx.Err() == nil; {
+	for s.ctx.Err() == nil {
 		if err := s.touch(s.ctx); err == nil {
 			s.down.Store(nil)
-			s.log(fmt.Sprintf("the cluster takes writes again, after %s", time.Since(began).Round(time.Millisecond)))
-			return
+			return true
 		}
 		select {
 		case <-pause.C:
 		case <-s.ctx.Done():
 		}
 	}
+	return false
 }
 
 // touch writes what is there already: the event that begins the log, at its place and
@@ -77,13 +94,13 @@ func (s *Store) Writable() error {
 }
 
 // explain puts the end of all attempts into words, as [stream.ErrUnavailable] where
-// another try may go well.
+// another try may go well, with what the client says while it finds no node.
 func (s *Store) explain(err error) error {
 	if !transient(err) {
 		return err
 	}
 	said := ""
-	if words := s.said.Load(); words != nil && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)) {
+	if words := s.said.Load(); words != nil {
 		said = ": " + *words
 	}
 	return fmt.Errorf("eventstoredb: %w: %w%s: see that the cluster runs and can be reached from here", stream.ErrUnavailable, err, said)

@@ -103,7 +103,7 @@ func (s *Store) Head(ctx context.Context) (stream.Position, error) {
 	floor := max(known, seen, s.floor)
 	from, top := esdb.AllPosition(esdb.End{}), stream.Position(0)
 	for page := uint64(backStep); ; page = backPage {
-		events, err := s.back(ctx, from, page, floor)
+		events, err := s.lookBack(ctx, from, page, floor)
 		if err != nil {
 			return 0, err
 		}
@@ -124,9 +124,9 @@ func (s *Store) Head(ctx context.Context) (stream.Position, error) {
 	}
 }
 
-// back returns events of $all before a position, the latest first, as far as to one that
+// lookBack returns events of $all before a position, the latest first, as far as to one that
 // tells where the log ends.
-func (s *Store) back(ctx context.Context, from esdb.AllPosition, n uint64, floor stream.Position) ([]*esdb.RecordedEvent, error) {
+func (s *Store) lookBack(ctx context.Context, from esdb.AllPosition, n uint64, floor stream.Position) ([]*esdb.RecordedEvent, error) {
 	return call(ctx, s, func(ctx context.Context, c *esdb.Client) ([]*esdb.RecordedEvent, error) {
 		time := left(ctx)
 		rs, err := c.ReadAll(ctx, esdb.ReadAllOptions{Direction: esdb.Backwards, From: from, Deadline: &time}, n)

@@ -9,12 +9,17 @@ import (
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
 	"github.com/cenkalti/backoff/v5"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 const (
 	// callTimeout bounds a call with all of its attempts; an attempt has a third of it.
 	callTimeout = 12 * time.Second
 	attempts    = 3
+	// sessionPause is how long after one session another is begun at the soonest: a cluster
+	// that fails all calls at once is not asked for new connections as fast as it fails.
+	sessionPause = 100 * time.Millisecond
 	// inFlight bounds the calls of one client that are under way at once. They share one
 	// connection, and are not waited for one by one.
 	inFlight = 256
@@ -26,6 +31,7 @@ type session struct {
 	slots  chan struct{} // one is held by each call that the client has, also if nobody waits for it
 	ready  chan struct{} // closed when the client has found a node, or failed
 	failed error         // set before ready is closed
+	gone   chan struct{} // closed when it is retired
 
 	mu      sync.Mutex // guards what follows
 	users   int        // calls and subscriptions under way
@@ -57,6 +63,7 @@ func (u *session) retire() {
 	defer u.mu.Unlock()
 	if !u.retired {
 		u.retired = true
+		close(u.gone)
 		u.bury()
 	}
 }
@@ -104,9 +111,11 @@ func (s *Store) open() (*session, error) {
 		if err != nil {
 			return nil, fmt.Errorf("eventstoredb: %w", err)
 		}
-		u := &session{client: client, slots: make(chan struct{}, s.inFlight), ready: make(chan struct{}), users: 1}
+		u := &session{client: client, slots: make(chan struct{}, s.inFlight), ready: make(chan struct{}), gone: make(chan struct{}), users: 1}
 		s.session = u
-		go s.probe(u)
+		begin := max(time.Until(s.next), 0)
+		s.next = time.Now().Add(begin + sessionPause)
+		go s.probe(u, begin)
 	}
 	return s.session, nil
 }
@@ -123,16 +132,20 @@ func (s *Store) replace(u *session) {
 
 // probe makes the first call on a session: the one that finds a node. It alone waits for
 // that; a second call would hang in the client if it found none.
-func (s *Store) probe(u *session) {
+func (s *Store) probe(u *session, pause time.Duration) {
 	defer u.release()
 	defer close(u.ready)
-	_, u.failed = guard(func() ([]*esdb.RecordedEvent, error) {
-		return readStream(s.ctx, u.client, s.namespace, 0, 1, s.timeout/attempts)
-	})
+	if u.failed = sleep(s.ctx, s.ctx, pause); u.failed == nil {
+		_, u.failed = guard(func() ([]*esdb.RecordedEvent, error) {
+			return readStream(s.ctx, u.client, s.namespace, 0, 1, s.timeout/attempts)
+		})
+	}
 	if u.failed != nil {
 		s.failed(u.failed)
 		s.replace(u)
+		return
 	}
+	s.said.Store(nil)
 }
 
 // guard turns a panic of the client, at an answer that it does not expect, into an error.
@@ -163,10 +176,14 @@ func persist[T any](ctx context.Context, s *Store, patience time.Duration, do fu
 	outer := ctx
 	ctx, cancel := s.bound(ctx, patience)
 	defer cancel()
+	var last error // that was not the end of the time
 	res, err := backoff.Retry(ctx, func() (T, error) {
 		res, err := attempt(ctx, s, do)
 		if err != nil && !transient(err) {
 			return res, backoff.Permanent(err)
+		}
+		if err != nil && !over(ctx) {
+			last = err
 		}
 		return res, err
 	}, backoff.WithBackOff(pace()), backoff.WithMaxElapsedTime(0))
@@ -175,11 +192,22 @@ func persist[T any](ctx context.Context, s *Store, patience time.Duration, do fu
 		return res, nil
 	case outer.Err() != nil:
 		return res, outer.Err()
+	case over(outer):
+		return res, context.DeadlineExceeded
 	case s.ctx.Err() != nil:
 		return res, ErrClosed
+	case !transient(err):
+		return res, err
+	case last != nil:
+		err = last
 	}
+	s.failed(err) // also if it waited for a client that finds no node
 	return res, s.explain(err)
 }
+
+// over says whether the time of a call is over, which is no fault of its client. gRPC goes
+// by the clock, and may say so before the timer of ctx does.
+func over(ctx context.Context) bool { return ctx.Err() != nil || left(ctx) <= 0 }
 
 // pace is how fast a call is made again: at once, since most often another node is there,
 // and then slower.
@@ -188,6 +216,9 @@ func pace() backoff.BackOff {
 	b.InitialInterval, b.MaxInterval, b.Multiplier = 5*time.Millisecond, time.Second, 2
 	return b
 }
+
+// errRetired says that a call waited for a client that was given up.
+var errRetired = errors.New("eventstoredb: the connection was given up")
 
 // attempt makes a call once. If it is not answered in its time, the client is taken for
 // one that hangs; the call keeps its slot until the client gives it back.
@@ -198,6 +229,9 @@ func attempt[T any](ctx context.Context, s *Store, do func(context.Context, *esd
 	}
 	select {
 	case u.slots <- struct{}{}:
+	case <-u.gone: // whoever has the slots may keep them for good
+		u.release()
+		return res, errRetired
 	case <-ctx.Done():
 		u.release()
 		return res, ctx.Err()
@@ -221,24 +255,24 @@ func attempt[T any](ctx context.Context, s *Store, do func(context.Context, *esd
 	case <-timed.Done():
 		err = timed.Err()
 	}
-	if err != nil && ctx.Err() == nil && transient(err) {
+	if err != nil && !over(ctx) && transient(err) {
 		s.broken(u, err)
 	}
 	return res, err
 }
 
 // broken does what a failed call asks for: another client. Where the node has named the
-// leader, the client has gone there by itself; it is kept if no gossip would lead there.
+// leader, the client has gone there by itself, which cancels what else was under way; it is
+// kept if no gossip would lead there.
 func (s *Store) broken(u *session, err error) {
 	var e *esdb.Error
-	if errors.As(err, &e) && e.Code() == esdb.ErrorCodeNotLeader {
-		if s.config.DnsDiscover || len(s.config.GossipSeeds) > 0 {
-			s.replace(u)
-		}
-		return
+	moved := errors.As(err, &e) && e.Code() == esdb.ErrorCodeNotLeader || status.Code(err) == codes.Canceled
+	if !moved {
+		s.failed(err)
 	}
-	s.failed(err)
-	s.replace(u)
+	if !moved || s.config.DnsDiscover || len(s.config.GossipSeeds) > 0 {
+		s.replace(u)
+	}
 }
 
 // bound returns ctx as it ends with the store, and after d, if d is above 0.

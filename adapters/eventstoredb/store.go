@@ -54,6 +54,7 @@ type Options struct {
 
 	timeout  time.Duration // 0 means callTimeout; tests are less patient
 	inFlight int           // 0 means inFlight
+	discover int           // 0 means forEver
 }
 
 // DefaultNamespace is the log of those who have only one.
@@ -68,13 +69,14 @@ type Store struct {
 	log       func(string)
 	timeout   time.Duration
 	inFlight  int
-	said      atomic.Pointer[string] // the last complaint of the client
+	said      atomic.Pointer[string] // the last complaint of a client that looks for a node
 
 	ctx   context.Context // ends with Close
 	close context.CancelCauseFunc
 
-	mu      sync.Mutex // guards session
+	mu      sync.Mutex // guards session and next
 	session *session   // nil until one is asked for
+	next    time.Time  // when another session may begin
 
 	known   atomic.Uint64           // the highest position at which an event of the log was seen
 	seen    atomic.Uint64           // as far as here, events of the log after known are none
@@ -113,8 +115,8 @@ func Open(ctx context.Context, conn string, o Options) (*Store, error) {
 		_ = s.Close() // the error says more
 		return nil, fmt.Errorf("eventstoredb: %s: %w", Redact(conn), err)
 	}
-	s.down.Store(nil)
 	s.opened.Store(true)
+	s.down.Store(nil)
 	return s, nil
 }
 
@@ -146,8 +148,9 @@ func connect(conn string, o Options) (*Store, error) {
 	if s.config, err = parse(conn); err != nil {
 		return nil, err
 	}
+	s.config.MaxDiscoverAttempts = cmp.Or(o.discover, forEver)
 	s.config.Logger = func(level esdb.LogLevel, format string, args ...any) {
-		if level == esdb.LogWarn || level == esdb.LogError {
+		if level == esdb.LogWarn { // its errors are what calls return
 			said := fmt.Sprintf(format, args...)
 			s.said.Store(&said)
 		}
@@ -166,7 +169,6 @@ var settings = map[string]bool{
 
 // parse checks a connection string and returns what it says.
 func parse(conn string) (*esdb.Configuration, error) {
-	endless := true
 	if _, query, ok := strings.Cut(conn, "?"); ok {
 		values, err := url.ParseQuery(query)
 		if err != nil {
@@ -176,7 +178,6 @@ func parse(conn string) (*esdb.Configuration, error) {
 			if !settings[strings.ToLower(key)] {
 				return nil, fmt.Errorf("eventstoredb: %s: unknown setting %.40q: there are tls, tlsCAFile, tlsVerifyCert, userCertFile, userKeyFile, nodePreference, gossipTimeout, discoveryInterval, maxDiscoverAttempts, keepAliveInterval, keepAliveTimeout, defaultDeadline", Redact(conn), key)
 			}
-			endless = endless && !strings.EqualFold(key, "maxDiscoverAttempts")
 		}
 	}
 	config, err := esdb.ParseConnectionString(conn)
@@ -186,14 +187,12 @@ func parse(conn string) (*esdb.Configuration, error) {
 	if err != nil {
 		return nil, fmt.Errorf("eventstoredb: %s is no connection string such as esdb://user@host:2113?tls=true: %s", Redact(conn), strings.ReplaceAll(err.Error(), conn, Redact(conn)))
 	}
-	if endless {
-		config.MaxDiscoverAttempts = forEver
-	}
 	return config, nil
 }
 
-// forEver is how often a client looks for a node. One that gives up leaves the calls that
-// are under way hanging for good; one that does not lets go of them when a node is back.
+// forEver is how often a client looks for a node, whatever the connection string says. One
+// that gives up leaves the calls that are under way hanging for good; one that does not
+// lets go of them when a node is back.
 const forEver = 1 << 30
 
 // Redact returns a connection string without the password in it, for people.
@@ -213,8 +212,8 @@ func Redact(conn string) string {
 
 // Close ends the subscriptions and the calls that are under way.
 func (s *Store) Close() error {
-	s.close(ErrClosed)
 	s.mu.Lock()
+	s.close(ErrClosed)
 	sess := s.session
 	s.session = nil
 	s.mu.Unlock()
