@@ -15,12 +15,12 @@ type permanentError struct{ error }
 
 func (e permanentError) Unwrap() error { return e.error }
 
-// permanent are the codes of the client that another try does not mend, with what does.
-var permanent = map[esdb.ErrorCode]string{
-	esdb.ErrorCodeUnauthenticated:    "the user or the password is wrong: mend them in the connection string",
-	esdb.ErrorCodeAccessDenied:       "the user may not do this: let it read $all, and read and write the streams of the namespace",
-	esdb.ErrorCodeStreamDeleted:      "the stream was deleted in the store, which Sandglass never does: restore a backup",
-	esdb.ErrorCodeUnsupportedFeature: "the server knows no such call: it has to be EventStoreDB 22.6 or later",
+// permanent are the codes of gRPC that another try does not mend, with what does.
+var permanent = map[codes.Code]string{
+	codes.Unauthenticated:  "the user or the password is wrong: mend them in the connection string",
+	codes.PermissionDenied: "the user may not do this: let it read $all, and read and write the streams of the namespace",
+	codes.Unimplemented:    "the server knows no such call: it has to be EventStoreDB 22.6 or later",
+	codes.InvalidArgument:  "the server refuses it as invalid",
 }
 
 // transient says whether the same call may go well later, or elsewhere: the connection
@@ -31,20 +31,13 @@ func transient(err error) bool {
 	return err != nil && !errors.As(err, &p)
 }
 
-// words puts an error of the client into ours. The code may stand below other errors;
-// those of a subscription are gRPC's own.
+// words puts an error of the client into ours. The client's own may stand below others and
+// hold gRPC's; those of a subscription are gRPC's alone.
 func words(what string, err error) error {
+	advice, known := permanent[status.Code(err)]
 	var e *esdb.Error
-	advice, known := "", false
-	if errors.As(err, &e) {
-		advice, known = permanent[e.Code()]
-		if e.Code() == esdb.ErrorCodeUnknown && status.Code(e.Err()) == codes.InvalidArgument {
-			advice, known = "the server refuses it as invalid", true
-		}
-	} else if code := status.Code(err); code == codes.Unauthenticated {
-		advice, known = permanent[esdb.ErrorCodeUnauthenticated]
-	} else if code == codes.PermissionDenied {
-		advice, known = permanent[esdb.ErrorCodeAccessDenied]
+	if errors.As(err, &e) && e.Code() == esdb.ErrorCodeStreamDeleted {
+		advice, known = "the stream was deleted in the store, which Sandglass never does: restore a backup", true
 	}
 	if known {
 		return permanentError{fmt.Errorf("eventstoredb: %s: %s: %w", what, advice, err)}

@@ -11,6 +11,8 @@ import (
 	"sandglass/domain/stream"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 const (
@@ -43,9 +45,8 @@ func collect(what string, rs *esdb.ReadStream, err error) (events []*esdb.Record
 	defer rs.Close()
 	for {
 		e, err := rs.Recv()
-		var esErr *esdb.Error
 		switch {
-		case errors.Is(err, io.EOF), errors.As(err, &esErr) && esErr.Code() == esdb.ErrorCodeResourceNotFound:
+		case errors.Is(err, io.EOF), noStream(err):
 			return events, nil
 		case err != nil:
 			return nil, words(what, err)
@@ -54,6 +55,13 @@ func collect(what string, rs *esdb.ReadStream, err error) (events []*esdb.Record
 		}
 		events = append(events, e.Event)
 	}
+}
+
+// noStream says whether an answer is that there is no such stream. A call that was itself
+// not found, as by a node that knows of no leader, bears the same code, and a status.
+func noStream(err error) bool {
+	var e *esdb.Error
+	return errors.As(err, &e) && e.Code() == esdb.ErrorCodeResourceNotFound && status.Code(err) != codes.NotFound
 }
 
 // Read implements [stream.EventStore].
