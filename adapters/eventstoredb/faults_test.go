@@ -666,3 +666,27 @@ func TestAFollowerLags(t *testing.T) {
 		break
 	}
 }
+
+// A subscription to a node that lags behind is silent while the log grows: it goes on at
+// another node.
+func TestASubscriptionFallsSilent(t *testing.T) {
+	t.Parallel()
+	c := esdbserver.New(t, esdbserver.Options{Nodes: 3})
+	o := eventstoredb.Impatient(eventstoredb.Options{Namespace: newLog(t, c.ConnectionString())}, 900*time.Millisecond)
+	s := open(t, c.ConnectionString(), o)
+	c.Freeze(c.Leader()) // the node that s is connected to, which forwards what is appended
+	c.MoveLeader()
+	res, err := s.Append(t.Context(), "toy-1", stream.NoStream, storetest.Events("toy-1", stream.NoStream, "x", 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	for run, err := range s.Subscribe(ctx, 0) {
+		if err != nil || run[0].Position != res.Position {
+			t.Errorf("%+v, %v", run, err)
+		}
+		return
+	}
+	t.Error("it is silent still")
+}

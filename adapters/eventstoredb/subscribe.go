@@ -18,9 +18,6 @@ import (
 const (
 	runSize = 512 // records in one run, and how many wait for the reader
 	window  = 512 // events of whomever that the server looks through before it says how far it is
-	// suspicion is how long a subscription may be silent before it is compared with the
-	// end of the log: one that was lost without a word is begun anew.
-	suspicion = 15 * time.Second
 )
 
 // feed is a subscription as its reader sees it, over all the connections that it takes.
@@ -127,7 +124,11 @@ func (f *feed) follow(ctx context.Context) error {
 		}
 	}()
 	err = f.deliver(ctx, arrivals)
-	if err != nil && ctx.Err() == nil && transient(err) && !errors.Is(err, errStopped) && !errors.Is(err, errLost) && status.Code(err) != codes.Aborted {
+	switch {
+	case over(ctx), !transient(err), errors.Is(err, errStopped), status.Code(err) == codes.Aborted:
+	case errors.Is(err, errLost):
+		f.replace(u) // another node may be ahead of this one
+	default:
 		f.broken(u, err)
 	}
 	return err
@@ -164,7 +165,9 @@ func (f *feed) receive(ctx context.Context, c *esdb.Client, arrivals chan<- arri
 	}
 }
 
-// deliver yields what arrives in runs, until the end of arrivals, which is an error.
+// deliver yields what arrives in runs, until the end of arrivals, which is an error. A
+// subscription that is silent for as long as a call may take is compared with the end of
+// the log: one that was lost without a word is begun anew.
 func (f *feed) deliver(ctx context.Context, arrivals <-chan arrival) error {
 	silence := time.NewTicker(f.timeout / attempts)
 	defer silence.Stop()
@@ -177,7 +180,7 @@ func (f *feed) deliver(ctx context.Context, arrivals <-chan arrival) error {
 			if err := f.run(a, arrivals); err != nil {
 				return err
 			}
-			silence.Reset(suspicion)
+			silence.Reset(f.timeout)
 		case <-silence.C:
 			if !begun {
 				return fmt.Errorf("eventstoredb: subscribing: %w", context.DeadlineExceeded)
