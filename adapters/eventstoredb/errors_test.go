@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -43,7 +44,7 @@ func TestRefusals(t *testing.T) {
 	} {
 		t.Run(code.String(), func(t *testing.T) {
 			t.Parallel()
-			s := served(t, refusing{read: code})
+			s := served(t, refusing{read: code}, nil)
 			var err error
 			for _, err = range s.Read(t.Context(), "toy-1", 0) {
 			}
@@ -56,7 +57,7 @@ func TestRefusals(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 			defer cancel()
 			err = nil
-			for _, err = range served(t, refusing{subscription: code}).Subscribe(ctx, 0) {
+			for _, err = range served(t, refusing{subscription: code}, nil).Subscribe(ctx, 0) {
 			}
 			if err == nil || errors.Is(err, stream.ErrUnavailable) {
 				t.Errorf("a subscription: %v", err)
@@ -65,8 +66,23 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// A subscription that breaks again and again is told of, once.
+func TestASubscriptionBreaksEachTime(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	words := ""
+	s := served(t, refusing{subscription: codes.Internal}, func(text string) { words = text; cancel() })
+	for _, err := range s.Subscribe(ctx, 0) {
+		t.Errorf("it ends with %v", err)
+	}
+	if !strings.Contains(words, "breaks each time") || !strings.Contains(words, "refused") {
+		t.Errorf("it said %q", words)
+	}
+}
+
 // served returns a store, which was not opened, on a server of one service.
-func served(t *testing.T, r refusing) *Store {
+func served(t *testing.T, r refusing, log func(string)) *Store {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -76,7 +92,7 @@ func served(t *testing.T, r refusing) *Store {
 	streams.RegisterStreamsServer(server, r)
 	go func() { _ = server.Serve(l) }() // it ends with Stop
 	t.Cleanup(server.Stop)
-	s, err := connect("esdb://"+l.Addr().String()+"?tls=false", Options{timeout: 300 * time.Millisecond, discover: 2})
+	s, err := connect("esdb://"+l.Addr().String()+"?tls=false", Options{Log: log, timeout: 300 * time.Millisecond, discover: 2})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package eventstoredb_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"slices"
 	"strings"
@@ -202,6 +203,33 @@ func TestWhatOthersDo(t *testing.T) {
 	}
 	if last == nil || !strings.Contains(last.Error(), "not written by Sandglass") {
 		t.Errorf("the subscription ends with %v", last)
+	}
+}
+
+// Who asks for what is after an event that the log does not have has read another one.
+func TestSubscribeAfterNoEvent(t *testing.T) {
+	t.Parallel()
+	conn := esdbserver.New(t, esdbserver.Options{}).ConnectionString()
+	var logs [2]*eventstoredb.Store
+	for i := range logs {
+		logs[i] = open(t, conn, eventstoredb.Impatient(eventstoredb.Options{Namespace: newLog(t, conn)}, 300*time.Millisecond))
+	}
+	var ends []stream.Position
+	for i := range 3 {
+		name := fmt.Sprintf("toy-%d", i)
+		res, err := logs[i%2].Append(t.Context(), name, stream.NoStream, storetest.Events(name, stream.NoStream, "x", 1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ends = append(ends, res.Position)
+	}
+	for what, after := range map[string]stream.Position{"of the other log": ends[1], "within an event": ends[0] + 1, "beyond the end": ends[2] + 1} {
+		var last error
+		for _, last = range logs[0].Subscribe(t.Context(), after) {
+		}
+		if last == nil || errors.Is(last, stream.ErrUnavailable) || !strings.Contains(last.Error(), "position") {
+			t.Errorf("%s: it ends with %v", what, last)
+		}
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 
 const (
 	runSize = 512 // records in one run, and how many wait for the reader
+	untold  = 10  // how often a subscription breaks in a row before it is told
 	window  = 512 // events of whomever that the server looks through before it says how far it is
 )
 
@@ -41,11 +42,16 @@ func (s *Store) Subscribe(ctx context.Context, after stream.Position) iter.Seq2[
 	return func(yield func([]stream.Record, error) bool) {
 		f := &feed{Store: s, after: after, yield: yield}
 		err := f.reaches(ctx)
-		for pause := pace(); err == nil; {
+		pause, vain := pace(), 0
+		for err == nil {
 			before := f.after
 			err = f.follow(ctx)
-			if f.after != before {
+			if vain++; f.after != before {
 				pause.Reset()
+				vain = 0
+			}
+			if vain == untold && ctx.Err() == nil {
+				s.log(fmt.Sprintf("a subscription breaks each time, %d times now, before it brings anything: %v", vain, err))
 			}
 			if err != nil && transient(err) && !errors.Is(err, errStopped) {
 				err = sleep(ctx, s.ctx, pause.NextBackOff())
@@ -75,27 +81,44 @@ func sleep(ctx, closing context.Context, d time.Duration) error {
 	}
 }
 
-// reaches says whether the log reaches as far as where the feed is to begin. A node that
-// lags behind gets some time.
+// reaches says whether the log has an event where the feed is to begin, since a server may
+// keep silent for good where it has none. A node that lags behind gets some time.
 func (f *feed) reaches(ctx context.Context) error {
 	if f.after == 0 {
 		return nil
 	}
 	end := time.Now().Add(f.timeout)
 	for {
-		head, err := f.Head(ctx)
+		stands, err := f.stands(ctx)
 		switch {
-		case err == nil && head >= f.after:
+		case stands:
 			return nil
-		case err == nil && time.Now().After(end):
-			return fmt.Errorf("eventstoredb: the log ends at position %d, before %d: whoever asks for what is after that has read another log, or a newer copy of it", head, f.after)
 		case err != nil && !transient(err):
 			return err
+		case err == nil && time.Now().After(end):
+			return fmt.Errorf("eventstoredb: the log has no event at position %d: whoever asks for what is after that has read another log, or a newer copy of it", f.after)
 		}
 		if err := sleep(ctx, f.ctx, 100*time.Millisecond); err != nil {
 			return err
 		}
 	}
+}
+
+// stands says whether an event of the log stands where the feed is to begin.
+func (f *feed) stands(ctx context.Context) (bool, error) {
+	if head, err := f.Head(ctx); err != nil || head < f.after {
+		return false, err
+	}
+	events, err := call(ctx, f.Store, func(ctx context.Context, c *esdb.Client) ([]*esdb.RecordedEvent, error) {
+		time, at := left(ctx), esdb.Position{Commit: uint64(f.after), Prepare: uint64(f.after)}
+		rs, err := c.ReadAll(ctx, esdb.ReadAllOptions{Direction: esdb.Forwards, From: at, Deadline: &time}, 1)
+		return collect("reading $all", rs, err)
+	})
+	if err != nil || len(events) == 0 || stream.Position(events[0].Position.Commit) != f.after {
+		return false, err
+	}
+	_, ours := f.ours(events[0])
+	return ours, nil
 }
 
 // arrival is what a subscription received: nothing but that it was begun, at first.
