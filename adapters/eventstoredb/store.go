@@ -232,7 +232,8 @@ func Redact(conn string) string {
 	return scheme + "://" + user + rest[at:]
 }
 
-// Close ends the subscriptions and the calls that are under way.
+// Close ends the subscriptions and the calls that are under way. A client that looks for a
+// node looks on until it has found one, which nothing but the end of the process ends.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	s.close(ErrClosed)
