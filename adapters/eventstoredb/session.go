@@ -21,8 +21,9 @@ const (
 	// that fails all calls at once is not asked for new connections as fast as it fails.
 	sessionPause = 100 * time.Millisecond
 	// inFlight bounds the calls of one client that are under way at once. They share one
-	// connection, and are not waited for one by one.
-	inFlight = 256
+	// connection, on which a server takes 100 by default, the subscriptions among them: what
+	// is more would wait in gRPC, and be taken for calls that hang.
+	inFlight = 64
 )
 
 // session is one client and the calls that it has not given back.
