@@ -223,6 +223,9 @@ var errRetired = errors.New("eventstoredb: the connection was given up")
 
 // attempt makes a call once. If it is not answered in its time, the client is taken for
 // one that hangs; the call keeps its slot until the client gives it back.
+//
+// A session is given up before the slot of the call that failed on it is: the next call
+// would have the client look for another node, and leave its old connection open for good.
 func attempt[T any](ctx context.Context, s *Store, do func(context.Context, *esdb.Client) (T, error)) (res T, err error) {
 	u, err := s.current(ctx)
 	if err != nil {
@@ -243,23 +246,33 @@ func attempt[T any](ctx context.Context, s *Store, do func(context.Context, *esd
 	}
 	timed, cancel := context.WithTimeout(ctx, s.timeout/attempts)
 	defer cancel()
+	judge := func(err error) {
+		if err != nil && !errors.Is(err, errRetired) && !over(ctx) && transient(err) {
+			s.broken(u, err)
+		}
+	}
 	done := make(chan answer, 1)
 	go func() {
 		defer u.release()
 		defer func() { <-u.slots }()
-		res, err := guard(func() (T, error) { return do(timed, u.client) })
+		res, err := guard(func() (res T, err error) {
+			select {
+			case <-u.gone:
+				return res, errRetired
+			default:
+				return do(timed, u.client)
+			}
+		})
+		judge(err)
 		done <- answer{res, err}
 	}()
 	select {
 	case a := <-done:
-		res, err = a.res, a.err
+		return a.res, a.err
 	case <-timed.Done():
-		err = timed.Err()
+		judge(timed.Err())
+		return res, timed.Err()
 	}
-	if err != nil && !over(ctx) && transient(err) {
-		s.broken(u, err)
-	}
-	return res, err
 }
 
 // broken does what a failed call asks for: another client. Where the node has named the
