@@ -41,7 +41,7 @@ func (s *Store) look(err error) {
 		defer close(told)
 		s.log(fmt.Sprintf("the cluster does not answer, nothing is written until it does: %v", err))
 	})
-	back := s.back()
+	back := s.back(began)
 	if alarm.Stop() {
 		return
 	}
@@ -50,14 +50,19 @@ func (s *Store) look(err error) {
 	}
 }
 
-// back waits until the cluster takes a write, and says whether it did.
-func (s *Store) back() bool {
+// back waits until the cluster takes a write, and says whether it did. What is wrong for
+// good is what the store says then, also in the words of calls that are refused.
+func (s *Store) back(began time.Time) bool {
 	pause := time.NewTicker(lookEvery)
 	defer pause.Stop()
 	for s.ctx.Err() == nil {
-		if err := s.touch(s.ctx); err == nil {
+		err := s.touch(s.ctx)
+		if err == nil {
 			s.down.Store(nil)
 			return true
+		}
+		if !transient(err) {
+			s.down.Store(&failure{err, began})
 		}
 		select {
 		case <-pause.C:

@@ -272,6 +272,34 @@ func TestHeadBehindWhatOthersWrite(t *testing.T) {
 	}
 }
 
+// Where the store can't be written until somebody mends it, the store says what to mend.
+func TestTheBeginningIsGone(t *testing.T) {
+	t.Parallel()
+	c := esdbserver.New(t, esdbserver.Options{})
+	conn := c.ConnectionString()
+	o := eventstoredb.Options{Namespace: newLog(t, conn)}
+	s := open(t, conn, o)
+	client(t, conn, func(c *esdb.Client) {
+		if _, err := c.TombstoneStream(t.Context(), o.Namespace, esdb.TombstoneStreamOptions{ExpectedRevision: esdb.Any{}}); err != nil {
+			t.Fatal(err)
+		}
+	})
+	c.FailAppends(esdbserver.Lost)
+	if _, err := s.Append(t.Context(), "toy-1", stream.NoStream, storetest.Events("toy-1", stream.NoStream, "x", 1)); err == nil {
+		t.Error("an append went well")
+	}
+	until(t, "it says what to mend", func() error {
+		err := s.Writable()
+		if err == nil || strings.Contains(err.Error(), "restore a backup") {
+			return nil
+		}
+		return err
+	})
+	if err := s.Writable(); err == nil || errors.Is(err, stream.ErrUnavailable) {
+		t.Errorf("writable: %v", err)
+	}
+}
+
 func TestUsers(t *testing.T) {
 	t.Parallel()
 	c := esdbserver.New(t, esdbserver.Options{TLS: true, Users: map[string]string{"ann": "secret"}})
