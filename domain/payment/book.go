@@ -78,27 +78,33 @@ func (b *Booker) takeBack(ctx context.Context, meta stream.Meta, key string) (St
 	if err != nil || out.State.Status != StatusReorged {
 		return out.State, 0, err
 	}
-	position, err := b.reverse(ctx, meta, out.State)
+	position, err := b.reverse(ctx, meta, out.State, func(s *State) bool { return s.Status != StatusReorged })
 	return out.State, position, err
 }
 
 // undo takes back what was given just now by a payment whose block left the chain in the
 // meantime: who wrote that found no credit to take back yet.
 func (b *Booker) undo(ctx context.Context, meta stream.Meta, given State) error {
-	out, err := b.Payments.Load(ctx, given.Key)
-	if s := &out.State; err != nil || s.inBlock() && s.Status != StatusConfirmed {
-		return err
-	}
-	given.Reason = "reorged"
-	_, err = b.reverse(ctx, meta, given)
+	_, err := b.reverse(ctx, meta, given, func(s *State) bool { return s.inBlock() && s.Status != StatusConfirmed })
 	return err
 }
 
-// reverse takes the credit of a payment back, if there is one.
-func (b *Booker) reverse(ctx context.Context, meta stream.Meta, s State) (stream.Position, error) {
+// reverse takes the credit of a payment back, if there is one, and the payment does not
+// stand. That is asked once the resource has been read: if another watcher credits the
+// payment anew after the answer, the resource has moved on, and it is asked again. Else
+// the new credit would be taken for the old one.
+func (b *Booker) reverse(ctx context.Context, meta stream.Meta, s State, stands func(*State) bool) (stream.Position, error) {
 	when := b.Gap
 	when.At = b.Now()
-	out, err := b.Resources.Execute(ctx, s.Resource, meta, resource.Reverse{When: when, Payment: s.Key, Reason: s.Reason})
+	resources := *b.Resources
+	resources.Decide = func(r resource.State, c resource.Command) ([]resource.Event, error) {
+		now, err := b.Payments.Load(ctx, s.Key)
+		if err != nil || stands(&now.State) {
+			return nil, err
+		}
+		return b.Resources.Decide(r, c)
+	}
+	out, err := resources.Execute(ctx, s.Resource, meta, resource.Reverse{When: when, Payment: s.Key, Reason: "reorged"})
 	if errors.Is(err, resource.ErrNoCredit) || errors.Is(err, resource.ErrNotOpened) {
 		err = nil // it never had it, or gave it back before
 	}

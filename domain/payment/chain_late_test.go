@@ -4,6 +4,8 @@ import (
 	"slices"
 	"testing"
 
+	"sandglass/domain/instant"
+	"sandglass/domain/money"
 	"sandglass/domain/payment"
 	"sandglass/domain/stream"
 	"sandglass/testutil/storetest"
@@ -102,5 +104,46 @@ func TestAllocatedWhileItIsReorged(t *testing.T) {
 			t.Error("it was given")
 		}
 		v.credited("vm-1", 0)
+	})
+}
+
+// Another watcher credits a payment anew, in a block that holds it again, while one is
+// about to take its lost credit back: the new credit is not the one that is meant.
+func TestCreditedAnewWhileItIsTakenBack(t *testing.T) {
+	onChain(t, func(t *testing.T, v *vigil) {
+		a := v.pays("addr-1", 500)
+		key := payment.ChainKey(a.id, 0)
+		other := booker(v.store.EventStore)
+		other.Now = now
+		v.booker.Now = func() instant.Time { return now() + 1 } // or it would write the same event
+		do := func(c payment.Command) payment.State {
+			out, err := other.Payments.Execute(t.Context(), key, stream.Meta{}, c)
+			if err != nil {
+				t.Error(err)
+			}
+			return out.State
+		}
+		credit := func(block string) {
+			s := do(payment.Confirm{Confirmed: payment.Confirmed{Height: 20, Block: block}})
+			if _, _, err := other.Book(t.Context(), stream.Meta{}, key, payment.SettledOnChain(&s, now(), node)); err != nil {
+				t.Error(err)
+			}
+		}
+		do(payment.See{Seen: payment.Seen{Resource: "vm-1", Address: "addr-1", Amount: 500 * money.Sat}})
+		credit("lost")
+		reorged := do(payment.Reorg{Reorged: payment.Reorged{Block: "lost"}})
+		v.store.OnAppend = func() storetest.Fault {
+			v.store.OnAppend = nil
+			if _, _, err := other.Finish(t.Context(), stream.Meta{}, reorged); err != nil {
+				t.Error(err)
+			}
+			credit("active")
+			return storetest.None
+		}
+		if _, _, err := v.booker.Finish(t.Context(), stream.Meta{}, reorged); err != nil {
+			t.Error(err)
+		}
+		v.want(a, payment.StatusCredited)
+		v.credited("vm-1", 500)
 	})
 }
