@@ -33,7 +33,17 @@ type Booker struct {
 // the last event that it wrote, 0 if none. A settlement that contradicts an earlier one
 // is [ErrConflict], and changes nothing.
 func (b *Booker) Book(ctx context.Context, meta stream.Meta, key string, c Settled) (State, stream.Position, error) {
-	out, err := b.Payments.Execute(ctx, key, meta, Settle{c})
+	return b.book(ctx, meta, key, Settle{Settled: c})
+}
+
+// BookBlock books an output that has its confirmations in its block, at a node. If it was
+// confirmed in another block in the meantime, it is left at that.
+func (b *Booker) BookBlock(ctx context.Context, meta stream.Meta, s *State, node string) (State, stream.Position, error) {
+	return b.book(ctx, meta, s.Key, Settle{SettledOnChain(s, b.Now(), node), s.Block})
+}
+
+func (b *Booker) book(ctx context.Context, meta stream.Meta, key string, c Settle) (State, stream.Position, error) {
+	out, err := b.Payments.Execute(ctx, key, meta, c)
 	if err != nil {
 		return out.State, out.Position, err
 	}

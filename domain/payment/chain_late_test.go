@@ -147,3 +147,32 @@ func TestCreditedAnewWhileItIsTakenBack(t *testing.T) {
 		v.credited("vm-1", 500)
 	})
 }
+
+// What has its confirmations in one block does not have them in the next.
+func TestSettledInABlockThatItLeft(t *testing.T) {
+	onChain(t, func(t *testing.T, v *vigil) {
+		a := v.pays("addr-1", 500)
+		key := payment.ChainKey(a.id, 0)
+		do := func(c payment.Command) payment.State {
+			out, err := v.booker.Payments.Execute(t.Context(), key, stream.Meta{}, c)
+			if err != nil {
+				t.Error(err)
+			}
+			return out.State
+		}
+		do(payment.See{Seen: payment.Seen{Resource: "vm-1", Address: "addr-1", Amount: 500 * money.Sat}})
+		deep := do(payment.Confirm{Confirmed: payment.Confirmed{Height: 18, Block: "lost"}})
+		do(payment.Reorg{Reorged: payment.Reorged{Block: "lost"}})
+		young := do(payment.Confirm{Confirmed: payment.Confirmed{Height: 20, Block: "active"}})
+		for _, x := range []struct {
+			was  payment.State
+			want payment.Status
+		}{{deep, payment.StatusConfirmed}, {young, payment.StatusCredited}, {young, payment.StatusCredited}, {deep, payment.StatusCredited}} {
+			s, _, err := v.booker.BookBlock(t.Context(), stream.Meta{}, &x.was, node)
+			if err != nil || s.Status != x.want {
+				t.Errorf("booked in block %q: it is %s, want %s: %v", x.was.Block, s.Status, x.want, err)
+			}
+		}
+		v.credited("vm-1", 500)
+	})
+}

@@ -125,7 +125,7 @@ func (s *chainSweep) deepen(ctx context.Context, p State) (State, error) {
 		if depth < s.Required(p.Resource, p.Amount) {
 			return p, nil
 		}
-		p, _, err = s.Booker.Book(ctx, watcherMeta, p.Key, SettledOnChain(&p, s.Now(), s.id.Node))
+		p, _, err = s.Booker.BookBlock(ctx, watcherMeta, &p, s.id.Node)
 		s.credited(p, err)
 	case StatusSettled:
 		p, _, err = s.Booker.Finish(ctx, watcherMeta, p)
@@ -138,7 +138,7 @@ func (s *chainSweep) deepen(ctx context.Context, p State) (State, error) {
 }
 
 func (s *chainSweep) credited(p State, err error) {
-	if err != nil {
+	if err != nil || p.Status != StatusCredited && p.Status != StatusUnallocated {
 		return
 	}
 	// What the wallet tells of while the timer's sweep runs was not lost.

@@ -187,11 +187,14 @@ type Command interface{ when() instant.Time }
 // The commands. Each takes effect at its time, or at the latest event's if that is later.
 type (
 	Request    struct{ Requested }
-	Settle     struct{ Settled }
 	Credit     struct{ Credited }
 	Unallocate struct{ Unallocated }
 	Allocate   struct{ Allocated }
 	Expire     struct{ Expired }
+	Settle     struct {
+		Settled
+		Block string // in which an output has its confirmations; empty where there is none
+	}
 )
 
 // Decide returns the events that c causes: none where they have happened already.
@@ -204,6 +207,9 @@ func Decide(s State, c Command) ([]Event, error) {
 	case Request:
 		return request(s, c.Requested, at)
 	case Settle:
+		if s.Status == StatusConfirmed && c.Block != "" && c.Block != s.Block {
+			return nil, nil // it is in another one by now, which may lie less deep
+		}
 		return settle(s, c.Settled, at)
 	case Credit:
 		return credit(s, c.Credited, at)
