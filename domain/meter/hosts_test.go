@@ -2,7 +2,9 @@ package meter_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"iter"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -34,8 +36,10 @@ func (s *settles) Append(ctx context.Context, name string, at stream.Revision, e
 }
 
 // join runs the meter of another host on the log of h.
-func (h *host) join(name string) (*projections.Views, *settles) {
-	log := &settles{EventStore: h.store}
+func (h *host) join(name string) (*projections.Views, *settles) { return h.joinOn(h.store, name) }
+
+func (h *host) joinOn(store stream.EventStore, name string) (*projections.Views, *settles) {
+	log := &settles{EventStore: store}
 	views := projections.NewFor(name, instant.Hour)
 	m := &meter.Meter{
 		Resources: &payment.Resources{Aggregate: resource.Aggregate(), Store: log, Warm: views.Resource},
@@ -45,7 +49,7 @@ func (h *host) join(name string) (*projections.Views, *settles) {
 	}
 	ctx, stop := context.WithCancel(h.t.Context())
 	var wg sync.WaitGroup
-	wg.Go(func() { _ = projections.Run(ctx, h.store, views) })
+	wg.Go(func() { _ = projections.Run(ctx, store, views) })
 	wg.Go(func() { _ = m.Run(ctx) })
 	h.t.Cleanup(func() { stop(); wg.Wait() })
 	return views, log
@@ -140,4 +144,59 @@ func (h *host) whole(id string) {
 			from = rec.At
 		}
 	}
+}
+
+// behind is a log whose news come when they are let through. It gives so many reads.
+type behind struct {
+	stream.EventStore
+	through chan struct{}
+	reads   atomic.Int64
+}
+
+func (b *behind) Subscribe(ctx context.Context, after stream.Position) iter.Seq2[[]stream.Record, error] {
+	return func(yield func([]stream.Record, error) bool) {
+		for run, err := range b.EventStore.Subscribe(ctx, after) {
+			select {
+			case <-b.through:
+			case <-ctx.Done():
+				return
+			}
+			if !yield(run, err) {
+				return
+			}
+		}
+	}
+}
+
+func (b *behind) Read(ctx context.Context, name string, from stream.Revision) iter.Seq2[stream.Record, error] {
+	if b.reads.Add(-1) < 0 {
+		return func(yield func(stream.Record, error) bool) {
+			yield(stream.Record{}, errors.New("asked too often"))
+		}
+	}
+	return b.EventStore.Read(ctx, name, from)
+}
+
+// A meter whose views do not know yet that another daemon took away what is due to them
+// asks the log now and then, and not as fast as it answers.
+func TestViewsThatAreBehindAreWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, _ := storetest.SQLite(t)
+		h := newHost(t, store)
+		h.order("vm", 5*instant.Hour)
+		h.place("vm", "a")
+		slow := &behind{EventStore: store, through: make(chan struct{}, 1)}
+		slow.reads.Store(700)
+		slow.through <- struct{}{} // what is there
+		_, a := h.joinOn(slow, "a")
+		h.pass(59 * instant.Minute)
+		h.do("vm", resource.Pause{When: resource.When{At: h.now()}})
+		h.pass(11 * instant.Minute)
+		close(slow.through)
+		h.pass(4 * instant.Hour)
+		h.want("vm", "opened 0s", "credited 0s", "started 0s", "placed 0s", "debited 59m0s", "paused 59m0s")
+		if left := slow.reads.Load(); a.n.Load() > 0 || left > 200 {
+			t.Errorf("a settled %d times, and had %d reads left", a.n.Load(), left)
+		}
+	})
 }

@@ -67,11 +67,15 @@ func (m *Meter) Run(ctx context.Context) error {
 		wait := m.untilNext(now)
 		if due := m.Deadlines.Due(now, batch); len(due) > 0 {
 			_, first, _ := m.Deadlines.NextDeadline()
-			wait = 0
-			if !m.settle(ctx, now, due) {
-				wait = retry
-			} else {
+			switch wrote, ok := m.settle(ctx, now, due); {
+			case !ok:
+				m.pause(ctx)
+				continue
+			case wrote:
+				wait = 0
 				m.Settled(len(due), now.Sub(first))
+			default:
+				wait = retry // another daemon was faster: its events are on their way here
 			}
 		}
 		m.sleep(ctx, wait)
@@ -93,14 +97,18 @@ func (m *Meter) sleep(ctx context.Context, d time.Duration) {
 	}
 	t := time.NewTimer(d)
 	defer t.Stop()
-	moved := m.Deadlines.DeadlineMoved()
-	if d == retry {
-		moved = nil // an error is waited out
-	}
 	select {
 	case <-ctx.Done():
 	case <-t.C:
-	case <-moved:
+	case <-m.Deadlines.DeadlineMoved():
+	}
+}
+
+// pause waits an error out.
+func (m *Meter) pause(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(retry):
 	}
 }
 
@@ -108,9 +116,9 @@ func (m *Meter) sleep(ctx context.Context, d time.Duration) {
 var errSkipped = errors.New("meter: the store is away")
 
 // settle settles the resources, earliest deadline first, and waits until the deadlines
-// know of it. It reports whether all went well. A store that is away ends the round: each
-// try would wait for it in vain.
-func (m *Meter) settle(ctx context.Context, now instant.Time, ids []string) bool {
+// know of it. It reports whether anything was written, and whether all went well. A store
+// that is away ends the round: each try would wait for it in vain.
+func (m *Meter) settle(ctx context.Context, now instant.Time, ids []string) (wrote, ok bool) {
 	type result struct {
 		id  string
 		pos stream.Position
@@ -138,7 +146,8 @@ func (m *Meter) settle(ctx context.Context, now instant.Time, ids []string) bool
 		work <- id
 	}
 	close(work)
-	ok, last := true, stream.Position(0)
+	ok = true
+	last := stream.Position(0)
 	for range ids {
 		r := <-results
 		last = max(last, r.pos)
@@ -149,7 +158,7 @@ func (m *Meter) settle(ctx context.Context, now instant.Time, ids []string) bool
 			}
 		}
 	}
-	return m.Deadlines.WaitFor(ctx, last) == nil && ok
+	return last > 0, m.Deadlines.WaitFor(ctx, last) == nil && ok
 }
 
 func (m *Meter) one(ctx context.Context, now instant.Time, id string) (stream.Position, error) {
