@@ -27,7 +27,8 @@ func (d *Desk) place(p *plan.State, asked string) (string, error) {
 }
 
 // allow says whether a payer may have a resource of that plan on that host. A plan for
-// any host is one for any that is known: on a host that is not, time would never pass.
+// any host is one for any that has resources now: on one that is not known, or that was
+// emptied and is gone, time would never pass.
 func (d *Desk) allow(p *plan.State, host string) error {
 	if p.Hosts != "" {
 		if p.Hosts.Allow(host) {
@@ -36,6 +37,7 @@ func (d *Desk) allow(p *plan.State, host string) error {
 		return fmt.Errorf("%w: plan %q is not offered on %.80q: choose one of %s, or leave it out", ErrHost, p.Name, host, strings.Join(p.Hosts.Names(), ", "))
 	}
 	known := d.Views.Hosts()
+	maps.DeleteFunc(known, func(_ string, resources int) bool { return resources == 0 })
 	known[d.Host] = 0
 	delete(known, "")
 	if _, ok := known[host]; ok {

@@ -79,6 +79,20 @@ func TestAnOrderOnAHostThatIsNone(t *testing.T) {
 	}
 }
 
+// A host that was emptied may be gone, and then nobody would meter what is placed on it.
+func TestAnOrderOnAHostThatWasEmptied(t *testing.T) {
+	s := open(t)
+	s.Host = "old"
+	o := s.order(desk.OrderRequest{Plan: "small", Time: hour, ID: "vm"})
+	s.Host = "new"
+	_, pos, err := s.Move(t.Context(), stream.Meta{}, o.Resource.ID, "new")
+	s.must(errors.Join(err, s.views.WaitFor(t.Context(), pos)))
+	if err := s.try(desk.OrderRequest{Plan: "small", Time: hour, Host: "old"}); !errors.Is(err, desk.ErrHost) || !strings.Contains(err.Error(), "choose one of new,") {
+		t.Errorf("an order there: %v", err)
+	}
+	s.order(desk.OrderRequest{Plan: "small", Time: hour, Host: "new", ID: "vm-2"})
+}
+
 // An order is the same order wherever it would be placed now, and wherever it is.
 func TestAnOrderThatMovedIsTheSameOrder(t *testing.T) {
 	s := open(t)
