@@ -150,10 +150,11 @@ func (s *chainSweep) recall(ctx context.Context) error {
 	return nil
 }
 
-// before says whether the block above a height is older than an instant.
+// before says whether the block above a height, which was looked through, is older than an
+// instant. Of one that can't be read it is not known.
 func (s *chainSweep) before(h int64, at instant.Time) bool {
 	b, ok := s.dead.blocks[s.hashes[h+1]]
-	return !ok || b.Time.Add(clockSkew) < at
+	return ok && b.Time.Add(clockSkew) < at
 }
 
 // floating returns the trails of the payments that no block is known to hold.

@@ -59,6 +59,22 @@ func TestAnUnreadableBlockHidesOnlyItself(t *testing.T) {
 	})
 }
 
+// A block that can't be read says nothing of those below it.
+func TestAnUnreadableBlockEndsNoLook(t *testing.T) {
+	onChain(t, func(t *testing.T, v *vigil) {
+		v.start()
+		a := v.pays("addr-1", 500)
+		v.stop()
+		v.change(func() { v.chain.mine(tx{id: "thief", spends: a.spends}) })
+		v.change(func() { v.chain.mineEmpty(); v.chain.broken[v.chain.active[22]] = true })
+		for range 30 {
+			v.change(v.chain.mineEmpty)
+		}
+		v.start()
+		v.want(a, payment.StatusReplaced)
+	})
+}
+
 // One block confirms a payment, and another left with the block in its place.
 func TestOneBlockTakesAndGives(t *testing.T) {
 	onChain(t, func(t *testing.T, v *vigil) {
