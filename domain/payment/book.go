@@ -118,7 +118,21 @@ func (b *Booker) reverse(ctx context.Context, meta stream.Meta, s State, stands 
 	if errors.Is(err, resource.ErrNoCredit) || errors.Is(err, resource.ErrNotOpened) {
 		err = nil // it never had it, or gave it back before
 	}
-	return out.Position, err
+	if err != nil || out.Events == 0 {
+		return out.Position, err
+	}
+	return out.Position, b.giveAgain(ctx, meta, s.Key)
+}
+
+// giveAgain credits a payment whose credit was taken back while another watcher found it
+// there, and said that the payment is credited: that leaves no trace at the resource.
+func (b *Booker) giveAgain(ctx context.Context, meta stream.Meta, key string) error {
+	out, err := b.Payments.Load(ctx, key)
+	if err != nil || out.State.Status != StatusCredited {
+		return err
+	}
+	_, err = b.credit(ctx, meta, out.State)
+	return err
 }
 
 // credit gives the money to its resource, or says why it can't.

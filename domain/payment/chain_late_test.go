@@ -1,6 +1,7 @@
 package payment_test
 
 import (
+	"errors"
 	"slices"
 	"testing"
 
@@ -173,6 +174,46 @@ func TestSettledInABlockThatItLeft(t *testing.T) {
 				t.Errorf("booked in block %q: it is %s, want %s: %v", x.was.Block, s.Status, x.want, err)
 			}
 		}
+		v.credited("vm-1", 500)
+	})
+}
+
+// Another watcher finds the credit that one is about to undo, and takes it for that of the
+// block which holds the payment now.
+func TestCreditedByWhatIsUndone(t *testing.T) {
+	onChain(t, func(t *testing.T, v *vigil) {
+		a := v.pays("addr-1", 500)
+		key := payment.ChainKey(a.id, 0)
+		other := booker(v.store.EventStore)
+		other.Now = now
+		var was []payment.State
+		for _, c := range []payment.Command{
+			payment.See{Seen: payment.Seen{Resource: "vm-1", Address: "addr-1", Amount: 500 * money.Sat}},
+			payment.Confirm{Confirmed: payment.Confirmed{Height: 18, Block: "lost"}},
+			payment.Settle{Settled: payment.Settled{Amount: 500 * money.Sat, Via: "onchain", Node: node}},
+			payment.Reorg{Reorged: payment.Reorged{Block: "lost"}},
+			payment.Confirm{Confirmed: payment.Confirmed{Height: 18, Block: "active"}},
+		} {
+			out, err := other.Payments.Execute(t.Context(), key, stream.Meta{}, c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			was = append(was, out.State)
+		}
+		settled, again := was[2], was[4]
+		appends := 0
+		v.store.OnAppend = func() storetest.Fault {
+			if appends++; appends == 2 { // the reversal of what was credited with the first
+				if _, _, err := other.BookBlock(t.Context(), stream.Meta{}, &again, node); err != nil {
+					t.Error(err)
+				}
+			}
+			return storetest.None
+		}
+		if _, _, err := v.booker.Finish(t.Context(), stream.Meta{}, settled); !errors.Is(err, payment.ErrState) {
+			t.Errorf("carried on: %v", err)
+		}
+		v.want(a, payment.StatusCredited)
 		v.credited("vm-1", 500)
 	})
 }
