@@ -59,6 +59,35 @@ func TestAnUnreadableBlockHidesOnlyItself(t *testing.T) {
 	})
 }
 
+// It is the same where the wallet lists a block that left the chain at its height.
+func TestAnUnreadableBlockBesideALostOne(t *testing.T) {
+	onChain(t, func(t *testing.T, v *vigil) {
+		in := tx{id: "in", spends: []string{"coin:0"}, pays: []pay{{"addr-1", 500}}}
+		out := tx{id: "out", spends: []string{"coin:1"}, pays: []pay{{"addr-2", 700}}}
+		var hash string
+		v.chain.do(func() {
+			v.chain.mine(in)
+			v.chain.cut(1, true)
+			v.chain.mine(in)
+			hash = v.chain.active[21]
+			v.chain.broken[hash] = true
+			v.chain.mine(out)
+		})
+		v.start()
+		v.blocks(3)
+		v.want(in, payment.StatusSeen)
+		v.want(out, payment.StatusCredited)
+		if v.isSwept() {
+			t.Error("swept, and a block was not read")
+		}
+		v.change(func() { delete(v.chain.broken, hash) })
+		v.want(in, payment.StatusCredited)
+		if !v.isSwept() {
+			t.Error("it is not swept")
+		}
+	})
+}
+
 // A block that can't be read says nothing of those below it.
 func TestAnUnreadableBlockEndsNoLook(t *testing.T) {
 	onChain(t, func(t *testing.T, v *vigil) {

@@ -155,8 +155,14 @@ func (s *chainSweep) place(ctx context.Context, outputs []Output) error {
 		s.float(o) // a block that left the chain, which the wallet did not notice
 		// lnd keeps one block of a height: what the active chain's block there holds too,
 		// it lists in the lost one alone, for good. So that block itself is read.
-		if _, err := s.block(ctx, o.Height); err != nil {
+		_, err = s.block(ctx, o.Height)
+		switch {
+		case err == nil:
+		case general(ctx, err):
 			return err
+		default:
+			s.tellBlind(o.Height, "the wallet lists a lost block, and the active one can't be read", err)
+			s.blindTo(o.Height, err)
 		}
 	}
 	return nil
