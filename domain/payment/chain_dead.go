@@ -93,7 +93,7 @@ func (s *chainSweep) bury(ctx context.Context) error {
 		}
 		switch err := s.look(ctx, h, spenders); {
 		case err == nil:
-		case general(ctx, err):
+		case General(ctx, err):
 			return err
 		default:
 			// The last few are asked for again by the next sweep, those below are not.

@@ -57,14 +57,14 @@ func (l *Lister) heights(ctx context.Context, from, to int64) error {
 			return err
 		}
 		return l.heights(ctx, middle+1, to)
-	case general(ctx, err):
+	case General(ctx, err):
 		return err
 	}
 	if l.blind++; l.blind > maxBlind {
 		return fmt.Errorf("more than %d heights can't be listed, the last one because of: %w", maxBlind, err)
 	}
 	e := l.Read(ctx, from, err)
-	if e != nil && !general(ctx, e) {
+	if e != nil && !General(ctx, e) {
 		l.Unread(from, errors.Join(err, e))
 		return nil
 	}
@@ -77,8 +77,8 @@ func (l *Lister) silent(ctx context.Context) bool {
 	return err != nil
 }
 
-// general says whether an error is not about what was asked for.
-func general(ctx context.Context, err error) bool {
+// General says whether an error is not about what was asked for.
+func General(ctx context.Context, err error) bool {
 	_, trouble := errors.AsType[*Trouble](err)
 	return trouble || ctx.Err() != nil
 }

@@ -158,7 +158,7 @@ func (s *chainSweep) place(ctx context.Context, outputs []Output) error {
 		_, err = s.block(ctx, o.Height)
 		switch {
 		case err == nil:
-		case general(ctx, err):
+		case General(ctx, err):
 			return err
 		default:
 			s.tellBlind(o.Height, "the wallet lists a lost block, and the active one can't be read", err)

@@ -216,10 +216,16 @@ func (r *reading) doubted(ctx context.Context) error {
 		}
 	}
 	for _, height := range sorted(doubts) {
-		if hash := w.Blocks[height]; hash != "" {
-			if err := r.read(ctx, height, hash); err != nil {
-				return err
-			}
+		hash := w.Blocks[height]
+		if hash == "" {
+			continue
+		}
+		switch err := r.read(ctx, height, hash); {
+		case err == nil:
+		case payment.General(ctx, err):
+			return err
+		default:
+			w.Blind[height] = err
 		}
 	}
 	return nil
