@@ -108,25 +108,34 @@ func TestAllocatedWhileItIsReorged(t *testing.T) {
 	})
 }
 
+// another returns the booker of another watcher of the log, whose writes do not fail.
+func (v *vigil) another() *payment.Booker {
+	b := booker(v.store.EventStore)
+	b.Now = now
+	return b
+}
+
+// execute tells a payment's first output something, and returns it.
+func (v *vigil) execute(b *payment.Booker, a tx, c payment.Command) payment.State {
+	v.t.Helper()
+	out, err := b.Payments.Execute(v.t.Context(), payment.ChainKey(a.id, 0), stream.Meta{}, c)
+	if err != nil {
+		v.t.Error(err)
+	}
+	return out.State
+}
+
 // Another watcher credits a payment anew, in a block that holds it again, while one is
 // about to take its lost credit back: the new credit is not the one that is meant.
 func TestCreditedAnewWhileItIsTakenBack(t *testing.T) {
 	onChain(t, func(t *testing.T, v *vigil) {
 		a := v.pays("addr-1", 500)
-		key := payment.ChainKey(a.id, 0)
-		other := booker(v.store.EventStore)
-		other.Now = now
+		other := v.another()
 		v.booker.Now = func() instant.Time { return now() + 1 } // or it would write the same event
-		do := func(c payment.Command) payment.State {
-			out, err := other.Payments.Execute(t.Context(), key, stream.Meta{}, c)
-			if err != nil {
-				t.Error(err)
-			}
-			return out.State
-		}
+		do := func(c payment.Command) payment.State { return v.execute(other, a, c) }
 		credit := func(block string) {
 			s := do(payment.Confirm{Confirmed: payment.Confirmed{Height: 20, Block: block}})
-			if _, _, err := other.Book(t.Context(), stream.Meta{}, key, payment.SettledOnChain(&s, now(), node)); err != nil {
+			if _, _, err := other.BookBlock(t.Context(), stream.Meta{}, &s, node); err != nil {
 				t.Error(err)
 			}
 		}
@@ -153,14 +162,7 @@ func TestCreditedAnewWhileItIsTakenBack(t *testing.T) {
 func TestSettledInABlockThatItLeft(t *testing.T) {
 	onChain(t, func(t *testing.T, v *vigil) {
 		a := v.pays("addr-1", 500)
-		key := payment.ChainKey(a.id, 0)
-		do := func(c payment.Command) payment.State {
-			out, err := v.booker.Payments.Execute(t.Context(), key, stream.Meta{}, c)
-			if err != nil {
-				t.Error(err)
-			}
-			return out.State
-		}
+		do := func(c payment.Command) payment.State { return v.execute(v.booker, a, c) }
 		do(payment.See{Seen: payment.Seen{Resource: "vm-1", Address: "addr-1", Amount: 500 * money.Sat}})
 		deep := do(payment.Confirm{Confirmed: payment.Confirmed{Height: 18, Block: "lost"}})
 		do(payment.Reorg{Reorged: payment.Reorged{Block: "lost"}})
@@ -183,9 +185,7 @@ func TestSettledInABlockThatItLeft(t *testing.T) {
 func TestCreditedByWhatIsUndone(t *testing.T) {
 	onChain(t, func(t *testing.T, v *vigil) {
 		a := v.pays("addr-1", 500)
-		key := payment.ChainKey(a.id, 0)
-		other := booker(v.store.EventStore)
-		other.Now = now
+		other := v.another()
 		var was []payment.State
 		for _, c := range []payment.Command{
 			payment.See{Seen: payment.Seen{Resource: "vm-1", Address: "addr-1", Amount: 500 * money.Sat}},
@@ -194,11 +194,7 @@ func TestCreditedByWhatIsUndone(t *testing.T) {
 			payment.Reorg{Reorged: payment.Reorged{Block: "lost"}},
 			payment.Confirm{Confirmed: payment.Confirmed{Height: 18, Block: "active"}},
 		} {
-			out, err := other.Payments.Execute(t.Context(), key, stream.Meta{}, c)
-			if err != nil {
-				t.Fatal(err)
-			}
-			was = append(was, out.State)
+			was = append(was, v.execute(other, a, c))
 		}
 		settled, again := was[2], was[4]
 		appends := 0
