@@ -106,14 +106,7 @@ func (b *Booker) undo(ctx context.Context, meta stream.Meta, given State) error 
 func (b *Booker) reverse(ctx context.Context, meta stream.Meta, s State, stands func(*State) bool) (stream.Position, error) {
 	when := b.Gap
 	when.At = b.Now()
-	resources := *b.Resources
-	resources.Decide = func(r resource.State, c resource.Command) ([]resource.Event, error) {
-		now, err := b.Payments.Load(ctx, s.Key)
-		if err != nil || stands(&now.State) {
-			return nil, err
-		}
-		return b.Resources.Decide(r, c)
-	}
+	resources := b.unless(ctx, s.Key, stands)
 	out, err := resources.Execute(ctx, s.Resource, meta, resource.Reverse{When: when, Payment: s.Key, Reason: "reorged"})
 	if errors.Is(err, resource.ErrNoCredit) || errors.Is(err, resource.ErrNotOpened) {
 		err = nil // it never had it, or gave it back before
@@ -121,17 +114,35 @@ func (b *Booker) reverse(ctx context.Context, meta stream.Meta, s State, stands 
 	if err != nil || out.Events == 0 {
 		return out.Position, err
 	}
-	return out.Position, b.giveAgain(ctx, meta, s.Key)
+	return out.Position, b.Assure(ctx, meta, s.Key)
 }
 
-// giveAgain credits a payment whose credit was taken back while another watcher found it
-// there, and said that the payment is credited: that leaves no trace at the resource.
-func (b *Booker) giveAgain(ctx context.Context, meta stream.Meta, key string) error {
+// unless is the resources' handler, which does nothing if that holds of a payment once the
+// resource has been read.
+func (b *Booker) unless(ctx context.Context, key string, holds func(*State) bool) *Resources {
+	resources := *b.Resources
+	resources.Decide = func(r resource.State, c resource.Command) ([]resource.Event, error) {
+		now, err := b.Payments.Load(ctx, key)
+		if err != nil || holds(&now.State) {
+			return nil, err
+		}
+		return b.Resources.Decide(r, c)
+	}
+	return &resources
+}
+
+// Assure credits a payment that stands as credited, and whose resource does not have it:
+// one watcher took the credit back while another found it there, which leaves no trace at
+// the resource, and said that the payment is credited. It changes nothing otherwise.
+func (b *Booker) Assure(ctx context.Context, meta stream.Meta, key string) error {
+	credited := func(s *State) bool { return s.Status == StatusCredited }
 	out, err := b.Payments.Load(ctx, key)
-	if err != nil || out.State.Status != StatusCredited {
+	if err != nil || !credited(&out.State) {
 		return err
 	}
-	_, err = b.credit(ctx, meta, out.State)
+	again := *b
+	again.Resources = b.unless(ctx, key, func(s *State) bool { return !credited(s) })
+	_, err = again.credit(ctx, meta, out.State)
 	return err
 }
 

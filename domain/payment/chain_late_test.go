@@ -8,6 +8,7 @@ import (
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
 	"sandglass/domain/payment"
+	"sandglass/domain/resource"
 	"sandglass/domain/stream"
 	"sandglass/testutil/storetest"
 )
@@ -212,4 +213,34 @@ func TestCreditedByWhatIsUndone(t *testing.T) {
 		v.want(a, payment.StatusCredited)
 		v.credited("vm-1", 500)
 	})
+}
+
+// A watcher is killed after it took back a credit that another had relied on: the payment
+// stands as credited, and its resource has nothing. The next one to start gives it again,
+// and so does one that runs, before it looks away for good.
+func TestACreditThatACrashLeftTakenBack(t *testing.T) {
+	for what, restart := range map[string]bool{"at a start": true, "at the final depth": false} {
+		t.Run(what, func(t *testing.T) {
+			onChain(t, func(t *testing.T, v *vigil) {
+				v.start()
+				a, stands := v.pays("addr-1", 500), v.pays("addr-1", 700)
+				v.change(func() { v.chain.mine() })
+				v.blocks(2)
+				v.credited("vm-1", 1200)
+				tell(t, v.booker, "vm-1", resource.Reverse{When: resource.When{At: now()}, Payment: payment.ChainKey(a.id, 0), Reason: "reorged"})
+				v.credited("vm-1", 700)
+				if restart {
+					v.stop()
+					v.start()
+				} else {
+					v.blocks(7) // the tenth
+				}
+				v.want(a, payment.StatusCredited)
+				v.want(stands, payment.StatusCredited)
+				v.credited("vm-1", 1200)
+				v.blocks(20)
+				v.credited("vm-1", 1200)
+			})
+		})
+	}
 }

@@ -130,6 +130,10 @@ func (s *chainSweep) deepen(ctx context.Context, p State) (State, error) {
 	case StatusSettled:
 		p, _, err = s.Booker.Finish(ctx, watcherMeta, p)
 		s.credited(p, err)
+	case StatusCredited:
+		if s.full() || depth >= s.FinalDepth { // at a start, since a crash may have left it half done
+			err = s.Booker.Assure(ctx, watcherMeta, p.Key)
+		}
 	}
 	if err == nil && depth >= s.FinalDepth && s.id.Synced && (p.Status == StatusCredited || p.Status == StatusUnallocated) {
 		return s.execute(ctx, p.Key, Finalize{Finalized{At{s.Now()}, s.tip.Height}})
