@@ -34,11 +34,12 @@ func left(ctx context.Context) time.Duration {
 // such stream.
 func readStream(ctx context.Context, c *esdb.Client, name string, from stream.Revision, n uint64, time time.Duration) ([]*esdb.RecordedEvent, error) {
 	rs, err := c.ReadStream(ctx, name, esdb.ReadStreamOptions{From: esdb.Revision(uint64(from)), Deadline: &time}, n)
-	return collect("reading "+name, rs, err)
+	return collect("reading "+name, rs, err, nil)
 }
 
-// collect takes what a read yields.
-func collect(what string, rs *esdb.ReadStream, err error) (events []*esdb.RecordedEvent, _ error) {
+// collect takes what a read yields, up to its end or, if last is not nil, to the first event
+// of which that holds.
+func collect(what string, rs *esdb.ReadStream, err error, last func(*esdb.RecordedEvent) bool) (events []*esdb.RecordedEvent, _ error) {
 	if err != nil {
 		return nil, words(what, err)
 	}
@@ -53,7 +54,9 @@ func collect(what string, rs *esdb.ReadStream, err error) (events []*esdb.Record
 		case e.Event == nil:
 			return nil, permanentError{fmt.Errorf("eventstoredb: %s: a link to nothing stands there", what)}
 		}
-		events = append(events, e.Event)
+		if events = append(events, e.Event); last != nil && last(e.Event) {
+			return events, nil
+		}
 	}
 }
 
@@ -138,28 +141,9 @@ func (s *Store) lookBack(ctx context.Context, from esdb.AllPosition, n uint64, f
 	return call(ctx, s, func(ctx context.Context, c *esdb.Client) ([]*esdb.RecordedEvent, error) {
 		time := left(ctx)
 		rs, err := c.ReadAll(ctx, esdb.ReadAllOptions{Direction: esdb.Backwards, From: from, Deadline: &time}, n)
-		return collectBack(s, floor, rs, err)
+		return collect("reading $all", rs, err, func(e *esdb.RecordedEvent) bool {
+			_, ours := s.ours(e)
+			return ours || stream.Position(e.Position.Commit) <= floor
+		})
 	})
-}
-
-// collectBack is collect, which ends at the first event that tells where the log ends.
-func collectBack(s *Store, floor stream.Position, rs *esdb.ReadStream, err error) (events []*esdb.RecordedEvent, _ error) {
-	const what = "reading $all"
-	if err != nil {
-		return nil, words(what, err)
-	}
-	defer rs.Close()
-	for {
-		e, err := rs.Recv()
-		switch {
-		case errors.Is(err, io.EOF):
-			return events, nil
-		case err != nil:
-			return nil, words(what, err)
-		}
-		events = append(events, e.OriginalEvent())
-		if _, ours := s.ours(e.OriginalEvent()); ours || stream.Position(e.OriginalEvent().Position.Commit) <= floor {
-			return events, nil
-		}
-	}
 }

@@ -112,7 +112,7 @@ func (f *feed) stands(ctx context.Context) (bool, error) {
 	events, err := call(ctx, f.Store, func(ctx context.Context, c *esdb.Client) ([]*esdb.RecordedEvent, error) {
 		time, at := left(ctx), esdb.Position{Commit: uint64(f.after), Prepare: uint64(f.after)}
 		rs, err := c.ReadAll(ctx, esdb.ReadAllOptions{Direction: esdb.Forwards, From: at, Deadline: &time}, 1)
-		return collect("reading $all", rs, err)
+		return collect("reading $all", rs, err, nil)
 	})
 	if err != nil || len(events) == 0 || stream.Position(events[0].Position.Commit) != f.after {
 		return false, err
