@@ -141,7 +141,7 @@ func TestWhatAServerNeeds(t *testing.T) {
 	r := prometheus.NewRegistry()
 	build(t, func(o *httpapi.Options) { o.Registry = r })
 	s := build(t, nil)
-	if _, err := httpapi.New(httpapi.Options{Desk: s.desk, Views: s.views, Store: s.store, Now: s.clock.Now, Registry: r}); err == nil {
+	if _, err := httpapi.New(httpapi.Options{Billing: s.billing, Views: s.views, Store: s.store, Now: s.clock.Now, Registry: r}); err == nil {
 		t.Error("two servers with one registry")
 	}
 }

@@ -15,7 +15,7 @@ import (
 	"sandglass/adapters/httpapi/client"
 	"sandglass/adapters/httpapi/wire"
 	"sandglass/domain/address"
-	"sandglass/domain/desk"
+	"sandglass/domain/billing"
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
 	"sandglass/domain/payment"
@@ -49,9 +49,9 @@ func (c *chain) onChain(o *httpapi.Options) {
 	}
 }
 
-// accept lets the desk make addresses.
+// accept lets billing make addresses.
 func (s *shop) accept(c *chain) {
-	s.desk.Chain, s.desk.Addresses = c, &desk.Addresses{Aggregate: address.Aggregate(), Store: s.store}
+	s.billing.Chain, s.billing.Addresses = c, &billing.Addresses{Aggregate: address.Aggregate(), Store: s.store}
 }
 
 // beach is a shop that takes payments on the chain, whose tip is 800.
@@ -73,7 +73,7 @@ var (
 func (s *shop) pays(key string, commands ...payment.Command) {
 	s.t.Helper()
 	for _, c := range commands {
-		out, err := s.desk.Payments.Execute(context.Background(), key, stream.Meta{}, c)
+		out, err := s.billing.Payments.Execute(context.Background(), key, stream.Meta{}, c)
 		s.must(errors.Join(err, s.views.WaitFor(context.Background(), out.Position)))
 	}
 }
@@ -207,7 +207,7 @@ func TestTheLifeOfADeposit(t *testing.T) {
 }
 
 func book(s *shop) error {
-	_, pos, err := s.desk.Booker.Book(context.Background(), stream.Meta{}, deposit, payment.Settled{At: s.now(), Amount: 2 * price, Via: "onchain"})
+	_, pos, err := s.billing.Booker.Book(context.Background(), stream.Meta{}, deposit, payment.Settled{At: s.now(), Amount: 2 * price, Via: "onchain"})
 	return errors.Join(err, s.views.WaitFor(context.Background(), pos))
 }
 
@@ -231,7 +231,7 @@ func TestADepositThatPaysADebt(t *testing.T) {
 	s.pays(deposit, s.seen(2*price), s.confirmed(700))
 	s.must(book(s))
 	s.clock.Advance(3 * instant.Hour)
-	out, err := s.desk.Resources.Execute(t.Context(), "web-1", stream.Meta{}, resource.Reverse{When: resource.When{At: s.clock.Now()}, Payment: deposit, Reason: "reorg"})
+	out, err := s.billing.Resources.Execute(t.Context(), "web-1", stream.Meta{}, resource.Reverse{When: resource.When{At: s.clock.Now()}, Payment: deposit, Reason: "reorg"})
 	s.must(errors.Join(err, s.views.WaitFor(t.Context(), out.Position)))
 	s.pays(deposit, s.reorged(700))
 	r := s.get("web-1")
@@ -245,7 +245,7 @@ func TestADepositHoldsOffRelease(t *testing.T) {
 	s.order("web-1")
 	grace := s.get("web-1").ReleaseAt
 	until := grace.Add(hour)
-	out, err := s.desk.Resources.Execute(t.Context(), "web-1", stream.Meta{}, resource.Hold{When: resource.When{At: s.clock.Now()}, Payment: deposit, Until: until})
+	out, err := s.billing.Resources.Execute(t.Context(), "web-1", stream.Meta{}, resource.Hold{When: resource.When{At: s.clock.Now()}, Payment: deposit, Until: until})
 	s.must(errors.Join(err, s.views.WaitFor(t.Context(), out.Position)))
 	if r := s.get("web-1"); r.HeldUntil != until || r.ReleaseAt != until {
 		t.Errorf("held: %+v, want until %s", r, until)

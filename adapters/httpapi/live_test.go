@@ -194,7 +194,7 @@ func TestManyChangesAreShownAsFew(t *testing.T) {
 	for i := range 100 {
 		key := fmt.Sprintf("ln-%064d-1-%d", 0, i)
 		s.settle(key, price)
-		_, _, err := s.desk.Allocate(t.Context(), stream.Meta{}, key, "web-1")
+		_, _, err := s.billing.Allocate(t.Context(), stream.Meta{}, key, "web-1")
 		s.must(err)
 	}
 	if r := <-last; r.Credited != money.Msat(102*price) {

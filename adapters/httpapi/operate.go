@@ -58,7 +58,7 @@ func (s *Server) publish(ctx context.Context, in *answer[wire.PublishRequest]) (
 	if d := b.Deep; d != nil {
 		p.Deep = plan.Deep{Above: d.Above, Confirmations: d.Confirmations}
 	}
-	state, pos, err := s.Desk.Publish(ctx, requestOf(ctx).meta("operator"), b.Name, p)
+	state, pos, err := s.Billing.Publish(ctx, requestOf(ctx).meta("operator"), b.Name, p)
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +76,7 @@ func (s *Server) withdraw(ctx context.Context, in *planPath) (*answer[wire.Plan]
 	if plan.CheckName(in.Name) != nil { // else it would be no name of a stream
 		return nil, ofPlan(in.Name, plan.ErrUnknown)
 	}
-	state, pos, err := s.Desk.Withdraw(ctx, requestOf(ctx).meta("operator"), in.Name)
+	state, pos, err := s.Billing.Withdraw(ctx, requestOf(ctx).meta("operator"), in.Name)
 	if err != nil {
 		return nil, ofPlan(in.Name, err)
 	}
@@ -125,7 +125,7 @@ type grantInput struct {
 
 func (s *Server) grant(ctx context.Context, in *grantInput) (*answer[wire.Resource], error) {
 	b := in.Body
-	return s.done(ctx, outcomeOf(s.Desk.Grant(ctx, requestOf(ctx).meta("operator"), in.ID, b.Key, b.Time, b.Reason)))
+	return s.done(ctx, outcomeOf(s.Billing.Grant(ctx, requestOf(ctx).meta("operator"), in.ID, b.Key, b.Time, b.Reason)))
 }
 
 type repriceInput struct {
@@ -134,7 +134,7 @@ type repriceInput struct {
 }
 
 func (s *Server) reprice(ctx context.Context, in *repriceInput) (*answer[wire.Resource], error) {
-	return s.done(ctx, outcomeOf(s.Desk.Reprice(ctx, requestOf(ctx).meta("operator"), in.ID, price(in.Body.Price))))
+	return s.done(ctx, outcomeOf(s.Billing.Reprice(ctx, requestOf(ctx).meta("operator"), in.ID, price(in.Body.Price))))
 }
 
 type moveInput struct {
@@ -143,7 +143,7 @@ type moveInput struct {
 }
 
 func (s *Server) move(ctx context.Context, in *moveInput) (*answer[wire.Resource], error) {
-	return s.done(ctx, outcomeOf(s.Desk.Move(ctx, requestOf(ctx).meta("operator"), in.ID, in.Body.Host)))
+	return s.done(ctx, outcomeOf(s.Billing.Move(ctx, requestOf(ctx).meta("operator"), in.ID, in.Body.Host)))
 }
 
 func (s *Server) unallocated(_ context.Context, in *Page) (*answer[wire.Payments], error) {
@@ -173,7 +173,7 @@ func (s *Server) allocate(ctx context.Context, in *allocateInput) (*answer[wire.
 	if plan.CheckName(in.Body.Resource) != nil {
 		return nil, noResource(in.Body.Resource)
 	}
-	state, pos, err := s.Desk.Allocate(ctx, requestOf(ctx).meta("operator"), in.Key, in.Body.Resource)
+	state, pos, err := s.Billing.Allocate(ctx, requestOf(ctx).meta("operator"), in.Key, in.Body.Resource)
 	if err != nil {
 		return nil, err
 	}

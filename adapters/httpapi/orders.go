@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"sandglass/adapters/httpapi/wire"
-	"sandglass/domain/desk"
+	"sandglass/domain/billing"
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
 	"sandglass/domain/payment"
@@ -53,7 +53,7 @@ func (s *Server) quote(_ context.Context, in *quoteInput) (*answer[wire.Quote], 
 	if err := s.folded(); err != nil {
 		return nil, err
 	}
-	q, err := s.Desk.Quote(in.Plan, in.Time, in.Amount)
+	q, err := s.Billing.Quote(in.Plan, in.Time, in.Amount)
 	if err != nil {
 		return nil, ofPlan(in.Plan, err)
 	}
@@ -107,7 +107,7 @@ func (s *Server) order(ctx context.Context, in *orderInput) (*orderOutput, error
 	if err := s.folded(); err != nil {
 		return nil, err
 	}
-	o, err := s.Desk.Order(ctx, requestOf(ctx).meta("anyone"), desk.OrderRequest{
+	o, err := s.Billing.Order(ctx, requestOf(ctx).meta("anyone"), billing.OrderRequest{
 		Plan: in.Body.Plan, Time: in.Body.Time, Amount: in.Body.Amount, ID: in.Body.ID, Host: in.Body.Host, IdempotencyKey: in.Key,
 	})
 	if err != nil {
@@ -140,7 +140,7 @@ func (s *Server) fund(ctx context.Context, in *fundInput) (*paymentOutput, error
 	if err := s.folded(); err != nil {
 		return nil, err
 	}
-	p, pos, err := s.Desk.Pay(ctx, requestOf(ctx).meta("anyone"), in.ID, in.Body.Time, in.Body.Amount)
+	p, pos, err := s.Billing.Pay(ctx, requestOf(ctx).meta("anyone"), in.ID, in.Body.Time, in.Body.Amount)
 	if err != nil {
 		return nil, err
 	}

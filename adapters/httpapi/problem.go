@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"sandglass/adapters/httpapi/wire"
-	"sandglass/domain/desk"
+	"sandglass/domain/billing"
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
 	"sandglass/domain/payment"
@@ -92,11 +92,11 @@ var refusals = []struct {
 	retry  time.Duration
 	detail string
 }{
-	{desk.ErrStarting, 503, "starting", 5 * time.Second, "the daemon has just started and not read its wallet yet: try again in a moment"},
-	{desk.ErrTooManyOpen, 429, "too_many_open", time.Minute, "too many open invoices or unpaid orders: pay one that is open, or wait until one expires"},
-	{desk.ErrWallet, 503, "no_wallet", 15 * time.Second, "the wallet gives no invoice now, and nothing was changed: try again later"},
-	{desk.ErrHost, 422, "wrong_host", 0, ""},
-	{desk.ErrInvalid, 422, "invalid_request", 0, ""},
+	{billing.ErrStarting, 503, "starting", 5 * time.Second, "the daemon has just started and not read its wallet yet: try again in a moment"},
+	{billing.ErrTooManyOpen, 429, "too_many_open", time.Minute, "too many open invoices or unpaid orders: pay one that is open, or wait until one expires"},
+	{billing.ErrWallet, 503, "no_wallet", 15 * time.Second, "the wallet gives no invoice now, and nothing was changed: try again later"},
+	{billing.ErrHost, 422, "wrong_host", 0, ""},
+	{billing.ErrInvalid, 422, "invalid_request", 0, ""},
 	{stream.ErrUnavailable, 503, "store_unavailable", 15 * time.Second, "the daemon's log does not answer now, so no money is taken: it is open whether what was asked for was done; the same request can be sent again"},
 	{stream.ErrReadOnly, 503, "read_only", 30 * time.Second, "the daemon can't record anything now, so it takes no money either: try again later"},
 	{stream.ErrWrongRevision, 503, "busy", time.Second, "others changed the same at the same time: try again"},

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"sandglass/adapters/httpapi/wire"
-	"sandglass/domain/desk"
+	"sandglass/domain/billing"
 	"sandglass/domain/instant"
 	"sandglass/domain/resource"
 	"sandglass/domain/stream"
@@ -29,8 +29,8 @@ func (d *definition) resources() {
 		name, summary, doc string
 		do                 command
 	}{
-		{"pause", "Stop the clock", "Its time runs no further until it is resumed.", d.s.Desk.Pause},
-		{"resume", "Let a paused resource run again", "It needs time that is left.", d.s.Desk.Resume},
+		{"pause", "Stop the clock", "Its time runs no further until it is resumed.", d.s.Billing.Pause},
+		{"resume", "Let a paused resource run again", "It needs time that is left.", d.s.Billing.Resume},
 		{"release", "End a resource for good", "What it still holds is not paid out by this call. Money that comes later is unallocated.", nil},
 	} {
 		register(d, call{
@@ -93,19 +93,19 @@ func (s *Server) hold(do command) func(context.Context, *ResourcePath) (*answer[
 		r := requestOf(ctx)
 		actor := "operator"
 		if !r.caller.operator {
-			if !desk.Holds(state, r.caller.token) {
+			if !billing.Holds(state, r.caller.token) {
 				return nil, wrongToken(holder)
 			}
 			actor = "holder"
 		}
 		if do == nil {
-			return s.done(ctx, outcomeOf(s.Desk.Release(ctx, r.meta(actor), in.ID, actor)))
+			return s.done(ctx, outcomeOf(s.Billing.Release(ctx, r.meta(actor), in.ID, actor)))
 		}
 		return s.done(ctx, outcomeOf(do(ctx, r.meta(actor), in.ID)))
 	}
 }
 
-// outcome is what the desk returns of a command on a resource.
+// outcome is what billing returns of a command on a resource.
 type outcome struct {
 	state resource.State
 	pos   stream.Position

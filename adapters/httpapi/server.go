@@ -1,4 +1,4 @@
-// Package httpapi is the HTTP API: requests become commands at the desk, and the read
+// Package httpapi is the HTTP API: requests become commands of billing, and the read
 // models become answers.
 //
 // There is one typed definition of each call, in operations.go and the structs of
@@ -17,12 +17,10 @@ import (
 	"time"
 
 	"sandglass/adapters/httpapi/wire"
-	"sandglass/domain/desk"
+	"sandglass/domain/billing"
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
 	"sandglass/domain/payment"
-	"sandglass/domain/plan"
-	"sandglass/domain/resource"
 	"sandglass/domain/stream"
 	"sandglass/projections"
 
@@ -30,11 +28,11 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// Options are what a server works with. Desk, Views, Store, Now and Registry are required.
+// Options are what a server works with. Billing, Views, Store, Now and Registry are required.
 type Options struct {
-	Desk  Desk
-	Views *projections.Views
-	Store stream.EventStore
+	Billing *billing.Service
+	Views   *projections.Views
+	Store   stream.EventStore
 
 	// Components tells /readyz how the parts of the daemon are, beside the read models.
 	// It is asked for each request, and must not block.
@@ -119,37 +117,6 @@ func (l Limits) orDefaults() Limits {
 	return l
 }
 
-// Desk is what takes requests: [desk.Desk].
-type Desk interface {
-	Orders
-	Holders
-	Operators
-}
-
-// Orders is the part of the desk for everybody.
-type Orders interface {
-	Quote(plan string, time instant.Millis, amount money.Msat) (desk.Quote, error)
-	Order(ctx context.Context, meta stream.Meta, r desk.OrderRequest) (desk.Order, error)
-	Pay(ctx context.Context, meta stream.Meta, id string, time instant.Millis, amount money.Msat) (payment.State, stream.Position, error)
-}
-
-// Holders is the part of the desk for who holds a resource.
-type Holders interface {
-	Pause(ctx context.Context, meta stream.Meta, id string) (resource.State, stream.Position, error)
-	Resume(ctx context.Context, meta stream.Meta, id string) (resource.State, stream.Position, error)
-	Release(ctx context.Context, meta stream.Meta, id, reason string) (resource.State, stream.Position, error)
-}
-
-// Operators is the part of the desk for the operator.
-type Operators interface {
-	Grant(ctx context.Context, meta stream.Meta, id, key string, time instant.Millis, reason string) (resource.State, stream.Position, error)
-	Reprice(ctx context.Context, meta stream.Meta, id string, p money.Price) (resource.State, stream.Position, error)
-	Move(ctx context.Context, meta stream.Meta, id, host string) (resource.State, stream.Position, error)
-	Publish(ctx context.Context, meta stream.Meta, name string, p plan.Published) (plan.State, stream.Position, error)
-	Withdraw(ctx context.Context, meta stream.Meta, name string) (plan.State, stream.Position, error)
-	Allocate(ctx context.Context, meta stream.Meta, key, to string) (payment.State, stream.Position, error)
-}
-
 // Server answers HTTP.
 type Server struct {
 	Options
@@ -167,8 +134,8 @@ type Server struct {
 
 // New returns a server, whose metrics are then in the registry.
 func New(o Options) (*Server, error) {
-	if o.Desk == nil || o.Views == nil || o.Store == nil || o.Now == nil || o.Registry == nil {
-		return nil, errors.New("httpapi: a server needs a desk, views, a store, a clock and a registry")
+	if o.Billing == nil || o.Views == nil || o.Store == nil || o.Now == nil || o.Registry == nil {
+		return nil, errors.New("httpapi: a server needs billing, views, a store, a clock and a registry")
 	}
 	o.Limits = o.Limits.orDefaults()
 	s := &Server{

@@ -18,7 +18,7 @@ import (
 	"sandglass/adapters/httpapi"
 	"sandglass/adapters/httpapi/client"
 	"sandglass/adapters/httpapi/wire"
-	"sandglass/domain/desk"
+	"sandglass/domain/billing"
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
 	"sandglass/domain/payment"
@@ -63,14 +63,14 @@ func (w *wallet) Invoice(_ context.Context, amount money.Msat, _ string, expiry 
 	return payment.Invoice{Key: key, Request: "lnbcrt" + key, Amount: amount, Expiry: w.now().Add(expiry)}, w.err
 }
 
-// shop is a server over a real desk, real read models and a real store, with a plan
+// shop is a server over real billing, real read models and a real store, with a plan
 // "small" on offer, unless it was told otherwise.
 type shop struct {
 	t        testing.TB
 	clock    *storetest.Clock
 	store    *storetest.Faulty
 	views    *projections.Views
-	desk     *desk.Desk
+	billing  *billing.Service
 	wallet   *wallet
 	swept    chan struct{}
 	writable error // what the store says of itself
@@ -111,15 +111,15 @@ func build(t testing.TB, change func(*httpapi.Options)) *shop {
 	}
 	resources := &payment.Resources{Aggregate: resource.Aggregate(), Store: s.store, Warm: s.views.Resource}
 	payments := &payment.Payments{Aggregate: payment.Aggregate(), Store: s.store}
-	s.desk = &desk.Desk{
-		Plans: &desk.Plans{Aggregate: plan.Aggregate(), Store: s.store}, Payments: payments, Resources: resources,
+	s.billing = &billing.Service{
+		Plans: &billing.Plans{Aggregate: plan.Aggregate(), Store: s.store}, Payments: payments, Resources: resources,
 		Booker: &payment.Booker{Payments: payments, Resources: resources, Now: clock.Now},
 		Wallet: s.wallet, Views: s.views, Now: clock.Now, Random: rand.Reader, Swept: s.swept,
-		Limits:   desk.Limits{OpenPerResource: 3, Open: 500, Awaiting: 400, Expiry: hour},
+		Limits:   billing.Limits{OpenPerResource: 3, Open: 500, Awaiting: 400, Expiry: hour},
 		Writable: func() error { return s.writable },
 	}
 	o := httpapi.Options{
-		Desk: s.desk, Views: s.views, Store: s.store, Now: clock.Now, Registry: s.registry, Version: "test",
+		Billing: s.billing, Views: s.views, Store: s.store, Now: clock.Now, Registry: s.registry, Version: "test",
 		Log:      zerolog.New(s.log).Level(zerolog.DebugLevel),
 		Operator: httpapi.HashToken(operatorToken), Auditor: httpapi.HashToken(auditorToken),
 		Limits: httpapi.Limits{Reads: httpapi.Rate{PerSecond: 1e6, Burst: 1e6}, Writes: httpapi.Rate{PerSecond: 1e6, Burst: 1e6}},
@@ -189,7 +189,7 @@ func (s *shop) must(err error) {
 func (s *shop) publish(name string) {
 	s.t.Helper()
 	p := plan.Published{Terms: resource.Terms{Price: money.Price{Msat: price, Per: hour}, Grace: instant.Day}, Min: instant.Minute, Max: 30 * instant.Day}
-	_, pos, err := s.desk.Publish(context.Background(), stream.Meta{}, name, p)
+	_, pos, err := s.billing.Publish(context.Background(), stream.Meta{}, name, p)
 	s.must(errors.Join(err, s.views.WaitFor(context.Background(), pos)))
 }
 
@@ -206,7 +206,7 @@ func (s *shop) client(token string) *client.Client {
 // settle books money for a payment, as the watcher does.
 func (s *shop) settle(key string, amount money.Msat) payment.State {
 	s.t.Helper()
-	got, pos, err := s.desk.Booker.Book(context.Background(), stream.Meta{}, key, payment.Settled{At: payment.At{At: s.clock.Now()}, Amount: amount, Via: "bolt11"})
+	got, pos, err := s.billing.Booker.Book(context.Background(), stream.Meta{}, key, payment.Settled{At: payment.At{At: s.clock.Now()}, Amount: amount, Via: "bolt11"})
 	s.must(errors.Join(err, s.views.WaitFor(context.Background(), pos)))
 	return got
 }

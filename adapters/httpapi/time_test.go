@@ -57,7 +57,7 @@ func inTime(t *testing.T, change func(*httpapi.Options), test func(*testing.T, *
 	})
 }
 
-// inside orders and pays for a resource at the desk.
+// inside orders and pays for a resource.
 func (s *shop) inside(id string) {
 	s.t.Helper()
 	req, _ := http.NewRequest("POST", "/v1/orders", strings.NewReader(`{"plan":"small","time_ms":7200000,"id":"`+id+`"}`))
@@ -160,7 +160,7 @@ func (s stuck) Invoice(ctx context.Context, _ money.Msat, _ string, _ instant.Mi
 
 func TestARequestEndsInTime(t *testing.T) {
 	inTime(t, nil, func(t *testing.T, s *shop, p *pipes) {
-		s.desk.Wallet = stuck{make(chan struct{})}
+		s.billing.Wallet = stuck{make(chan struct{})}
 		began := time.Now()
 		res := post(t, p, `{"plan":"small","time_ms":7200000}`)
 		if took := time.Since(began); res.StatusCode != 503 || took != 30*time.Second {
@@ -188,7 +188,7 @@ func post(t *testing.T, p *pipes, body string) *http.Response {
 func TestTheEndWaitsForRequests(t *testing.T) {
 	inTime(t, nil, func(t *testing.T, s *shop, p *pipes) {
 		w := stuck{make(chan struct{})}
-		s.desk.Wallet = w
+		s.billing.Wallet = w
 		c := p.dial()
 		defer c.Close()
 		const body = `{"plan":"small","time_ms":7200000}`

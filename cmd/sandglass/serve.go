@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"sandglass/adapters/lnd"
-	"sandglass/domain/desk"
+	"sandglass/domain/billing"
 	"sandglass/domain/instant"
 	"sandglass/domain/meter"
 	"sandglass/domain/payment"
@@ -100,7 +100,7 @@ type server struct {
 	watcher *payment.Watcher
 	chain   *payment.ChainWatcher // nil if it is off
 	meter   *meter.Meter
-	desk    *desk.Desk
+	billing *billing.Service
 	metrics *metrics
 }
 
@@ -172,10 +172,10 @@ func (d *server) build() error {
 		Resources: resources, Deadlines: d.views, Now: now, Gap: gap,
 		Ready: []<-chan struct{}{d.views.CaughtUp(), d.watcher.Swept()}, Failed: d.metrics.settleFailed, Settled: d.metrics.settled,
 	}
-	d.desk = &desk.Desk{
-		Plans: &desk.Plans{Aggregate: plan.Aggregate(), Store: d.store}, Payments: payments, Resources: resources,
+	d.billing = &billing.Service{
+		Plans: &billing.Plans{Aggregate: plan.Aggregate(), Store: d.store}, Payments: payments, Resources: resources,
 		Booker: booker, Wallet: d.lnd, Views: d.views, Host: d.Host, Now: now, Random: rand.Reader, Gap: gap, Swept: d.watcher.Swept(), Writable: d.store.Writable,
-		Limits: desk.Limits{OpenPerResource: d.MaxOpenPer, Open: d.MaxOpenInvoices, Awaiting: d.MaxAwaiting, Expiry: instant.OfDuration(d.InvoiceExpiry)},
+		Limits: billing.Limits{OpenPerResource: d.MaxOpenPer, Open: d.MaxOpenInvoices, Awaiting: d.MaxAwaiting, Expiry: instant.OfDuration(d.InvoiceExpiry)},
 	}
 	return d.buildChain(booker)
 }

@@ -28,7 +28,7 @@ func (d *server) api() (*httpapi.Server, error) {
 		version = buildOf(info).Version
 	}
 	options := httpapi.Options{
-		Desk: d.desk, Views: d.views, Store: d.store, Components: d.components,
+		Billing: d.billing, Views: d.views, Store: d.store, Components: d.components,
 		Operator: operator, Auditor: auditor, TrustProxy: d.TrustProxy,
 		Limits:  httpapi.Limits{Live: d.MaxLive, LivePer: d.MaxLivePer},
 		Version: version, Now: now, Log: d.log, Registry: d.metrics.registry,

@@ -3,7 +3,7 @@ package main
 import (
 	"sandglass/adapters/httpapi/wire"
 	"sandglass/domain/address"
-	"sandglass/domain/desk"
+	"sandglass/domain/billing"
 	"sandglass/domain/money"
 	"sandglass/domain/payment"
 )
@@ -23,9 +23,9 @@ func (d *server) buildChain(booker *payment.Booker) (err error) {
 	}
 	d.meter.Ready = append(d.meter.Ready, d.chain.Swept())
 	d.meter.Pending = d.chain.Pending
-	d.desk.Chain = d.lnd
-	d.desk.Addresses = &desk.Addresses{Aggregate: address.Aggregate(), Store: d.store}
-	d.desk.AddressFailed = d.metrics.addressFailed
+	d.billing.Chain = d.lnd
+	d.billing.Addresses = &billing.Addresses{Aggregate: address.Aggregate(), Store: d.store}
+	d.billing.AddressFailed = d.metrics.addressFailed
 	return nil
 }
 

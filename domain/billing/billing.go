@@ -1,7 +1,7 @@
-// Package desk takes the requests of payers, holders and operators and turns each into
+// Package billing takes the requests of payers, holders and operators and turns each into
 // commands: it quotes, opens resources, asks the wallet for invoices, and answers only
 // what the log holds durably.
-package desk
+package billing
 
 import (
 	"context"
@@ -23,13 +23,13 @@ import (
 	"sandglass/domain/stream"
 )
 
-// Errors of the desk. Nothing was changed.
+// Errors of billing. Nothing was changed.
 var (
-	ErrStarting    = errors.New("desk: starting: the wallet has not been read yet; try again in a moment")
-	ErrTooManyOpen = errors.New("desk: too many open invoices or unpaid orders: pay one, or wait until one expires")
-	ErrWallet      = errors.New("desk: the wallet gives no invoice now; try again later")
-	ErrHost        = errors.New("desk: it can't be had on that host")
-	ErrInvalid     = errors.New("desk: invalid request")
+	ErrStarting    = errors.New("billing: starting: the wallet has not been read yet; try again in a moment")
+	ErrTooManyOpen = errors.New("billing: too many open invoices or unpaid orders: pay one, or wait until one expires")
+	ErrWallet      = errors.New("billing: the wallet gives no invoice now; try again later")
+	ErrHost        = errors.New("billing: it can't be had on that host")
+	ErrInvalid     = errors.New("billing: invalid request")
 )
 
 // Wallet makes invoices.
@@ -42,7 +42,7 @@ type Chain interface {
 	NewAddress(ctx context.Context) (payment.Address, error)
 }
 
-// Views are the read models that the desk looks things up in.
+// Views are the read models that billing looks things up in.
 type Views interface {
 	Plan(name string) (plan.State, bool)
 	Resource(id string) (resource.State, stream.Revision, bool)
@@ -68,8 +68,8 @@ type Limits struct {
 	Expiry          instant.Millis // of an invoice
 }
 
-// Desk takes requests. All fields are set by who makes it.
-type Desk struct {
+// Service takes requests. All fields are set by who makes it.
+type Service struct {
 	Plans     *Plans
 	Payments  *payment.Payments
 	Resources *payment.Resources
@@ -102,8 +102,8 @@ type Quote struct {
 }
 
 // Quote prices a time or an amount, of which exactly one is not zero. It changes nothing.
-func (d *Desk) Quote(name string, time instant.Millis, amount money.Msat) (Quote, error) {
-	p, ok := d.Views.Plan(name)
+func (b *Service) Quote(name string, time instant.Millis, amount money.Msat) (Quote, error) {
+	p, ok := b.Views.Plan(name)
 	switch {
 	case !ok:
 		return Quote{}, fmt.Errorf("%w: %q", plan.ErrUnknown, name)
@@ -157,25 +157,25 @@ type Order struct {
 
 // Order opens a resource and asks the wallet for its invoice. The same key or id with
 // the same content gives the same order; with other content it is [resource.ErrExists].
-func (d *Desk) Order(ctx context.Context, meta stream.Meta, r OrderRequest) (Order, error) {
-	id, holder, err := d.names(r)
+func (b *Service) Order(ctx context.Context, meta stream.Meta, r OrderRequest) (Order, error) {
+	id, holder, err := b.names(r)
 	if err != nil {
 		return Order{}, err
 	}
-	if err := d.started(); err != nil {
+	if err := b.started(); err != nil {
 		return Order{}, err
 	}
-	defer d.lock(id)()
-	o, err := d.open(ctx, meta, r, id, holder)
+	defer b.lock(id)()
+	o, err := b.open(ctx, meta, r, id, holder)
 	if err != nil {
 		return Order{}, err
 	}
 	if o.Resource.Status == resource.StatusAwaiting {
-		q, err := d.priced(o.Resource, r.Time, r.Amount)
+		q, err := b.priced(o.Resource, r.Time, r.Amount)
 		if err != nil {
 			return Order{}, err
 		}
-		if o.Payment, o.Position, err = d.invoice(ctx, meta, id, q); err != nil {
+		if o.Payment, o.Position, err = b.invoice(ctx, meta, id, q); err != nil {
 			return Order{}, err
 		}
 	}
@@ -186,33 +186,33 @@ func (d *Desk) Order(ctx context.Context, meta stream.Meta, r OrderRequest) (Ord
 }
 
 // open executes the Open of an order, or finds that it was executed before.
-func (d *Desk) open(ctx context.Context, meta stream.Meta, r OrderRequest, id, holder string) (Order, error) {
-	c := resource.Open{When: d.when(), Plan: r.Plan, Holder: HashKey(holder), Request: requestHash(r)}
-	before, err := d.Resources.Load(ctx, id)
+func (b *Service) open(ctx context.Context, meta stream.Meta, r OrderRequest, id, holder string) (Order, error) {
+	c := resource.Open{When: b.when(), Plan: r.Plan, Holder: HashKey(holder), Request: requestHash(r)}
+	before, err := b.Resources.Load(ctx, id)
 	if err != nil {
 		return Order{}, err
 	}
 	if before.State.Status == resource.StatusNone {
-		if _, err := d.Quote(r.Plan, r.Time, r.Amount); err != nil {
+		if _, err := b.Quote(r.Plan, r.Time, r.Amount); err != nil {
 			return Order{}, err
 		}
-		if d.Views.Counts()[resource.StatusAwaiting] >= d.Limits.Awaiting {
+		if b.Views.Counts()[resource.StatusAwaiting] >= b.Limits.Awaiting {
 			return Order{}, ErrTooManyOpen
 		}
-		if err := d.writable(); err != nil {
+		if err := b.writable(); err != nil {
 			return Order{}, err
 		}
-		p, _ := d.Views.Plan(r.Plan)
+		p, _ := b.Views.Plan(r.Plan)
 		c.Terms, c.Enforcer = p.Terms, p.Enforcer
-		if c.Host, err = d.place(&p, r.Host); err != nil {
+		if c.Host, err = b.place(&p, r.Host); err != nil {
 			return Order{}, err
 		}
 	}
-	out, err := d.Resources.Execute(ctx, id, meta, c)
+	out, err := b.Resources.Execute(ctx, id, meta, c)
 	if err != nil {
 		return Order{}, err
 	}
-	if err := d.Views.WaitFor(ctx, out.Position); err != nil {
+	if err := b.Views.WaitFor(ctx, out.Position); err != nil {
 		return Order{}, err
 	}
 	return Order{Resource: out.State, Position: out.Position, New: out.Events > 0}, nil
@@ -220,12 +220,12 @@ func (d *Desk) open(ctx context.Context, meta stream.Meta, r OrderRequest, id, h
 
 // Pay asks the wallet for another invoice of a resource. An open one of the same
 // amount that lasts for at least half its time is given again.
-func (d *Desk) Pay(ctx context.Context, meta stream.Meta, id string, time instant.Millis, amount money.Msat) (payment.State, stream.Position, error) {
-	if err := d.started(); err != nil {
+func (b *Service) Pay(ctx context.Context, meta stream.Meta, id string, time instant.Millis, amount money.Msat) (payment.State, stream.Position, error) {
+	if err := b.started(); err != nil {
 		return payment.State{}, 0, err
 	}
-	defer d.lock(id)()
-	out, err := d.Resources.Load(ctx, id)
+	defer b.lock(id)()
+	out, err := b.Resources.Load(ctx, id)
 	switch {
 	case err != nil:
 		return payment.State{}, 0, err
@@ -234,16 +234,16 @@ func (d *Desk) Pay(ctx context.Context, meta stream.Meta, id string, time instan
 	case out.State.Status == resource.StatusReleased:
 		return payment.State{}, 0, resource.ErrReleased
 	}
-	q, err := d.priced(out.State, time, amount)
+	q, err := b.priced(out.State, time, amount)
 	if err != nil {
 		return payment.State{}, 0, err
 	}
-	return d.invoice(ctx, meta, id, q)
+	return b.invoice(ctx, meta, id, q)
 }
 
 // priced quotes at the resource's own price, within the bounds of its plan.
-func (d *Desk) priced(s resource.State, time instant.Millis, amount money.Msat) (Quote, error) {
-	p, ok := d.Views.Plan(s.Plan)
+func (b *Service) priced(s resource.State, time instant.Millis, amount money.Msat) (Quote, error) {
+	p, ok := b.Views.Plan(s.Plan)
 	if !ok {
 		return Quote{}, fmt.Errorf("%w: %q", plan.ErrUnknown, s.Plan)
 	}
@@ -253,47 +253,47 @@ func (d *Desk) priced(s resource.State, time instant.Millis, amount money.Msat) 
 // invoice gives an open invoice for q, or makes one. The caller holds the lock of id.
 // While the log takes nothing, no invoice is given and the wallet is asked for none:
 // money that is paid then could not be recorded.
-func (d *Desk) invoice(ctx context.Context, meta stream.Meta, id string, q Quote) (payment.State, stream.Position, error) {
-	if err := d.writable(); err != nil {
+func (b *Service) invoice(ctx context.Context, meta stream.Meta, id string, q Quote) (payment.State, stream.Position, error) {
+	if err := b.writable(); err != nil {
 		return payment.State{}, 0, err
 	}
-	now, open := d.Now(), 0
-	for _, p := range d.Views.PaymentsOf(id) {
+	now, open := b.Now(), 0
+	for _, p := range b.Views.PaymentsOf(id) {
 		if p.Status != payment.StatusRequested {
 			continue
 		}
-		if p.Asked == q.Amount && p.Price == q.Price && p.Expiry.Sub(now) > d.Limits.Expiry/2 {
-			<-d.issue(ctx, meta, id) // which may have failed when the invoice was made
+		if p.Asked == q.Amount && p.Price == q.Price && p.Expiry.Sub(now) > b.Limits.Expiry/2 {
+			<-b.issue(ctx, meta, id) // which may have failed when the invoice was made
 			return p, 0, nil
 		}
 		open++
 	}
-	if open >= d.Limits.OpenPerResource || d.Views.OpenCount() >= d.Limits.Open {
+	if open >= b.Limits.OpenPerResource || b.Views.OpenCount() >= b.Limits.Open {
 		return payment.State{}, 0, ErrTooManyOpen
 	}
-	issued := d.issue(ctx, meta, id)
-	inv, err := d.Wallet.Invoice(ctx, q.Amount, "sandglass "+id, d.Limits.Expiry)
+	issued := b.issue(ctx, meta, id)
+	inv, err := b.Wallet.Invoice(ctx, q.Amount, "sandglass "+id, b.Limits.Expiry)
 	<-issued
 	if err != nil {
 		return payment.State{}, 0, fmt.Errorf("%w: %w", ErrWallet, err)
 	}
-	out, err := d.Payments.Execute(ctx, inv.Key, meta, payment.Request{Requested: payment.Requested{
-		At: payment.At{At: d.Now()}, Resource: id, Amount: q.Amount, Price: q.Price, Expiry: inv.Expiry, Invoice: inv.Request,
+	out, err := b.Payments.Execute(ctx, inv.Key, meta, payment.Request{Requested: payment.Requested{
+		At: payment.At{At: b.Now()}, Resource: id, Amount: q.Amount, Price: q.Price, Expiry: inv.Expiry, Invoice: inv.Request,
 	}})
 	if err != nil {
 		return payment.State{}, 0, err // the invoice was shown to nobody, and will expire
 	}
-	return out.State, out.Position, d.Views.WaitFor(ctx, out.Position)
+	return out.State, out.Position, b.Views.WaitFor(ctx, out.Position)
 }
 
 // names returns the id of the order and its holder key. Both follow from the
 // idempotency key, if there is one, else they are random.
-func (d *Desk) names(r OrderRequest) (id, holder string, err error) {
+func (b *Service) names(r OrderRequest) (id, holder string, err error) {
 	seed := []byte(r.IdempotencyKey)
 	if len(seed) == 0 {
 		seed = make([]byte, 32)
-		if _, err := io.ReadFull(d.Random, seed); err != nil {
-			return "", "", fmt.Errorf("desk: reading random bytes: %w", err)
+		if _, err := io.ReadFull(b.Random, seed); err != nil {
+			return "", "", fmt.Errorf("billing: reading random bytes: %w", err)
 		}
 	} else if len(seed) < 20 || len(seed) > 128 {
 		return "", "", fmt.Errorf("%w: an Idempotency-Key is a random secret of 20 to 128 characters, such as a UUID", ErrInvalid)
@@ -333,15 +333,15 @@ func Holds(s resource.State, key string) bool {
 	return subtle.ConstantTimeCompare(h[:], s.Holder[:]) == 1
 }
 
-func (d *Desk) when() resource.When {
-	w := d.Gap
-	w.At = d.Now()
+func (b *Service) when() resource.When {
+	w := b.Gap
+	w.At = b.Now()
 	return w
 }
 
-func (d *Desk) started() error {
+func (b *Service) started() error {
 	select {
-	case <-d.Swept:
+	case <-b.Swept:
 		return nil
 	default:
 		return ErrStarting
@@ -349,16 +349,16 @@ func (d *Desk) started() error {
 }
 
 // writable says why the log takes no events now.
-func (d *Desk) writable() error {
-	if d.Writable == nil {
+func (b *Service) writable() error {
+	if b.Writable == nil {
 		return nil
 	}
-	return d.Writable()
+	return b.Writable()
 }
 
-func (d *Desk) lock(id string) (unlock func()) {
-	d.once.Do(func() { d.seed = maphash.MakeSeed() })
-	m := &d.locks[maphash.String(d.seed, id)%uint64(len(d.locks))]
+func (b *Service) lock(id string) (unlock func()) {
+	b.once.Do(func() { b.seed = maphash.MakeSeed() })
+	m := &b.locks[maphash.String(b.seed, id)%uint64(len(b.locks))]
 	m.Lock()
 	return m.Unlock
 }

@@ -1,4 +1,4 @@
-package desk
+package billing
 
 import (
 	"context"
@@ -14,18 +14,18 @@ import (
 const addressTime = 3 * time.Second
 
 // errNoChain says that nothing is paid on the chain here.
-var errNoChain = errors.New("desk: no addresses are made here")
+var errNoChain = errors.New("billing: no addresses are made here")
 
 // issue sees to it that a resource has an address, if it can be had in time; else the
 // next request tries again. The channel is closed when it is done.
-func (d *Desk) issue(ctx context.Context, meta stream.Meta, id string) <-chan struct{} {
+func (b *Service) issue(ctx context.Context, meta stream.Meta, id string) <-chan struct{} {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		ctx, cancel := context.WithTimeout(ctx, addressTime)
 		defer cancel()
-		if _, err := d.addressOf(ctx, meta, id); err != nil && d.AddressFailed != nil && !errors.Is(err, errNoChain) {
-			d.AddressFailed(id, err)
+		if _, err := b.addressOf(ctx, meta, id); err != nil && b.AddressFailed != nil && !errors.Is(err, errNoChain) {
+			b.AddressFailed(id, err)
 		}
 	}()
 	return done
@@ -33,20 +33,20 @@ func (d *Desk) issue(ctx context.Context, meta stream.Meta, id string) <-chan st
 
 // addressOf returns the address of a resource, which it makes on the first request. An
 // address that the log could not keep was shown to nobody.
-func (d *Desk) addressOf(ctx context.Context, meta stream.Meta, id string) (string, error) {
-	if d.Chain == nil {
+func (b *Service) addressOf(ctx context.Context, meta stream.Meta, id string) (string, error) {
+	if b.Chain == nil {
 		return "", errNoChain
 	}
-	if a, ok := d.Views.AddressOf(id); ok {
+	if a, ok := b.Views.AddressOf(id); ok {
 		return a, nil
 	}
-	a, err := d.Chain.NewAddress(ctx)
+	a, err := b.Chain.NewAddress(ctx)
 	if err != nil {
 		return "", err
 	}
-	out, err := d.Addresses.Execute(ctx, a.Address, meta, address.Issue{Issued: address.Issued{At: d.Now(), Resource: id, Node: a.Node, Height: a.Height}})
+	out, err := b.Addresses.Execute(ctx, a.Address, meta, address.Issue{Issued: address.Issued{At: b.Now(), Resource: id, Node: a.Node, Height: a.Height}})
 	if err != nil {
 		return "", err
 	}
-	return a.Address, d.Views.WaitFor(ctx, out.Position)
+	return a.Address, b.Views.WaitFor(ctx, out.Position)
 }

@@ -1,4 +1,4 @@
-package desk_test
+package billing_test
 
 import (
 	"context"
@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"sandglass/domain/address"
-	"sandglass/domain/desk"
+	"sandglass/domain/billing"
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
 	"sandglass/domain/payment"
@@ -43,9 +43,9 @@ func (w *wallet) Invoice(_ context.Context, amount money.Msat, _ string, expiry 
 	return payment.Invoice{Key: key, Request: "lnbcrt" + key, Amount: amount, Expiry: w.now().Add(expiry)}, w.err
 }
 
-// shop is a desk over a store of its own, with one plan on offer.
+// shop is a service over a store of its own, with one plan on offer.
 type shop struct {
-	*desk.Desk
+	*billing.Service
 	t      *testing.T
 	clock  *storetest.Clock
 	wallet *wallet
@@ -61,11 +61,11 @@ func open(t *testing.T) *shop {
 	resources := &payment.Resources{Aggregate: resource.Aggregate(), Store: store, Warm: views.Resource}
 	payments := &payment.Payments{Aggregate: payment.Aggregate(), Store: store}
 	s := &shop{t: t, clock: clock, wallet: &wallet{now: clock.Now}, views: views, swept: make(chan struct{}), store: store}
-	s.Desk = &desk.Desk{
-		Plans: &desk.Plans{Aggregate: plan.Aggregate(), Store: store}, Payments: payments, Resources: resources,
+	s.Service = &billing.Service{
+		Plans: &billing.Plans{Aggregate: plan.Aggregate(), Store: store}, Payments: payments, Resources: resources,
 		Booker: &payment.Booker{Payments: payments, Resources: resources, Now: clock.Now},
 		Wallet: s.wallet, Views: views, Now: clock.Now, Random: rand.Reader, Swept: s.swept,
-		Limits: desk.Limits{OpenPerResource: 3, Open: 5, Awaiting: 4, Expiry: hour},
+		Limits: billing.Limits{OpenPerResource: 3, Open: 5, Awaiting: 4, Expiry: hour},
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
@@ -94,7 +94,7 @@ func (s *shop) must(err error) {
 	}
 }
 
-func (s *shop) order(r desk.OrderRequest) desk.Order {
+func (s *shop) order(r billing.OrderRequest) billing.Order {
 	s.t.Helper()
 	o, err := s.Order(s.t.Context(), stream.Meta{}, r)
 	s.must(err)
@@ -111,14 +111,14 @@ func (s *shop) settle(p payment.State, amount money.Msat) payment.State {
 
 func TestAnOrderIsTheSameOrderWhenSentAgain(t *testing.T) {
 	s := open(t)
-	r := desk.OrderRequest{Plan: "small", Time: 2 * hour, IdempotencyKey: key}
+	r := billing.OrderRequest{Plan: "small", Time: 2 * hour, IdempotencyKey: key}
 	first, again := s.order(r), s.order(r)
 	switch {
 	case !first.New || again.New:
 		t.Errorf("new: %v, then %v", first.New, again.New)
 	case first.Resource.ID != again.Resource.ID || first.HolderKey != again.HolderKey || first.Payment.Invoice != again.Payment.Invoice:
 		t.Errorf("%+v\nand then %+v", first, again)
-	case first.HolderKey == "" || !desk.Holds(first.Resource, first.HolderKey) || desk.Holds(first.Resource, "guess"):
+	case first.HolderKey == "" || !billing.Holds(first.Resource, first.HolderKey) || billing.Holds(first.Resource, "guess"):
 		t.Errorf("the holder key is %q", first.HolderKey)
 	case first.Payment.Asked != 2*price || first.Resource.Status != resource.StatusAwaiting:
 		t.Errorf("got %+v", first)
@@ -137,8 +137,8 @@ func TestAnOrderIsTheSameOrderWhenSentAgain(t *testing.T) {
 
 func TestAnOrderByIDHidesTheHolderKeyFromOthers(t *testing.T) {
 	s := open(t)
-	mine := s.order(desk.OrderRequest{Plan: "small", Time: hour, ID: "my-vm", IdempotencyKey: key})
-	theirs := s.order(desk.OrderRequest{Plan: "small", Time: hour, ID: "my-vm"})
+	mine := s.order(billing.OrderRequest{Plan: "small", Time: hour, ID: "my-vm", IdempotencyKey: key})
+	theirs := s.order(billing.OrderRequest{Plan: "small", Time: hour, ID: "my-vm"})
 	if mine.HolderKey == "" || theirs.HolderKey != "" || theirs.Resource.ID != "my-vm" || theirs.Payment.Key != mine.Payment.Key {
 		t.Errorf("mine %+v\ntheirs %+v", mine, theirs)
 	}
@@ -153,7 +153,7 @@ func TestAnOrderSurvivesFaults(t *testing.T) {
 			faults := []storetest.Fault{storetest.None, storetest.None}
 			faults[at] = fault
 			s.store.OnAppend = storetest.Faults(faults...)
-			r := desk.OrderRequest{Plan: "small", Time: hour, IdempotencyKey: key}
+			r := billing.OrderRequest{Plan: "small", Time: hour, IdempotencyKey: key}
 			if _, err := s.Order(t.Context(), stream.Meta{}, r); !errors.Is(err, storetest.ErrFault) {
 				t.Fatalf("append %d, fault %d: %v", at, fault, err)
 			}
@@ -171,11 +171,11 @@ func TestAnOrderSurvivesFaults(t *testing.T) {
 func TestManySendOneOrderAtOnce(t *testing.T) {
 	s := open(t)
 	var wg sync.WaitGroup
-	orders := make([]desk.Order, 16)
+	orders := make([]billing.Order, 16)
 	for i := range orders {
 		wg.Go(func() {
 			var err error
-			if orders[i], err = s.Order(t.Context(), stream.Meta{}, desk.OrderRequest{Plan: "small", Time: hour, IdempotencyKey: key}); err != nil {
+			if orders[i], err = s.Order(t.Context(), stream.Meta{}, billing.OrderRequest{Plan: "small", Time: hour, IdempotencyKey: key}); err != nil {
 				t.Error(err)
 			}
 		})
@@ -190,30 +190,30 @@ func TestManySendOneOrderAtOnce(t *testing.T) {
 
 func TestWhatStrangersCanMakeGrowIsBounded(t *testing.T) {
 	s := open(t)
-	vm := s.order(desk.OrderRequest{Plan: "small", Time: hour, ID: "vm"})
+	vm := s.order(billing.OrderRequest{Plan: "small", Time: hour, ID: "vm"})
 	for _, d := range []instant.Millis{2 * hour, 3 * hour} {
 		_, _, err := s.Pay(t.Context(), stream.Meta{}, "vm", d, 0)
 		s.must(err)
 	}
-	if _, _, err := s.Pay(t.Context(), stream.Meta{}, "vm", 4*hour, 0); !errors.Is(err, desk.ErrTooManyOpen) {
+	if _, _, err := s.Pay(t.Context(), stream.Meta{}, "vm", 4*hour, 0); !errors.Is(err, billing.ErrTooManyOpen) {
 		t.Errorf("a fourth invoice: %v", err)
 	}
 	if p, _, err := s.Pay(t.Context(), stream.Meta{}, "vm", hour, 0); err != nil || p.Key != vm.Payment.Key {
 		t.Errorf("an open invoice is given again: %+v, %v", p, err)
 	}
-	s.order(desk.OrderRequest{Plan: "small", Time: hour, ID: "vm-2"})
-	s.order(desk.OrderRequest{Plan: "small", Time: hour, ID: "vm-3"})
-	if _, err := s.Order(t.Context(), stream.Meta{}, desk.OrderRequest{Plan: "small", Time: hour, ID: "vm-4"}); !errors.Is(err, desk.ErrTooManyOpen) {
+	s.order(billing.OrderRequest{Plan: "small", Time: hour, ID: "vm-2"})
+	s.order(billing.OrderRequest{Plan: "small", Time: hour, ID: "vm-3"})
+	if _, err := s.Order(t.Context(), stream.Meta{}, billing.OrderRequest{Plan: "small", Time: hour, ID: "vm-4"}); !errors.Is(err, billing.ErrTooManyOpen) {
 		t.Errorf("a sixth invoice: %v", err)
 	}
-	if _, err := s.Order(t.Context(), stream.Meta{}, desk.OrderRequest{Plan: "small", Time: hour, ID: "vm-5"}); !errors.Is(err, desk.ErrTooManyOpen) {
+	if _, err := s.Order(t.Context(), stream.Meta{}, billing.OrderRequest{Plan: "small", Time: hour, ID: "vm-5"}); !errors.Is(err, billing.ErrTooManyOpen) {
 		t.Errorf("a fifth unpaid order: %v", err)
 	}
 }
 
 func TestThePriceOfAnInvoiceIsKept(t *testing.T) {
 	s := open(t)
-	o := s.order(desk.OrderRequest{Plan: "small", Time: hour, ID: "vm"})
+	o := s.order(billing.OrderRequest{Plan: "small", Time: hour, ID: "vm"})
 	_, pos, err := s.Reprice(t.Context(), stream.Meta{}, "vm", money.Price{Msat: 2 * price, Per: hour})
 	s.must(errors.Join(err, s.views.WaitFor(t.Context(), pos)))
 	s.settle(o.Payment, price)
@@ -226,7 +226,7 @@ func TestThePriceOfAnInvoiceIsKept(t *testing.T) {
 
 func TestBadRequestsChangeNothing(t *testing.T) {
 	s := open(t)
-	s.order(desk.OrderRequest{Plan: "small", Time: hour, ID: "gone"})
+	s.order(billing.OrderRequest{Plan: "small", Time: hour, ID: "gone"})
 	_, pos, err := s.Release(t.Context(), stream.Meta{}, "gone", "operator")
 	s.must(errors.Join(err, s.views.WaitFor(t.Context(), pos)))
 	before := s.views.Position()
@@ -235,16 +235,16 @@ func TestBadRequestsChangeNothing(t *testing.T) {
 		do   func() error
 		want error
 	}{
-		"unknown plan":     {func() error { return s.try(desk.OrderRequest{Plan: "big", Time: hour}) }, plan.ErrUnknown},
-		"neither":          {func() error { return s.try(desk.OrderRequest{Plan: "small"}) }, desk.ErrInvalid},
-		"both":             {func() error { return s.try(desk.OrderRequest{Plan: "small", Time: hour, Amount: 1}) }, desk.ErrInvalid},
-		"too short":        {func() error { return s.try(desk.OrderRequest{Plan: "small", Time: 1}) }, plan.ErrBounds},
-		"too long":         {func() error { return s.try(desk.OrderRequest{Plan: "small", Time: 1 << 62}) }, plan.ErrBounds},
-		"all the bitcoin":  {func() error { return s.try(desk.OrderRequest{Plan: "small", Amount: 1<<63 - 1}) }, plan.ErrBounds},
-		"negative":         {func() error { return s.try(desk.OrderRequest{Plan: "small", Time: -hour}) }, desk.ErrInvalid},
-		"bad id":           {func() error { return s.try(desk.OrderRequest{Plan: "small", Time: hour, ID: "../etc"}) }, plan.ErrInvalid},
-		"short key":        {func() error { return s.try(desk.OrderRequest{Plan: "small", Time: hour, IdempotencyKey: "1"}) }, desk.ErrInvalid},
-		"long key":         {func() error { return s.try(desk.OrderRequest{Plan: "small", Time: hour, IdempotencyKey: long}) }, desk.ErrInvalid},
+		"unknown plan":     {func() error { return s.try(billing.OrderRequest{Plan: "big", Time: hour}) }, plan.ErrUnknown},
+		"neither":          {func() error { return s.try(billing.OrderRequest{Plan: "small"}) }, billing.ErrInvalid},
+		"both":             {func() error { return s.try(billing.OrderRequest{Plan: "small", Time: hour, Amount: 1}) }, billing.ErrInvalid},
+		"too short":        {func() error { return s.try(billing.OrderRequest{Plan: "small", Time: 1}) }, plan.ErrBounds},
+		"too long":         {func() error { return s.try(billing.OrderRequest{Plan: "small", Time: 1 << 62}) }, plan.ErrBounds},
+		"all the bitcoin":  {func() error { return s.try(billing.OrderRequest{Plan: "small", Amount: 1<<63 - 1}) }, plan.ErrBounds},
+		"negative":         {func() error { return s.try(billing.OrderRequest{Plan: "small", Time: -hour}) }, billing.ErrInvalid},
+		"bad id":           {func() error { return s.try(billing.OrderRequest{Plan: "small", Time: hour, ID: "../etc"}) }, plan.ErrInvalid},
+		"short key":        {func() error { return s.try(billing.OrderRequest{Plan: "small", Time: hour, IdempotencyKey: "1"}) }, billing.ErrInvalid},
+		"long key":         {func() error { return s.try(billing.OrderRequest{Plan: "small", Time: hour, IdempotencyKey: long}) }, billing.ErrInvalid},
 		"unknown resource": {func() error { _, _, err := s.Pay(t.Context(), stream.Meta{}, "nobody", hour, 0); return err }, resource.ErrNotOpened},
 		"released":         {func() error { _, _, err := s.Pay(t.Context(), stream.Meta{}, "gone", hour, 0); return err }, resource.ErrReleased},
 		"bad grant": {func() error {
@@ -261,7 +261,7 @@ func TestBadRequestsChangeNothing(t *testing.T) {
 	}
 }
 
-func (s *shop) try(r desk.OrderRequest) error {
+func (s *shop) try(r billing.OrderRequest) error {
 	_, err := s.Order(s.t.Context(), stream.Meta{}, r)
 	return err
 }
@@ -269,7 +269,7 @@ func (s *shop) try(r desk.OrderRequest) error {
 func TestNoMoneyIsAskedForBeforeTheWalletWasRead(t *testing.T) {
 	s := open(t)
 	s.Swept = make(chan struct{})
-	if err := s.try(desk.OrderRequest{Plan: "small", Time: hour}); !errors.Is(err, desk.ErrStarting) {
+	if err := s.try(billing.OrderRequest{Plan: "small", Time: hour}); !errors.Is(err, billing.ErrStarting) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -277,8 +277,8 @@ func TestNoMoneyIsAskedForBeforeTheWalletWasRead(t *testing.T) {
 func TestAWalletThatGivesNoInvoice(t *testing.T) {
 	s := open(t)
 	s.wallet.err = errors.New("locked")
-	r := desk.OrderRequest{Plan: "small", Time: hour, IdempotencyKey: key}
-	if err := s.try(r); !errors.Is(err, desk.ErrWallet) {
+	r := billing.OrderRequest{Plan: "small", Time: hour, IdempotencyKey: key}
+	if err := s.try(r); !errors.Is(err, billing.ErrWallet) {
 		t.Errorf("got %v", err)
 	}
 	s.wallet.err = nil
@@ -302,9 +302,9 @@ func TestAResourceHasOneAddress(t *testing.T) {
 	s := open(t)
 	c := &chain{err: errors.New("the chain's node is away")}
 	failed := 0
-	s.Chain, s.Addresses = c, &desk.Addresses{Aggregate: address.Aggregate(), Store: s.store}
+	s.Chain, s.Addresses = c, &billing.Addresses{Aggregate: address.Aggregate(), Store: s.store}
 	s.AddressFailed = func(string, error) { failed++ }
-	r := desk.OrderRequest{Plan: "small", Time: hour, ID: "vm", IdempotencyKey: key}
+	r := billing.OrderRequest{Plan: "small", Time: hour, ID: "vm", IdempotencyKey: key}
 	s.order(r) // the invoice pays all the same
 	if _, ok := s.views.AddressOf("vm"); ok || failed != 1 {
 		t.Errorf("an address without a chain: %v, %d failures told", ok, failed)
@@ -330,17 +330,17 @@ func TestNoMoneyIsAskedForThatCannotBeRecorded(t *testing.T) {
 	for _, why := range []error{stream.ErrReadOnly, stream.ErrUnavailable} {
 		s := open(t)
 		c := &chain{}
-		s.Chain, s.Addresses = c, &desk.Addresses{Aggregate: address.Aggregate(), Store: s.store}
-		r := desk.OrderRequest{Plan: "small", Time: hour, ID: "vm", IdempotencyKey: key}
+		s.Chain, s.Addresses = c, &billing.Addresses{Aggregate: address.Aggregate(), Store: s.store}
+		r := billing.OrderRequest{Plan: "small", Time: hour, ID: "vm", IdempotencyKey: key}
 		first := s.order(r)
-		s.order(desk.OrderRequest{Plan: "small", Time: hour, ID: "paid", IdempotencyKey: key})
+		s.order(billing.OrderRequest{Plan: "small", Time: hour, ID: "paid", IdempotencyKey: key})
 		s.settle(s.views.PaymentsOf("paid")[0], price)
 		before := s.views.Position()
 		var now error
 		s.Writable = func() error { return now }
 		now = fmt.Errorf("the store of this test: %w", why)
 		for name, do := range map[string]func() error{
-			"a new order":     func() error { return s.try(desk.OrderRequest{Plan: "small", Time: hour, ID: "new"}) },
+			"a new order":     func() error { return s.try(billing.OrderRequest{Plan: "small", Time: hour, ID: "new"}) },
 			"the same order":  func() error { return s.try(r) },
 			"another invoice": func() error { _, _, err := s.Pay(t.Context(), stream.Meta{}, "vm", 3*hour, 0); return err },
 			"the same amount": func() error { _, _, err := s.Pay(t.Context(), stream.Meta{}, "vm", hour, 0); return err },
@@ -349,7 +349,7 @@ func TestNoMoneyIsAskedForThatCannotBeRecorded(t *testing.T) {
 				t.Errorf("%s: %v, want %v", name, err, why)
 			}
 		}
-		if paid := s.order(desk.OrderRequest{Plan: "small", Time: hour, ID: "paid", IdempotencyKey: key}); paid.HolderKey == "" {
+		if paid := s.order(billing.OrderRequest{Plan: "small", Time: hour, ID: "paid", IdempotencyKey: key}); paid.HolderKey == "" {
 			t.Error("an order that needs no money is not answered")
 		}
 		if head, _ := s.store.Head(t.Context()); head != before || s.wallet.made != 2 || c.made != 2 {

@@ -1,11 +1,11 @@
-package desk_test
+package billing_test
 
 import (
 	"errors"
 	"strings"
 	"testing"
 
-	"sandglass/domain/desk"
+	"sandglass/domain/billing"
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
 	"sandglass/domain/plan"
@@ -46,7 +46,7 @@ func TestWhereAnOrderIsPlaced(t *testing.T) {
 		{"b", "small", "c", "any-that-is-known", "c"},
 	} {
 		s.Host = x.daemon
-		o := s.order(desk.OrderRequest{Plan: x.plan, Time: hour, ID: x.id, Host: x.asked})
+		o := s.order(billing.OrderRequest{Plan: x.plan, Time: hour, ID: x.id, Host: x.asked})
 		if o.Resource.Host != x.want {
 			t.Errorf("%s: it is on %q, want %q", x.id, o.Resource.Host, x.want)
 		}
@@ -69,8 +69,8 @@ func TestAnOrderOnAHostThatIsNone(t *testing.T) {
 		{"a", "racks", "../c", "choose one of b, c,"},
 	} {
 		s.Host = x.daemon
-		err := s.try(desk.OrderRequest{Plan: x.plan, Time: hour, Host: x.asked})
-		if !errors.Is(err, desk.ErrHost) || !strings.Contains(err.Error(), x.says) {
+		err := s.try(billing.OrderRequest{Plan: x.plan, Time: hour, Host: x.asked})
+		if !errors.Is(err, billing.ErrHost) || !strings.Contains(err.Error(), x.says) {
 			t.Errorf("%s at %q on %q: %v", x.plan, x.daemon, x.asked, err)
 		}
 	}
@@ -83,26 +83,26 @@ func TestAnOrderOnAHostThatIsNone(t *testing.T) {
 func TestAnOrderOnAHostThatWasEmptied(t *testing.T) {
 	s := open(t)
 	s.Host = "old"
-	o := s.order(desk.OrderRequest{Plan: "small", Time: hour, ID: "vm"})
+	o := s.order(billing.OrderRequest{Plan: "small", Time: hour, ID: "vm"})
 	s.Host = "new"
 	_, pos, err := s.Move(t.Context(), stream.Meta{}, o.Resource.ID, "new")
 	s.must(errors.Join(err, s.views.WaitFor(t.Context(), pos)))
-	if err := s.try(desk.OrderRequest{Plan: "small", Time: hour, Host: "old"}); !errors.Is(err, desk.ErrHost) || !strings.Contains(err.Error(), "choose one of new,") {
+	if err := s.try(billing.OrderRequest{Plan: "small", Time: hour, Host: "old"}); !errors.Is(err, billing.ErrHost) || !strings.Contains(err.Error(), "choose one of new,") {
 		t.Errorf("an order there: %v", err)
 	}
-	s.order(desk.OrderRequest{Plan: "small", Time: hour, Host: "new", ID: "vm-2"})
+	s.order(billing.OrderRequest{Plan: "small", Time: hour, Host: "new", ID: "vm-2"})
 }
 
 // An order is the same order wherever it would be placed now, and wherever it is.
 func TestAnOrderThatMovedIsTheSameOrder(t *testing.T) {
 	s := open(t)
 	s.offer("racks", "b", "c")
-	r := desk.OrderRequest{Plan: "racks", Time: hour, IdempotencyKey: key}
-	named := desk.OrderRequest{Plan: "racks", Time: hour, IdempotencyKey: key + "-2", Host: "b"}
+	r := billing.OrderRequest{Plan: "racks", Time: hour, IdempotencyKey: key}
+	named := billing.OrderRequest{Plan: "racks", Time: hour, IdempotencyKey: key + "-2", Host: "b"}
 	first, onB := s.order(r), s.order(named)
 	s.offer("racks", "d")
 	s.Host = "d"
-	for id, o := range map[string]desk.OrderRequest{first.Resource.ID: r, onB.Resource.ID: named} {
+	for id, o := range map[string]billing.OrderRequest{first.Resource.ID: r, onB.Resource.ID: named} {
 		state, pos, err := s.Move(t.Context(), stream.Meta{}, id, "d")
 		s.must(errors.Join(err, s.views.WaitFor(t.Context(), pos)))
 		if again := s.order(o); again.New || again.Resource.ID != id || again.Resource.Host != "d" || state.Host != "d" || again.HolderKey == "" {
@@ -124,7 +124,7 @@ func TestAnOrderThatMovedIsTheSameOrder(t *testing.T) {
 
 func TestMove(t *testing.T) {
 	s := open(t)
-	o := s.order(desk.OrderRequest{Plan: "small", Time: hour, ID: "vm"})
+	o := s.order(billing.OrderRequest{Plan: "small", Time: hour, ID: "vm"})
 	s.settle(o.Payment, o.Payment.Asked)
 	for _, x := range []struct {
 		id, host string
@@ -136,7 +136,7 @@ func TestMove(t *testing.T) {
 		}
 	}
 	s.Swept = make(chan struct{})
-	if _, _, err := s.Move(t.Context(), stream.Meta{}, "vm", "c"); !errors.Is(err, desk.ErrStarting) {
+	if _, _, err := s.Move(t.Context(), stream.Meta{}, "vm", "c"); !errors.Is(err, billing.ErrStarting) {
 		t.Errorf("before the wallet was read: %v", err)
 	}
 }
@@ -144,7 +144,7 @@ func TestMove(t *testing.T) {
 // The request of an order without a host is what it was before there were hosts.
 func TestTheRequestIsKept(t *testing.T) {
 	s := open(t)
-	o := s.order(desk.OrderRequest{Plan: "small", Time: hour, ID: "vm", IdempotencyKey: key})
+	o := s.order(billing.OrderRequest{Plan: "small", Time: hour, ID: "vm", IdempotencyKey: key})
 	if want := [16]byte{0x65, 0x9b, 0x6c, 0x49, 0xf5, 0x4f, 0xbb, 0xc6, 0x45, 0xb3, 0xc6, 0x93, 0x42, 0x50, 0x7f, 0x79}; o.Resource.Request != want {
 		t.Errorf("it is %#v", o.Resource.Request)
 	}

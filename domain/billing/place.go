@@ -1,4 +1,4 @@
-package desk
+package billing
 
 import (
 	"cmp"
@@ -13,32 +13,32 @@ import (
 // place returns the host of a new resource: the one that is asked for, else this
 // daemon's own, else the one of the plan's with the fewest resources. It is empty where
 // there is one machine, and the plan names none.
-func (d *Desk) place(p *plan.State, asked string) (string, error) {
+func (b *Service) place(p *plan.State, asked string) (string, error) {
 	switch {
 	case asked != "":
-		return asked, d.allow(p, asked)
-	case d.Host != "" && p.Hosts.Allow(d.Host):
-		return d.Host, nil
+		return asked, b.allow(p, asked)
+	case b.Host != "" && p.Hosts.Allow(b.Host):
+		return b.Host, nil
 	case p.Hosts == "":
 		return "", nil
 	}
-	loads := d.Views.Hosts()
+	loads := b.Views.Hosts()
 	return slices.MinFunc(p.Hosts.Names(), func(a, b string) int { return cmp.Compare(loads[a], loads[b]) }), nil
 }
 
 // allow says whether a payer may have a resource of that plan on that host. A plan for
 // any host is one for any that has resources now: on one that is not known, or that was
 // emptied and is gone, time would never pass.
-func (d *Desk) allow(p *plan.State, host string) error {
+func (b *Service) allow(p *plan.State, host string) error {
 	if p.Hosts != "" {
 		if p.Hosts.Allow(host) {
 			return nil
 		}
 		return fmt.Errorf("%w: plan %q is not offered on %.80q: choose one of %s, or leave it out", ErrHost, p.Name, host, strings.Join(p.Hosts.Names(), ", "))
 	}
-	known := d.Views.Hosts()
+	known := b.Views.Hosts()
 	maps.DeleteFunc(known, func(_ string, resources int) bool { return resources == 0 })
-	known[d.Host] = 0
+	known[b.Host] = 0
 	delete(known, "")
 	if _, ok := known[host]; ok {
 		return nil
