@@ -5,18 +5,19 @@ import (
 	"strings"
 
 	"sandglass/domain/address"
+	"sandglass/domain/resource"
 )
 
 // addresses are all that were issued, in the order of the log. They are only added to.
 type addresses struct {
 	all        []address.State
 	byAddress  map[string]int32
-	ofResource map[string]int32 // the first that was issued for it
-	lowest     int64            // height of issue
+	ofResource map[resource.ID]int32 // the first that was issued for it
+	lowest     int64                 // height of issue
 }
 
 func newAddresses() addresses {
-	return addresses{byAddress: map[string]int32{}, ofResource: map[string]int32{}}
+	return addresses{byAddress: map[string]int32{}, ofResource: map[resource.ID]int32{}}
 }
 
 func (a *addresses) add(s address.State) {
@@ -33,7 +34,7 @@ func (a *addresses) add(s address.State) {
 
 // Issued returns for which resource an address was issued, and at which height of the
 // chain, or false if it is none of ours.
-func (v *Views) Issued(addr string) (resource string, height int64, ok bool) {
+func (v *Views) Issued(addr string) (id resource.ID, height int64, ok bool) {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	i, ok := v.addresses.byAddress[addr]
@@ -45,10 +46,10 @@ func (v *Views) Issued(addr string) (resource string, height int64, ok bool) {
 }
 
 // AddressOf returns the address of a resource, or false if none was issued.
-func (v *Views) AddressOf(resource string) (addr string, ok bool) {
+func (v *Views) AddressOf(id resource.ID) (addr string, ok bool) {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	i, ok := v.addresses.ofResource[resource]
+	i, ok := v.addresses.ofResource[id]
 	if !ok {
 		return "", false
 	}

@@ -74,7 +74,7 @@ func (v *Views) record(ctx context.Context, store stream.EventStore, r *stream.R
 
 func (v *Views) resource(rec *stream.Record, e resource.Event) error {
 	t := &v.resources
-	id := rec.Stream[len(resource.Prefix):]
+	id := resource.ID(rec.Stream[len(resource.Prefix):])
 	i, ok := t.byID[id]
 	if _, opens := e.(*resource.Opened); opens == ok {
 		return errOpening
@@ -112,12 +112,12 @@ func (v *Views) resource(rec *stream.Record, e resource.Event) error {
 }
 
 func (v *Views) payment(ctx context.Context, store stream.EventStore, rec *stream.Record, e payment.Event) error {
-	key := rec.Stream[len(payment.Prefix):]
-	was := v.payments.open[key]
+	key := payment.Key(rec.Stream[len(payment.Prefix):])
+	was := v.payments.byKey[key]
 	p := was
 	switch {
 	case was == nil && rec.Revision == 0:
-		p = &pay{payment.New(strings.Clone(key)), stream.NoStream, rec.Position}
+		p = &openPayment{payment.New(payment.Key(strings.Clone(string(key)))), stream.NoStream, rec.Position}
 	case was == nil:
 		var err error
 		if p, err = recall(ctx, store, rec); err != nil {
@@ -127,7 +127,7 @@ func (v *Views) payment(ctx context.Context, store stream.EventStore, rec *strea
 	if rec.Revision != p.revision+1 {
 		return errRevision
 	}
-	now := &pay{payment.Evolve(p.state, e), rec.Revision, p.since}
+	now := &openPayment{payment.Evolve(p.state, e), rec.Revision, p.since}
 	v.payments.put(was, now)
 	v.ledger.payment(&p.state, e)
 	v.touch(p.state.Resource)
@@ -139,8 +139,8 @@ func (v *Views) payment(ctx context.Context, store stream.EventStore, rec *strea
 
 // recall reads a payment that had come to its end, and is not kept any more, as it stood
 // before rec: money may still arrive for an invoice that expired.
-func recall(ctx context.Context, store stream.EventStore, rec *stream.Record) (*pay, error) {
-	p := &pay{payment.New(strings.Clone(rec.Stream[len(payment.Prefix):])), stream.NoStream, rec.Position}
+func recall(ctx context.Context, store stream.EventStore, rec *stream.Record) (*openPayment, error) {
+	p := &openPayment{payment.New(payment.Key(strings.Clone(rec.Stream[len(payment.Prefix):]))), stream.NoStream, rec.Position}
 	for r, err := range store.Read(ctx, rec.Stream, 0) {
 		if err != nil {
 			return nil, err

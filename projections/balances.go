@@ -13,7 +13,7 @@ import (
 
 // Resource returns a resource and the revision that it stands at. The state is the
 // caller's own, as [stream.Handler].Warm wants it.
-func (v *Views) Resource(id string) (s resource.State, _ stream.Revision, ok bool) {
+func (v *Views) Resource(id resource.ID) (s resource.State, _ stream.Revision, ok bool) {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	i, ok := v.resources.byID[id]
@@ -27,7 +27,7 @@ func (v *Views) Resource(id string) (s resource.State, _ stream.Revision, ok boo
 
 // Remaining returns how long the balance of a resource lasts from now, rounded down to
 // whole milliseconds and never below zero: as of the last event, less the time since.
-func (v *Views) Remaining(id string, now instant.Time) (instant.Millis, bool) {
+func (v *Views) Remaining(id resource.ID, now instant.Time) (instant.Millis, bool) {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	i, ok := v.resources.byID[id]
@@ -36,7 +36,7 @@ func (v *Views) Remaining(id string, now instant.Time) (instant.Millis, bool) {
 	}
 	r := v.resources.row(i)
 	// What Remaining looks at, without what else a state holds.
-	s := resource.State{Lots: r.lots, First: r.first, Settled: r.settled, Status: r.status}
+	s := resource.State{Lots: r.lots, First: r.first, DebitedTo: r.mark, Status: r.status}
 	return s.Remaining(now), true
 }
 
@@ -46,7 +46,7 @@ const chunk = 256
 // Resources returns up to limit resources whose ids come after the given one, by id, of
 // those that keep takes; a nil keep takes all. keep looks at a state that it may neither
 // hold nor change, and calls no method of v. Ids that come up meanwhile may be missed.
-func (v *Views) Resources(after string, limit int, keep func(*resource.State) bool) []resource.State {
+func (v *Views) Resources(after resource.ID, limit int, keep func(*resource.State) bool) []resource.State {
 	rows := v.byID()
 	var page []resource.State
 	at := sort.Search(len(rows.order), func(i int) bool { return rows.id(i) > after })
@@ -127,9 +127,9 @@ func PaidUntil(s *resource.State) (instant.Time, bool) {
 // A warning bears the instant of its crossing, which lies before the debit that it is
 // written with, so events are chosen by their time and not by their place. A resource
 // that was not opened by then has [resource.StatusNone].
-func AsOf(ctx context.Context, store stream.EventStore, id string, at instant.Time) (resource.State, error) {
+func AsOf(ctx context.Context, store stream.EventStore, id resource.ID, at instant.Time) (resource.State, error) {
 	s := resource.New(id)
-	for rec, err := range store.Read(ctx, resource.Prefix+id, 0) {
+	for rec, err := range store.Read(ctx, resource.Prefix+string(id), 0) {
 		if err != nil {
 			return s, fmt.Errorf("projections: reading %s%s: %w", resource.Prefix, id, err)
 		}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"sandglass/domain/instant"
+	"sandglass/domain/resource"
 	"sandglass/domain/stream"
 	"sandglass/projections"
 	"sandglass/testutil/histories"
@@ -137,9 +138,9 @@ func cpu(b *testing.B) func() {
 // BenchmarkRemaining asks for one resource out of a million, another each time.
 func BenchmarkRemaining(b *testing.B) {
 	v, _ := large()
-	ids := make([]string, 1<<16)
+	ids := make([]resource.ID, 1<<16)
 	for i := range ids {
-		ids[i] = fmt.Sprintf("vm-1-%07d", rand.IntN(million))
+		ids[i] = resource.ID(fmt.Sprintf("vm-1-%07d", rand.IntN(million)))
 	}
 	b.ReportAllocs()
 	defer cpu(b)()
@@ -189,7 +190,7 @@ func BenchmarkSnapshot(b *testing.B) {
 func BenchmarkResources(b *testing.B) {
 	v, _ := large()
 	for b.Loop() {
-		if page := v.Resources(fmt.Sprintf("vm-1-%07d", rand.IntN(million-200)), 100, nil); len(page) != 100 {
+		if page := v.Resources(resource.ID(fmt.Sprintf("vm-1-%07d", rand.IntN(million-200))), 100, nil); len(page) != 100 {
 			b.Fatal(len(page))
 		}
 	}

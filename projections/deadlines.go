@@ -157,7 +157,7 @@ func (q *queue) until(now instant.Time, limit int) (rows []int32) {
 
 // NextDeadline returns the resource of this host that time changes next, and when. It
 // returns false if there is none, and before [Views.CaughtUp].
-func (v *Views) NextDeadline() (id string, at instant.Time, ok bool) {
+func (v *Views) NextDeadline() (id resource.ID, at instant.Time, ok bool) {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	d, ok := v.deadlines.first()
@@ -170,11 +170,11 @@ func (v *Views) NextDeadline() (id string, at instant.Time, ok bool) {
 // Due returns up to limit resources of this host whose deadline is now or earlier,
 // earliest first. It removes none: a deadline moves when the events of its resource
 // arrive, and is another host's from when the resource was moved there.
-func (v *Views) Due(now instant.Time, limit int) []string {
+func (v *Views) Due(now instant.Time, limit int) []resource.ID {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	rows := v.deadlines.until(now, limit)
-	ids := make([]string, len(rows))
+	ids := make([]resource.ID, len(rows))
 	for i, r := range rows {
 		ids[i] = v.resources.row(r).id
 	}

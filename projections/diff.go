@@ -183,7 +183,7 @@ func (v *Views) Check() []Difference {
 	var s resource.State
 	for i := range im.n {
 		im.row(i).unpack(&im.shared, &s)
-		sum.Prepaid += s.Held()
+		sum.Prepaid += s.Balance()
 		sum.Receivable += s.Debt
 		sum.Income += s.Debited
 	}

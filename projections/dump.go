@@ -47,7 +47,7 @@ func (im *image) lines(order []int32) iter.Seq2[string, []byte] {
 			}
 		}
 		for _, p := range im.payments {
-			if name := payment.Prefix + p.state.Key; !yield(name, l.payment(name, p)) {
+			if name := payment.Prefix + string(p.state.Key); !yield(name, l.payment(name, p)) {
 				return
 			}
 		}
@@ -60,7 +60,7 @@ func (im *image) lines(order []int32) iter.Seq2[string, []byte] {
 			if i >= im.n {
 				continue // came up later
 			}
-			if name := resource.Prefix + im.row(i).id; !yield(name, l.resource(name, im, im.row(i))) {
+			if name := resource.Prefix + string(im.row(i).id); !yield(name, l.resource(name, im, im.row(i))) {
 				return
 			}
 		}
@@ -148,24 +148,24 @@ func (l *line) terms(t *resource.Terms) {
 	figure(l, "grace_ms", t.Grace)
 }
 
-func (l *line) payment(name string, p *pay) []byte {
+func (l *line) payment(name string, p *openPayment) []byte {
 	s := &p.state
 	l.begin(name)
 	figure(l, "revision", p.revision)
 	figure(l, "since", p.since)
 	l.text("status", s.Status.String())
-	l.text("resource", s.Resource)
+	l.text("resource", string(s.Resource))
 	figure(l, "asked_msat", s.Asked)
 	l.price(s.Price)
 	l.time("expires_at", s.Expiry)
 	l.text("payment_request", s.Invoice)
 	l.time("requested_at", s.Requested)
 	figure(l, "amount_msat", s.Amount)
-	l.text("via", s.Via)
+	l.text("via", string(s.Via))
 	l.text("node", s.Node)
 	figure(l, "settle_index", s.Index)
-	l.time("settled_at", s.Settled)
-	l.text("reason", s.Reason)
+	l.time("settled_at", s.SettledAt)
+	l.text("reason", string(s.Reason))
 	l.time("last", s.Last)
 	if s.OnChain() {
 		l.text("address", s.Address)
@@ -178,10 +178,10 @@ func (l *line) payment(name string, p *pay) []byte {
 
 func (l *line) address(name string, s *address.State) []byte {
 	l.begin(name)
-	l.text("resource", s.Resource)
+	l.text("resource", string(s.Resource))
 	l.text("node", s.Node)
 	figure(l, "height", s.Height)
-	l.time("at", s.At)
+	l.time("at", s.At.At)
 	return l.end()
 }
 
@@ -195,10 +195,10 @@ func (l *line) plan(name string, p *planRow) []byte {
 	figure(l, "max_time_ms", s.Max)
 	l.text("enforcer", s.Enforcer)
 	l.text("title", s.Title)
-	figure(l, "deep_above_msat", s.Deep.Above)
-	figure(l, "deep_confirmations", s.Deep.Confirmations)
+	figure(l, "deep_above_msat", s.Large.Above)
+	figure(l, "deep_confirmations", s.Large.Confirmations)
 	l.text("hosts", string(s.Hosts))
-	l.time("last", s.At.At)
+	l.time("last", s.Last)
 	return l.end()
 }
 
@@ -209,11 +209,11 @@ func (l *line) resource(name string, im *image, r *row) []byte {
 	figure(l, "revision", r.revision)
 	l.text("status", s.Status.String())
 	l.time("since", s.Since)
-	l.time("settled", s.Settled)
+	l.time("settled", mark(&s))
 	l.time("last", s.Last)
-	figure(l, "left_ms", s.Remaining(s.Settled))
+	figure(l, "left_ms", s.Remaining(s.DebitedTo))
 	l.until(&s, im.every)
-	figure(l, "held_msat", s.Held())
+	figure(l, "held_msat", s.Balance())
 	figure(l, "debt_msat", s.Debt)
 	figure(l, "credited_msat", s.Credited)
 	figure(l, "debited_msat", s.Debited)

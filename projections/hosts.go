@@ -1,8 +1,10 @@
 package projections
 
-// Owns says whether a resource is there and belongs to the host of these views, whose
+import "sandglass/domain/resource"
+
+// Owns reports whether a resource is there and belongs to the host of these views, whose
 // daemon alone meters and enforces it. The one machine that has no name owns all.
-func (v *Views) Owns(id string) bool {
+func (v *Views) Owns(id resource.ID) bool {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	i, ok := v.resources.byID[id]

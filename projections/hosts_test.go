@@ -48,7 +48,7 @@ func TestEachIsDueAtOneHost(t *testing.T) {
 			rec := &m.records[i]
 			at := rec.Position
 			if id, ok := strings.CutPrefix(rec.Stream, resource.Prefix); ok {
-				want.resources[id] = apply(t, rec, id, want.resources, resource.Aggregate())
+				apply(t, rec, resource.ID(id), want.resources, resource.Aggregate())
 			}
 			if at < c.all.Position() || rec.Type == "resource.opened.v1" {
 				continue // before the snapshot, or half of an append: the placing comes next
@@ -62,7 +62,7 @@ func TestEachIsDueAtOneHost(t *testing.T) {
 
 // check holds who is due against the states as the domain folds them.
 func (c cluster) check(t *rapid.T, want model) {
-	due := map[string][]string{"a": {}, "b": {}}
+	due := map[string][]resource.ID{"a": {}, "b": {}}
 	next := map[string]instant.Time{"a": instant.Max, "b": instant.Max}
 	for id, s := range want.resources {
 		at, ok := s.Deadline(instant.Hour)
@@ -92,7 +92,7 @@ func (c cluster) check(t *rapid.T, want model) {
 	}
 }
 
-func sameIDs(t *rapid.T, what string, got, want []string) {
+func sameIDs(t *rapid.T, what string, got, want []resource.ID) {
 	slices.Sort(got)
 	slices.Sort(want)
 	if !slices.Equal(got, want) {
@@ -160,8 +160,8 @@ func TestAMoveTellsBothHosts(t *testing.T) {
 			return who
 		}
 		woken() // once for having caught up
-		open := resource.Encode(&resource.Opened{Plan: "p", Terms: resource.Terms{Price: money.Price{Msat: 1, Per: 1}}})
-		place := func(host string) stream.Event { return resource.Encode(&resource.Placed{Host: host}) }
+		open := stream.Encode(&resource.Opened{Plan: "p", Terms: resource.Terms{Price: money.Price{Msat: 1, Per: 1}}})
+		place := func(host string) stream.Event { return stream.Encode(&resource.Placed{Host: host}) }
 		if _, err := m.Append(ctx, "resource-vm", stream.NoStream, []stream.Event{open, place("a")}); err != nil {
 			t.Fatal(err)
 		}
@@ -172,7 +172,7 @@ func TestAMoveTellsBothHosts(t *testing.T) {
 		if got := woken(); got != "a false b true " && got != "b true a false " {
 			t.Errorf("moved to b: %s", got)
 		}
-		append1(t, m, "resource-vm", 2, resource.Encode(&resource.Released{At: resource.At{At: 5}, Reason: "operator"}))
+		append1(t, m, "resource-vm", 2, stream.Encode(&resource.Released{At: resource.At{At: 5}, Reason: "operator"}))
 		if got := woken(); got != "b false " {
 			t.Errorf("released on b: %s", got)
 		}

@@ -1,6 +1,7 @@
 package projections
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -21,8 +22,8 @@ type image struct {
 	shared   common
 	unplaced int
 	counts   [resource.StatusReleased + 1]int
-	plans    []planRow // by name
-	payments []*pay    // by key
+	plans    []planRow      // by name
+	payments []*openPayment // by key
 	issued   []address.State
 }
 
@@ -37,7 +38,7 @@ func (v *Views) image() (im *image, release func()) {
 		every: v.every, at: v.at, ledger: v.ledger,
 		pages: slices.Clone(t.pages), n: t.n, shared: t.shared, unplaced: t.placed[0], counts: t.counts,
 		plans:    slices.Collect(maps.Values(v.plans)),
-		payments: slices.Collect(maps.Values(v.payments.open)),
+		payments: slices.Collect(maps.Values(v.payments.byKey)),
 		issued:   v.addresses.all,
 	}
 	return im, func() {
@@ -50,7 +51,7 @@ func (v *Views) image() (im *image, release func()) {
 // sort brings what the maps gave into the order of its names.
 func (im *image) sort() {
 	slices.SortFunc(im.plans, func(p, q planRow) int { return strings.Compare(p.state.Name, q.state.Name) })
-	slices.SortFunc(im.payments, func(p, q *pay) int { return strings.Compare(p.state.Key, q.state.Key) })
+	slices.SortFunc(im.payments, func(p, q *openPayment) int { return cmp.Compare(p.state.Key, q.state.Key) })
 }
 
 func (im *image) row(i int32) *row { return &im.pages[i/pageRows].rows[i%pageRows] }

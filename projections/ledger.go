@@ -35,8 +35,8 @@ func (l *Ledger) resource(e resource.Event) {
 		l.Receivable -= e.DebtPaid
 	case *resource.Reversed:
 		l.Unallocated += e.Amount // back to the payment, which was reorged
-		l.Prepaid -= e.Held
-		l.Receivable += e.Amount - e.Held
+		l.Prepaid -= e.Balance
+		l.Receivable += e.Amount - e.Balance
 	}
 }
 
@@ -48,7 +48,7 @@ func (l *Ledger) payment(was *payment.State, e payment.Event) {
 		l.Wallet += e.Amount
 		l.Unallocated += e.Amount
 	case *payment.Reorged:
-		if was.Settled != 0 {
+		if was.SettledAt != 0 {
 			l.Wallet -= was.Amount
 			l.Unallocated -= was.Amount
 		}

@@ -140,7 +140,7 @@ func TestWatch(t *testing.T) {
 				return false
 			}
 		}
-		open := resource.Encode(&resource.Opened{Plan: "p", Terms: resource.Terms{Price: money.Price{Msat: 1, Per: 1}}})
+		open := stream.Encode(&resource.Opened{Plan: "p", Terms: resource.Terms{Price: money.Price{Msat: 1, Per: 1}}})
 		append1(t, m, "resource-a", -1, open)
 		if !has(a) || !has(a2) || has(b) || has(a) {
 			t.Error("opening a told the wrong ones")

@@ -1,10 +1,12 @@
 package projections
 
 import (
+	"cmp"
 	"slices"
 	"sort"
-	"strings"
 	"sync"
+
+	"sandglass/domain/resource"
 )
 
 // order is the resources by id. It is brought up to date when somebody asks, outside the
@@ -17,7 +19,7 @@ type order struct {
 // extend takes in the rows that were added, and leaves o.sorted in the order of ids, in
 // new memory: readers of the old order go on with that. id tells the id of a row; n is
 // how many there are.
-func (o *order) extend(n int32, id func(int32) string) {
+func (o *order) extend(n int32, id func(int32) resource.ID) {
 	have := len(o.sorted)
 	if have == int(n) {
 		return
@@ -26,7 +28,7 @@ func (o *order) extend(n int32, id func(int32) string) {
 	for i := range added {
 		added[i] = int32(have + i)
 	}
-	slices.SortFunc(added, func(i, j int32) int { return strings.Compare(id(i), id(j)) })
+	slices.SortFunc(added, func(i, j int32) int { return cmp.Compare(id(i), id(j)) })
 	merged := make([]int32, 0, n)
 	rest := o.sorted
 	for _, row := range added {
@@ -44,9 +46,9 @@ type sortedRows struct {
 }
 
 // id returns the id of the i-th row of the order.
-func (s *sortedRows) id(i int) string { return rowID(s.pages, s.order[i]) }
+func (s *sortedRows) id(i int) resource.ID { return rowID(s.pages, s.order[i]) }
 
-func rowID(pages []*page, i int32) string { return pages[i/pageRows].rows[i%pageRows].id }
+func rowID(pages []*page, i int32) resource.ID { return pages[i/pageRows].rows[i%pageRows].id }
 
 // byID returns all resources that there are now in the order of their ids.
 func (v *Views) byID() sortedRows {
@@ -55,6 +57,6 @@ func (v *Views) byID() sortedRows {
 	v.mu.RLock()
 	n, pages := v.resources.n, slices.Clone(v.resources.pages)
 	v.mu.RUnlock()
-	v.order.extend(n, func(i int32) string { return rowID(pages, i) })
+	v.order.extend(n, func(i int32) resource.ID { return rowID(pages, i) })
 	return sortedRows{v.order.sorted, pages}
 }

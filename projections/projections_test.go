@@ -149,43 +149,45 @@ func same(t interface {
 
 // model is the states as the domain alone folds them.
 type model struct {
-	resources map[string]resource.State
-	payments  map[string]payment.State
+	resources map[resource.ID]resource.State
+	payments  map[payment.Key]payment.State
 	plans     map[string]plan.State
 	ledger    projections.Ledger
 }
 
 func fold(t testing.TB, records []stream.Record) model {
-	m := model{map[string]resource.State{}, map[string]payment.State{}, map[string]plan.State{}, projections.Ledger{}}
+	m := model{map[resource.ID]resource.State{}, map[payment.Key]payment.State{}, map[string]plan.State{}, projections.Ledger{}}
 	for i := range records {
 		rec := &records[i]
 		if id, ok := strings.CutPrefix(rec.Stream, resource.Prefix); ok {
-			m.resources[id] = apply(t, rec, id, m.resources, resource.Aggregate())
-		} else if id, ok := strings.CutPrefix(rec.Stream, payment.Prefix); ok {
-			before := m.payments[id]
-			m.payments[id] = apply(t, rec, id, m.payments, payment.Aggregate())
-			if p := m.payments[id]; p.Status == payment.StatusSettled && before.Status != payment.StatusUnallocated {
+			apply(t, rec, resource.ID(id), m.resources, resource.Aggregate())
+		} else if key, ok := strings.CutPrefix(rec.Stream, payment.Prefix); ok {
+			before := m.payments[payment.Key(key)]
+			if p := apply(t, rec, payment.Key(key), m.payments, payment.Aggregate()); p.Status == payment.StatusSettled && before.Status != payment.StatusUnallocated {
 				m.ledger.Wallet += p.Amount
 				m.ledger.Unallocated += p.Amount
-			} else if p.Status == payment.StatusReorged && before.Settled != 0 {
+			} else if p.Status == payment.StatusReorged && before.SettledAt != 0 {
 				m.ledger.Wallet -= p.Amount
 				m.ledger.Unallocated -= p.Amount
 			}
-		} else if id, ok := strings.CutPrefix(rec.Stream, plan.Prefix); ok {
-			m.plans[id] = apply(t, rec, id, m.plans, plan.Aggregate())
+		} else if name, ok := strings.CutPrefix(rec.Stream, plan.Prefix); ok {
+			apply(t, rec, name, m.plans, plan.Aggregate())
 		}
 	}
 	for _, s := range m.resources {
 		m.ledger.Unallocated += s.ReversedSum
 		m.ledger.Receivable += s.Debt
-		m.ledger.Prepaid += s.Held()
+		m.ledger.Prepaid += s.Balance()
 		m.ledger.Income += s.Debited
 		m.ledger.Unallocated -= s.Credited
 	}
 	return m
 }
 
-func apply[S, C, E any](t testing.TB, rec *stream.Record, id string, states map[string]S, a stream.Aggregate[S, C, E]) S {
+// apply folds a record into the state of its stream, and returns that.
+func apply[ID ~string, S, C any, E stream.Fact](
+	t testing.TB, rec *stream.Record, id ID, states map[ID]S, a stream.Aggregate[ID, S, C, E],
+) S {
 	s, ok := states[id]
 	if !ok {
 		s = a.New(id)
@@ -194,7 +196,8 @@ func apply[S, C, E any](t testing.TB, rec *stream.Record, id string, states map[
 	if err != nil {
 		t.Fatal(err)
 	}
-	return a.Evolve(s, e)
+	states[id] = a.Evolve(s, e)
+	return states[id]
 }
 
 // TestAgreesWithTheDomain compares the views with plain folds, at several positions.
@@ -257,10 +260,10 @@ func compare(t *testing.T, v *projections.Views, want model) {
 
 func comparePayments(t *testing.T, v *projections.Views, want model) {
 	t.Helper()
-	open, unallocated, of := 0, []string{}, map[string]int{}
+	open, unallocated, of := 0, []payment.Key{}, map[resource.ID]int{}
 	for key, p := range want.payments {
 		got, _, ok := v.Payment(key)
-		final := !strings.HasPrefix(key, "btc-") || p.Final
+		final := !key.OnChain() || p.Final
 		switch {
 		case p.Status == payment.StatusCredited && final, p.Status == payment.StatusExpired, p.Status == payment.StatusReplaced:
 			if ok {
@@ -284,8 +287,8 @@ func comparePayments(t *testing.T, v *projections.Views, want model) {
 	if got := v.OpenPayments(); len(got) != open {
 		t.Errorf("%d open payments, want %d", len(got), open)
 	}
-	var keys []string
-	for after := ""; ; {
+	var keys []payment.Key
+	for after := payment.Key(""); ; {
 		page := v.Unallocated(after, 2)
 		for _, p := range page {
 			keys, after = append(keys, p.Key), p.Key
@@ -306,7 +309,7 @@ func comparePayments(t *testing.T, v *projections.Views, want model) {
 
 func compareDeadlines(t *testing.T, v *projections.Views, want model) {
 	t.Helper()
-	at := map[string]instant.Time{}
+	at := map[resource.ID]instant.Time{}
 	var all []instant.Time
 	for id, s := range want.resources {
 		if due, ok := s.Deadline(instant.Hour); ok {
@@ -365,12 +368,12 @@ func TestResourcesPages(t *testing.T) {
 		if err := projections.Replay(t.Context(), m, v, m.head()); err != nil {
 			t.Fatal(err)
 		}
-		var want, got []string
+		var want, got []resource.ID
 		for id := range fold(t, m.records).resources {
 			want = append(want, id)
 		}
 		slices.Sort(want)
-		for after := ""; ; {
+		for after := resource.ID(""); ; {
 			page := v.Resources(after, 300, nil)
 			for _, s := range page {
 				got, after = append(got, s.ID), s.ID
@@ -383,7 +386,7 @@ func TestResourcesPages(t *testing.T) {
 			t.Fatalf("%d resources, want %d, or another order", len(got), len(want))
 		}
 	}
-	odd := func(s *resource.State) bool { return strings.HasSuffix(s.ID, "7") }
+	odd := func(s *resource.State) bool { return strings.HasSuffix(string(s.ID), "7") }
 	if page := v.Resources("vm-700-0000100", 3, odd); len(page) != 3 || page[0].ID != "vm-700-0000107" {
 		t.Errorf("page %v", page)
 	}
@@ -402,7 +405,7 @@ func TestAsOf(t *testing.T) {
 			return
 		}
 		rec := rapid.SampledFrom(records).Draw(rt, "record")
-		id := strings.TrimPrefix(rec.Stream, resource.Prefix)
+		id := resource.ID(strings.TrimPrefix(rec.Stream, resource.Prefix))
 		at := rec.At + instant.Time(rapid.Int64Range(-1, 1).Draw(rt, "off"))
 		want := resource.New(id)
 		for i := range records {
@@ -419,7 +422,7 @@ func TestAsOf(t *testing.T) {
 }
 
 func TestBurn(t *testing.T) {
-	s := resource.State{Status: resource.StatusRunning, Lots: []resource.Lot{{Amount: 7, Time: 10, Used: 10}, {Amount: 3, Time: 2 * instant.Hour, Used: 5}}, First: 1, Settled: 100}
+	s := resource.State{Status: resource.StatusRunning, Lots: []resource.Lot{{Amount: 7, Time: 10, Used: 10}, {Amount: 3, Time: 2 * instant.Hour, Used: 5}}, First: 1, DebitedTo: 100}
 	if b := projections.Burn(&s); b != (money.Price{Msat: 3, Per: 2 * instant.Hour}) || projections.PerHour(b) != 2 {
 		t.Errorf("burns %v", b)
 	}
@@ -470,7 +473,7 @@ func TestDump(t *testing.T) {
 
 // TestRunRefuses says which record can't be folded, and keeps what stands before it.
 func TestRunRefuses(t *testing.T) {
-	opened := resource.Encode(&resource.Opened{Plan: "p", Terms: resource.Terms{Price: money.Price{Msat: 1, Per: 1}}})
+	opened := stream.Encode(&resource.Opened{Plan: "p", Terms: resource.Terms{Price: money.Price{Msat: 1, Per: 1}}})
 	for name, events := range map[string]struct {
 		bad  stream.Event
 		want string
@@ -478,7 +481,7 @@ func TestRunRefuses(t *testing.T) {
 		"an unknown type":  {stream.Event{Type: "resource.eaten.v1", Data: []byte("{}")}, "unknown event type"},
 		"an unknown field": {stream.Event{Type: "resource.paused.v1", Data: []byte(`{"x":1}`)}, "codec"},
 		"opened twice":     {opened, "opening"},
-		"reversed, no lot": {resource.Encode(&resource.Reversed{Payment: "x"}), "does not follow"},
+		"reversed, no lot": {stream.Encode(&resource.Reversed{Payment: "x"}), "does not follow"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := newMemory()

@@ -1,6 +1,7 @@
 package projections
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -16,12 +17,12 @@ const pageRows = 255
 
 // row is a resource.State packed: what many resources share is an index into common.
 type row struct {
-	id                              string
+	id                              resource.ID
 	lots                            []resource.Lot // what Remaining reads lies together
-	settled                         instant.Time
+	mark                            instant.Time   // DebitedTo or, of a row that is held, HoldUntil
 	first, terms                    int32
 	status                          resource.Status
-	warned                          bool
+	warned, held                    bool
 	host                            int32
 	last, since                     instant.Time
 	full                            instant.Millis
@@ -51,7 +52,7 @@ type common struct {
 
 // table holds all resources, by the order in which they were opened.
 type table struct {
-	byID    map[string]int32
+	byID    map[resource.ID]int32
 	pages   []*page
 	n       int32
 	shared  common
@@ -66,7 +67,7 @@ type table struct {
 }
 
 func newTable(n int) table {
-	t := table{byID: make(map[string]int32, n), byTerms: map[terms]int32{}, byHost: map[string]int32{}}
+	t := table{byID: make(map[resource.ID]int32, n), byTerms: map[terms]int32{}, byHost: map[string]int32{}}
 	t.host("")
 	return t
 }
@@ -93,12 +94,12 @@ func (p *page) clone(epoch uint32) *page {
 }
 
 // add returns the index of a new row.
-func (t *table) add(id string) int32 {
+func (t *table) add(id resource.ID) int32 {
 	i := t.n
 	if i%pageRows == 0 {
 		t.pages = append(t.pages, &page{epoch: t.epoch})
 	}
-	id = t.text.keep(id)
+	id = resource.ID(t.text.keep(string(id)))
 	r := t.own(i)
 	r.id, r.revision = id, stream.NoStream
 	t.byID[id] = i
@@ -111,9 +112,14 @@ func (t *table) add(id string) int32 {
 func (r *row) unpack(shared *common, s *resource.State) {
 	*s = resource.State{
 		ID: r.id, Holder: r.holder, Request: r.request,
-		Last: r.last, Settled: r.settled, Since: r.since, Full: r.full,
+		Last: r.last, Since: r.since, Full: r.full,
 		Lots: r.lots, Debt: r.debt, Credited: r.credited, Debited: r.debited, ReversedSum: r.undone,
 		First: r.first, Status: r.status, Warned: r.warned, Host: shared.hosts[r.host],
+	}
+	if r.held {
+		s.HoldUntil = r.mark
+	} else {
+		s.DebitedTo = r.mark
 	}
 	if r.status != resource.StatusNone {
 		c := &shared.terms[r.terms]
@@ -124,10 +130,14 @@ func (r *row) unpack(shared *common, s *resource.State) {
 // pack is the inverse of unpack, but for the id, the revision and what is common.
 func (r *row) pack(s *resource.State) {
 	r.holder, r.request = s.Holder, s.Request
-	r.last, r.settled, r.since, r.full = s.Last, s.Settled, s.Since, s.Full
+	r.mark, r.held = mark(s), s.HoldUntil != 0
+	r.last, r.since, r.full = s.Last, s.Since, s.Full
 	r.lots, r.debt, r.credited, r.debited, r.undone = s.Lots, s.Debt, s.Credited, s.Debited, s.ReversedSum
 	r.first, r.status, r.warned = s.First, s.Status, s.Warned
 }
+
+// mark returns the one of two instants that a state has.
+func mark(s *resource.State) instant.Time { return cmp.Or(s.HoldUntil, s.DebitedTo) }
 
 // intern returns the index of what s has in common with others.
 func (t *table) intern(s *resource.State) int32 {

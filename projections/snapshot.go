@@ -26,7 +26,7 @@ const snapshotMagic = "sandglass views\n"
 // Format is the version of the snapshot's form and of what the fold makes of events: who
 // changes either counts it up. Beside that a snapshot is read by no other build than the
 // one that wrote it, as far as the Go tool stamps builds with their commit.
-const Format = 3
+const Format = 4
 
 // build names the build, "(devel)" where it was made without its history.
 func build() string {
@@ -95,7 +95,7 @@ func (im *image) write(to io.Writer, logID string) error {
 	}
 	f.end(0)
 	for i := range im.shared.hosts {
-		f.w.string(&im.shared.hosts[i])
+		text(&f.w, &im.shared.hosts[i])
 		f.end(frameSize)
 	}
 	f.end(0)
@@ -156,8 +156,8 @@ func (im *image) header(logID string) header {
 
 func (w *wire) header(h *header) {
 	num(w, &h.format)
-	w.string(&h.build)
-	w.string(&h.logID)
+	text(w, &h.build)
+	text(w, &h.logID)
 	w.position(&h.at)
 	w.ledger(&h.ledger)
 	num(w, &h.shared)
@@ -290,7 +290,7 @@ func (t *table) readShared(w *wire) {
 // readHost reads a host, of which a new table has the first already.
 func (t *table) readHost(w *wire) {
 	var name string
-	w.string(&name)
+	text(w, &name)
 	t.host(name)
 }
 
@@ -306,11 +306,11 @@ func (a *addresses) read(w *wire) {
 	a.add(s)
 }
 
-func (b *book) read(w *wire) {
-	p := new(pay)
+func (o *openPayments) read(w *wire) {
+	p := new(openPayment)
 	w.payment(p)
 	w.bad = w.bad || p.state.Status > payment.StatusReplaced
-	b.put(nil, p)
+	o.put(nil, p)
 }
 
 // read adds a row.
@@ -319,7 +319,7 @@ func (t *table) read(w *wire) {
 		t.pages = append(t.pages, new(page))
 	}
 	r := t.row(t.n)
-	w.text = &t.text
+	w.arena = &t.text
 	w.row(r)
 	if w.bad || r.status > resource.StatusReleased || int(r.terms) >= len(t.shared.terms) || r.terms < 0 || int(r.host) >= len(t.shared.hosts) || r.host < 0 || int(r.first) > len(r.lots) || r.first < 0 {
 		w.bad = true

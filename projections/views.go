@@ -13,6 +13,7 @@ import (
 	"sync"
 
 	"sandglass/domain/instant"
+	"sandglass/domain/resource"
 	"sandglass/domain/stream"
 )
 
@@ -25,13 +26,13 @@ type Views struct {
 	mu        sync.RWMutex // guards what follows; held for writing once per run of events
 	at        position
 	resources table
-	payments  book
+	payments  openPayments
 	plans     map[string]planRow
 	addresses addresses
 	ledger    Ledger
 	deadlines queue
 	live      bool // deadlines are kept: from CaughtUp on
-	watchers  map[string][]chan struct{}
+	watchers  map[resource.ID][]chan struct{}
 	waiting   []waiter
 
 	caughtUp chan struct{}
@@ -63,7 +64,7 @@ func NewFor(host string, every instant.Millis) *Views {
 	v := &Views{
 		every:    max(every, 1),
 		host:     host,
-		watchers: map[string][]chan struct{}{},
+		watchers: map[resource.ID][]chan struct{}{},
 		caughtUp: make(chan struct{}),
 		moved:    make(chan struct{}, 1),
 	}
@@ -79,7 +80,7 @@ func (v *Views) reset(n int) {
 	defer v.mu.Unlock()
 	v.at, v.ledger, v.live = position{}, Ledger{}, false
 	v.resources = newTable(n)
-	v.payments = newBook()
+	v.payments = newOpenPayments()
 	v.plans = map[string]planRow{}
 	v.addresses = newAddresses()
 	v.deadlines = queue{}

@@ -1,11 +1,15 @@
 package projections
 
-import "slices"
+import (
+	"slices"
+
+	"sandglass/domain/resource"
+)
 
 // Watch returns a channel that gets a token after each run of events that touched the
 // resource, or a payment meant for it: one token, however many runs went by. The id may
 // be one that does not exist yet. stop ends the watch; it may be called twice.
-func (v *Views) Watch(id string) (changed <-chan struct{}, stop func()) {
+func (v *Views) Watch(id resource.ID) (changed <-chan struct{}, stop func()) {
 	c := make(chan struct{}, 1)
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -13,7 +17,7 @@ func (v *Views) Watch(id string) (changed <-chan struct{}, stop func()) {
 	return c, func() { v.unwatch(id, c) }
 }
 
-func (v *Views) unwatch(id string, c chan struct{}) {
+func (v *Views) unwatch(id resource.ID, c chan struct{}) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	rest := slices.DeleteFunc(v.watchers[id], func(w chan struct{}) bool { return w == c })
@@ -26,7 +30,7 @@ func (v *Views) unwatch(id string, c chan struct{}) {
 
 // touch tells the watchers of a resource. They read after the run, since its writer
 // holds the lock.
-func (v *Views) touch(id string) {
+func (v *Views) touch(id resource.ID) {
 	if len(v.watchers) == 0 {
 		return
 	}

@@ -6,6 +6,7 @@ import (
 	"sandglass/domain/address"
 	"sandglass/domain/codec"
 	"sandglass/domain/money"
+	"sandglass/domain/plan"
 	"sandglass/domain/resource"
 )
 
@@ -15,7 +16,7 @@ type wire struct {
 	buf     []byte
 	reading bool
 	bad     bool // what was read ended too soon, or makes no sense
-	text    *arena
+	arena   *arena
 }
 
 // num passes an integer: a zigzag varint.
@@ -52,16 +53,16 @@ func (w *wire) bytes(b []byte) {
 	}
 }
 
-func (w *wire) string(s *string) {
+func text[T ~string](w *wire, s *T) {
 	n := w.count(len(*s))
 	switch {
 	case !w.reading:
 		w.buf = append(w.buf, *s...)
 		return
-	case w.text != nil:
-		*s = w.text.keepBytes(w.buf[:n])
+	case w.arena != nil:
+		*s = T(w.arena.keepBytes(w.buf[:n]))
 	default:
-		*s = string(w.buf[:n])
+		*s = T(w.buf[:n])
 	}
 	w.buf = w.buf[n:]
 }
@@ -91,7 +92,7 @@ func (w *wire) terms(t *resource.Terms) {
 
 func (w *wire) position(p *position) {
 	num(w, &p.pos)
-	w.string(&p.stream)
+	text(w, &p.stream)
 	num(w, &p.revision)
 	w.bytes(p.id[:])
 }
@@ -105,65 +106,67 @@ func (w *wire) ledger(l *Ledger) {
 }
 
 func (w *wire) shared(t *terms) {
-	w.string(&t.Plan)
-	w.string(&t.Enforcer)
+	text(w, &t.Plan)
+	text(w, &t.Enforcer)
 	w.terms(&t.Terms)
 }
 
 func (w *wire) plan(p *planRow) {
-	w.string(&p.state.Name)
-	num(w, &p.state.At.At)
+	text(w, &p.state.Name)
+	num(w, &p.state.Last)
 	num(w, &p.revision)
 	w.bool(&p.state.OnOffer)
-	w.payload(&p.state.Published)
+	published := plan.Published{Offer: p.state.Offer}
+	w.payload(&published)
+	p.state.Offer = published.Offer
 }
 
 // payload passes what a payload of an event holds, by its own names.
 func (w *wire) payload(f codec.Fielder) {
-	var text string
+	var body string
 	if !w.reading {
-		text = string(codec.Encode(f))
+		body = string(codec.Encode(f))
 	}
-	if w.string(&text); w.reading && codec.Decode([]byte(text), f) != nil {
+	if text(w, &body); w.reading && codec.Decode([]byte(body), f) != nil {
 		w.bad = true
 	}
 }
 
-func (w *wire) payment(p *pay) {
+func (w *wire) payment(p *openPayment) {
 	s := &p.state
 	num(w, &p.revision)
 	num(w, &p.since)
-	w.string(&s.Key)
+	text(w, &s.Key)
 	num(w, &s.Status)
-	w.string(&s.Resource)
+	text(w, &s.Resource)
 	num(w, &s.Asked)
 	w.price(&s.Price)
 	num(w, &s.Expiry)
-	w.string(&s.Invoice)
+	text(w, &s.Invoice)
 	num(w, &s.Requested)
 	num(w, &s.Amount)
-	w.string(&s.Via)
-	w.string(&s.Node)
+	text(w, &s.Via)
+	text(w, &s.Node)
 	num(w, &s.Index)
-	num(w, &s.Settled)
-	w.string(&s.Reason)
+	num(w, &s.SettledAt)
+	text(w, &s.Reason)
 	num(w, &s.Last)
-	w.string(&s.Address)
+	text(w, &s.Address)
 	num(w, &s.Height)
-	w.string(&s.Block)
+	text(w, &s.Block)
 	w.bool(&s.Final)
 }
 
 func (w *wire) address(s *address.State) {
-	w.string(&s.Address)
-	w.string(&s.Resource)
-	w.string(&s.Node)
+	text(w, &s.Address)
+	text(w, &s.Resource)
+	text(w, &s.Node)
 	num(w, &s.Height)
-	num(w, &s.At)
+	num(w, &s.At.At)
 }
 
 func (w *wire) row(r *row) {
-	w.string(&r.id)
+	text(w, &r.id)
 	num(w, &r.revision)
 	num(w, &r.terms)
 	num(w, &r.host)
@@ -172,7 +175,8 @@ func (w *wire) row(r *row) {
 	w.bytes(r.holder[:])
 	w.bytes(r.request[:])
 	num(w, &r.last)
-	num(w, &r.settled)
+	num(w, &r.mark)
+	w.bool(&r.held)
 	num(w, &r.since)
 	num(w, &r.full)
 	num(w, &r.debt)
@@ -190,7 +194,7 @@ func (w *wire) row(r *row) {
 }
 
 func (w *wire) lot(l *resource.Lot) {
-	w.string(&l.Key)
+	text(w, &l.Key)
 	num(w, &l.Amount)
 	num(w, &l.Time)
 	num(w, &l.Used)

@@ -31,9 +31,9 @@ type chain struct {
 	height atomic.Int64
 }
 
-func (c *chain) NewAddress(context.Context) (payment.Address, error) {
+func (c *chain) NewAddress(context.Context) (billing.Address, error) {
 	c.made++
-	return payment.Address{Address: fmt.Sprintf("bcrt1q%038d", 2*c.made), Node: "02aa", Height: 500}, nil
+	return billing.Address{Address: fmt.Sprintf("bcrt1q%038d", 2*c.made), Node: "02aa", Height: 500}, nil
 }
 
 const theAddress = "bcrt1q00000000000000000000000000000000000002"
@@ -41,7 +41,7 @@ const theAddress = "bcrt1q00000000000000000000000000000000000002"
 // onChain is what the options of a server say where payments on the chain are taken.
 func (c *chain) onChain(o *httpapi.Options) {
 	o.Tip = c.height.Load
-	o.Required = func(id string, amount money.Msat) int {
+	o.Required = func(id resource.ID, amount money.Msat) int {
 		if id == "web-1" && amount > money.BTC {
 			return 6
 		}
@@ -51,11 +51,11 @@ func (c *chain) onChain(o *httpapi.Options) {
 
 // accept lets billing make addresses.
 func (s *shop) accept(c *chain) {
-	s.billing.Chain, s.billing.Addresses = c, &billing.Addresses{Aggregate: address.Aggregate(), Store: s.store}
+	s.billing.Chain, s.billing.Addresses = c, &address.Handler{Aggregate: address.Aggregate(), Store: s.store}
 }
 
-// beach is a shop that takes payments on the chain, whose tip is 800.
-func beach(t *testing.T) (*shop, *chain) {
+// openOnChain returns a shop that takes payments on the chain, whose tip is 800.
+func openOnChain(t *testing.T) (*shop, *chain) {
 	t.Helper()
 	c := &chain{}
 	c.height.Store(800)
@@ -70,7 +70,7 @@ var (
 )
 
 // pays executes commands on a payment on the chain, as its watcher does.
-func (s *shop) pays(key string, commands ...payment.Command) {
+func (s *shop) pays(key payment.Key, commands ...payment.Command) {
 	s.t.Helper()
 	for _, c := range commands {
 		out, err := s.billing.Payments.Execute(context.Background(), key, stream.Meta{}, c)
@@ -78,18 +78,16 @@ func (s *shop) pays(key string, commands ...payment.Command) {
 	}
 }
 
-func (s *shop) now() payment.At { return payment.At{At: s.clock.Now()} }
-
 func (s *shop) seen(amount money.Msat) payment.Command {
-	return payment.See{Seen: payment.Seen{At: s.now(), Resource: "web-1", Address: theAddress, Amount: amount}}
+	return payment.See{At: s.clock.Now(), Resource: "web-1", Address: theAddress, Amount: amount}
 }
 
 func (s *shop) confirmed(height int64) payment.Command {
-	return payment.Confirm{Confirmed: payment.Confirmed{At: s.now(), Height: height, Block: block(height)}}
+	return payment.Confirm{At: s.clock.Now(), Height: height, Block: block(height)}
 }
 
 func (s *shop) reorged(height int64) payment.Command {
-	return payment.Reorg{Reorged: payment.Reorged{At: s.now(), Height: height, Block: block(height)}}
+	return payment.Reorg{At: s.clock.Now(), Block: block(height)}
 }
 
 func block(height int64) string { return fmt.Sprintf("%064x", height) }
@@ -102,7 +100,7 @@ func (s *shop) get(id string) wire.Resource {
 }
 
 func TestAnOrderHasAnAddressAndAnInvoiceInOneLink(t *testing.T) {
-	s, c := beach(t)
+	s, c := openOnChain(t)
 	o := s.order("web-1")
 	want := "bitcoin:" + strings.ToUpper(theAddress) + "?amount=0.000072&lightning=" + strings.ToUpper(o.Payment.Request)
 	if o.Payment.Address != theAddress || o.Payment.URI != want || o.Resource.Address != theAddress || o.Resource.URI != want {
@@ -150,11 +148,11 @@ func ptr[T any](v T) *T { return &v }
 
 // TestTheLifeOfADeposit goes through each status, as the resource and the payment show it.
 func TestTheLifeOfADeposit(t *testing.T) {
-	s, c := beach(t)
+	s, c := openOnChain(t)
 	o := s.order("web-1")
 	s.settle(o.Payment.Key, o.Payment.Asked)
 	view := wire.Payment{
-		Key: deposit, Status: "seen", Resource: "web-1", Amount: 2 * price, Address: theAddress, TxID: txid, Vout: ptr(uint32(0)),
+		Key: string(deposit), Status: "seen", Resource: "web-1", Amount: 2 * price, Address: theAddress, TxID: txid, Vout: ptr(uint32(0)),
 		Confirmations: ptr(int64(0)), Required: 3, ExpectedTime: 2 * hour,
 	}
 	see := func(pending bool) {
@@ -169,7 +167,7 @@ func TestTheLifeOfADeposit(t *testing.T) {
 		if diff := cmp.Diff(want, append([]wire.Payment(nil), s.get("web-1").Pending...), ignore); diff != "" {
 			t.Errorf("%s: pending (-want +got):\n%s", view.Status, diff)
 		}
-		got, err := s.client("").Payment(t.Context(), deposit)
+		got, err := s.client("").Payment(t.Context(), string(deposit))
 		s.must(err)
 		if diff := cmp.Diff(view, got, ignore); diff != "" {
 			t.Errorf("%s: payment (-want +got):\n%s", view.Status, diff)
@@ -190,10 +188,10 @@ func TestTheLifeOfADeposit(t *testing.T) {
 	}
 
 	c.height.Store(803)
-	s.must(book(s))
+	s.bookDeposit()
 	view.Status, view.Via, view.Confirmations, view.Required, view.ExpectedTime = "credited", "onchain", ptr(int64(3)), 0, 0
 	see(false)
-	if r := s.get("web-1"); r.Credited != 4*price || r.Lots[1].Payment != deposit {
+	if r := s.get("web-1"); r.Credited != 4*price || r.Lots[1].Payment != string(deposit) {
 		t.Errorf("credited: %+v", r)
 	}
 
@@ -201,23 +199,23 @@ func TestTheLifeOfADeposit(t *testing.T) {
 	view.Status, view.Reason, view.Height, view.Block, view.Confirmations, view.Required, view.ExpectedTime = "reorged", "reorged", 0, "", ptr(int64(0)), 3, 2*hour
 	see(true)
 
-	s.pays(deposit, payment.Replace{Replaced: payment.Replaced{At: s.now(), Reason: "conflict"}})
+	s.pays(deposit, payment.Replace{At: s.clock.Now(), Reason: payment.ReasonConflict})
 	view.Status, view.Reason, view.Confirmations, view.Required, view.ExpectedTime = "replaced", "conflict", nil, 0, 0
 	see(false)
 }
 
-func book(s *shop) error {
-	_, pos, err := s.billing.Booker.Book(context.Background(), stream.Meta{}, deposit, payment.Settled{At: s.now(), Amount: 2 * price, Via: "onchain"})
-	return errors.Join(err, s.views.WaitFor(context.Background(), pos))
+func (s *shop) bookDeposit() {
+	s.t.Helper()
+	s.book(deposit, payment.Settle{At: s.clock.Now(), Amount: 2 * price, Via: payment.ViaOnChain})
 }
 
 func TestADepositThatIsFinal(t *testing.T) {
-	s, c := beach(t)
+	s, c := openOnChain(t)
 	s.running("web-1")
 	s.pays(deposit, s.seen(2*price), s.confirmed(700))
-	s.must(book(s))
-	s.pays(deposit, payment.Finalize{Finalized: payment.Finalized{At: s.now(), Height: 800}})
-	p, err := s.client("").Payment(t.Context(), deposit)
+	s.bookDeposit()
+	s.pays(deposit, payment.Finalize{At: s.clock.Now(), Height: 800})
+	p, err := s.client("").Payment(t.Context(), string(deposit))
 	s.must(err)
 	if !p.Final || *p.Confirmations != 101 || p.Height != 700 || len(s.get("web-1").Pending) != 0 {
 		t.Errorf("at %d: %+v", c.height.Load(), p)
@@ -226,12 +224,12 @@ func TestADepositThatIsFinal(t *testing.T) {
 
 // TestADepositThatPaysADebt does not buy time with that part.
 func TestADepositThatPaysADebt(t *testing.T) {
-	s, _ := beach(t)
+	s, _ := openOnChain(t)
 	s.running("web-1")
 	s.pays(deposit, s.seen(2*price), s.confirmed(700))
-	s.must(book(s))
+	s.bookDeposit()
 	s.clock.Advance(3 * instant.Hour)
-	out, err := s.billing.Resources.Execute(t.Context(), "web-1", stream.Meta{}, resource.Reverse{When: resource.When{At: s.clock.Now()}, Payment: deposit, Reason: "reorg"})
+	out, err := s.billing.Resources.Execute(t.Context(), "web-1", stream.Meta{}, resource.Reverse{When: resource.When{At: s.clock.Now()}, Payment: string(deposit), Reason: "reorg"})
 	s.must(errors.Join(err, s.views.WaitFor(t.Context(), out.Position)))
 	s.pays(deposit, s.reorged(700))
 	r := s.get("web-1")
@@ -241,11 +239,11 @@ func TestADepositThatPaysADebt(t *testing.T) {
 }
 
 func TestADepositHoldsOffRelease(t *testing.T) {
-	s, _ := beach(t)
+	s, _ := openOnChain(t)
 	s.order("web-1")
 	grace := s.get("web-1").ReleaseAt
 	until := grace.Add(hour)
-	out, err := s.billing.Resources.Execute(t.Context(), "web-1", stream.Meta{}, resource.Hold{When: resource.When{At: s.clock.Now()}, Payment: deposit, Until: until})
+	out, err := s.billing.Resources.Execute(t.Context(), "web-1", stream.Meta{}, resource.Hold{When: resource.When{At: s.clock.Now()}, Payment: string(deposit), Until: until})
 	s.must(errors.Join(err, s.views.WaitFor(t.Context(), out.Position)))
 	if r := s.get("web-1"); r.HeldUntil != until || r.ReleaseAt != until {
 		t.Errorf("held: %+v, want until %s", r, until)
@@ -262,7 +260,7 @@ func TestADepositHoldsOffRelease(t *testing.T) {
 
 // TestWhatADepositNeeds is said for its amount, or not at all.
 func TestWhatADepositNeeds(t *testing.T) {
-	s, _ := beach(t)
+	s, _ := openOnChain(t)
 	s.order("web-1")
 	s.pays(deposit, s.seen(money.BTC+1000))
 	if p := s.get("web-1").Pending[1]; p.Required != 6 {
@@ -315,7 +313,7 @@ func TestALifeShowsConfirmations(t *testing.T) {
 
 // TestALifeIsShownToTheEndOfItsDeposit reads by the client.
 func TestALifeIsShownToTheEndOfItsDeposit(t *testing.T) {
-	s, _ := beach(t)
+	s, _ := openOnChain(t)
 	s.running("web-1")
 	next, stop := iter.Pull2(s.client("").Live(t.Context(), "web-1"))
 	defer stop()
@@ -335,7 +333,7 @@ func TestALifeIsShownToTheEndOfItsDeposit(t *testing.T) {
 	until("seen")
 	s.pays(deposit, s.confirmed(800))
 	until("confirmed")
-	s.must(book(s))
+	s.bookDeposit()
 	until("")
 	s.pays(deposit, s.reorged(800))
 	until("reorged")

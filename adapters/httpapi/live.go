@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sandglass/adapters/httpapi/wire"
+	"sandglass/domain/resource"
 
 	"github.com/danielgtaylor/huma/v2"
 )
@@ -35,7 +36,8 @@ func (s *Server) liveStream(ctx context.Context, in *liveInput) (*huma.StreamRes
 	if err := s.folded(); err != nil {
 		return nil, err
 	}
-	v, ok := s.present(in.ID)
+	id := resource.ID(in.ID)
+	v, ok := s.present(id)
 	if !ok {
 		return nil, noResource(in.ID)
 	}
@@ -47,7 +49,7 @@ func (s *Server) liveStream(ctx context.Context, in *liveInput) (*huma.StreamRes
 		return nil, p
 	}
 	return s.streaming("text/event-stream", done, func(ctx context.Context, w *sender) error {
-		s.show(ctx, in.ID, w)
+		s.show(ctx, id, w)
 		return nil
 	}), nil
 }
@@ -56,7 +58,7 @@ const released = "released"
 
 // show writes the resource and its changes, until it is released, ctx ends or the client
 // is lost: none of these is an error.
-func (s *Server) show(ctx context.Context, id string, w *sender) {
+func (s *Server) show(ctx context.Context, id resource.ID, w *sender) {
 	changed, stop := s.Views.Watch(id) // before the first look
 	defer stop()
 	alive := time.NewTicker(s.Limits.Heartbeat)
@@ -68,7 +70,7 @@ func (s *Server) show(ctx context.Context, id string, w *sender) {
 		if !ok || w.send(event(text, v)) != nil || v.Status == released {
 			return
 		}
-		grown := func() bool { return buried(&v) && s.tip() != tip }
+		grown := func() bool { return anyMined(&v) && s.tip() != tip }
 		if !idle(ctx, changed, alive.C, grown, w) {
 			return
 		}
@@ -96,9 +98,9 @@ func idle(ctx context.Context, changed <-chan struct{}, alive <-chan time.Time, 
 	}
 }
 
-// buried says whether a block of the chain changes what v shows: a pending payment lies
+// anyMined reports whether a block of the chain changes what v shows: a pending payment lies
 // in one.
-func buried(v *wire.Resource) bool {
+func anyMined(v *wire.Resource) bool {
 	return slices.ContainsFunc(v.Pending, func(p wire.Payment) bool { return p.Height > 0 })
 }
 

@@ -15,6 +15,7 @@ import (
 	"sandglass/adapters/httpapi"
 	"sandglass/adapters/httpapi/wire"
 	"sandglass/domain/money"
+	"sandglass/domain/payment"
 	"sandglass/domain/stream"
 )
 
@@ -194,7 +195,7 @@ func TestManyChangesAreShownAsFew(t *testing.T) {
 	for i := range 100 {
 		key := fmt.Sprintf("ln-%064d-1-%d", 0, i)
 		s.settle(key, price)
-		_, _, err := s.billing.Allocate(t.Context(), stream.Meta{}, key, "web-1")
+		_, err := s.billing.Allocate(t.Context(), stream.Meta{}, payment.Key(key), "web-1")
 		s.must(err)
 	}
 	if r := <-last; r.Credited != money.Msat(102*price) {

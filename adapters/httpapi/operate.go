@@ -48,22 +48,22 @@ func (d *definition) operations() {
 
 func (s *Server) publish(ctx context.Context, in *answer[wire.PublishRequest]) (*answer[wire.Plan], error) {
 	b := in.Body
-	p := plan.Published{
+	o := plan.Offer{
 		Terms: resource.Terms{Price: price(b.Price), Grace: b.Grace},
 		Min:   b.Min, Max: b.Max, Enforcer: b.Enforcer, Title: b.Title, Hosts: plan.HostsOf(b.Hosts...),
 	}
 	if w := b.Warn; w != nil {
-		p.Terms.Warn = resource.Warn{Time: w.Time, Amount: w.Amount, Share: w.Share}
+		o.Terms.Warn = resource.Warn{Time: w.Time, Amount: w.Amount, Share: w.Share}
 	}
 	if d := b.Deep; d != nil {
-		p.Deep = plan.Deep{Above: d.Above, Confirmations: d.Confirmations}
+		o.Large = plan.ConfirmationRule{Above: d.Above, Confirmations: d.Confirmations}
 	}
-	state, pos, err := s.Billing.Publish(ctx, requestOf(ctx).meta("operator"), b.Name, p)
+	out, err := s.Billing.Publish(ctx, requestOf(ctx).meta("operator"), b.Name, o)
 	if err != nil {
 		return nil, err
 	}
-	s.wait(ctx, pos)
-	return &answer[wire.Plan]{planView(state)}, nil
+	s.wait(ctx, out.Position)
+	return &answer[wire.Plan]{planView(out.State)}, nil
 }
 
 func price(p wire.Price) money.Price { return money.Price{Msat: p.Msat, Per: p.Per} }
@@ -76,12 +76,12 @@ func (s *Server) withdraw(ctx context.Context, in *planPath) (*answer[wire.Plan]
 	if plan.CheckName(in.Name) != nil { // else it would be no name of a stream
 		return nil, ofPlan(in.Name, plan.ErrUnknown)
 	}
-	state, pos, err := s.Billing.Withdraw(ctx, requestOf(ctx).meta("operator"), in.Name)
+	out, err := s.Billing.Withdraw(ctx, requestOf(ctx).meta("operator"), in.Name)
 	if err != nil {
 		return nil, ofPlan(in.Name, err)
 	}
-	s.wait(ctx, pos)
-	return &answer[wire.Plan]{planView(state)}, nil
+	s.wait(ctx, out.Position)
+	return &answer[wire.Plan]{planView(out.State)}, nil
 }
 
 // Page says which part of a list to show. It is exported for huma, as [ResourcePath] is.
@@ -97,7 +97,7 @@ type listInput struct {
 	Unplaced bool   `query:"unplaced" doc:"Only those of no host."`
 }
 
-// takes says whether a resource is asked for.
+// takes reports whether a resource is asked for.
 func (in *listInput) takes(r *resource.State) bool {
 	return (in.Status == "" || r.Status.String() == in.Status) && (in.Host == "" || r.Host == in.Host) && (!in.Unplaced || r.Host == "")
 }
@@ -106,14 +106,14 @@ func (s *Server) listResources(_ context.Context, in *listInput) (*answer[wire.R
 	if err := s.folded(); err != nil {
 		return nil, err
 	}
-	list := s.Views.Resources(in.After, in.Limit, in.takes)
+	list := s.Views.Resources(resource.ID(in.After), in.Limit, in.takes)
 	out := wire.Resources{Resources: make([]wire.Resource, len(list))}
 	now := s.Now()
 	for i, state := range list {
 		out.Resources[i] = resourceView(state, now)
 	}
 	if len(list) == in.Limit {
-		out.Next = list[len(list)-1].ID
+		out.Next = string(list[len(list)-1].ID)
 	}
 	return &answer[wire.Resources]{out}, nil
 }
@@ -125,7 +125,8 @@ type grantInput struct {
 
 func (s *Server) grant(ctx context.Context, in *grantInput) (*answer[wire.Resource], error) {
 	b := in.Body
-	return s.done(ctx, outcomeOf(s.Billing.Grant(ctx, requestOf(ctx).meta("operator"), in.ID, b.Key, b.Time, b.Reason)))
+	out, err := s.Billing.Grant(ctx, requestOf(ctx).meta("operator"), resource.ID(in.ID), b.Key, b.Time, b.Reason)
+	return s.done(ctx, out, err)
 }
 
 type repriceInput struct {
@@ -134,7 +135,8 @@ type repriceInput struct {
 }
 
 func (s *Server) reprice(ctx context.Context, in *repriceInput) (*answer[wire.Resource], error) {
-	return s.done(ctx, outcomeOf(s.Billing.Reprice(ctx, requestOf(ctx).meta("operator"), in.ID, price(in.Body.Price))))
+	out, err := s.Billing.Reprice(ctx, requestOf(ctx).meta("operator"), resource.ID(in.ID), price(in.Body.Price))
+	return s.done(ctx, out, err)
 }
 
 type moveInput struct {
@@ -143,20 +145,21 @@ type moveInput struct {
 }
 
 func (s *Server) move(ctx context.Context, in *moveInput) (*answer[wire.Resource], error) {
-	return s.done(ctx, outcomeOf(s.Billing.Move(ctx, requestOf(ctx).meta("operator"), in.ID, in.Body.Host)))
+	out, err := s.Billing.Move(ctx, requestOf(ctx).meta("operator"), resource.ID(in.ID), in.Body.Host)
+	return s.done(ctx, out, err)
 }
 
 func (s *Server) unallocated(_ context.Context, in *Page) (*answer[wire.Payments], error) {
 	if err := s.folded(); err != nil {
 		return nil, err
 	}
-	list := s.Views.Unallocated(in.After, in.Limit)
+	list := s.Views.Unallocated(payment.Key(in.After), in.Limit)
 	out := wire.Payments{Payments: make([]wire.Payment, len(list))}
 	for i, p := range list {
 		out.Payments[i] = s.paymentView(p)
 	}
 	if len(list) == in.Limit {
-		out.Next = list[len(list)-1].Key
+		out.Next = string(list[len(list)-1].Key)
 	}
 	return &answer[wire.Payments]{out}, nil
 }
@@ -167,16 +170,17 @@ type allocateInput struct {
 }
 
 func (s *Server) allocate(ctx context.Context, in *allocateInput) (*answer[wire.Payment], error) {
-	if !paymentKey(in.Key) {
+	key := payment.Key(in.Key)
+	if !key.Valid() {
 		return nil, payment.ErrUnknown
 	}
 	if plan.CheckName(in.Body.Resource) != nil {
 		return nil, noResource(in.Body.Resource)
 	}
-	state, pos, err := s.Billing.Allocate(ctx, requestOf(ctx).meta("operator"), in.Key, in.Body.Resource)
+	out, err := s.Billing.Allocate(ctx, requestOf(ctx).meta("operator"), key, resource.ID(in.Body.Resource))
 	if err != nil {
 		return nil, err
 	}
-	s.wait(ctx, pos)
-	return &answer[wire.Payment]{s.paymentView(state)}, nil
+	s.wait(ctx, out.Position)
+	return &answer[wire.Payment]{s.paymentView(out.State)}, nil
 }

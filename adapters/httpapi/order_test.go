@@ -243,7 +243,9 @@ func TestReadsShowWhatWasAnswered(t *testing.T) {
 func TestAPaymentThatExpired(t *testing.T) {
 	s := open(t, nil)
 	o := s.order("web-1")
-	out, err := s.billing.Payments.Execute(t.Context(), o.Payment.Key, stream.Meta{}, payment.Expire{Expired: payment.Expired{At: payment.At{At: s.clock.Now()}, Reason: "canceled"}})
+	out, err := s.billing.Payments.Execute(t.Context(), payment.Key(o.Payment.Key), stream.Meta{}, payment.Expire{
+		At: s.clock.Now(), Reason: payment.ReasonCanceled,
+	})
 	s.must(errors.Join(err, s.views.WaitFor(t.Context(), out.Position)))
 	p, err := s.client("").Payment(t.Context(), o.Payment.Key)
 	s.must(err)

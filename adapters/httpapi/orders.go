@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"strings"
 
 	"sandglass/adapters/httpapi/wire"
 	"sandglass/domain/billing"
@@ -13,7 +12,7 @@ import (
 	"sandglass/domain/money"
 	"sandglass/domain/payment"
 	"sandglass/domain/plan"
-	"sandglass/domain/stream"
+	"sandglass/domain/resource"
 )
 
 // answer is the answer of a call that has a body and no more.
@@ -108,12 +107,12 @@ func (s *Server) order(ctx context.Context, in *orderInput) (*orderOutput, error
 		return nil, err
 	}
 	o, err := s.Billing.Order(ctx, requestOf(ctx).meta("anyone"), billing.OrderRequest{
-		Plan: in.Body.Plan, Time: in.Body.Time, Amount: in.Body.Amount, ID: in.Body.ID, Host: in.Body.Host, IdempotencyKey: in.Key,
+		Plan: in.Body.Plan, Time: in.Body.Time, Amount: in.Body.Amount, ID: resource.ID(in.Body.ID), Host: in.Body.Host, IdempotencyKey: in.Key,
 	})
 	if err != nil {
 		return nil, ofPlan(in.Body.Plan, err)
 	}
-	out := orderOutput{Status: http.StatusOK, Location: "/v1/resources/" + url.PathEscape(o.Resource.ID)}
+	out := orderOutput{Status: http.StatusOK, Location: "/v1/resources/" + url.PathEscape(string(o.Resource.ID))}
 	if o.New {
 		out.Status = http.StatusCreated
 	}
@@ -140,12 +139,13 @@ func (s *Server) fund(ctx context.Context, in *fundInput) (*paymentOutput, error
 	if err := s.folded(); err != nil {
 		return nil, err
 	}
-	p, pos, err := s.Billing.Pay(ctx, requestOf(ctx).meta("anyone"), in.ID, in.Body.Time, in.Body.Amount)
+	out, err := s.Billing.Pay(ctx, requestOf(ctx).meta("anyone"), resource.ID(in.ID), in.Body.Time, in.Body.Amount)
 	if err != nil {
 		return nil, err
 	}
-	s.wait(ctx, pos)
-	return &paymentOutput{Location: "/v1/payments/" + url.PathEscape(p.Key), Body: s.paymentView(p)}, nil
+	s.wait(ctx, out.Position)
+	p := out.State
+	return &paymentOutput{Location: "/v1/payments/" + url.PathEscape(string(p.Key)), Body: s.paymentView(p)}, nil
 }
 
 // PaymentPath names a payment. It is exported for huma, as [ResourcePath] is.
@@ -155,9 +155,10 @@ type PaymentPath struct {
 
 // payment answers from the read model what is not at its end, and else from the log.
 func (s *Server) payment(ctx context.Context, in *PaymentPath) (*answer[wire.Payment], error) {
-	state, _, ok := s.Views.Payment(in.Key)
-	if !ok && paymentKey(in.Key) {
-		out, err := s.payments.Load(ctx, in.Key)
+	key := payment.Key(in.Key)
+	state, _, ok := s.Views.Payment(key)
+	if !ok && key.Valid() {
+		out, err := s.payments.Load(ctx, key)
 		if err != nil {
 			return nil, err
 		}
@@ -167,13 +168,4 @@ func (s *Server) payment(ctx context.Context, in *PaymentPath) (*answer[wire.Pay
 		return nil, newProblem(http.StatusNotFound, "unknown_payment", "no payment %.80q: a key is in the answer to an order, and is ln- and the payment_hash, or btc-, the txid, - and the vout", in.Key)
 	}
 	return &answer[wire.Payment]{s.paymentView(state)}, nil
-}
-
-// paymentKey says whether key can be one: a stream's name is made of it.
-func paymentKey(key string) bool {
-	ok := len(payment.Prefix)+len(key) <= stream.MaxName && (strings.HasPrefix(key, "ln-") || strings.HasPrefix(key, "btc-"))
-	for _, c := range []byte(key) {
-		ok = ok && (c == '-' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z')
-	}
-	return ok
 }

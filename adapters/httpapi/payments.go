@@ -1,9 +1,6 @@
 package httpapi
 
 import (
-	"strconv"
-	"strings"
-
 	"sandglass/adapters/httpapi/bip21"
 	"sandglass/adapters/httpapi/wire"
 	"sandglass/domain/money"
@@ -12,7 +9,7 @@ import (
 )
 
 // present shows a resource as it is now, or nothing of one that there is not.
-func (s *Server) present(id string) (wire.Resource, bool) {
+func (s *Server) present(id resource.ID) (wire.Resource, bool) {
 	position := s.Views.Position() // before the state, which then has it in it
 	state, _, ok := s.Views.Resource(id)
 	if !ok {
@@ -70,8 +67,9 @@ func (s *Server) look(r *resource.State) look {
 
 func (l look) payment(p *payment.State) wire.Payment {
 	v := wire.Payment{
-		Key: p.Key, Status: p.Status.String(), Resource: p.Resource, Asked: p.Asked, Amount: p.Amount,
-		RequestedAt: p.Requested, ExpiresAt: p.Expiry, SettledAt: p.Settled, Via: p.Via, Reason: p.Reason, ChangedAt: p.Last,
+		Key: string(p.Key), Status: p.Status.String(), Resource: string(p.Resource), Asked: p.Asked, Amount: p.Amount,
+		RequestedAt: p.Requested, ExpiresAt: p.Expiry, SettledAt: p.SettledAt,
+		Via: string(p.Via), Reason: string(p.Reason), ChangedAt: p.Last,
 	}
 	if p.Price != (money.Price{}) {
 		price := priceView(p.Price)
@@ -88,7 +86,9 @@ func (l look) payment(p *payment.State) wire.Payment {
 
 // onChain adds what a payment on the chain has.
 func (l look) onChain(v *wire.Payment, p *payment.State) {
-	v.TxID, v.Vout = outpoint(p.Key)
+	if txid, vout, ok := p.Key.Outpoint(); ok {
+		v.TxID, v.Vout = txid, &vout
+	}
 	v.Address, v.Height, v.Block, v.Final = p.Address, p.Height, p.Block, p.Final
 	if n, ok := confirmations(p, l.tip); ok {
 		v.Confirmations = &n
@@ -118,14 +118,4 @@ func confirmations(p *payment.State, tip int64) (n int64, ok bool) {
 		return 0, false
 	}
 	return max(1, tip-p.Height+1), true
-}
-
-// outpoint returns the txid and the vout of a key.
-func outpoint(key string) (txid string, vout *uint32) {
-	txid, index, _ := strings.Cut(strings.TrimPrefix(key, payment.ChainPrefix), "-")
-	if n, err := strconv.ParseUint(index, 10, 32); err == nil {
-		n := uint32(n)
-		vout = &n
-	}
-	return txid, vout
 }

@@ -31,7 +31,7 @@ func (d *definition) resources() {
 	}{
 		{"pause", "Stop the clock", "Its time runs no further until it is resumed.", d.s.Billing.Pause},
 		{"resume", "Let a paused resource run again", "It needs time that is left.", d.s.Billing.Resume},
-		{"release", "End a resource for good", "What it still holds is not paid out by this call. Money that comes later is unallocated.", nil},
+		{"release", "End a resource for good", "What it still holds is not paid out by this call. Money that comes later is unallocated.", d.s.release},
 	} {
 		register(d, call{
 			name: c.name, method: "POST", path: "/v1/resources/{id}/" + c.name, tag: "hold", who: holder, summary: c.summary,
@@ -49,7 +49,7 @@ func (s *Server) resource(ctx context.Context, in *resourceInput) (*answer[wire.
 	if err := s.folded(); err != nil {
 		return nil, err
 	}
-	v, ok := s.present(in.ID)
+	v, ok := s.present(resource.ID(in.ID))
 	switch {
 	case !ok:
 		return nil, noResource(in.ID)
@@ -61,7 +61,7 @@ func (s *Server) resource(ctx context.Context, in *resourceInput) (*answer[wire.
 	if err != nil || at < instant.Min || at > s.Now() {
 		return nil, newProblem(http.StatusUnprocessableEntity, "invalid_request", "as_of is %.40q: want an instant that has passed, such as %s", in.AsOf, v.Since)
 	}
-	state, err := projections.AsOf(ctx, s.Store, in.ID, at)
+	state, err := projections.AsOf(ctx, s.Store, resource.ID(in.ID), at)
 	if err != nil {
 		return nil, err
 	}
@@ -77,16 +77,17 @@ func noResource(id string) *problem {
 	return newProblem(http.StatusNotFound, "unknown_resource", "no resource %.80q: POST /v1/orders makes one", id)
 }
 
-// command is what a holder can do to a resource.
-type command func(ctx context.Context, meta stream.Meta, id string) (resource.State, stream.Position, error)
+// command is what a holder can do to a resource, or the operator: the actor of meta.
+type command func(ctx context.Context, meta stream.Meta, id resource.ID) (resource.Outcome, error)
 
-// hold returns the handler of a command, of which nil is the release.
+// hold returns the handler of a command.
 func (s *Server) hold(do command) func(context.Context, *ResourcePath) (*answer[wire.Resource], error) {
 	return func(ctx context.Context, in *ResourcePath) (*answer[wire.Resource], error) {
 		if err := s.folded(); err != nil {
 			return nil, err
 		}
-		state, _, ok := s.Views.Resource(in.ID)
+		id := resource.ID(in.ID)
+		state, _, ok := s.Views.Resource(id)
 		if !ok {
 			return nil, noResource(in.ID)
 		}
@@ -98,30 +99,22 @@ func (s *Server) hold(do command) func(context.Context, *ResourcePath) (*answer[
 			}
 			actor = "holder"
 		}
-		if do == nil {
-			return s.done(ctx, outcomeOf(s.Billing.Release(ctx, r.meta(actor), in.ID, actor)))
-		}
-		return s.done(ctx, outcomeOf(do(ctx, r.meta(actor), in.ID)))
+		out, err := do(ctx, r.meta(actor), id)
+		return s.done(ctx, out, err)
 	}
 }
 
-// outcome is what billing returns of a command on a resource.
-type outcome struct {
-	state resource.State
-	pos   stream.Position
-	err   error
-}
-
-func outcomeOf(state resource.State, pos stream.Position, err error) outcome {
-	return outcome{state, pos, err}
+// release ends a resource. The reason is who asked for it.
+func (s *Server) release(ctx context.Context, meta stream.Meta, id resource.ID) (resource.Outcome, error) {
+	return s.Billing.Release(ctx, meta, id, resource.Reason(meta.Actor))
 }
 
 // done returns the answer to a command that was durably done: reads show it from now on.
-func (s *Server) done(ctx context.Context, o outcome) (*answer[wire.Resource], error) {
-	if o.err != nil {
-		return nil, o.err
+func (s *Server) done(ctx context.Context, out resource.Outcome, err error) (*answer[wire.Resource], error) {
+	if err != nil {
+		return nil, err
 	}
-	return &answer[wire.Resource]{s.shown(ctx, o.pos, o.state)}, nil
+	return &answer[wire.Resource]{s.shown(ctx, out.Position, out.State)}, nil
 }
 
 // shown returns what the read models show of a resource once they hold what was written.

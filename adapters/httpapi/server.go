@@ -21,6 +21,7 @@ import (
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
 	"sandglass/domain/payment"
+	"sandglass/domain/resource"
 	"sandglass/domain/stream"
 	"sandglass/projections"
 
@@ -44,7 +45,7 @@ type Options struct {
 
 	// Required returns how many confirmations a payment on the chain needs to be
 	// credited. It may be nil: then nothing is said of them.
-	Required func(resource string, amount money.Msat) int
+	Required func(id resource.ID, amount money.Msat) int
 
 	// Operator and Auditor are the hashes of the tokens. A zero hash is of no token: the
 	// calls that need one are then refused to all.
@@ -120,7 +121,7 @@ func (l Limits) orDefaults() Limits {
 // Server answers HTTP.
 type Server struct {
 	Options
-	payments payment.Payments
+	payments payment.Handler
 	mux      *http.ServeMux
 	routes   map[string]traits // by pattern
 	openapi  []byte
@@ -140,7 +141,7 @@ func New(o Options) (*Server, error) {
 	o.Limits = o.Limits.orDefaults()
 	s := &Server{
 		Options:  o,
-		payments: payment.Payments{Aggregate: payment.Aggregate(), Store: o.Store},
+		payments: payment.Handler{Aggregate: payment.Aggregate(), Store: o.Store},
 		mux:      http.NewServeMux(),
 		routes:   map[string]traits{},
 		limiter:  newLimiter(o.Limits),

@@ -43,8 +43,8 @@ const (
 	auditorToken  = "the-auditor's-token-of-the-tests"
 )
 
-// wallet makes invoices that nobody pays by itself.
-type wallet struct {
+// fakeWallet makes invoices that nobody pays by itself.
+type fakeWallet struct {
 	mu    sync.Mutex
 	made  int
 	err   error
@@ -52,15 +52,17 @@ type wallet struct {
 	now   func() instant.Time
 }
 
-func (w *wallet) Invoice(_ context.Context, amount money.Msat, _ string, expiry instant.Millis) (payment.Invoice, error) {
+func (w *fakeWallet) Invoice(_ context.Context, amount money.Msat, _ string, expiry instant.Millis) (billing.Invoice, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.panic {
 		panic("the wallet of this test panics")
 	}
 	w.made++
-	key := fmt.Sprintf("ln-%064d", w.made)
-	return payment.Invoice{Key: key, Request: "lnbcrt" + key, Amount: amount, Expiry: w.now().Add(expiry)}, w.err
+	hash := fmt.Sprintf("%064d", w.made)
+	return billing.Invoice{
+		Key: payment.LightningKey(hash), Hash: hash, Request: "lnbcrtln-" + hash, Amount: amount, Expiry: w.now().Add(expiry),
+	}, w.err
 }
 
 // shop is a server over real billing, real read models and a real store, with a plan
@@ -71,7 +73,7 @@ type shop struct {
 	store    *storetest.Faulty
 	views    *projections.Views
 	billing  *billing.Service
-	wallet   *wallet
+	wallet   *fakeWallet
 	swept    chan struct{}
 	writable error // what the store says of itself
 	server   *httpapi.Server
@@ -107,12 +109,12 @@ func build(t testing.TB, change func(*httpapi.Options)) *shop {
 	inner, clock := storetest.SQLite(t)
 	s := &shop{
 		t: t, clock: clock, store: &storetest.Faulty{EventStore: inner}, views: projections.New(hour),
-		wallet: &wallet{now: clock.Now}, swept: make(chan struct{}), registry: prometheus.NewRegistry(), log: &buffer{}, stopped: make(chan error, 1),
+		wallet: &fakeWallet{now: clock.Now}, swept: make(chan struct{}), registry: prometheus.NewRegistry(), log: &buffer{}, stopped: make(chan error, 1),
 	}
-	resources := &payment.Resources{Aggregate: resource.Aggregate(), Store: s.store, Warm: s.views.Resource}
-	payments := &payment.Payments{Aggregate: payment.Aggregate(), Store: s.store}
+	resources := &resource.Handler{Aggregate: resource.Aggregate(), Store: s.store, Warm: s.views.Resource}
+	payments := &payment.Handler{Aggregate: payment.Aggregate(), Store: s.store}
 	s.billing = &billing.Service{
-		Plans: &billing.Plans{Aggregate: plan.Aggregate(), Store: s.store}, Payments: payments, Resources: resources,
+		Plans: &plan.Handler{Aggregate: plan.Aggregate(), Store: s.store}, Payments: payments, Resources: resources,
 		Booker: &payment.Booker{Payments: payments, Resources: resources, Now: clock.Now},
 		Wallet: s.wallet, Views: s.views, Now: clock.Now, Random: rand.Reader, Swept: s.swept,
 		Limits:   billing.Limits{OpenPerResource: 3, Open: 500, Awaiting: 400, Expiry: hour},
@@ -188,9 +190,12 @@ func (s *shop) must(err error) {
 
 func (s *shop) publish(name string) {
 	s.t.Helper()
-	p := plan.Published{Terms: resource.Terms{Price: money.Price{Msat: price, Per: hour}, Grace: instant.Day}, Min: instant.Minute, Max: 30 * instant.Day}
-	_, pos, err := s.billing.Publish(context.Background(), stream.Meta{}, name, p)
-	s.must(errors.Join(err, s.views.WaitFor(context.Background(), pos)))
+	out, err := s.billing.Publish(context.Background(), stream.Meta{}, name, plan.Offer{
+		Terms: resource.Terms{Price: money.Price{Msat: price, Per: hour}, Grace: instant.Day},
+		Min:   instant.Minute,
+		Max:   30 * instant.Day,
+	})
+	s.must(errors.Join(err, s.views.WaitFor(context.Background(), out.Position)))
 }
 
 // client returns a client with a token, whose connections end with the test.
@@ -204,11 +209,15 @@ func (s *shop) client(token string) *client.Client {
 }
 
 // settle books money for a payment, as the watcher does.
-func (s *shop) settle(key string, amount money.Msat) payment.State {
+func (s *shop) settle(key string, amount money.Msat) {
 	s.t.Helper()
-	got, pos, err := s.billing.Booker.Book(context.Background(), stream.Meta{}, key, payment.Settled{At: payment.At{At: s.clock.Now()}, Amount: amount, Via: "bolt11"})
-	s.must(errors.Join(err, s.views.WaitFor(context.Background(), pos)))
-	return got
+	s.book(payment.Key(key), payment.Settle{At: s.clock.Now(), Amount: amount, Via: payment.ViaBOLT11})
+}
+
+func (s *shop) book(key payment.Key, c payment.Settle) {
+	s.t.Helper()
+	out, err := s.billing.Booker.Book(context.Background(), stream.Meta{}, key, c)
+	s.must(errors.Join(err, s.views.WaitFor(context.Background(), out.Position)))
 }
 
 // order orders two hours under a key, and an id if it is not empty.

@@ -13,9 +13,10 @@ import (
 	"time"
 
 	"sandglass/adapters/httpapi"
+	"sandglass/domain/billing"
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
-	"sandglass/domain/payment"
+	"sandglass/domain/resource"
 )
 
 // pipes is a listener without a network: its connections hold nothing back, and their
@@ -66,7 +67,7 @@ func (s *shop) inside(id string) {
 	if w.status != 201 {
 		s.t.Fatalf("%d %s", w.status, w.body.String())
 	}
-	s.settle(s.views.PaymentsOf(id)[0].Key, 2*price)
+	s.settle(string(s.views.PaymentsOf(resource.ID(id))[0].Key), 2*price)
 }
 
 func TestAStreamShowsThatItLives(t *testing.T) {
@@ -152,10 +153,10 @@ func TestSlowClients(t *testing.T) {
 // stuck is a wallet that does not answer.
 type stuck struct{ asked chan struct{} }
 
-func (s stuck) Invoice(ctx context.Context, _ money.Msat, _ string, _ instant.Millis) (payment.Invoice, error) {
+func (s stuck) Invoice(ctx context.Context, _ money.Msat, _ string, _ instant.Millis) (billing.Invoice, error) {
 	close(s.asked)
 	<-ctx.Done()
-	return payment.Invoice{}, ctx.Err()
+	return billing.Invoice{}, ctx.Err()
 }
 
 func TestARequestEndsInTime(t *testing.T) {

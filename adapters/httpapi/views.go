@@ -14,12 +14,12 @@ func priceView(p money.Price) wire.Price { return wire.Price{Msat: p.Msat, Per: 
 func planView(s plan.State) wire.Plan {
 	v := wire.Plan{
 		Name: s.Name, Title: s.Title, OnOffer: s.OnOffer, Price: priceView(s.Terms.Price), Min: s.Min, Max: s.Max,
-		Grace: s.Terms.Grace, Enforcer: s.Enforcer, Hosts: s.Hosts.Names(), ChangedAt: s.At.At,
+		Grace: s.Terms.Grace, Enforcer: s.Enforcer, Hosts: s.Hosts.Names(), ChangedAt: s.Last,
 	}
 	if w := s.Terms.Warn; w != (resource.Warn{}) {
 		v.Warn = &wire.Warn{Time: w.Time, Amount: w.Amount, Share: w.Share}
 	}
-	if d := s.Deep; d.Confirmations > 0 {
+	if d := s.Large; d.Confirmations > 0 {
 		v.Deep = &wire.Deep{Above: d.Above, Confirmations: d.Confirmations}
 	}
 	return v
@@ -28,7 +28,7 @@ func planView(s plan.State) wire.Plan {
 // resourceView shows a resource as it stands at an instant. s is changed.
 func resourceView(s resource.State, at instant.Time) wire.Resource {
 	v := wire.Resource{
-		ID: s.ID, Plan: s.Plan, Host: s.Host, Status: s.Status.String(), Since: s.Since, At: at, Remaining: s.Remaining(at),
+		ID: string(s.ID), Plan: s.Plan, Host: s.Host, Status: s.Status.String(), Since: s.Since, At: at, Remaining: s.Remaining(at),
 		Warned: s.Warned, Price: priceView(s.Terms.Price), Grace: s.Terms.Grace, Debt: s.Debt, Credited: s.Credited,
 		Lots: make([]wire.Lot, len(s.Lots)), Pending: []wire.Payment{},
 	}
@@ -41,8 +41,8 @@ func resourceView(s resource.State, at instant.Time) wire.Resource {
 	}
 	// The use since the last debit is drawn as the next debit will draw it, so that the
 	// lots add up to what remains.
-	if used := s.Remaining(s.Settled) - v.Remaining; used > 0 {
-		s = resource.Evolve(s, &resource.Debited{At: resource.At{At: at}, From: s.Settled, Time: used})
+	if used := s.Remaining(s.DebitedTo) - v.Remaining; used > 0 {
+		s = resource.Evolve(s, &resource.Debited{At: resource.At{At: at}, From: s.DebitedTo, Time: used})
 	}
 	for i := range s.Lots {
 		v.Lots[i] = lotView(&s.Lots[i], i >= int(s.First))

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"sandglass/domain/payment"
+	"sandglass/domain/watch"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -14,7 +14,7 @@ import (
 )
 
 // ask makes a call about the chain, with a deadline: lnd passes it on to bitcoind or btcd,
-// and hangs while that is away. An error that is no [*payment.Trouble] is an answer to
+// and hangs while that is away. An error that is no [*watch.Trouble] is an answer to
 // this very question, which another one may not get.
 func ask[In, Out any](ctx context.Context, c *Client, l *link, limit time.Duration, method string,
 	call func(context.Context, *In, ...grpc.CallOption) (*Out, error), in *In) (*Out, error) {
@@ -50,16 +50,16 @@ func (c *Client) silent(ctx context.Context, err error) error {
 	}
 	switch other := c.awake(ctx); {
 	case other == nil:
-		return &payment.Trouble{Condition: payment.Syncing, Advice: adviceChain, Err: errors.Unwrap(err)}
+		return &watch.Trouble{Condition: watch.Syncing, Advice: adviceChain, Err: errors.Unwrap(err)}
 	case ctx.Err() == nil && status.Code(errors.Unwrap(other)) != codes.DeadlineExceeded:
 		return other
 	}
-	return &payment.Trouble{Condition: payment.Connecting, Advice: adviceEither, Err: errors.Unwrap(err)}
+	return &watch.Trouble{Condition: watch.Connecting, Advice: adviceEither, Err: errors.Unwrap(err)}
 }
 
 // denied names the right that is missing, if it is one.
 func (c *Client) denied(l *link, method string, err error) error {
-	t, ok := errors.AsType[*payment.Trouble](err)
+	t, ok := errors.AsType[*watch.Trouble](err)
 	if !ok || t.Advice != adviceDenied {
 		return err
 	}
@@ -68,5 +68,5 @@ func (c *Client) denied(l *link, method string, err error) error {
 		setting = "SANDGLASS_LND_ISSUE_MACAROON"
 	}
 	advice := fmt.Sprintf("lnd refuses %s to the macaroon of %s: bake a new one with the rights for payments on the chain, as the documentation says, or set SANDGLASS_ON_CHAIN=false", method, setting)
-	return &payment.Trouble{Condition: payment.Denied, Advice: advice, Err: t.Err}
+	return &watch.Trouble{Condition: watch.Denied, Advice: advice, Err: t.Err}
 }

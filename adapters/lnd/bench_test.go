@@ -9,11 +9,13 @@ import (
 	"time"
 
 	"sandglass/adapters/lnd"
+	"sandglass/domain/lightning"
 	"sandglass/domain/money"
 	"sandglass/domain/payment"
 	"sandglass/domain/resource"
 	"sandglass/domain/stream"
 	"sandglass/domain/wallet"
+	"sandglass/domain/watch"
 	"sandglass/testutil/fakelnd"
 	"sandglass/testutil/storetest"
 )
@@ -21,14 +23,14 @@ import (
 // booked tells of each booking.
 type booked struct{ booked chan struct{} }
 
-// Booked implements [payment.Observer].
-func (m *booked) Booked(string, bool, time.Duration) { m.booked <- struct{}{} }
+// Booked implements [watch.Observer].
+func (m *booked) Booked(payment.Via, bool, time.Duration) { m.booked <- struct{}{} }
 
-// Swept implements [payment.Observer].
+// Swept implements [watch.Observer].
 func (*booked) Swept(time.Duration, int, int) {}
 
-// Notice implements [payment.Observer].
-func (*booked) Notice(payment.Notice) {}
+// Notice implements [watch.Observer].
+func (*booked) Notice(watch.Notice) {}
 
 // resources take the benchmark's money in turn.
 const resources = 50
@@ -37,7 +39,7 @@ const resources = 50
 func payBench(f *fakelnd.Lnd, i int) {
 	var preimage [32]byte
 	binary.BigEndian.PutUint64(preimage[:], uint64(i))
-	f.Keysend(preimage, 1_000, map[uint64][]byte{payment.ResourceRecord: fmt.Appendf(nil, "vm-%d", i%resources)})
+	f.Keysend(preimage, 1_000, map[uint64][]byte{lightning.ResourceRecord: fmt.Appendf(nil, "vm-%d", i%resources)})
 }
 
 // BenchmarkSettledToCredited pays one after the other, and measures from the payment
@@ -82,12 +84,12 @@ func startBench(b *testing.B) (*fakelnd.Lnd, *booked) {
 	store, _ := storetest.SQLite(b)
 	m := &booked{booked: make(chan struct{}, 1000)}
 	booker := &payment.Booker{
-		Payments:  &payment.Payments{Aggregate: payment.Aggregate(), Store: store},
-		Resources: &payment.Resources{Aggregate: resource.Aggregate(), Store: store}, Now: now,
+		Payments:  &payment.Handler{Aggregate: payment.Aggregate(), Store: store},
+		Resources: &resource.Handler{Aggregate: resource.Aggregate(), Store: store}, Now: now,
 	}
-	w := must(payment.NewWatcher(payment.WatcherConfig{
-		Wallet: client, Wallets: &payment.Wallets{Aggregate: wallet.Aggregate(), Store: store}, Booker: booker,
-		Waiting:  func(context.Context) ([]payment.Waiting, error) { return nil, nil },
+	w := must(lightning.New(lightning.Config{
+		Wallet: client, Wallets: &wallet.Handler{Aggregate: wallet.Aggregate(), Store: store}, Booker: booker,
+		Waiting:  func(context.Context) ([]lightning.Waiting, error) { return nil, nil },
 		Observer: m, Now: now,
 	}))(b)
 	ctx, cancel := context.WithCancel(b.Context())
@@ -96,7 +98,7 @@ func startBench(b *testing.B) (*fakelnd.Lnd, *booked) {
 	b.Cleanup(func() { cancel(); check(b, <-done) })
 	<-w.Swept()
 	for i := range resources {
-		_, err := booker.Resources.Execute(b.Context(), fmt.Sprintf("vm-%d", i), stream.Meta{}, resource.Open{
+		_, err := booker.Resources.Execute(b.Context(), resource.ID(fmt.Sprintf("vm-%d", i)), stream.Meta{}, resource.Open{
 			When: resource.When{At: now()}, Plan: "small", Terms: resource.Terms{Price: money.Price{Msat: 1000, Per: 1}},
 		})
 		check(b, err)

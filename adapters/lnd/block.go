@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"math"
 
+	"sandglass/domain/chain"
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
-	"sandglass/domain/payment"
 
 	"github.com/btcsuite/btcd/btcutil"
 	"github.com/btcsuite/btcd/chaincfg"
@@ -25,26 +25,26 @@ var networks = map[string]*chaincfg.Params{
 
 // readBlock reads the raw block of a hash. One that is not whole is an error: it would
 // hide what is missing.
-func readBlock(raw []byte, hash string, params *chaincfg.Params) (payment.Block, error) {
+func readBlock(raw []byte, hash string, params *chaincfg.Params) (chain.Block, error) {
 	if len(raw) > wire.MaxBlockPayload {
-		return payment.Block{}, fmt.Errorf("it has %d bytes", len(raw))
+		return chain.Block{}, fmt.Errorf("it has %d bytes", len(raw))
 	}
 	var msg wire.MsgBlock
 	r := bytes.NewReader(raw)
 	if err := msg.Deserialize(r); err != nil {
-		return payment.Block{}, err
+		return chain.Block{}, err
 	}
 	switch is := msg.BlockHash().String(); {
 	case is != hash:
-		return payment.Block{}, fmt.Errorf("it is block %s", is)
+		return chain.Block{}, fmt.Errorf("it is block %s", is)
 	case r.Len() > 0 || len(msg.Transactions) == 0:
-		return payment.Block{}, fmt.Errorf("it has %d transactions, and %d bytes after them", len(msg.Transactions), r.Len())
+		return chain.Block{}, fmt.Errorf("it has %d transactions, and %d bytes after them", len(msg.Transactions), r.Len())
 	}
-	b := payment.Block{Time: instant.Of(msg.Header.Timestamp)}
+	b := chain.Block{Time: instant.Of(msg.Header.Timestamp)}
 	for _, tx := range msg.Transactions {
 		outputs, err := outputsOf(tx, params)
 		if err != nil {
-			return payment.Block{}, err
+			return chain.Block{}, err
 		}
 		for i := range outputs {
 			outputs[i].Block = hash
@@ -56,15 +56,15 @@ func readBlock(raw []byte, hash string, params *chaincfg.Params) (payment.Block,
 }
 
 // outputsOf returns all outputs of a transaction of the chain.
-func outputsOf(tx *wire.MsgTx, params *chaincfg.Params) ([]payment.Output, error) {
+func outputsOf(tx *wire.MsgTx, params *chaincfg.Params) ([]chain.Output, error) {
 	txid, spends := tx.TxHash().String(), spendsOf(tx)
-	outputs := make([]payment.Output, len(tx.TxOut))
+	outputs := make([]chain.Output, len(tx.TxOut))
 	for i, out := range tx.TxOut {
 		amount, err := msat(out.Value)
 		if err != nil {
 			return nil, fmt.Errorf("output %s:%d: %w", txid, i, err)
 		}
-		outputs[i] = payment.Output{
+		outputs[i] = chain.Output{
 			Txid: txid, Vout: uint32(i), Address: addressOf(out.PkScript, params), Amount: amount, Spends: spends,
 		}
 	}

@@ -9,9 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"sandglass/domain/chain"
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
-	"sandglass/domain/payment"
 
 	"github.com/btcsuite/btcd/chaincfg"
 	"github.com/btcsuite/btcd/wire"
@@ -133,7 +133,7 @@ func FuzzReadBlock(f *testing.F) {
 }
 
 // allSound is what holds for every output, however odd its source.
-func allSound(t tester, all []payment.Output) {
+func allSound(t tester, all []chain.Output) {
 	for _, o := range all {
 		_, err := hashBytes(o.Txid)
 		if err != nil || o.Amount.Check() != nil || o.Amount%money.Sat != 0 || o.Height < 0 {

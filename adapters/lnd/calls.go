@@ -10,27 +10,30 @@ import (
 	"strings"
 	"time"
 
+	"sandglass/domain/billing"
 	"sandglass/domain/instant"
+	"sandglass/domain/lightning"
 	"sandglass/domain/money"
 	"sandglass/domain/payment"
+	"sandglass/domain/watch"
 
 	"github.com/lightningnetwork/lnd/lnrpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 )
 
-// Connect implements [payment.Wallet].
-func (c *Client) Connect(ctx context.Context) (payment.Identity, error) {
+// Connect implements [lightning.Wallet].
+func (c *Client) Connect(ctx context.Context) (watch.Identity, error) {
 	c.watch.conn.Connect()
 	if err := c.awake(ctx); err != nil {
-		return payment.Identity{}, err
+		return watch.Identity{}, err
 	}
 	if c.issue != nil {
 		c.issue.conn.Connect() // now that lnd answers
 	}
 	id, err := c.identify(ctx)
 	if status.Code(errors.Unwrap(err)) == codes.DeadlineExceeded {
-		return id, &payment.Trouble{Condition: payment.Syncing, Advice: adviceChain, Err: err}
+		return id, &watch.Trouble{Condition: watch.Syncing, Advice: adviceChain, Err: err}
 	}
 	if err == nil {
 		c.mu.Lock()
@@ -40,11 +43,11 @@ func (c *Client) Connect(ctx context.Context) (payment.Identity, error) {
 	return id, err
 }
 
-// Check implements [payment.Wallet]. An lnd whose chain's node is down still settles
+// Check implements [lightning.Wallet]. An lnd whose chain's node is down still settles
 // invoices, so that it is only not in step with the chain.
-func (c *Client) Check(ctx context.Context) (payment.Identity, error) {
+func (c *Client) Check(ctx context.Context) (watch.Identity, error) {
 	if err := c.awake(ctx); err != nil {
-		return payment.Identity{}, err
+		return watch.Identity{}, err
 	}
 	id, err := c.identify(ctx)
 	if ctx.Err() == nil && status.Code(errors.Unwrap(err)) == codes.DeadlineExceeded {
@@ -67,25 +70,25 @@ func (c *Client) awake(ctx context.Context) error {
 	return active(answer.State)
 }
 
-func (c *Client) identify(ctx context.Context) (payment.Identity, error) {
+func (c *Client) identify(ctx context.Context) (watch.Identity, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
 	defer cancel()
 	info, err := c.watch.lightning.GetInfo(ctx, &lnrpc.GetInfoRequest{}, c.watch.right())
 	if err != nil {
-		return payment.Identity{}, trouble(err)
+		return watch.Identity{}, trouble(err)
 	}
 	if raw, err := hex.DecodeString(info.IdentityPubkey); err != nil || len(raw) != 33 || len(info.Chains) != 1 {
-		return payment.Identity{}, fmt.Errorf("lnd: GetInfo tells of node %.80q and %d chains", info.IdentityPubkey, len(info.Chains))
+		return watch.Identity{}, fmt.Errorf("lnd: GetInfo tells of node %.80q and %d chains", info.IdentityPubkey, len(info.Chains))
 	}
-	return payment.Identity{
+	return watch.Identity{
 		Node: strings.ToLower(info.IdentityPubkey), Network: info.Chains[0].Network, Synced: info.SyncedToChain,
 	}, nil
 }
 
-// Settlements implements [payment.Wallet]. It never asks for what was added: that would
+// Settlements implements [lightning.Wallet]. It never asks for what was added: that would
 // only bring everything twice.
-func (c *Client) Settlements(ctx context.Context, after int64) iter.Seq2[payment.Entry, error] {
-	return func(yield func(payment.Entry, error) bool) {
+func (c *Client) Settlements(ctx context.Context, after int64) iter.Seq2[lightning.Entry, error] {
+	return func(yield func(lightning.Entry, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
 		stream, err := c.watch.lightning.SubscribeInvoices(ctx, &lnrpc.InvoiceSubscription{SettleIndex: uint64(after)}, c.watch.right())
@@ -99,16 +102,16 @@ func (c *Client) Settlements(ctx context.Context, after int64) iter.Seq2[payment
 			}
 		}
 		if ctx.Err() == nil {
-			yield(payment.Entry{}, trouble(err))
+			yield(lightning.Entry{}, trouble(err))
 		}
 	}
 }
 
-// Lookup implements [payment.Wallet].
-func (c *Client) Lookup(ctx context.Context, hash string) (payment.Entry, error) {
+// Lookup implements [lightning.Wallet].
+func (c *Client) Lookup(ctx context.Context, hash string) (lightning.Entry, error) {
 	raw, err := hex.DecodeString(hash)
 	if err != nil || len(raw) != 32 {
-		return payment.Entry{}, fmt.Errorf("%w: %.80q is no payment_hash", payment.ErrNoInvoice, hash)
+		return lightning.Entry{}, fmt.Errorf("%w: %.80q is no payment_hash", lightning.ErrNoInvoice, hash)
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
 	defer cancel()
@@ -117,13 +120,13 @@ func (c *Client) Lookup(ctx context.Context, hash string) (payment.Entry, error)
 	case err == nil:
 		return entry(inv), nil
 	case status.Code(err) == codes.NotFound, strings.Contains(err.Error(), "unable to locate invoice"):
-		return payment.Entry{}, payment.ErrNoInvoice
+		return lightning.Entry{}, lightning.ErrNoInvoice
 	}
-	return payment.Entry{}, trouble(err)
+	return lightning.Entry{}, trouble(err)
 }
 
-// List implements [payment.Wallet].
-func (c *Client) List(ctx context.Context, from int64, limit int, backward bool) ([]payment.Entry, error) {
+// List implements [lightning.Wallet].
+func (c *Client) List(ctx context.Context, from int64, limit int, backward bool) ([]lightning.Entry, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.config.ListTimeout)
 	defer cancel()
 	page, err := c.watch.lightning.ListInvoices(ctx, &lnrpc.ListInvoiceRequest{
@@ -132,7 +135,7 @@ func (c *Client) List(ctx context.Context, from int64, limit int, backward bool)
 	if err != nil {
 		return nil, trouble(err)
 	}
-	entries := make([]payment.Entry, len(page.Invoices))
+	entries := make([]lightning.Entry, len(page.Invoices))
 	for i, inv := range page.Invoices {
 		entries[i] = entry(inv)
 	}
@@ -148,12 +151,12 @@ const maxMemo = 200
 // Invoice asks the wallet for an invoice; amount 0 leaves it to the payer. A memo is cut
 // at 200 bytes. After an error it is open whether an invoice was made: one that nobody
 // was shown is never paid.
-func (c *Client) Invoice(ctx context.Context, amount money.Msat, memo string, expiry instant.Millis) (payment.Invoice, error) {
+func (c *Client) Invoice(ctx context.Context, amount money.Msat, memo string, expiry instant.Millis) (billing.Invoice, error) {
 	if c.issue == nil {
-		return payment.Invoice{}, errNoIssuer
+		return billing.Invoice{}, errNoIssuer
 	}
 	if err := amount.Check(); err != nil || expiry < instant.Second {
-		return payment.Invoice{}, errors.Join(err, fmt.Errorf("lnd: an invoice of %s for %d ms: want 0 msat to 21 million bitcoin, and 1 s or more", amount, expiry))
+		return billing.Invoice{}, errors.Join(err, fmt.Errorf("lnd: an invoice of %s for %d ms: want 0 msat to 21 million bitcoin, and 1 s or more", amount, expiry))
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
 	defer cancel()
@@ -163,15 +166,15 @@ func (c *Client) Invoice(ctx context.Context, amount money.Msat, memo string, ex
 		ValueMsat: int64(amount), Memo: cut(memo, maxMemo), Expiry: seconds, Private: true,
 	}, c.issue.right())
 	if err != nil {
-		return payment.Invoice{}, trouble(err)
+		return billing.Invoice{}, trouble(err)
 	}
 	made, ok := stamp(answer.PaymentRequest)
 	if len(answer.RHash) != 32 || !ok {
-		return payment.Invoice{}, fmt.Errorf("lnd: AddInvoice answers with a payment_hash of %d bytes and %.40q", len(answer.RHash), answer.PaymentRequest)
+		return billing.Invoice{}, fmt.Errorf("lnd: AddInvoice answers with a payment_hash of %d bytes and %.40q", len(answer.RHash), answer.PaymentRequest)
 	}
 	hash := hex.EncodeToString(answer.RHash)
-	return payment.Invoice{
-		Key: "ln-" + hash, Hash: hash, Request: answer.PaymentRequest, Amount: amount,
+	return billing.Invoice{
+		Key: payment.LightningKey(hash), Hash: hash, Request: answer.PaymentRequest, Amount: amount,
 		Expiry: instant.Of(made.Add(time.Duration(seconds) * time.Second)),
 	}, nil
 }

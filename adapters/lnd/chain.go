@@ -8,30 +8,32 @@ import (
 	"math"
 	"sync"
 
-	"sandglass/domain/payment"
+	"sandglass/domain/billing"
+	"sandglass/domain/chain"
+	"sandglass/domain/watch"
 
 	"github.com/lightningnetwork/lnd/lnrpc"
 	"github.com/lightningnetwork/lnd/lnrpc/chainrpc"
 )
 
-var _ payment.Chain = (*Client)(nil)
+var _ chain.Wallet = (*Client)(nil)
 
 var errNoIssuer = errors.New("lnd: no macaroon that issues: set SANDGLASS_LND_ISSUE_MACAROON")
 
 // NewAddress asks the wallet for an address that it has given to nobody, with a height at
 // which nothing can have paid it yet. After an error it is open whether one was made: it
 // was shown to nobody.
-func (c *Client) NewAddress(ctx context.Context) (payment.Address, error) {
+func (c *Client) NewAddress(ctx context.Context) (billing.Address, error) {
 	if c.issue == nil {
-		return payment.Address{}, errNoIssuer
+		return billing.Address{}, errNoIssuer
 	}
 	id, err := c.who(ctx)
 	if err != nil {
-		return payment.Address{}, err
+		return billing.Address{}, err
 	}
 	tip, err := c.Tip(ctx) // before the address is made, so that no block lies between
 	if err != nil {
-		return payment.Address{}, err
+		return billing.Address{}, err
 	}
 	c.issue.await(ctx)
 	// Every wallet can pay this type. Of the types UNUSED_*, lnd gives the same address
@@ -39,17 +41,17 @@ func (c *Client) NewAddress(ctx context.Context) (payment.Address, error) {
 	answer, err := ask(ctx, c, c.issue, c.config.Timeout, "/lnrpc.Lightning/NewAddress",
 		c.issue.lightning.NewAddress, &lnrpc.NewAddressRequest{Type: lnrpc.AddressType_WITNESS_PUBKEY_HASH})
 	if err != nil {
-		return payment.Address{}, err
+		return billing.Address{}, err
 	}
 	if err := checkAddress(answer.Address, networks[id.Network]); err != nil {
-		return payment.Address{}, fmt.Errorf("lnd: NewAddress answers with %.100q: %w", answer.Address, err)
+		return billing.Address{}, fmt.Errorf("lnd: NewAddress answers with %.100q: %w", answer.Address, err)
 	}
-	return payment.Address{Address: answer.Address, Node: id.Node, Height: tip.Height}, nil
+	return billing.Address{Address: answer.Address, Node: id.Node, Height: tip.Height}, nil
 }
 
 // who returns whose wallet it is, as the last Connect found it, and on a network that we
 // know.
-func (c *Client) who(ctx context.Context) (payment.Identity, error) {
+func (c *Client) who(ctx context.Context) (watch.Identity, error) {
 	c.mu.Lock()
 	id := c.last
 	c.mu.Unlock()
@@ -68,21 +70,21 @@ func (c *Client) who(ctx context.Context) (payment.Identity, error) {
 	return id, nil
 }
 
-// Tip implements [payment.Chain].
-func (c *Client) Tip(ctx context.Context) (payment.Tip, error) {
+// Tip implements [chain.Wallet].
+func (c *Client) Tip(ctx context.Context) (chain.Tip, error) {
 	answer, err := ask(ctx, c, c.watch, c.config.Timeout, "/chainrpc.ChainKit/GetBestBlock",
 		c.watch.kit.GetBestBlock, &chainrpc.GetBestBlockRequest{})
 	if err != nil {
-		return payment.Tip{}, err
+		return chain.Tip{}, err
 	}
 	hash, err := hashText(answer.BlockHash)
 	if err != nil || answer.BlockHeight < 0 {
-		return payment.Tip{}, fmt.Errorf("lnd: GetBestBlock answers with height %d and a hash of %d bytes", answer.BlockHeight, len(answer.BlockHash))
+		return chain.Tip{}, fmt.Errorf("lnd: GetBestBlock answers with height %d and a hash of %d bytes", answer.BlockHeight, len(answer.BlockHash))
 	}
-	return payment.Tip{Height: int64(answer.BlockHeight), Hash: hash}, nil
+	return chain.Tip{Height: int64(answer.BlockHeight), Hash: hash}, nil
 }
 
-// BlockHash implements [payment.Chain].
+// BlockHash implements [chain.Wallet].
 func (c *Client) BlockHash(ctx context.Context, height int64) (string, error) {
 	if height > math.MaxInt32 {
 		return "", nil // btcd would cut off its upper half
@@ -96,7 +98,7 @@ func (c *Client) BlockHash(ctx context.Context, height int64) (string, error) {
 		}
 		return hash, nil
 	}
-	if _, ok := errors.AsType[*payment.Trouble](err); ok {
+	if _, ok := errors.AsType[*watch.Trouble](err); ok {
 		return "", err
 	}
 	// Each chain's node has words of its own for a height that is too large.
@@ -110,24 +112,24 @@ func (c *Client) BlockHash(ctx context.Context, height int64) (string, error) {
 	return "", err
 }
 
-// Block implements [payment.Chain].
-func (c *Client) Block(ctx context.Context, hash string) (payment.Block, error) {
+// Block implements [chain.Wallet].
+func (c *Client) Block(ctx context.Context, hash string) (chain.Block, error) {
 	raw, err := hashBytes(hash)
 	if err != nil {
-		return payment.Block{}, fmt.Errorf("lnd: a block's hash %.80q: %w", hash, err)
+		return chain.Block{}, fmt.Errorf("lnd: a block's hash %.80q: %w", hash, err)
 	}
 	id, err := c.who(ctx)
 	if err != nil {
-		return payment.Block{}, err
+		return chain.Block{}, err
 	}
 	answer, err := ask(ctx, c, c.watch, c.config.ListTimeout, "/chainrpc.ChainKit/GetBlock",
 		c.watch.kit.GetBlock, &chainrpc.GetBlockRequest{BlockHash: raw})
 	if err != nil {
-		return payment.Block{}, err
+		return chain.Block{}, err
 	}
 	b, err := readBlock(answer.RawBlock, hash, networks[id.Network])
 	if err != nil {
-		return payment.Block{}, fmt.Errorf("lnd: GetBlock of %s: %w", hash, err)
+		return chain.Block{}, fmt.Errorf("lnd: GetBlock of %s: %w", hash, err)
 	}
 	return b, nil
 }
@@ -137,24 +139,24 @@ const (
 	methodEpochs       = "/chainrpc.ChainNotifier/RegisterBlockEpochNtfn"
 )
 
-// News implements [payment.Chain]. What comes while the consumer is busy becomes one
+// News implements [chain.Wallet]. What comes while the consumer is busy becomes one
 // wake-up of each kind, so that lnd need not keep it.
-func (c *Client) News(ctx context.Context) iter.Seq2[payment.News, error] {
-	return func(yield func(payment.News, error) bool) {
+func (c *Client) News(ctx context.Context) iter.Seq2[chain.News, error] {
+	return func(yield func(chain.News, error) bool) {
 		var readers sync.WaitGroup
 		defer readers.Wait()
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
-		err := c.news(ctx, &readers, func(n payment.News) bool { return yield(n, nil) })
+		err := c.news(ctx, &readers, func(n chain.News) bool { return yield(n, nil) })
 		if err != nil && ctx.Err() == nil {
-			yield(payment.News{}, err)
+			yield(chain.News{}, err)
 		}
 	}
 }
 
 // news tells what comes until a stream ends, tell says no, or ctx ends. Its readers end
 // with ctx.
-func (c *Client) news(ctx context.Context, readers *sync.WaitGroup, tell func(payment.News) bool) error {
+func (c *Client) news(ctx context.Context, readers *sync.WaitGroup, tell func(chain.News) bool) error {
 	// In this order: lnd tells of transactions only from now on, and of the tip at once,
 	// so that who hears of the tip misses none.
 	txs, err := c.watch.lightning.SubscribeTransactions(ctx, &lnrpc.GetTransactionsRequest{}, c.watch.right())
@@ -169,7 +171,7 @@ func (c *Client) news(ctx context.Context, readers *sync.WaitGroup, tell func(pa
 	readers.Go(func() { ended <- c.denied(c.watch, methodTransactions, trouble(drain(txs.Recv, tx))) })
 	readers.Go(func() { ended <- c.denied(c.watch, methodEpochs, trouble(drain(epochs.Recv, block))) })
 	for {
-		var n payment.News
+		var n chain.News
 		select {
 		case err := <-ended:
 			return err

@@ -10,9 +10,11 @@ import (
 	"time"
 
 	"sandglass/adapters/lnd"
+	"sandglass/domain/billing"
+	"sandglass/domain/chain"
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
-	"sandglass/domain/payment"
+	"sandglass/domain/watch"
 	"sandglass/testutil/devnet"
 
 	"github.com/lightningnetwork/lnd/lnrpc"
@@ -38,20 +40,20 @@ func dialed(t *testing.T, c lnd.Config) *lnd.Client {
 }
 
 // of returns the outputs of a transaction, in their order.
-func of(txid string, all []payment.Output) (some []payment.Output) {
+func of(txid string, all []chain.Output) (some []chain.Output) {
 	for _, o := range all {
 		if o.Txid == txid {
 			some = append(some, o)
 		}
 	}
-	slices.SortFunc(some, func(a, b payment.Output) int { return int(a.Vout) - int(b.Vout) })
+	slices.SortFunc(some, func(a, b chain.Output) int { return int(a.Vout) - int(b.Vout) })
 	return some
 }
 
 // awaitOutputs waits until a list has outputs of a transaction, or has none.
-func awaitOutputs(t *testing.T, txid string, want bool, list func(context.Context) ([]payment.Output, error)) []payment.Output {
+func awaitOutputs(t *testing.T, txid string, want bool, list func(context.Context) ([]chain.Output, error)) []chain.Output {
 	t.Helper()
-	var some []payment.Output
+	var some []chain.Output
 	check(t, devnet.Until(within(t), "outputs of "+txid, func(ctx context.Context) error {
 		all, err := list(ctx)
 		if some = of(txid, all); err == nil && (len(some) > 0) != want {
@@ -69,7 +71,7 @@ func TestStatement19_TwoAddressesAreNotOne(t *testing.T) {
 		t.Fatalf("both are %+v", first)
 	}
 	tip := must(client.Tip(within(t)))(t)
-	for _, a := range []payment.Address{first, second} {
+	for _, a := range []billing.Address{first, second} {
 		if !strings.HasPrefix(a.Address, "bcrt1q") || a.Node != net.Alice.Pubkey || a.Height != tip.Height {
 			t.Errorf("it is %+v at height %d", a, tip.Height)
 		}
@@ -104,7 +106,7 @@ func TestOutputsOnTheirWay(t *testing.T) {
 	if tip.Height != addr.Height+1 {
 		t.Fatalf("the tip is %+v", tip)
 	}
-	mined := awaitOutputs(t, txid, true, func(ctx context.Context) ([]payment.Output, error) {
+	mined := awaitOutputs(t, txid, true, func(ctx context.Context) ([]chain.Output, error) {
 		return client.Outputs(ctx, tip.Height, tip.Height)
 	})
 	for i, want := range waiting {
@@ -135,7 +137,7 @@ func TestOutputsOnTheirWay(t *testing.T) {
 	}
 }
 
-func same(a, b payment.Output) bool {
+func same(a, b chain.Output) bool {
 	as, bs := a.Spends, b.Spends
 	a.Spends, b.Spends = nil, nil
 	return fmt.Sprint(a) == fmt.Sprint(b) && slices.Equal(as, bs)
@@ -178,7 +180,7 @@ func TestBlockHash(t *testing.T) {
 		"what is no hash":      second(client.Block(ctx, "00")),
 		"a hash in capitals":   second(client.Block(ctx, strings.Repeat("A", 64))),
 	} {
-		if _, ok := errors.AsType[*payment.Trouble](err); err == nil || ok {
+		if _, ok := errors.AsType[*watch.Trouble](err); err == nil || ok {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
@@ -187,9 +189,9 @@ func TestBlockHash(t *testing.T) {
 func second[T any](_ T, err error) error { return err }
 
 // wakes runs News until the test ends, and says when it ended.
-func wakes(t *testing.T, ctx context.Context, client *lnd.Client) (<-chan payment.News, <-chan error) {
+func wakes(t *testing.T, ctx context.Context, client *lnd.Client) (<-chan chain.News, <-chan error) {
 	t.Helper()
-	news, ended := make(chan payment.News), make(chan error, 1)
+	news, ended := make(chan chain.News), make(chan error, 1)
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	t.Cleanup(func() { cancel(); <-done })
@@ -210,7 +212,7 @@ func wakes(t *testing.T, ctx context.Context, client *lnd.Client) (<-chan paymen
 	return news, ended
 }
 
-func awaitNews(t *testing.T, news <-chan payment.News, block bool) {
+func awaitNews(t *testing.T, news <-chan chain.News, block bool) {
 	t.Helper()
 	late := time.After(patience)
 	for {
@@ -225,7 +227,7 @@ func awaitNews(t *testing.T, news <-chan payment.News, block bool) {
 	}
 }
 
-func awaitEnd(t *testing.T, news <-chan payment.News, ended <-chan error) error {
+func awaitEnd(t *testing.T, news <-chan chain.News, ended <-chan error) error {
 	t.Helper()
 	late := time.After(patience)
 	for {
@@ -249,7 +251,7 @@ func TestNews(t *testing.T) {
 	awaitNews(t, news, true)
 
 	check(t, net.Alice.Kill())
-	if trouble, ok := errors.AsType[*payment.Trouble](awaitEnd(t, news, ended)); !ok || trouble.Condition != payment.Connecting {
+	if trouble, ok := errors.AsType[*watch.Trouble](awaitEnd(t, news, ended)); !ok || trouble.Condition != watch.Connecting {
 		t.Errorf("it ends with %v", trouble)
 	}
 	if _, err := client.Tip(t.Context()); err == nil {
@@ -324,8 +326,8 @@ func firstError(ctx context.Context, client *lnd.Client) error {
 
 func denied(t *testing.T, err error, method, setting string) {
 	t.Helper()
-	trouble, ok := errors.AsType[*payment.Trouble](err)
-	if !ok || trouble.Condition != payment.Denied {
+	trouble, ok := errors.AsType[*watch.Trouble](err)
+	if !ok || trouble.Condition != watch.Denied {
 		t.Errorf("%s: %v", method, err)
 		return
 	}
@@ -360,26 +362,26 @@ func TestChainIsAway(t *testing.T) {
 	for _, method := range []string{"GetInfo", "GetBestBlock", "NewAddress"} {
 		f.Hang(method, true)
 		_, err := client.NewAddress(t.Context())
-		if trouble, ok := errors.AsType[*payment.Trouble](err); !ok || trouble.Condition != payment.Syncing || !strings.Contains(trouble.Advice, "bitcoind") {
+		if trouble, ok := errors.AsType[*watch.Trouble](err); !ok || trouble.Condition != watch.Syncing || !strings.Contains(trouble.Advice, "bitcoind") {
 			t.Errorf("while %s hangs: %v", method, err)
 		}
 		hurried, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		_, err = client.NewAddress(hurried)
 		cancel()
-		if trouble, ok := errors.AsType[*payment.Trouble](err); !ok || trouble.Condition != payment.Connecting || !strings.Contains(trouble.Advice, "bitcoind") {
+		if trouble, ok := errors.AsType[*watch.Trouble](err); !ok || trouble.Condition != watch.Connecting || !strings.Contains(trouble.Advice, "bitcoind") {
 			t.Errorf("while %s hangs, with no time: %v", method, err)
 		}
 		f.Hang(method, false)
 	}
 	f.SetState(lnrpc.WalletState_LOCKED)
 	_, err := client.Tip(t.Context())
-	if trouble, ok := errors.AsType[*payment.Trouble](err); !ok || trouble.Condition != payment.Locked {
+	if trouble, ok := errors.AsType[*watch.Trouble](err); !ok || trouble.Condition != watch.Locked {
 		t.Errorf("while the wallet is locked: %v", err)
 	}
 	f.SetState(lnrpc.WalletState_SERVER_ACTIVE)
 	f.Stall(true)
 	_, err = client.Tip(t.Context())
-	if trouble, ok := errors.AsType[*payment.Trouble](err); !ok || trouble.Condition != payment.Connecting {
+	if trouble, ok := errors.AsType[*watch.Trouble](err); !ok || trouble.Condition != watch.Connecting {
 		t.Errorf("while nothing comes: %v", err)
 	}
 	f.Stall(false)
@@ -392,13 +394,13 @@ func TestOneRangeThatFails(t *testing.T) {
 	defer client.Close()
 	f.Fail("GetTransactions", errors.New("missing transaction 00 for block 453"))
 	_, err := client.Outputs(t.Context(), 1, 500)
-	if _, ok := errors.AsType[*payment.Trouble](err); err == nil || ok {
+	if _, ok := errors.AsType[*watch.Trouble](err); err == nil || ok {
 		t.Errorf("it is %v", err)
 	}
 	// So answers an lnd that was built without it.
 	f.Fail("RegisterBlockEpochNtfn", status.Error(codes.Unimplemented, "unknown service chainrpc.ChainNotifier"))
 	err = firstError(t.Context(), client)
-	if trouble, ok := errors.AsType[*payment.Trouble](err); !ok || trouble.Condition != payment.Denied || !strings.Contains(trouble.Advice, "chainrpc") {
+	if trouble, ok := errors.AsType[*watch.Trouble](err); !ok || trouble.Condition != watch.Denied || !strings.Contains(trouble.Advice, "chainrpc") {
 		t.Errorf("without chainrpc: %v", err)
 	}
 }
@@ -416,7 +418,7 @@ func TestChainComesBack(t *testing.T) {
 				f.EndStreams()
 				continue
 			}
-			if trouble, ok := errors.AsType[*payment.Trouble](err); !ok || trouble.Condition != payment.Connecting {
+			if trouble, ok := errors.AsType[*watch.Trouble](err); !ok || trouble.Condition != watch.Connecting {
 				t.Errorf("it ends with %v", err)
 			}
 		}

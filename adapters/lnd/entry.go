@@ -8,16 +8,18 @@ import (
 	"slices"
 
 	"sandglass/domain/instant"
+	"sandglass/domain/lightning"
 	"sandglass/domain/money"
 	"sandglass/domain/payment"
 	"sandglass/domain/plan"
+	"sandglass/domain/resource"
 
 	"github.com/lightningnetwork/lnd/lnrpc"
 )
 
 // entry puts lnd's words into ours. What it can't understand it says in Fault, and then
 // gives no arrivals: one bad row must not hide the others.
-func entry(inv *lnrpc.Invoice) payment.Entry {
+func entry(inv *lnrpc.Invoice) lightning.Entry {
 	e, err := read(inv)
 	if err != nil {
 		e.Arrivals, e.Fault = nil, err.Error()
@@ -25,21 +27,21 @@ func entry(inv *lnrpc.Invoice) payment.Entry {
 	return e
 }
 
-func read(inv *lnrpc.Invoice) (payment.Entry, error) {
-	e := payment.Entry{Many: inv.IsKeysend || inv.IsAmp && inv.PaymentRequest != ""}
+func read(inv *lnrpc.Invoice) (lightning.Entry, error) {
+	e := lightning.Entry{Many: inv.IsKeysend || inv.IsAmp && inv.PaymentRequest != ""}
 	var ok bool
 	if e.AddIndex, ok = index(inv.AddIndex); !ok {
 		return e, errors.New("an add_index beyond 63 bits")
 	}
 	switch inv.State {
 	case lnrpc.Invoice_OPEN:
-		e.Status = payment.EntryOpen
+		e.Status = lightning.EntryOpen
 	case lnrpc.Invoice_ACCEPTED:
-		e.Status = payment.EntryAccepted
+		e.Status = lightning.EntryAccepted
 	case lnrpc.Invoice_SETTLED:
-		e.Status = payment.EntrySettled
+		e.Status = lightning.EntrySettled
 	case lnrpc.Invoice_CANCELED:
-		e.Status = payment.EntryCanceled
+		e.Status = lightning.EntryCanceled
 	default:
 		return e, fmt.Errorf("an unknown state %d", inv.State)
 	}
@@ -52,7 +54,7 @@ func read(inv *lnrpc.Invoice) (payment.Entry, error) {
 	switch {
 	case inv.IsAmp:
 		e.Arrivals, err = sets(inv, e.Hash)
-	case e.Status != payment.EntrySettled:
+	case e.Status != lightning.EntrySettled:
 	case inv.IsKeysend:
 		e.Arrivals, err = keysends(inv, e.Hash)
 	default:
@@ -63,32 +65,32 @@ func read(inv *lnrpc.Invoice) (payment.Entry, error) {
 
 // bolt11 is one arrival: all HTLCs that settled. Others may have come before and gone
 // back; value is only what was asked.
-func bolt11(inv *lnrpc.Invoice, hash string) ([]payment.Arrival, error) {
+func bolt11(inv *lnrpc.Invoice, hash string) ([]lightning.Arrival, error) {
 	var sum total
 	for _, h := range inv.Htlcs {
 		sum.add(h)
 	}
-	a, err := arrival("bolt11", hash, inv.SettleIndex, inv.SettleDate, sum)
-	return []payment.Arrival{a}, err
+	a, err := arrival(payment.ViaBOLT11, payment.LightningKey(hash), inv.SettleIndex, inv.SettleDate, sum)
+	return []lightning.Arrival{a}, err
 }
 
 // keysends is an arrival for each HTLC: lnd takes a second one with the same hash,
 // without a word, and only adds up.
-func keysends(inv *lnrpc.Invoice, hash string) ([]payment.Arrival, error) {
-	var all []payment.Arrival
+func keysends(inv *lnrpc.Invoice, hash string) ([]lightning.Arrival, error) {
+	var all []lightning.Arrival
 	for _, h := range inv.Htlcs {
 		if h.State != lnrpc.InvoiceHTLCState_SETTLED {
 			continue
 		}
 		var sum total
 		sum.add(h)
-		key := fmt.Sprintf("%s-%d-%d", hash, h.ChanId, h.HtlcIndex)
-		a, err := arrival("keysend", key, inv.SettleIndex, cmp.Or(h.ResolveTime, inv.SettleDate), sum)
+		key := payment.KeysendKey(hash, h.ChanId, h.HtlcIndex)
+		a, err := arrival(payment.ViaKeysend, key, inv.SettleIndex, cmp.Or(h.ResolveTime, inv.SettleDate), sum)
 		if err != nil {
 			return nil, err
 		}
-		a.Settled.Resource = resourceOf(h)
-		if slices.ContainsFunc(all, func(b payment.Arrival) bool { return b.Key == a.Key }) {
+		a.Settle.Resource = resourceOf(h)
+		if slices.ContainsFunc(all, func(b lightning.Arrival) bool { return b.Key == a.Key }) {
 			return nil, fmt.Errorf("HTLC %d of channel %d twice", h.HtlcIndex, h.ChanId)
 		}
 		all = append(all, a)
@@ -98,8 +100,8 @@ func keysends(inv *lnrpc.Invoice, hash string) ([]payment.Arrival, error) {
 
 // sets is an arrival for each set of HTLCs that settled. The invoice's own amount is the
 // sum of all sets, and its own index 0.
-func sets(inv *lnrpc.Invoice, hash string) ([]payment.Arrival, error) {
-	var all []payment.Arrival
+func sets(inv *lnrpc.Invoice, hash string) ([]lightning.Arrival, error) {
+	var all []lightning.Arrival
 	for id, set := range inv.AmpInvoiceState {
 		if set.GetState() != lnrpc.InvoiceHTLCState_SETTLED {
 			continue
@@ -108,28 +110,28 @@ func sets(inv *lnrpc.Invoice, hash string) ([]payment.Arrival, error) {
 			return nil, fmt.Errorf("a set_id %.80q", id)
 		}
 		var sum total
-		var resource string
+		var named resource.ID
 		for _, h := range inv.Htlcs {
 			if hex.EncodeToString(h.GetAmp().GetSetId()) == id {
 				sum.add(h)
-				resource = cmp.Or(resource, resourceOf(h))
+				named = cmp.Or(named, resourceOf(h))
 			}
 		}
 		if sum.msat == 0 && set.AmtPaidMsat > 0 {
 			sum.msat = uint64(set.AmtPaidMsat) // the HTLCs of a set may be left out
 		}
-		a, err := arrival("amp", id, set.SettleIndex, set.SettleTime, sum)
+		a, err := arrival(payment.ViaAMP, payment.LightningKey(id), set.SettleIndex, set.SettleTime, sum)
 		if err != nil {
 			return nil, err
 		}
-		a.Settled.Resource = resource
+		a.Settle.Resource = named
 		if hash != "" && inv.PaymentRequest != "" {
-			a.Request = "ln-" + hash
+			a.Request = payment.LightningKey(hash)
 		}
 		all = append(all, a)
 	}
-	slices.SortFunc(all, func(a, b payment.Arrival) int {
-		return cmp.Or(cmp.Compare(a.Settled.Index, b.Settled.Index), cmp.Compare(a.Key, b.Key))
+	slices.SortFunc(all, func(a, b lightning.Arrival) int {
+		return cmp.Or(cmp.Compare(a.Settle.Index, b.Settle.Index), cmp.Compare(a.Key, b.Key))
 	})
 	return all, nil
 }
@@ -144,17 +146,16 @@ func (t *total) add(h *lnrpc.InvoiceHTLC) {
 	}
 }
 
-func arrival(via, key string, settleIndex uint64, seconds int64, sum total) (payment.Arrival, error) {
+func arrival(via payment.Via, key payment.Key, settleIndex uint64, seconds int64, sum total) (lightning.Arrival, error) {
 	i, ok := index(settleIndex)
 	if !ok {
-		return payment.Arrival{}, errors.New("a settle_index beyond 63 bits")
+		return lightning.Arrival{}, errors.New("a settle_index beyond 63 bits")
 	}
 	if sum.msat > uint64(money.MaxMsat) {
-		return payment.Arrival{}, money.ErrTooMuch
+		return lightning.Arrival{}, money.ErrTooMuch
 	}
-	s := payment.Settled{Amount: money.Msat(sum.msat), Via: via, Index: i}
-	s.At.At = firstOf(seconds)
-	return payment.Arrival{Key: "ln-" + key, Settled: s}, nil
+	c := payment.Settle{At: firstOf(seconds), Amount: money.Msat(sum.msat), Via: via, Index: i}
+	return lightning.Arrival{Key: key, Settle: c}, nil
 }
 
 // firstOf returns the first millisecond of one of lnd's seconds: what came in time is so
@@ -168,10 +169,10 @@ func firstOf(seconds int64) instant.Time {
 }
 
 // resourceOf returns the resource that the payer named, if it can be one.
-func resourceOf(h *lnrpc.InvoiceHTLC) string {
-	id := string(h.CustomRecords[payment.ResourceRecord])
+func resourceOf(h *lnrpc.InvoiceHTLC) resource.ID {
+	id := string(h.CustomRecords[lightning.ResourceRecord])
 	if plan.CheckName(id) != nil {
 		return ""
 	}
-	return id
+	return resource.ID(id)
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"sandglass/domain/lightning"
 	"sandglass/domain/money"
 	"sandglass/domain/payment"
 	"sandglass/domain/plan"
@@ -34,7 +35,7 @@ func drawHTLCs(t *rapid.T, sets [][]byte) []*lnrpc.InvoiceHTLC {
 			ChanId: rapid.Uint64().Draw(t, "chan_id"), HtlcIndex: uint64(i),
 			AmtMsat: rapid.OneOf(rapid.Uint64Range(0, 1e9), rapid.Uint64()).Draw(t, "amt_msat"),
 			State:   lnrpc.InvoiceHTLCState(rapid.Int32Range(0, 2).Draw(t, "state")),
-			CustomRecords: map[uint64][]byte{payment.ResourceRecord: rapid.OneOf(
+			CustomRecords: map[uint64][]byte{lightning.ResourceRecord: rapid.OneOf(
 				rapid.Just([]byte("vm-1")), rapid.SliceOfN(rapid.Byte(), 0, 80)).Draw(t, "record")},
 			ResolveTime: rapid.Int64().Draw(t, "resolve_time"),
 		}
@@ -92,7 +93,7 @@ func TestEntryAddsUpWhatSettled(t *testing.T) {
 		}
 		var got money.Msat
 		for _, a := range e.Arrivals {
-			got += a.Settled.Amount
+			got += a.Settle.Amount
 		}
 		if uint64(got) != want {
 			t.Fatalf("%d msat arrived, want %d", got, want)
@@ -103,18 +104,18 @@ func TestEntryAddsUpWhatSettled(t *testing.T) {
 type tester interface{ Fatalf(string, ...any) }
 
 // sound is what holds for every entry, however odd the invoice.
-func sound(t tester, e payment.Entry) {
+func sound(t tester, e lightning.Entry) {
 	if e.Fault != "" && len(e.Arrivals) > 0 || e.AddIndex < 0 {
 		t.Fatalf("it is %+v", e)
 	}
-	keys := map[string]bool{}
+	keys := map[payment.Key]bool{}
 	for _, a := range e.Arrivals {
-		s := a.Settled
-		if s.Amount.Check() != nil || s.Index < 0 || s.At.At < 0 || keys[a.Key] || len(a.Key) < len("ln-")+64 {
+		c := a.Settle
+		if c.Amount.Check() != nil || c.Index < 0 || c.At < 0 || keys[a.Key] || len(a.Key) < len("ln-")+64 {
 			t.Fatalf("an arrival is %+v", a)
 		}
-		if s.Resource != "" && plan.CheckName(s.Resource) != nil {
-			t.Fatalf("the resource is %q", s.Resource)
+		if c.Resource != "" && plan.CheckName(string(c.Resource)) != nil {
+			t.Fatalf("the resource is %q", c.Resource)
 		}
 		keys[a.Key] = true
 	}
@@ -174,7 +175,7 @@ func TestEntryCases(t *testing.T) {
 		var keys []string
 		var amounts []money.Msat
 		for _, a := range e.Arrivals {
-			keys, amounts = append(keys, a.Key), append(amounts, a.Settled.Amount)
+			keys, amounts = append(keys, string(a.Key)), append(amounts, a.Settle.Amount)
 		}
 		if !slices.Equal(keys, c.keys) || !slices.Equal(amounts, c.amounts) || (e.Fault != "") != c.fault {
 			t.Errorf("%s: %+v", c.name, e)

@@ -7,6 +7,7 @@ import (
 	"sandglass/domain/money"
 	"sandglass/domain/payment"
 	"sandglass/domain/wallet"
+	"sandglass/domain/watch"
 	"sandglass/testutil/fakelnd"
 )
 
@@ -41,14 +42,14 @@ func TestStatement06_SettleIndexBeginsAgain(t *testing.T) {
 				d.ready()
 			} else {
 				check(t, f.Start())
-				d.awaitSign(payment.SignReconnect)
-				d.awaitHealth(payment.Ready)
+				d.awaitSign(watch.SignReconnect)
+				d.awaitHealth(watch.Ready)
 			}
 			// lnd tells nobody whose cursor is higher.
 			check(t, f.Pay(d.order("vm-1", 4_000).Hash, 4_000))
 			d.sweep()
 			d.awaitBooked(4)
-			d.awaitHealth(payment.Ready)
+			d.awaitHealth(watch.Ready)
 			// From now on the stream tells again.
 			check(t, f.Pay(d.order("vm-1", 5_000).Hash, 5_000))
 			d.awaitBooked(5)
@@ -56,7 +57,7 @@ func TestStatement06_SettleIndexBeginsAgain(t *testing.T) {
 			if got := d.wallet(f.Identity()); got.Epoch != 2 {
 				t.Errorf("it is in epoch %d, want 2: %v", got.Epoch, d.notices)
 			}
-			if got := d.signs(payment.SignEpoch); got != 1 {
+			if got := d.signs(watch.SignEpoch); got != 1 {
 				t.Errorf("%d alarms, want 1: %v", got, d.notices)
 			}
 			d.stop()
@@ -73,9 +74,9 @@ func TestStatement06_WalletMadeAgain(t *testing.T) {
 	f.Kill()
 	f.Wipe()
 	check(t, f.Start())
-	d.awaitSign(payment.SignReconnect)
+	d.awaitSign(watch.SignReconnect)
 	d.await("a new epoch", func() bool { return d.epochs() == 1 })
-	d.awaitHealth(payment.Ready)
+	d.awaitHealth(watch.Ready)
 	check(t, f.Pay(d.order("vm-1", 4_000).Hash, 4_000))
 	d.awaitBooked(4) // by the stream
 	d.expect(4, 10_000, 0)
@@ -86,7 +87,7 @@ func TestStatement06_WalletMadeAgain(t *testing.T) {
 
 func (d *daemon) epochs() (n int) {
 	for _, notice := range d.notices {
-		if notice.Sign == payment.SignEpoch {
+		if notice.Sign == watch.SignEpoch {
 			n++
 		}
 	}
@@ -103,8 +104,8 @@ func TestStatement06_AnotherWallet(t *testing.T) {
 	f.Wipe()
 	f.SetIdentity(2)
 	check(t, f.Start())
-	d.awaitSign(payment.SignWallet)
-	d.awaitHealth(payment.Ready)
+	d.awaitSign(watch.SignWallet)
+	d.awaitHealth(watch.Ready)
 	check(t, f.Pay(d.order("vm-1", 4_000).Hash, 4_000))
 	d.awaitBooked(4)
 	d.expect(4, 10_000, 0)
@@ -127,7 +128,7 @@ func TestStatement06_AnotherWalletAfterRestart(t *testing.T) {
 	f.Wipe()
 	f.SetIdentity(2)
 	d.ready()
-	d.awaitSign(payment.SignWallet)
+	d.awaitSign(watch.SignWallet)
 	check(t, f.Pay(d.order("vm-1", 4_000).Hash, 4_000))
 	d.awaitBooked(2)
 	d.expect(2, 5_000, 0)
@@ -149,7 +150,7 @@ func TestHistoryIsNotOurs(t *testing.T) {
 	check(t, f.Pay(open, 2_000))
 	d.awaitBooked(1)
 	d.expect(1, 0, 2_000)
-	if got := d.payment("ln-" + open); got.Reason != "foreign_invoice" {
+	if got := d.payment(payment.LightningKey(open)); got.Reason != "foreign_invoice" {
 		t.Errorf("it is %+v", got)
 	}
 	d.stop()
@@ -172,9 +173,9 @@ func TestHistoryStaysHistory(t *testing.T) {
 	d.sweep()
 	d.awaitBooked(3)
 	d.await("a new epoch", func() bool { return d.epochs() == 1 })
-	d.awaitHealth(payment.Ready)
+	d.awaitHealth(watch.Ready)
 	d.expect(3, 9_000, 0)
-	if got := d.payment("ln-" + old).Status; got != payment.StatusNone {
+	if got := d.payment(payment.LightningKey(old)).Status; got != payment.StatusNone {
 		t.Errorf("what was paid long before is %s", got)
 	}
 }
@@ -184,9 +185,9 @@ func TestAnotherNetworkIsFatal(t *testing.T) {
 	d := newDaemon(t, configOf(f)).ready()
 	d.stop()
 	d.start()
-	_, err := d.wallets.Execute(t.Context(), "02"+f.Identity()[2:], metaOfTest, wallet.Adopt{Adopted: wallet.Adopted{
-		At: wallet.At{At: now()}, Epoch: 2, Network: "mainnet", Reason: wallet.Rebuilt,
-	}})
+	_, err := d.wallets.Execute(t.Context(), "02"+f.Identity()[2:], metaOfTest, wallet.Adopt{
+		At: now(), Epoch: 2, Network: "mainnet", Reason: wallet.Rebuilt,
+	})
 	check(t, err)
 	d.stop()
 	d.fatal = true

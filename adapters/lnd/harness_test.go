@@ -4,18 +4,22 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"sandglass/adapters/lnd"
+	"sandglass/domain/billing"
 	"sandglass/domain/instant"
+	"sandglass/domain/lightning"
 	"sandglass/domain/money"
 	"sandglass/domain/payment"
 	"sandglass/domain/resource"
 	"sandglass/domain/stream"
 	"sandglass/domain/wallet"
+	"sandglass/domain/watch"
 	"sandglass/testutil/devnet"
 	"sandglass/testutil/fakelnd"
 	"sandglass/testutil/storetest"
@@ -62,39 +66,39 @@ func configOf(l *fakelnd.Lnd) lnd.Config {
 type daemon struct {
 	t      *testing.T
 	client *lnd.Client
-	config payment.WatcherConfig
+	config lightning.Config
 	path   string
 	log    stream.EventStore
 	close  func() error
 	fail   func(stream string) storetest.Fault // of an append; nil: none
 
-	payments  *payment.Payments
-	resources *payment.Resources
-	wallets   *payment.Wallets
-	watcher   *payment.Watcher
+	payments  *payment.Handler
+	resources *resource.Handler
+	wallets   *wallet.Handler
+	watcher   *lightning.Watcher
 	end       func()
 	fatal     bool // Run is to end with an error
 	result    error
 
 	mu      sync.Mutex // guards what follows
 	cond    *sync.Cond
-	orders  []string
-	notices []payment.Notice
+	orders  []payment.Key
+	notices []watch.Notice
 	sweeps  int
-	booked  map[string]int
+	booked  map[payment.Via]int
 	found   int
 }
 
 func newDaemon(t *testing.T, c lnd.Config) *daemon {
 	t.Helper()
-	d := &daemon{t: t, path: filepath.Join(t.TempDir(), "log"), booked: map[string]int{}}
+	d := &daemon{t: t, path: filepath.Join(t.TempDir(), "log"), booked: map[payment.Via]int{}}
 	d.cond = sync.NewCond(&d.mu)
 	d.client = must(lnd.Dial(c))(t)
 	t.Cleanup(func() { check(t, d.client.Close()) })
 	// Sweeps come when a test asks for them.
-	d.config = payment.WatcherConfig{
+	d.config = lightning.Config{
 		Wallet: d.client, SweepEvery: time.Hour, CheckEvery: time.Hour, GapDelay: time.Millisecond,
-		RetryMin: time.Millisecond, RetryMax: 20 * time.Millisecond, DenyEvery: 50 * time.Millisecond,
+		Retry: watch.Retry{Min: time.Millisecond, Max: 20 * time.Millisecond, Denied: 50 * time.Millisecond},
 	}
 	return d
 }
@@ -124,13 +128,13 @@ func (d *daemon) start() *daemon {
 	store := storetest.SQLiteAt(d.t, d.path, now)
 	d.close = store.Close
 	d.log = &failing{store, d}
-	d.payments = &payment.Payments{Aggregate: payment.Aggregate(), Store: d.log}
-	d.resources = &payment.Resources{Aggregate: resource.Aggregate(), Store: d.log}
-	d.wallets = &payment.Wallets{Aggregate: wallet.Aggregate(), Store: d.log}
+	d.payments = &payment.Handler{Aggregate: payment.Aggregate(), Store: d.log}
+	d.resources = &resource.Handler{Aggregate: resource.Aggregate(), Store: d.log}
+	d.wallets = &wallet.Handler{Aggregate: wallet.Aggregate(), Store: d.log}
 	c := d.config
 	c.Booker = &payment.Booker{Payments: d.payments, Resources: d.resources, Now: now}
 	c.Wallets, c.Waiting, c.Observer, c.Now = d.wallets, d.waiting, d, now
-	d.watcher = must(payment.NewWatcher(c))(d.t)
+	d.watcher = must(lightning.New(c))(d.t)
 	ctx, cancel := context.WithCancel(d.t.Context())
 	done := make(chan error, 1)
 	go func() { done <- d.watcher.Run(ctx) }()
@@ -175,25 +179,25 @@ func (d *daemon) wait() error {
 var metaOfTest = stream.Meta{Actor: "test"}
 
 // waiting is what a projection tells the daemon.
-func (d *daemon) waiting(ctx context.Context) ([]payment.Waiting, error) {
+func (d *daemon) waiting(ctx context.Context) ([]lightning.Waiting, error) {
 	d.mu.Lock()
-	orders := append([]string(nil), d.orders...)
+	orders := slices.Clone(d.orders)
 	d.mu.Unlock()
-	var all []payment.Waiting
+	var all []lightning.Waiting
 	for _, key := range orders {
 		out, err := d.payments.Load(ctx, key)
 		if err != nil {
 			return nil, err
 		}
 		if s := out.State; s.Status == payment.StatusRequested || s.Status == payment.StatusSettled {
-			all = append(all, payment.Waiting{Key: key, Status: s.Status, Expiry: s.Expiry})
+			all = append(all, lightning.Waiting{Key: key, Status: s.Status, Expiry: s.Expiry})
 		}
 	}
 	return all, nil
 }
 
-// Booked implements [payment.Observer].
-func (d *daemon) Booked(via string, bySweep bool, _ time.Duration) {
+// Booked implements [watch.Observer].
+func (d *daemon) Booked(via payment.Via, bySweep bool, _ time.Duration) {
 	d.note(func() {
 		d.booked[via]++
 		if bySweep {
@@ -202,11 +206,11 @@ func (d *daemon) Booked(via string, bySweep bool, _ time.Duration) {
 	})
 }
 
-// Swept implements [payment.Observer].
+// Swept implements [watch.Observer].
 func (d *daemon) Swept(time.Duration, int, int) { d.note(func() { d.sweeps++ }) }
 
-// Notice implements [payment.Observer].
-func (d *daemon) Notice(n payment.Notice) { d.note(func() { d.notices = append(d.notices, n) }) }
+// Notice implements [watch.Observer].
+func (d *daemon) Notice(n watch.Notice) { d.note(func() { d.notices = append(d.notices, n) }) }
 
 func (d *daemon) note(f func()) {
 	d.mu.Lock()
@@ -231,9 +235,9 @@ func (d *daemon) await(what string, ok func() bool) {
 	}
 }
 
-func (d *daemon) awaitSign(s payment.Sign) payment.Notice {
+func (d *daemon) awaitSign(s watch.Sign) watch.Notice {
 	d.t.Helper()
-	var found payment.Notice
+	var found watch.Notice
 	d.await("the sign "+string(s), func() bool {
 		for _, n := range d.notices {
 			if n.Sign == s {
@@ -246,7 +250,7 @@ func (d *daemon) awaitSign(s payment.Sign) payment.Notice {
 	return found
 }
 
-func (d *daemon) signs(s payment.Sign) (n int) {
+func (d *daemon) signs(s watch.Sign) (n int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, notice := range d.notices {
@@ -281,9 +285,9 @@ func (d *daemon) awaitBooked(n int) {
 	})
 }
 
-func (d *daemon) awaitHealth(c payment.Condition) payment.Health {
+func (d *daemon) awaitHealth(c watch.Condition) watch.Health {
 	d.t.Helper()
-	var h payment.Health
+	var h watch.Health
 	ctx, cancel := context.WithTimeout(d.t.Context(), patience)
 	defer cancel()
 	check(d.t, devnet.Until(ctx, "the health is "+string(c), func(context.Context) error {
@@ -298,7 +302,7 @@ func (d *daemon) awaitHealth(c payment.Condition) payment.Health {
 var price = money.Price{Msat: 1000, Per: instant.Second}
 
 // open opens a resource.
-func (d *daemon) open(id string) {
+func (d *daemon) open(id resource.ID) {
 	d.t.Helper()
 	_, err := d.resources.Execute(d.t.Context(), id, stream.Meta{}, resource.Open{
 		When: resource.When{At: now()}, Plan: "small", Terms: resource.Terms{Price: price},
@@ -307,29 +311,29 @@ func (d *daemon) open(id string) {
 }
 
 // order asks the wallet for an invoice for a resource, and notes the request.
-func (d *daemon) order(id string, amount money.Msat) payment.Invoice {
+func (d *daemon) order(id resource.ID, amount money.Msat) billing.Invoice {
 	d.t.Helper()
-	inv := must(d.client.Invoice(d.t.Context(), amount, "for "+id, instant.Hour))(d.t)
+	inv := must(d.client.Invoice(d.t.Context(), amount, "for "+string(id), instant.Hour))(d.t)
 	d.request(id, inv.Key, inv.Request, amount, inv.Expiry)
 	return inv
 }
 
-func (d *daemon) request(id, key, text string, amount money.Msat, expiry instant.Time) {
+func (d *daemon) request(id resource.ID, key payment.Key, text string, amount money.Msat, expiry instant.Time) {
 	d.t.Helper()
-	_, err := d.payments.Execute(d.t.Context(), key, stream.Meta{}, payment.Request{Requested: payment.Requested{
-		At: payment.At{At: now()}, Resource: id, Amount: amount, Price: price, Expiry: expiry, Invoice: text,
-	}})
+	_, err := d.payments.Execute(d.t.Context(), key, stream.Meta{}, payment.Request{
+		At: now(), Resource: id, Amount: amount, Price: price, Expiry: expiry, Invoice: text,
+	})
 	check(d.t, err)
 	d.note(func() { d.orders = append(d.orders, key) })
 }
 
 // credited returns what a resource was credited with, lot by lot, and of a payment its state.
-func (d *daemon) credited(id string) money.Msat {
+func (d *daemon) credited(id resource.ID) money.Msat {
 	d.t.Helper()
 	return must(d.resources.Load(d.t.Context(), id))(d.t).State.Credited
 }
 
-func (d *daemon) payment(key string) payment.State {
+func (d *daemon) payment(key payment.Key) payment.State {
 	d.t.Helper()
 	return must(d.payments.Load(d.t.Context(), key))(d.t).State
 }
@@ -400,14 +404,14 @@ func (d *daemon) refuse(name string) {
 	})
 }
 
-// withHTLC gives a row the HTLC that settled it.
+// withHTLC gives an invoice the HTLC that settled it.
 func withHTLC(msat uint64) func(*lnrpc.Invoice) {
 	return func(inv *lnrpc.Invoice) {
 		inv.Htlcs = append(inv.Htlcs, &lnrpc.InvoiceHTLC{AmtMsat: msat, State: lnrpc.InvoiceHTLCState_SETTLED})
 	}
 }
 
-// settledAt makes a row one that was settled long ago.
+// settledAt makes an invoice one that was settled long ago.
 func settledAt(at instant.Time) func(*lnrpc.Invoice) {
 	return func(inv *lnrpc.Invoice) { inv.SettleDate = int64(at) / 1000 }
 }

@@ -17,7 +17,8 @@ import (
 	"sync"
 	"time"
 
-	"sandglass/domain/payment"
+	"sandglass/domain/lightning"
+	"sandglass/domain/watch"
 
 	"github.com/lightningnetwork/lnd/lnrpc"
 	"github.com/lightningnetwork/lnd/lnrpc/chainrpc"
@@ -68,17 +69,17 @@ func (c *Config) check() error {
 	return nil
 }
 
-// Client is one lnd. It implements [payment.Wallet] and [payment.Chain]. Watching and issuing have a
+// Client is one lnd. It implements [lightning.Wallet] and [chain.Wallet]. Watching and issuing have a
 // connection and a macaroon each.
 type Client struct {
 	config       Config
 	watch, issue *link // issue may be nil
 
 	mu   sync.Mutex // guards last
-	last payment.Identity
+	last watch.Identity
 }
 
-var _ payment.Wallet = (*Client)(nil)
+var _ lightning.Wallet = (*Client)(nil)
 
 // Dial returns a client, which connects when it is first needed. It refuses macaroons
 // that may spend; files that are not there yet are waited for.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sandglass/adapters/lnd"
+	"sandglass/domain/billing"
 	"sandglass/domain/payment"
 	"sandglass/testutil/devnet"
 	"sandglass/testutil/fakelnd"
@@ -20,17 +21,17 @@ import (
 type node interface {
 	config() lnd.Config
 	identity() string
-	pay(t *testing.T, inv payment.Invoice, msat int64)
+	pay(t *testing.T, inv billing.Invoice, msat int64)
 	keysend(t *testing.T, preimage [32]byte, msat int64, records map[uint64][]byte)
-	amp(t *testing.T) (inv payment.Invoice)
-	payAMP(t *testing.T, inv payment.Invoice, msat int64)
+	amp(t *testing.T) (inv billing.Invoice)
+	payAMP(t *testing.T, inv billing.Invoice, msat int64)
 	sendAMP(t *testing.T, msat int64, records map[uint64][]byte)
 	hold(t *testing.T, msat int64) held
 }
 
 // held is a payment that is held until it is settled or cancelled.
 type held struct {
-	inv            payment.Invoice
+	inv            billing.Invoice
 	settle, cancel func()
 }
 
@@ -45,7 +46,7 @@ type fakeNode struct{ *fakelnd.Lnd }
 func (n fakeNode) config() lnd.Config { return configOf(n.Lnd) }
 func (n fakeNode) identity() string   { return n.Identity() }
 
-func (n fakeNode) pay(t *testing.T, inv payment.Invoice, msat int64) {
+func (n fakeNode) pay(t *testing.T, inv billing.Invoice, msat int64) {
 	t.Helper()
 	check(t, n.Pay(inv.Hash, msat))
 }
@@ -54,12 +55,12 @@ func (n fakeNode) keysend(_ *testing.T, preimage [32]byte, msat int64, records m
 	n.Keysend(preimage, msat, records)
 }
 
-func (n fakeNode) amp(*testing.T) payment.Invoice {
+func (n fakeNode) amp(*testing.T) billing.Invoice {
 	hash := n.AddAMP(0)
-	return payment.Invoice{Key: "ln-" + hash, Hash: hash, Request: "lnbcrt1amp" + hash}
+	return billing.Invoice{Key: payment.LightningKey(hash), Hash: hash, Request: "lnbcrt1amp" + hash}
 }
 
-func (n fakeNode) payAMP(t *testing.T, inv payment.Invoice, msat int64) {
+func (n fakeNode) payAMP(t *testing.T, inv billing.Invoice, msat int64) {
 	t.Helper()
 	must(n.PayAMP(inv.Hash, nil, msat))(t)
 }
@@ -73,7 +74,7 @@ func (n fakeNode) hold(t *testing.T, msat int64) held {
 	hash := n.Add(msat)
 	check(t, n.Accept(hash, msat))
 	return held{
-		inv:    payment.Invoice{Key: "ln-" + hash, Hash: hash, Request: "lnbcrt1hold" + hash},
+		inv:    billing.Invoice{Key: payment.LightningKey(hash), Hash: hash, Request: "lnbcrt1hold" + hash},
 		settle: func() { check(t, n.Settle(hash)) }, cancel: func() { check(t, n.Cancel(hash)) },
 	}
 }
@@ -93,7 +94,7 @@ func within(t *testing.T) context.Context {
 	return ctx
 }
 
-func (n realNode) pay(t *testing.T, inv payment.Invoice, msat int64) {
+func (n realNode) pay(t *testing.T, inv billing.Invoice, msat int64) {
 	t.Helper()
 	must(n.Bob.PayAmount(within(t), inv.Request, msat))(t)
 }
@@ -103,14 +104,14 @@ func (n realNode) keysend(t *testing.T, preimage [32]byte, msat int64, records m
 	must(n.Bob.Keysend(within(t), n.Alice.Pubkey, msat, records, devnet.WithPreimage(preimage)))(t)
 }
 
-func (n realNode) amp(t *testing.T) payment.Invoice {
+func (n realNode) amp(t *testing.T) billing.Invoice {
 	t.Helper()
 	made := must(n.Alice.AMPInvoice(within(t), 0, t.Name()))(t)
 	hash := hex.EncodeToString(made.RHash)
-	return payment.Invoice{Key: "ln-" + hash, Hash: hash, Request: made.PaymentRequest}
+	return billing.Invoice{Key: payment.LightningKey(hash), Hash: hash, Request: made.PaymentRequest}
 }
 
-func (n realNode) payAMP(t *testing.T, inv payment.Invoice, msat int64) {
+func (n realNode) payAMP(t *testing.T, inv billing.Invoice, msat int64) {
 	t.Helper()
 	// In parts, so that a set has more than one HTLC.
 	must(n.Bob.PayAMP(within(t), inv.Request, msat, devnet.InParts(4, uint64(msat/2))))(t)
@@ -133,7 +134,7 @@ func (n realNode) hold(t *testing.T, msat int64) held {
 	must(n.Alice.WaitInvoice(ctx, h.Hash, lnrpc.Invoice_ACCEPTED))(t)
 	hash := hex.EncodeToString(h.Hash)
 	return held{
-		inv:    payment.Invoice{Key: "ln-" + hash, Hash: hash, Request: h.PaymentRequest},
+		inv:    billing.Invoice{Key: payment.LightningKey(hash), Hash: hash, Request: h.PaymentRequest},
 		settle: func() { check(t, n.Alice.Settle(ctx, h)); <-paid },
 		cancel: func() { check(t, n.Alice.Cancel(ctx, h.Hash)); <-paid },
 	}

@@ -6,16 +6,16 @@ import (
 	"fmt"
 	"math"
 
-	"sandglass/domain/payment"
+	"sandglass/domain/chain"
 
 	"github.com/btcsuite/btcd/wire"
 	"github.com/lightningnetwork/lnd/lnrpc"
 )
 
-// Outputs implements [payment.Chain]. A transaction that can't be understood fails the
+// Outputs implements [chain.Wallet]. A transaction that can't be understood fails the
 // range that has it: what it holds has to be read from its block. The number of its
 // confirmations, which lnd can have wrong after a reorg, is not looked at.
-func (c *Client) Outputs(ctx context.Context, from, to int64) ([]payment.Output, error) {
+func (c *Client) Outputs(ctx context.Context, from, to int64) ([]chain.Output, error) {
 	// To lnd an end_height of 0 is no end at all, and a negative height the mempool.
 	from, to = max(from, 1), min(to, math.MaxInt32)
 	if from > to {
@@ -25,7 +25,7 @@ func (c *Client) Outputs(ctx context.Context, from, to int64) ([]payment.Output,
 	if err != nil {
 		return nil, err
 	}
-	var all []payment.Output
+	var all []chain.Output
 	for _, tx := range txs {
 		if h := int64(tx.BlockHeight); h < from || h > to {
 			continue
@@ -39,16 +39,16 @@ func (c *Client) Outputs(ctx context.Context, from, to int64) ([]payment.Output,
 	return all, nil
 }
 
-// Mempool implements [payment.Chain]. A transaction that can't be understood is left out
+// Mempool implements [chain.Wallet]. A transaction that can't be understood is left out
 // until it is in a block: nobody is credited before, and it must not hide the others.
-func (c *Client) Mempool(ctx context.Context) ([]payment.Output, error) {
+func (c *Client) Mempool(ctx context.Context) ([]chain.Output, error) {
 	// These heights reach no block: a broken one can't fail the call, nor a new one come
 	// between.
 	txs, err := c.transactions(ctx, -1, -1)
 	if err != nil {
 		return nil, err
 	}
-	var all []payment.Output
+	var all []chain.Output
 	for _, tx := range txs {
 		if outputs, err := listed(tx); err == nil && tx.BlockHeight == 0 {
 			all = append(all, outputs...)
@@ -65,7 +65,7 @@ func (c *Client) transactions(ctx context.Context, start, end int32) ([]*lnrpc.T
 
 // listed returns the outputs of a transaction that lnd lists, ours or not. Its amount is
 // what the wallet gained by it, and its label is never a payer's: neither is looked at.
-func listed(tx *lnrpc.Transaction) ([]payment.Output, error) {
+func listed(tx *lnrpc.Transaction) ([]chain.Output, error) {
 	if _, err := hashBytes(tx.TxHash); err != nil {
 		return nil, fmt.Errorf("a txid: %w", err)
 	}
@@ -76,7 +76,7 @@ func listed(tx *lnrpc.Transaction) ([]payment.Output, error) {
 	if err != nil {
 		return nil, err
 	}
-	outputs := make([]payment.Output, len(tx.OutputDetails))
+	outputs := make([]chain.Output, len(tx.OutputDetails))
 	next := int64(0) // what the next output_index may be, or more
 	for i, out := range tx.OutputDetails {
 		if out.GetOutputIndex() < next || out.GetOutputIndex() > math.MaxUint32 {
@@ -87,7 +87,7 @@ func listed(tx *lnrpc.Transaction) ([]payment.Output, error) {
 		if err != nil {
 			return nil, fmt.Errorf("output %d: %w", out.OutputIndex, err)
 		}
-		outputs[i] = payment.Output{
+		outputs[i] = chain.Output{
 			Txid: tx.TxHash, Vout: uint32(out.OutputIndex), Address: out.Address, Amount: amount,
 			Height: int64(tx.BlockHeight), Block: tx.BlockHash, Spends: spends,
 		}

@@ -8,7 +8,8 @@ import (
 	"testing"
 
 	"sandglass/adapters/lnd"
-	"sandglass/domain/payment"
+	"sandglass/domain/chain"
+	"sandglass/domain/watch"
 	"sandglass/testutil/devnet"
 )
 
@@ -20,8 +21,8 @@ func reorging(t *testing.T) (*devnet.Network, *lnd.Client) {
 	return net, dialed(t, realNode{net}.config())
 }
 
-func heights(client *lnd.Client, from, to int64) func(context.Context) ([]payment.Output, error) {
-	return func(ctx context.Context) ([]payment.Output, error) { return client.Outputs(ctx, from, to) }
+func heights(client *lnd.Client, from, to int64) func(context.Context) ([]chain.Output, error) {
+	return func(ctx context.Context) ([]chain.Output, error) { return client.Outputs(ctx, from, to) }
 }
 
 // A block that left the chain can still be read. Where lnd goes on listing what it held,
@@ -52,7 +53,7 @@ func TestReorg(t *testing.T) {
 		if len(stale) > 0 {
 			still = append(still, depth)
 		}
-		if slices.ContainsFunc(stale, func(o payment.Output) bool { return o.Block != was || o.Height != h }) {
+		if slices.ContainsFunc(stale, func(o chain.Output) bool { return o.Block != was || o.Height != h }) {
 			t.Errorf("%d deep: it is listed as %+v", depth, stale)
 		}
 
@@ -87,7 +88,7 @@ func TestStatement17_HeightThatFails(t *testing.T) {
 
 	for _, from := range []int64{1, h} {
 		_, err := client.Outputs(ctx, from, tip.Height)
-		if _, ok := errors.AsType[*payment.Trouble](err); err == nil || ok {
+		if _, ok := errors.AsType[*watch.Trouble](err); err == nil || ok {
 			t.Errorf("from height %d: %v", from, err)
 		}
 	}

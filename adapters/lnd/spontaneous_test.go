@@ -4,10 +4,11 @@ import (
 	"testing"
 
 	"sandglass/domain/instant"
+	"sandglass/domain/lightning"
 	"sandglass/domain/payment"
 )
 
-var forVM1 = map[uint64][]byte{payment.ResourceRecord: []byte("vm-1")}
+var forVM1 = map[uint64][]byte{lightning.ResourceRecord: []byte("vm-1")}
 
 func TestStatement07_KeysendTwiceWithOneHash(t *testing.T) {
 	onBoth(t, func(t *testing.T, n node) {

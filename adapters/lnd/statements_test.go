@@ -4,11 +4,14 @@ import (
 	"testing"
 	"time"
 
+	"sandglass/domain/billing"
 	"sandglass/domain/instant"
+	"sandglass/domain/lightning"
 	"sandglass/domain/money"
 	"sandglass/domain/payment"
 	"sandglass/domain/resource"
 	"sandglass/domain/stream"
+	"sandglass/domain/watch"
 	"sandglass/testutil/storetest"
 )
 
@@ -55,14 +58,14 @@ func TestStatement03_BacklogOutOfOrder(t *testing.T) {
 	d.awaitBooked(1)
 	d.sweep()
 	d.stop()
-	for _, inv := range []payment.Invoice{second, third, fourth} { // the rows are in another order
+	for _, inv := range []billing.Invoice{second, third, fourth} { // the invoices are in another order
 		check(t, f.Pay(inv.Hash, int64(inv.Amount)))
 	}
 	// It crashes when 3 and 4 are booked, and 2 is not.
-	d.refuse(payment.Prefix + second.Key)
+	d.refuse(payment.Prefix + string(second.Key))
 	d.start()
 	d.awaitBooked(3)
-	d.awaitSign(payment.SignRetry)
+	d.awaitSign(watch.SignRetry)
 	d.stop()
 	d.refuse("")
 	d.ready()
@@ -82,11 +85,11 @@ func TestStatement04_FailureHoldsTheCursor(t *testing.T) {
 		d.open("vm-2")
 		before := d.wallet(n.identity()).Settle
 		bad, good := d.order("vm-1", 1_000), d.order("vm-2", 2_000)
-		d.refuse(payment.Prefix + bad.Key)
+		d.refuse(payment.Prefix + string(bad.Key))
 		n.pay(t, bad, 1_000)
 		n.pay(t, good, 2_000)
 		d.awaitBooked(1)
-		d.awaitSign(payment.SignRetry)
+		d.awaitSign(watch.SignRetry)
 		if got := d.watcher.Health().Cursor; got != before {
 			t.Errorf("the cursor is at %d with index %d not booked", got, before+1)
 		}
@@ -95,7 +98,7 @@ func TestStatement04_FailureHoldsTheCursor(t *testing.T) {
 		}
 		d.stop()
 		d.start()
-		d.awaitSign(payment.SignSweep) // and nobody is suspended for want of it
+		d.awaitSign(watch.SignSweep) // and nobody is suspended for want of it
 		if got := d.wallet(n.identity()).Settle; got != before {
 			t.Errorf("the cursor in the log is at %d", got)
 		}
@@ -127,7 +130,7 @@ func TestStatement05_DroppedEvent(t *testing.T) {
 	}
 }
 
-// The last event of a row is dropped: no gap shows it, and the timer must.
+// The last event of several is dropped: no gap shows it, and the timer must.
 func TestStatement05_DroppedLastEvent(t *testing.T) {
 	f := newFake(t)
 	d := newDaemon(t, configOf(f))
@@ -157,7 +160,7 @@ func TestStatement09_SettledWithoutAmount(t *testing.T) {
 	d.open("vm-1")
 	inv := d.order("vm-1", 5_000)
 	check(t, f.Pay(inv.Hash)) // settled, and no HTLC is told
-	d.awaitSign(payment.SignEmpty)
+	d.awaitSign(watch.SignEmpty)
 	d.sweep()
 	if got := d.wallet(f.Identity()); got.Settle != 0 || got.Add != 0 {
 		t.Errorf("the cursor passed it: %+v", got)
@@ -192,7 +195,7 @@ func TestStatement10_SettledAfterItWasGivenUp(t *testing.T) {
 	d := newDaemon(t, configOf(f)).ready()
 	d.open("vm-1")
 	odd := d.order("vm-1", 7_000)
-	_, err := d.payments.Execute(t.Context(), odd.Key, stream.Meta{}, payment.Expire{Expired: payment.Expired{At: payment.At{At: now()}, Reason: "canceled"}})
+	_, err := d.payments.Execute(t.Context(), odd.Key, stream.Meta{}, payment.Expire{At: now(), Reason: "canceled"})
 	check(t, err)
 	check(t, f.Pay(odd.Hash, 7_000))
 	d.awaitBooked(1)
@@ -205,17 +208,17 @@ func TestStatement11_LookupFindsNothing(t *testing.T) {
 	d.open("vm-1")
 	gone := d.order("vm-1", 1_000)
 	lost := f.Add(2_000)
-	d.request("vm-1", "ln-"+lost, "lnbcrt1lost", 2_000, now().Add(-2*instant.Hour))
+	d.request("vm-1", payment.LightningKey(lost), "lnbcrt1lost", 2_000, now().Add(-2*instant.Hour))
 	for _, hash := range []string{gone.Hash, lost} {
 		check(t, f.Cancel(hash))
 		check(t, f.Delete(hash))
 	}
 	d.sweep()
-	d.awaitSign(payment.SignNotFound)
+	d.awaitSign(watch.SignNotFound)
 	if got := d.payment(gone.Key).Status; got != payment.StatusRequested {
 		t.Errorf("before its expiry a request that is not found is %s", got)
 	}
-	if got := d.payment("ln-" + lost); got.Status != payment.StatusExpired || got.Reason != "unknown_to_wallet" {
+	if got := d.payment(payment.LightningKey(lost)); got.Status != payment.StatusExpired || got.Reason != "unknown_to_wallet" {
 		t.Errorf("long after its expiry it is %s, %q", got.Status, got.Reason)
 	}
 	check(t, f.Pay(d.order("vm-1", 3_000).Hash, 3_000))
@@ -267,10 +270,10 @@ func TestStatement22_NoSuchResource(t *testing.T) {
 		unknown := d.order("vm-2", 2_000)
 		n.pay(t, released, 1_000)
 		n.pay(t, unknown, 2_000)
-		n.keysend(t, preimageOf(t), 4_000, map[uint64][]byte{payment.ResourceRecord: []byte("Not A Name")})
+		n.keysend(t, preimageOf(t), 4_000, map[uint64][]byte{lightning.ResourceRecord: []byte("Not A Name")})
 		d.awaitBooked(3)
 		d.expect(3, 0, 7_000)
-		for key, want := range map[string]string{released.Key: "released", unknown.Key: "unknown_resource"} {
+		for key, want := range map[payment.Key]payment.Reason{released.Key: "released", unknown.Key: "unknown_resource"} {
 			if got := d.payment(key); got.Status != payment.StatusUnallocated || got.Reason != want {
 				t.Errorf("it is %s, %q; want unallocated, %q", got.Status, got.Reason, want)
 			}
@@ -284,7 +287,7 @@ func TestFaultyStore(t *testing.T) {
 	d := newDaemon(t, configOf(f)).ready()
 	d.open("vm-1")
 	var sum money.Msat
-	var invoices []payment.Invoice
+	var invoices []billing.Invoice
 	for i := range 20 {
 		invoices = append(invoices, d.order("vm-1", money.Msat(1_000+i)))
 	}
@@ -294,7 +297,7 @@ func TestFaultyStore(t *testing.T) {
 		check(t, f.Pay(inv.Hash, int64(inv.Amount)))
 		sum += inv.Amount
 	}
-	d.awaitSign(payment.SignRetry)
+	d.awaitSign(watch.SignRetry)
 	d.stop()
 	d.refuse("")
 	d.ready().expect(20, sum, 0)

@@ -6,7 +6,7 @@ import (
 	"io"
 	"strings"
 
-	"sandglass/domain/payment"
+	"sandglass/domain/watch"
 
 	"github.com/lightningnetwork/lnd/lnrpc"
 	"google.golang.org/grpc/codes"
@@ -30,52 +30,52 @@ const (
 // texts are parts of lnd's errors, nearly all of which have the code Unknown.
 var texts = []struct {
 	part      string
-	condition payment.Condition
+	condition watch.Condition
 	advice    string
 }{
-	{"wallet locked", payment.Locked, adviceLocked},
-	{"wallet not created", payment.Locked, adviceAbsent},
-	{"in the process of starting", payment.Starting, adviceStarts},
-	{"waiting to start", payment.Starting, adviceStarts},
-	{"unknown service lnrpc", payment.Starting, adviceStarts}, // not registered yet
-	{"unknown service chainrpc", payment.Denied, adviceNoKit},
-	{"permission denied", payment.Denied, adviceDenied},
-	{"root key with id", payment.Denied, adviceRevoke},
-	{"cannot retrieve macaroon", payment.Denied, adviceRevoke},
-	{"verification failed", payment.Denied, adviceRevoke},
-	{"not satisfied", payment.Denied, adviceDenied}, // a caveat, such as a time that is over
-	{"expected 1 macaroon", payment.Denied, adviceDenied},
-	{errTooMighty.Error(), payment.Denied, "the macaroon is refused by us"},
-	{"not a macaroon", payment.Denied, "the macaroon's file holds something else"},
-	{"no such file or directory", payment.Connecting, adviceFile},
-	{"file: permission", payment.Connecting, adviceFile},
-	{"x509:", payment.Connecting, adviceCert},
-	{"holds no certificate", payment.Connecting, adviceCert},
+	{"wallet locked", watch.Locked, adviceLocked},
+	{"wallet not created", watch.Locked, adviceAbsent},
+	{"in the process of starting", watch.Starting, adviceStarts},
+	{"waiting to start", watch.Starting, adviceStarts},
+	{"unknown service lnrpc", watch.Starting, adviceStarts}, // not registered yet
+	{"unknown service chainrpc", watch.Denied, adviceNoKit},
+	{"permission denied", watch.Denied, adviceDenied},
+	{"root key with id", watch.Denied, adviceRevoke},
+	{"cannot retrieve macaroon", watch.Denied, adviceRevoke},
+	{"verification failed", watch.Denied, adviceRevoke},
+	{"not satisfied", watch.Denied, adviceDenied}, // a caveat, such as a time that is over
+	{"expected 1 macaroon", watch.Denied, adviceDenied},
+	{errTooMighty.Error(), watch.Denied, "the macaroon is refused by us"},
+	{"not a macaroon", watch.Denied, "the macaroon's file holds something else"},
+	{"no such file or directory", watch.Connecting, adviceFile},
+	{"file: permission", watch.Connecting, adviceFile},
+	{"x509:", watch.Connecting, adviceCert},
+	{"holds no certificate", watch.Connecting, adviceCert},
 }
 
 // trouble says what an error of a call means. It returns nil for nil.
 func trouble(err error) error {
-	var known *payment.Trouble
+	var known *watch.Trouble
 	switch {
 	case err == nil || errors.As(err, &known):
 		return err
 	case errors.Is(err, io.EOF):
-		return &payment.Trouble{Condition: payment.Connecting, Advice: "lnd ended the connection"}
+		return &watch.Trouble{Condition: watch.Connecting, Advice: "lnd ended the connection"}
 	case errors.Is(err, context.DeadlineExceeded), status.Code(err) == codes.DeadlineExceeded:
-		return &payment.Trouble{Condition: payment.Connecting, Advice: adviceSilent, Err: err}
+		return &watch.Trouble{Condition: watch.Connecting, Advice: adviceSilent, Err: err}
 	}
 	if t := told(err); t != nil {
 		return t
 	}
-	return &payment.Trouble{Condition: payment.Connecting, Advice: adviceSilent, Err: err}
+	return &watch.Trouble{Condition: watch.Connecting, Advice: adviceSilent, Err: err}
 }
 
 // told returns what an error's text means, or nil.
-func told(err error) *payment.Trouble {
+func told(err error) *watch.Trouble {
 	said := status.Convert(err).Message()
 	for _, t := range texts {
 		if strings.Contains(said, t.part) {
-			return &payment.Trouble{Condition: t.condition, Advice: t.advice, Err: err}
+			return &watch.Trouble{Condition: t.condition, Advice: t.advice, Err: err}
 		}
 	}
 	return nil
@@ -87,9 +87,9 @@ func active(s lnrpc.WalletState) error {
 	case lnrpc.WalletState_SERVER_ACTIVE:
 		return nil
 	case lnrpc.WalletState_LOCKED:
-		return &payment.Trouble{Condition: payment.Locked, Advice: adviceLocked}
+		return &watch.Trouble{Condition: watch.Locked, Advice: adviceLocked}
 	case lnrpc.WalletState_NON_EXISTING:
-		return &payment.Trouble{Condition: payment.Locked, Advice: adviceAbsent}
+		return &watch.Trouble{Condition: watch.Locked, Advice: adviceAbsent}
 	}
-	return &payment.Trouble{Condition: payment.Starting, Advice: adviceStarts}
+	return &watch.Trouble{Condition: watch.Starting, Advice: adviceStarts}
 }

@@ -13,8 +13,12 @@ import (
 	"time"
 
 	"sandglass/adapters/lnd"
+	"sandglass/domain/billing"
 	"sandglass/domain/instant"
+	"sandglass/domain/lightning"
 	"sandglass/domain/payment"
+	"sandglass/domain/wallet"
+	"sandglass/domain/watch"
 	"sandglass/testutil/devnet"
 	"sandglass/testutil/fakelnd"
 
@@ -32,9 +36,9 @@ func TestStatement20_HalfOpenWithinAMinute(t *testing.T) {
 	if by := c.KeepaliveTime + c.KeepaliveTimeout; by >= time.Minute {
 		t.Errorf("a ping tells after %s", by)
 	}
-	w := must(payment.NewWatcher(payment.WatcherConfig{
-		Wallet: &lnd.Client{}, Wallets: &payment.Wallets{}, Booker: &payment.Booker{}, Now: now,
-		Waiting: func(context.Context) ([]payment.Waiting, error) { return nil, nil },
+	w := must(lightning.New(lightning.Config{
+		Wallet: &lnd.Client{}, Wallets: &wallet.Handler{}, Booker: &payment.Booker{}, Now: now,
+		Waiting: func(context.Context) ([]lightning.Waiting, error) { return nil, nil },
 	}))(t)
 	if by := w.CheckEvery + 2*c.Timeout; by >= time.Minute { // GetState, then GetInfo
 		t.Errorf("a question tells after %s", by)
@@ -48,12 +52,12 @@ func TestStatement20_HalfOpen(t *testing.T) {
 	d.ready()
 	d.open("vm-1")
 	f.Stall(true)
-	h := d.awaitHealth(payment.Connecting)
+	h := d.awaitHealth(watch.Connecting)
 	if !strings.Contains(h.Advice, "does not answer") {
 		t.Errorf("it says %q", h.Advice)
 	}
 	f.Stall(false)
-	d.awaitHealth(payment.Ready)
+	d.awaitHealth(watch.Ready)
 	d.pays(f, 1_000)
 	d.expect(1, 1_000, 0)
 }
@@ -67,9 +71,9 @@ func TestStatement20_HalfOpenByKeepalive(t *testing.T) {
 	c.Timeout = time.Second
 	d := newDaemon(t, c).ready()
 	f.Stall(true)
-	d.awaitSign(payment.SignReconnect)
+	d.awaitSign(watch.SignReconnect)
 	f.Stall(false)
-	d.awaitHealth(payment.Ready)
+	d.awaitHealth(watch.Ready)
 }
 
 func TestStatement20_RealFrozen(t *testing.T) {
@@ -80,9 +84,9 @@ func TestStatement20_RealFrozen(t *testing.T) {
 	d.ready()
 	d.open("vm-1")
 	check(t, net.Alice.Freeze())
-	d.awaitHealth(payment.Connecting)
+	d.awaitHealth(watch.Connecting)
 	check(t, net.Alice.Thaw())
-	d.awaitHealth(payment.Ready)
+	d.awaitHealth(watch.Ready)
 	n.pay(t, d.order("vm-1", 1_000), 1_000)
 	d.awaitBooked(1)
 	d.expect(1, 1_000, 0)
@@ -95,38 +99,38 @@ func TestStatement20_States(t *testing.T) {
 	advices := map[string]bool{}
 	for _, step := range []struct {
 		state lnrpc.WalletState
-		want  payment.Condition
+		want  watch.Condition
 	}{
-		{lnrpc.WalletState_NON_EXISTING, payment.Locked},
-		{lnrpc.WalletState_WAITING_TO_START, payment.Starting},
-		{lnrpc.WalletState_LOCKED, payment.Locked},
-		{lnrpc.WalletState_UNLOCKED, payment.Starting},
-		{lnrpc.WalletState_LOCKED, payment.Locked},
-		{lnrpc.WalletState_RPC_ACTIVE, payment.Starting},
-		{lnrpc.WalletState_SERVER_ACTIVE, payment.Ready},
+		{lnrpc.WalletState_NON_EXISTING, watch.Locked},
+		{lnrpc.WalletState_WAITING_TO_START, watch.Starting},
+		{lnrpc.WalletState_LOCKED, watch.Locked},
+		{lnrpc.WalletState_UNLOCKED, watch.Starting},
+		{lnrpc.WalletState_LOCKED, watch.Locked},
+		{lnrpc.WalletState_RPC_ACTIVE, watch.Starting},
+		{lnrpc.WalletState_SERVER_ACTIVE, watch.Ready},
 	} {
 		f.SetState(step.state)
 		h := d.awaitHealth(step.want)
 		advices[h.Advice] = true
-		if (h.Advice == "") != (step.want == payment.Ready) {
+		if (h.Advice == "") != (step.want == watch.Ready) {
 			t.Errorf("in %s it says %q", step.state, h.Advice)
 		}
 	}
 	f.SetSynced(false)
 	f.Kill()
 	check(t, f.Start())
-	advices[d.awaitHealth(payment.Syncing).Advice] = true
+	advices[d.awaitHealth(watch.Syncing).Advice] = true
 	f.Revoke("101")
 	f.Kill()
 	check(t, f.Start())
-	advices[d.awaitHealth(payment.Denied).Advice] = true
+	advices[d.awaitHealth(watch.Denied).Advice] = true
 	if len(advices) != 6 { // not created, locked, starting, ready, syncing, denied
 		t.Errorf("it said %v", advices)
 	}
 	// A new macaroon in the same place mends it.
 	f.SetSynced(true)
 	check(t, f.Bake(f.WatchMacaroon, "103", fakelnd.Watching...))
-	d.awaitHealth(payment.Ready)
+	d.awaitHealth(watch.Ready)
 }
 
 func TestStatement20_RealStates(t *testing.T) {
@@ -136,9 +140,9 @@ func TestStatement20_RealStates(t *testing.T) {
 	carol := must(net.StartLocked(ctx))(t)
 	c := lnd.Config{Addr: carol.GRPC, TLSCert: carol.TLSCert, WatchMacaroon: filepath.Join(carol.Dir, "watch.macaroon")}
 	d := newDaemon(t, c).start()
-	locked := d.awaitHealth(payment.Locked)
+	locked := d.awaitHealth(watch.Locked)
 	check(t, carol.Unlock(ctx))
-	denied := d.awaitHealth(payment.Connecting) // there is no macaroon yet
+	denied := d.awaitHealth(watch.Connecting) // there is no macaroon yet
 	if !strings.Contains(denied.Advice, "can't be read") || locked.Advice == denied.Advice {
 		t.Errorf("it says %q, then %q", locked.Advice, denied.Advice)
 	}
@@ -147,12 +151,12 @@ func TestStatement20_RealStates(t *testing.T) {
 		check(t, os.Rename(path, c.WatchMacaroon))
 	}
 	bake("info:read")
-	d.awaitHealth(payment.Denied) // it may not list
+	d.awaitHealth(watch.Denied) // it may not list
 	bake("info:read", "invoices:read")
-	d.awaitHealth(payment.Ready)
+	d.awaitHealth(watch.Ready)
 	check(t, carol.DeleteMacaroonID(ctx, 77))
 	d.watcher.Nudge()
-	revoked := d.awaitHealth(payment.Denied)
+	revoked := d.awaitHealth(watch.Denied)
 	if !strings.Contains(revoked.Advice, "revoked") {
 		t.Errorf("it says %q", revoked.Advice)
 	}
@@ -167,11 +171,11 @@ func TestChainIsDown(t *testing.T) {
 	d.ready()
 	d.open("vm-1")
 	f.Hang("GetInfo", true)
-	d.awaitHealth(payment.Syncing)
+	d.awaitHealth(watch.Syncing)
 	d.pays(f, 1_000)
 	f.Hang("GetInfo", false)
-	d.awaitHealth(payment.Ready)
-	if d.signs(payment.SignReconnect) != 0 {
+	d.awaitHealth(watch.Ready)
+	if d.signs(watch.SignReconnect) != 0 {
 		t.Errorf("it went away: %v", d.notices)
 	}
 	d.expect(1, 1_000, 0)
@@ -202,7 +206,7 @@ func TestItComesBack(t *testing.T) {
 		check(t, f.Pay(inv.Hash, 1_000))
 		d.awaitBooked(i + 1)
 		d.await("a sweep", func() bool { return d.sweeps > n })
-		d.awaitHealth(payment.Ready)
+		d.awaitHealth(watch.Ready)
 	}
 	d.expect(6, 6_000, 0)
 }
@@ -251,7 +255,7 @@ func TestStatement24_MacaroonThatGrows(t *testing.T) {
 	d := newDaemon(t, configOf(f)).ready()
 	check(t, f.Bake(f.WatchMacaroon, "101", fakelnd.Everything...))
 	d.watcher.Nudge()
-	h := d.awaitHealth(payment.Denied)
+	h := d.awaitHealth(watch.Denied)
 	if !strings.Contains(h.Advice, "offchain:write") {
 		t.Errorf("it says %q", h.Advice)
 	}
@@ -304,12 +308,12 @@ func TestStatement24_PreimagesAreNotKept(t *testing.T) {
 		fmt.Fprintf(&said, "%+v %+v", d.watcher.Health(), open)
 		conn := must(lndConn(n))(t)
 		defer conn.Close()
-		for _, inv := range []payment.Invoice{open, paid} {
+		for _, inv := range []billing.Invoice{open, paid} {
 			hash := must(hex.DecodeString(inv.Hash))(t)
-			row := must(lnrpc.NewLightningClient(conn).LookupInvoice(within(t), &lnrpc.PaymentHash{RHash: hash}))(t)
-			secret := hex.EncodeToString(row.RPreimage)
-			if len(row.RPreimage) != 32 || strings.Contains(said.String(), secret) || bytes.Contains(said.Bytes(), row.RPreimage) {
-				t.Errorf("a preimage of %d bytes is in the log, or in what was said", len(row.RPreimage))
+			found := must(lnrpc.NewLightningClient(conn).LookupInvoice(within(t), &lnrpc.PaymentHash{RHash: hash}))(t)
+			secret := hex.EncodeToString(found.RPreimage)
+			if len(found.RPreimage) != 32 || strings.Contains(said.String(), secret) || bytes.Contains(said.Bytes(), found.RPreimage) {
+				t.Errorf("a preimage of %d bytes is in the log, or in what was said", len(found.RPreimage))
 			}
 		}
 	})
@@ -321,7 +325,7 @@ func TestInvoice(t *testing.T) {
 		defer client.Close()
 		begin := now()
 		inv := must(client.Invoice(t.Context(), 21_000, strings.Repeat("ä", 400), 90*instant.Second))(t)
-		if inv.Key != "ln-"+inv.Hash || len(inv.Hash) != 64 || !strings.HasPrefix(inv.Request, "lnbcrt") || inv.Amount != 21_000 {
+		if inv.Key != payment.Key("ln-"+inv.Hash) || len(inv.Hash) != 64 || !strings.HasPrefix(inv.Request, "lnbcrt") || inv.Amount != 21_000 {
 			t.Errorf("it is %+v", inv)
 		}
 		if inv.Expiry < begin.Add(88*instant.Second) || inv.Expiry > now().Add(91*instant.Second) {

@@ -56,15 +56,15 @@ type checker struct {
 	last      stream.Position
 	recorded  instant.Time
 	next      map[string]stream.Revision
-	payments  map[string]*paid
-	resources map[string]*sums
+	payments  map[payment.Key]*paid
+	resources map[resource.ID]*sums
 }
 
 // paid is what the log says of a payment, on its own stream and on those of resources.
 type paid struct {
 	settled  money.Msat
-	resource string // that the payment's stream says has it
-	holder   string // that was credited last
+	resource resource.ID // that the payment's stream says has it
+	holder   resource.ID // that was credited last
 	credits  int
 	reversed int
 }
@@ -76,7 +76,7 @@ func newChecker(progress io.Writer, terminal bool, until stream.Position) *check
 	return &checker{
 		verdict:  verdict{Position: until, Differences: []difference{}, Broken: []broken{}},
 		progress: progress, terminal: terminal,
-		next: map[string]stream.Revision{}, payments: map[string]*paid{}, resources: map[string]*sums{},
+		next: map[string]stream.Revision{}, payments: map[payment.Key]*paid{}, resources: map[resource.ID]*sums{},
 	}
 }
 
@@ -108,17 +108,17 @@ func (c *checker) record(r *stream.Record) {
 	c.next[r.Stream] = r.Revision + 1
 	if id, ok := strings.CutPrefix(r.Stream, resource.Prefix); ok {
 		if e, err := resource.Decode(r); err == nil {
-			c.resource(where, id, e)
+			c.resource(where, resource.ID(id), e)
 		}
 	}
 	if key, ok := strings.CutPrefix(r.Stream, payment.Prefix); ok {
 		if e, err := payment.Decode(r); err == nil {
-			c.payment(key, e)
+			c.payment(payment.Key(key), e)
 		}
 	}
 }
 
-func (c *checker) resource(where, id string, e resource.Event) {
+func (c *checker) resource(where string, id resource.ID, e resource.Event) {
 	s := c.resources[id]
 	if s == nil {
 		s = new(sums)
@@ -129,7 +129,7 @@ func (c *checker) resource(where, id string, e resource.Event) {
 		s.credited += e.Amount
 		time := timeFor(e.Amount-e.DebtPaid, e.Price)
 		c.want(time.IsInt64() && time.Int64() == int64(e.Time), where, "a credit buys amount × per / price", e.Time, time)
-		p := c.paid(e.Payment)
+		p := c.paid(payment.Key(e.Payment))
 		p.credits++
 		p.holder = id
 		c.want(p.settled == e.Amount, where, "a credit is what the payment brought", e.Amount, p.settled)
@@ -137,7 +137,7 @@ func (c *checker) resource(where, id string, e resource.Event) {
 		s.debited += e.Amount
 	case *resource.Reversed:
 		s.reversed += e.Amount
-		c.paid(e.Payment).reversed++
+		c.paid(payment.Key(e.Payment)).reversed++
 	}
 }
 
@@ -147,7 +147,7 @@ func timeFor(amount money.Msat, p money.Price) *big.Int {
 	return n.Div(n, big.NewInt(max(1, int64(p.Msat))))
 }
 
-func (c *checker) payment(key string, e payment.Event) {
+func (c *checker) payment(key payment.Key, e payment.Event) {
 	switch e := e.(type) {
 	case *payment.Settled:
 		c.paid(key).settled = e.Amount
@@ -156,7 +156,7 @@ func (c *checker) payment(key string, e payment.Event) {
 	}
 }
 
-func (c *checker) paid(key string) *paid {
+func (c *checker) paid(key payment.Key) *paid {
 	p := c.payments[key]
 	if p == nil {
 		p = new(paid)
@@ -192,7 +192,7 @@ func (c *checker) compare(v *projections.Views, dump io.ReadSeeker) error {
 
 // checkResources holds each resource's sums against what its lots hold.
 func (c *checker) checkResources(v *projections.Views) {
-	for after := ""; ; {
+	for after := resource.ID(""); ; {
 		page := v.Resources(after, 1000, nil)
 		for i := range page {
 			r := &page[i]
@@ -200,9 +200,9 @@ func (c *checker) checkResources(v *projections.Views) {
 			if s == nil {
 				s = new(sums)
 			}
-			where := resource.Prefix + r.ID
-			c.want(s.credited-s.debited-s.reversed == r.Held()-r.Debt, where, "credits − debits − reversals = held − debt",
-				s.credited-s.debited-s.reversed, r.Held()-r.Debt)
+			where := resource.Prefix + string(r.ID)
+			c.want(s.credited-s.debited-s.reversed == r.Balance()-r.Debt, where, "credits − debits − reversals = held − debt",
+				s.credited-s.debited-s.reversed, r.Balance()-r.Debt)
 			c.want(s.debited == r.Debited, where, "debits move what was drawn", s.debited, r.Debited)
 			after = r.ID
 		}
@@ -217,7 +217,7 @@ func (c *checker) checkResources(v *projections.Views) {
 func (c *checker) checkPayments() {
 	for _, key := range slices.Sorted(maps.Keys(c.payments)) {
 		p := c.payments[key]
-		where := payment.Prefix + key
+		where := payment.Prefix + string(key)
 		stands := p.credits - p.reversed
 		c.want(stands == 1 || stands == 0 && (p.reversed > 0 || p.resource == ""), where, "a payment is one credit", stands, 1)
 		c.want(p.resource == "" || p.resource == p.holder, where, "the resource that has it", p.resource, p.holder)

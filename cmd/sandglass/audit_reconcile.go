@@ -17,7 +17,8 @@ import (
 // reconcileFlags say what is compared. Where they are 0, all of it, and as configured.
 type reconcileFlags struct {
 	logFlags
-	height, confirmations int64
+	height        int64
+	confirmations int
 }
 
 func (f *reconcileFlags) check() error {
@@ -64,7 +65,7 @@ Whether the log is whole and adds up is for "audit replay" to say.`,
 	}
 	f.add(cmd)
 	cmd.Flags().Int64Var(&f.height, "height", 0, "take the chain as it was when it ended at this `height`; 0 is as it is now")
-	cmd.Flags().Int64Var(&f.confirmations, "confirmations", 0, "blocks that make a payment on the chain count; 0 is $"+prefix+"_CONFIRMATIONS")
+	cmd.Flags().IntVar(&f.confirmations, "confirmations", 0, "blocks that make a payment on the chain count; 0 is $"+prefix+"_CONFIRMATIONS")
 	return cmd
 }
 
@@ -81,7 +82,7 @@ func (c *cli) reconcile(ctx context.Context, f *reconcileFlags) error {
 		return err
 	}
 	if f.confirmations == 0 {
-		f.confirmations = int64(conf.Confirmations)
+		f.confirmations = conf.Confirmations
 	}
 	source, err := c.growLog(ctx, &f.logFlags)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 
 	"sandglass/domain/money"
 	"sandglass/domain/reconcile"
+	"sandglass/domain/resource"
 	"sandglass/domain/stream"
 )
 
@@ -16,7 +17,7 @@ type reconciled struct {
 	Synced        bool             `json:"synced"`               // the wallet has seen the whole chain
 	Height        int64            `json:"height"`               // of the last block that was looked at
 	Block         string           `json:"block_hash,omitempty"` // of that block, if the chain was asked
-	Confirmations int64            `json:"confirmations"`
+	Confirmations int              `json:"confirmations"`
 	Lightning     reconciledSide   `json:"lightning"`
 	Chain         reconciledSide   `json:"onchain"`
 	Count         int              `json:"count"` // of differences
@@ -41,14 +42,14 @@ type reconciledSum struct {
 type reconciledDiff struct {
 	Kind     reconcile.Kind `json:"kind"`
 	Key      string         `json:"key"`
-	Resource string         `json:"resource,omitempty"`
+	Resource resource.ID    `json:"resource,omitempty"`
 	Wallet   string         `json:"wallet"`
 	Log      string         `json:"log"`
 	Advice   string         `json:"advice"`
 }
 
 // printReport prints what was found. A difference is an error.
-func (c *cli) printReport(r *reconcile.Report, confirmations int64, synced bool) (err error) {
+func (c *cli) printReport(r *reconcile.Report, confirmations int, synced bool) (err error) {
 	if c.json {
 		err = c.printJSON(reportJSON(r, confirmations, synced))
 	} else {
@@ -60,7 +61,7 @@ func (c *cli) printReport(r *reconcile.Report, confirmations int64, synced bool)
 	return err
 }
 
-func reportJSON(r *reconcile.Report, confirmations int64, synced bool) reconciled {
+func reportJSON(r *reconcile.Report, confirmations int, synced bool) reconciled {
 	v := reconciled{
 		Position: r.Position, Node: r.Node, Network: r.Network, Synced: synced, Height: r.Height, Block: r.Block,
 		Confirmations: confirmations, Lightning: sideJSON(&r.Lightning), Chain: sideJSON(&r.Chain),
@@ -80,10 +81,10 @@ func sideJSON(s *reconcile.Side) reconciledSide {
 	}
 }
 
-func (c *cli) printSides(r *reconcile.Report, confirmations int64, synced bool) error {
+func (c *cli) printSides(r *reconcile.Report, confirmations int, synced bool) error {
 	chain, lag := "not asked: no address was ever issued", ""
 	if r.Block != "" {
-		chain = fmt.Sprintf("up to height %d, block %s; counted from %s on", r.Height, r.Block, plural(confirmations, "confirmation"))
+		chain = fmt.Sprintf("up to height %d, block %s; counted from %s on", r.Height, r.Block, plural(int64(confirmations), "confirmation"))
 		if !synced {
 			lag = "it has not seen the whole chain: what came lately may be missing"
 		}
@@ -99,7 +100,7 @@ func (c *cli) printSides(r *reconcile.Report, confirmations int64, synced bool) 
 	listed := r.Differences[:min(len(r.Differences), maxFindings)]
 	rows := make([]string, len(listed))
 	for i, d := range listed {
-		rows[i] = cells(string(d.Kind), d.Key, d.Resource, shorten(d.Wallet), shorten(d.Log), d.Advice)
+		rows[i] = cells(string(d.Kind), d.Key, string(d.Resource), shorten(d.Wallet), shorten(d.Log), d.Advice)
 	}
 	if err := c.printFindings("KIND\tPAYMENT\tRESOURCE\tWALLET SAYS\tLOG SAYS\tWHAT TO DO", rows); err != nil {
 		return err

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"strings"
 
 	"sandglass/adapters/httpapi/client"
 	"sandglass/adapters/httpapi/wire"
@@ -179,7 +178,7 @@ func (c *cli) wait(ctx context.Context, cl *client.Client, id, key string) error
 // deposited returns a lot that r has and before has not, and that was paid on the chain.
 func deposited(before, r *wire.Resource) *wire.Lot {
 	for i := range r.Lots {
-		if l := &r.Lots[i]; strings.HasPrefix(l.Payment, payment.ChainPrefix) && !has(before.Lots, l) {
+		if l := &r.Lots[i]; payment.Key(l.Payment).OnChain() && !has(before.Lots, l) {
 			return l
 		}
 	}

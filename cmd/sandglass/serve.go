@@ -12,13 +12,17 @@ import (
 	"time"
 
 	"sandglass/adapters/lnd"
+	"sandglass/domain/address"
 	"sandglass/domain/billing"
+	"sandglass/domain/chain"
 	"sandglass/domain/instant"
+	"sandglass/domain/lightning"
 	"sandglass/domain/meter"
 	"sandglass/domain/payment"
 	"sandglass/domain/plan"
 	"sandglass/domain/resource"
 	"sandglass/domain/wallet"
+	"sandglass/domain/watch"
 	"sandglass/projections"
 
 	"github.com/rs/zerolog"
@@ -97,8 +101,8 @@ type server struct {
 	store   logStore
 	views   *projections.Views
 	lnd     *lnd.Client
-	watcher *payment.Watcher
-	chain   *payment.ChainWatcher // nil if it is off
+	watcher *lightning.Watcher
+	chain   *chain.Watcher // nil if it is off
 	meter   *meter.Meter
 	billing *billing.Service
 	metrics *metrics
@@ -148,43 +152,95 @@ func serve(ctx context.Context, c Config, log zerolog.Logger) (err error) {
 	return g.Wait()
 }
 
-// build makes the components, which start in serve.
-func (d *server) build() error {
+// build makes the components, each from those before it. They start in serve.
+func (d *server) build() (err error) {
 	d.views = projections.NewFor(d.Host, instant.OfDuration(d.SettleEvery))
 	if err := d.views.Load(d.snapshotPath(), d.store.ID()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		d.log.Info().Err(err).Msg("no snapshot: folding the whole log")
 	}
-	gap := resource.When{MaxGap: instant.OfDuration(d.MaxGap), Forgive: d.GapPolicy == "forgive"}
-	resources := &payment.Resources{Aggregate: resource.Aggregate(), Store: d.store, Warm: d.views.Resource}
-	payments := &payment.Payments{Aggregate: payment.Aggregate(), Store: d.store}
-	booker := &payment.Booker{Payments: payments, Resources: resources, Now: now, Gap: gap}
 	d.metrics = newMetrics(d)
-	var err error
-	d.watcher, err = payment.NewWatcher(payment.WatcherConfig{
-		Wallet: d.lnd, Wallets: &payment.Wallets{Aggregate: wallet.Aggregate(), Store: d.store},
-		Booker: booker, Waiting: d.waiting, Observer: d.metrics, Now: now, SweepEvery: d.SweepEvery,
-		RetryMax: retryMax, DenyEvery: denyEvery,
-	})
-	if err != nil {
+	booker := &payment.Booker{
+		Payments:  &payment.Handler{Aggregate: payment.Aggregate(), Store: d.store},
+		Resources: &resource.Handler{Aggregate: resource.Aggregate(), Store: d.store, Warm: d.views.Resource},
+		Now:       now,
+		Gap:       resource.When{MaxGap: instant.OfDuration(d.MaxGap), Forgive: d.GapPolicy == "forgive"},
+	}
+	if d.watcher, err = d.newWatcher(booker); err != nil {
 		return err
 	}
-	d.meter = &meter.Meter{
-		Resources: resources, Deadlines: d.views, Now: now, Gap: gap,
-		Ready: []<-chan struct{}{d.views.CaughtUp(), d.watcher.Swept()}, Failed: d.metrics.settleFailed, Settled: d.metrics.settled,
+	d.billing = d.newBilling(booker)
+	if d.OnChain {
+		if d.chain, err = d.newChainWatcher(booker); err != nil {
+			return err
+		}
 	}
-	d.billing = &billing.Service{
-		Plans: &billing.Plans{Aggregate: plan.Aggregate(), Store: d.store}, Payments: payments, Resources: resources,
-		Booker: booker, Wallet: d.lnd, Views: d.views, Host: d.Host, Now: now, Random: rand.Reader, Gap: gap, Swept: d.watcher.Swept(), Writable: d.store.Writable,
-		Limits: billing.Limits{OpenPerResource: d.MaxOpenPer, Open: d.MaxOpenInvoices, Awaiting: d.MaxAwaiting, Expiry: instant.OfDuration(d.InvoiceExpiry)},
+	d.meter = d.newMeter(booker)
+	return nil
+}
+
+func (d *server) newWatcher(booker *payment.Booker) (*lightning.Watcher, error) {
+	return lightning.New(lightning.Config{
+		Wallet:     d.lnd,
+		Wallets:    &wallet.Handler{Aggregate: wallet.Aggregate(), Store: d.store},
+		Booker:     booker,
+		Waiting:    d.waiting,
+		Observer:   d.metrics,
+		Now:        now,
+		SweepEvery: d.SweepEvery,
+		Retry:      retry,
+	})
+}
+
+func (d *server) newBilling(booker *payment.Booker) *billing.Service {
+	b := &billing.Service{
+		Plans:         &plan.Handler{Aggregate: plan.Aggregate(), Store: d.store},
+		Payments:      booker.Payments,
+		Resources:     booker.Resources,
+		Booker:        booker,
+		Wallet:        d.lnd,
+		Addresses:     &address.Handler{Aggregate: address.Aggregate(), Store: d.store},
+		AddressFailed: d.metrics.addressFailed,
+		Views:         d.views,
+		Host:          d.Host,
+		Now:           now,
+		Random:        rand.Reader,
+		Gap:           booker.Gap,
+		Swept:         d.watcher.Swept(),
+		Writable:      d.store.Writable,
+		Confirmations: d.Confirmations,
+		Limits: billing.Limits{
+			OpenPerResource: d.MaxOpenPer,
+			Open:            d.MaxOpenInvoices,
+			Awaiting:        d.MaxAwaiting,
+			Expiry:          instant.OfDuration(d.InvoiceExpiry),
+		},
 	}
-	return d.buildChain(booker)
+	if d.OnChain {
+		b.Chain = d.lnd
+	}
+	return b
+}
+
+// newMeter returns the meter, which begins once the log is folded and the wallet was read.
+func (d *server) newMeter(booker *payment.Booker) *meter.Meter {
+	m := &meter.Meter{
+		Resources: booker.Resources,
+		Deadlines: d.views,
+		Now:       now,
+		Gap:       booker.Gap,
+		Ready:     []<-chan struct{}{d.views.CaughtUp(), d.watcher.Swept()},
+		Failed:    d.metrics.settleFailed,
+		Settled:   d.metrics.settled,
+	}
+	if d.chain != nil {
+		m.Ready = append(m.Ready, d.chain.Swept())
+		m.Pending = d.chain.Pending
+	}
+	return m
 }
 
 // What is mended at the wallet should not wait long for us.
-const (
-	retryMax  = 5 * time.Second
-	denyEvery = 10 * time.Second
-)
+var retry = watch.Retry{Max: 5 * time.Second, Denied: 10 * time.Second}
 
 // watch runs the watchers once the log is folded, which tells them what to wait for.
 func (d *server) watch(ctx context.Context) error {
@@ -202,10 +258,10 @@ func (d *server) watch(ctx context.Context) error {
 }
 
 // waiting returns the Lightning payments that are not at their end.
-func (d *server) waiting(context.Context) (list []payment.Waiting, err error) {
+func (d *server) waiting(context.Context) (list []lightning.Waiting, err error) {
 	for _, p := range d.views.OpenPayments() {
 		if !p.OnChain() {
-			list = append(list, payment.Waiting{Key: p.Key, Status: p.Status, Expiry: p.Expiry})
+			list = append(list, lightning.Waiting{Key: p.Key, Status: p.Status, Expiry: p.Expiry})
 		}
 	}
 	return list, nil

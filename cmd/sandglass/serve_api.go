@@ -9,8 +9,8 @@ import (
 
 	"sandglass/adapters/httpapi"
 	"sandglass/adapters/httpapi/wire"
-	"sandglass/domain/payment"
 	"sandglass/domain/stream"
+	"sandglass/domain/watch"
 )
 
 // api makes the HTTP server.
@@ -34,7 +34,7 @@ func (d *server) api() (*httpapi.Server, error) {
 		Version: version, Now: now, Log: d.log, Registry: d.metrics.registry,
 	}
 	if d.chain != nil {
-		options.Tip, options.Required = d.chain.Tip, d.confirmations
+		options.Tip, options.Required = d.chain.Tip, d.billing.Required
 	}
 	return httpapi.New(options)
 }
@@ -60,7 +60,7 @@ func token(name, path string) (httpapi.TokenHash, error) {
 func (d *server) components() []wire.Component {
 	h := d.watcher.Health()
 	wallet := wire.Component{
-		Name: "wallet", Ready: h.Condition == payment.Ready, State: string(h.Condition), Advice: h.Advice,
+		Name: "wallet", Ready: h.Condition == watch.Ready, State: string(h.Condition), Advice: h.Advice,
 		Since: h.Since, Age: now().Sub(h.Since),
 	}
 	sweep := wire.Component{Name: "sweep", State: "waiting", Advice: "the wallet was not read yet: nothing expires, and no order is taken, until it was"}

@@ -5,6 +5,8 @@ import (
 
 	"sandglass/domain/instant"
 	"sandglass/domain/payment"
+	"sandglass/domain/resource"
+	"sandglass/domain/watch"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
@@ -52,23 +54,23 @@ func newMetrics(s *server) *metrics {
 	return m
 }
 
-// Booked implements [payment.Observer].
-func (m *metrics) Booked(via string, bySweep bool, took time.Duration) {
-	m.booked.WithLabelValues(via).Inc()
+// Booked implements [watch.Observer].
+func (m *metrics) Booked(via payment.Via, bySweep bool, took time.Duration) {
+	m.booked.WithLabelValues(string(via)).Inc()
 	m.latency.Observe(took.Seconds())
 	if bySweep {
 		m.found.Inc()
 	}
 }
 
-// Swept implements [payment.Observer].
+// Swept implements [watch.Observer].
 func (m *metrics) Swept(took time.Duration, read, found int) {
 	m.sweeps.Observe(took.Seconds())
 	m.log.Debug().Dur("took", took).Int("read", read).Int("found", found).Msg("swept the wallet")
 }
 
-// Notice implements [payment.Observer].
-func (m *metrics) Notice(n payment.Notice) {
+// Notice implements [watch.Observer].
+func (m *metrics) Notice(n watch.Notice) {
 	m.notices.WithLabelValues(string(n.Sign)).Inc()
 	level := zerolog.InfoLevel
 	if n.Sign.Alarm() {
@@ -76,13 +78,13 @@ func (m *metrics) Notice(n payment.Notice) {
 	} else if n.Err != nil {
 		level = zerolog.WarnLevel
 	}
-	m.log.WithLevel(level).Err(n.Err).Str("sign", string(n.Sign)).Str("payment", n.Key).Msg(n.Text)
+	m.log.WithLevel(level).Err(n.Err).Str("sign", string(n.Sign)).Str("payment", string(n.Key)).Msg(n.Text)
 }
 
 // addressFailed is told of a resource that got no address.
-func (m *metrics) addressFailed(id string, err error) {
+func (m *metrics) addressFailed(id resource.ID, err error) {
 	m.noAddr.Inc()
-	m.log.Warn().Err(err).Str("resource", id).Msg("no address: the next request tries again")
+	m.log.Warn().Err(err).Str("resource", string(id)).Msg("no address: the next request tries again")
 }
 
 func (m *metrics) settled(n int, late instant.Millis) {
@@ -90,9 +92,9 @@ func (m *metrics) settled(n int, late instant.Millis) {
 	m.late.Observe(late.Std().Seconds())
 }
 
-func (m *metrics) settleFailed(id string, err error) {
+func (m *metrics) settleFailed(id resource.ID, err error) {
 	m.failures.Inc()
-	m.log.Warn().Err(err).Str("resource", id).Msg("settling: will be tried again")
+	m.log.Warn().Err(err).Str("resource", string(id)).Msg("settling: will be tried again")
 }
 
 var (
@@ -128,8 +130,8 @@ func (m *metrics) Collect(c chan<- prometheus.Metric) {
 	put := func(d *prometheus.Desc, v float64, labels ...string) {
 		c <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
-	conditions := func(d *prometheus.Desc, now payment.Condition) {
-		for _, c := range []payment.Condition{payment.Connecting, payment.Locked, payment.Starting, payment.Denied, payment.Syncing, payment.Ready} {
+	conditions := func(d *prometheus.Desc, now watch.Condition) {
+		for _, c := range []watch.Condition{watch.Connecting, watch.Locked, watch.Starting, watch.Denied, watch.Syncing, watch.Ready} {
 			put(d, truth(now == c), string(c))
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"sandglass/domain/codec"
 	"sandglass/domain/instant"
+	"sandglass/domain/resource"
 	"sandglass/domain/stream"
 )
 
@@ -23,22 +24,18 @@ var (
 )
 
 // Event is a fact of an address: [Issued] alone.
-type Event interface {
-	codec.Fielder
-	kind() string
-	at() *instant.Time
-}
+type Event interface{ stream.Fact }
 
 // Issued says that whatever this address receives is for a resource.
 type Issued struct {
-	At       instant.Time
-	Resource string
+	stream.At
+	Resource resource.ID
 	Node     string // identity_pubkey of the wallet that holds its key
 	Height   int64  // of the chain at that time: no block before it pays the address
 }
 
-func (*Issued) kind() string        { return "address.issued.v1" }
-func (e *Issued) at() *instant.Time { return &e.At }
+// Type implements [stream.Fact].
+func (*Issued) Type() string { return "address.issued.v1" }
 
 // Fields implements [codec.Fielder].
 func (e *Issued) Fields(f *codec.Fields) {
@@ -53,7 +50,7 @@ type State struct {
 	Issued
 }
 
-// Known says whether the address was issued.
+// Known reports whether the address was issued.
 func (s *State) Known() bool { return s.Resource != "" }
 
 // New returns the state of an address without events.
@@ -66,7 +63,12 @@ func Evolve(s State, e Event) State {
 }
 
 // Issue issues an address for a resource.
-type Issue struct{ Issued }
+type Issue struct {
+	At       instant.Time
+	Resource resource.ID
+	Node     string
+	Height   int64
+}
 
 // Decide returns the events that c causes: none where they have happened already.
 func Decide(s State, c Issue) ([]Event, error) {
@@ -74,33 +76,28 @@ func Decide(s State, c Issue) ([]Event, error) {
 	case c.Resource == "" || c.Node == "" || c.Height < 0 || s.Address == "":
 		return nil, fmt.Errorf("%w: an address has a resource, a node and a height", ErrInvalid)
 	case !s.Known():
-		return []Event{&c.Issued}, nil
+		return []Event{&Issued{stream.At{At: c.At}, c.Resource, c.Node, c.Height}}, nil
 	case s.Resource != c.Resource:
 		return nil, fmt.Errorf("%w: %s is of resource %q, not %q", ErrConflict, s.Address, s.Resource, c.Resource)
 	}
 	return nil, nil
 }
 
-// Encode returns e as it is appended.
-func Encode(e Event) stream.Event {
-	return stream.Event{Type: e.kind(), At: *e.at(), Data: codec.Encode(e)}
-}
-
 // Decode returns the event of a record, or says what in it is unknown.
 func Decode(r *stream.Record) (Event, error) {
-	if r.Type != (*Issued)(nil).kind() {
-		return nil, fmt.Errorf("address: unknown event type %q: run a newer build", r.Type)
+	var blank Event
+	if r.Type == (*Issued)(nil).Type() {
+		blank = new(Issued)
 	}
-	e := &Issued{At: r.At}
-	if err := codec.Decode(r.Data, e); err != nil {
-		return nil, fmt.Errorf("address: %s: %w", r.Type, err)
-	}
-	return e, nil
+	return stream.Decode(r, blank)
 }
 
 // Aggregate is the package as [stream.Handler] takes it.
-func Aggregate() stream.Aggregate[State, Issue, Event] {
-	return stream.Aggregate[State, Issue, Event]{
-		Prefix: Prefix, New: New, Decide: Decide, Evolve: Evolve, Encode: Encode, Decode: Decode,
+func Aggregate() stream.Aggregate[string, State, Issue, Event] {
+	return stream.Aggregate[string, State, Issue, Event]{
+		Prefix: Prefix, New: New, Decide: Decide, Evolve: Evolve, Decode: Decode,
 	}
 }
+
+// Handler executes commands on addresses.
+type Handler = stream.Handler[string, State, Issue, Event]

@@ -27,20 +27,20 @@ const (
 	price = 3_600_000 // msat an hour
 )
 
-// wallet makes invoices that nobody pays by itself.
-type wallet struct {
+// fakeWallet makes invoices that nobody pays by itself.
+type fakeWallet struct {
 	mu   sync.Mutex
 	made int
 	err  error
 	now  func() instant.Time
 }
 
-func (w *wallet) Invoice(_ context.Context, amount money.Msat, _ string, expiry instant.Millis) (payment.Invoice, error) {
+func (w *fakeWallet) Invoice(_ context.Context, amount money.Msat, _ string, expiry instant.Millis) (billing.Invoice, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.made++
-	key := fmt.Sprintf("ln-%064d", w.made)
-	return payment.Invoice{Key: key, Request: "lnbcrt" + key, Amount: amount, Expiry: w.now().Add(expiry)}, w.err
+	hash := fmt.Sprintf("%064d", w.made)
+	return billing.Invoice{Key: payment.LightningKey(hash), Request: "lnbcrtln-" + hash, Amount: amount, Expiry: w.now().Add(expiry)}, w.err
 }
 
 // shop is a service over a store of its own, with one plan on offer.
@@ -48,7 +48,7 @@ type shop struct {
 	*billing.Service
 	t      *testing.T
 	clock  *storetest.Clock
-	wallet *wallet
+	wallet *fakeWallet
 	views  *projections.Views
 	swept  chan struct{}
 	store  *storetest.Faulty
@@ -58,11 +58,11 @@ func open(t *testing.T) *shop {
 	inner, clock := storetest.SQLite(t)
 	store := &storetest.Faulty{EventStore: inner}
 	views := projections.New(hour)
-	resources := &payment.Resources{Aggregate: resource.Aggregate(), Store: store, Warm: views.Resource}
-	payments := &payment.Payments{Aggregate: payment.Aggregate(), Store: store}
-	s := &shop{t: t, clock: clock, wallet: &wallet{now: clock.Now}, views: views, swept: make(chan struct{}), store: store}
+	resources := &resource.Handler{Aggregate: resource.Aggregate(), Store: store, Warm: views.Resource}
+	payments := &payment.Handler{Aggregate: payment.Aggregate(), Store: store}
+	s := &shop{t: t, clock: clock, wallet: &fakeWallet{now: clock.Now}, views: views, swept: make(chan struct{}), store: store}
 	s.Service = &billing.Service{
-		Plans: &billing.Plans{Aggregate: plan.Aggregate(), Store: store}, Payments: payments, Resources: resources,
+		Plans: &plan.Handler{Aggregate: plan.Aggregate(), Store: store}, Payments: payments, Resources: resources,
 		Booker: &payment.Booker{Payments: payments, Resources: resources, Now: clock.Now},
 		Wallet: s.wallet, Views: views, Now: clock.Now, Random: rand.Reader, Swept: s.swept,
 		Limits: billing.Limits{OpenPerResource: 3, Open: 5, Awaiting: 4, Expiry: hour},
@@ -82,9 +82,9 @@ func open(t *testing.T) *shop {
 
 func (s *shop) publish(msat money.Msat) {
 	s.t.Helper()
-	p := plan.Published{Terms: resource.Terms{Price: money.Price{Msat: msat, Per: hour}, Grace: instant.Day}, Min: instant.Minute, Max: 30 * instant.Day}
-	_, pos, err := s.Publish(s.t.Context(), stream.Meta{}, "small", p)
-	s.must(errors.Join(err, s.views.WaitFor(s.t.Context(), pos)))
+	p := plan.Offer{Terms: resource.Terms{Price: money.Price{Msat: msat, Per: hour}, Grace: instant.Day}, Min: instant.Minute, Max: 30 * instant.Day}
+	out, err := s.Publish(s.t.Context(), stream.Meta{}, "small", p)
+	s.must(errors.Join(err, s.views.WaitFor(s.t.Context(), out.Position)))
 }
 
 func (s *shop) must(err error) {
@@ -104,9 +104,11 @@ func (s *shop) order(r billing.OrderRequest) billing.Order {
 // settle books the payment of an invoice.
 func (s *shop) settle(p payment.State, amount money.Msat) payment.State {
 	s.t.Helper()
-	got, pos, err := s.Booker.Book(s.t.Context(), stream.Meta{}, p.Key, payment.Settled{At: payment.At{At: s.clock.Now()}, Amount: amount, Via: "bolt11"})
-	s.must(errors.Join(err, s.views.WaitFor(s.t.Context(), pos)))
-	return got
+	out, err := s.Booker.Book(s.t.Context(), stream.Meta{}, p.Key, payment.Settle{
+		At: s.clock.Now(), Amount: amount, Via: payment.ViaBOLT11,
+	})
+	s.must(errors.Join(err, s.views.WaitFor(s.t.Context(), out.Position)))
+	return out.State
 }
 
 func TestAnOrderIsTheSameOrderWhenSentAgain(t *testing.T) {
@@ -192,14 +194,14 @@ func TestWhatStrangersCanMakeGrowIsBounded(t *testing.T) {
 	s := open(t)
 	vm := s.order(billing.OrderRequest{Plan: "small", Time: hour, ID: "vm"})
 	for _, d := range []instant.Millis{2 * hour, 3 * hour} {
-		_, _, err := s.Pay(t.Context(), stream.Meta{}, "vm", d, 0)
+		_, err := s.Pay(t.Context(), stream.Meta{}, "vm", d, 0)
 		s.must(err)
 	}
-	if _, _, err := s.Pay(t.Context(), stream.Meta{}, "vm", 4*hour, 0); !errors.Is(err, billing.ErrTooManyOpen) {
+	if _, err := s.Pay(t.Context(), stream.Meta{}, "vm", 4*hour, 0); !errors.Is(err, billing.ErrTooManyOpen) {
 		t.Errorf("a fourth invoice: %v", err)
 	}
-	if p, _, err := s.Pay(t.Context(), stream.Meta{}, "vm", hour, 0); err != nil || p.Key != vm.Payment.Key {
-		t.Errorf("an open invoice is given again: %+v, %v", p, err)
+	if p, err := s.Pay(t.Context(), stream.Meta{}, "vm", hour, 0); err != nil || p.State.Key != vm.Payment.Key {
+		t.Errorf("an open invoice is given again: %+v, %v", p.State, err)
 	}
 	s.order(billing.OrderRequest{Plan: "small", Time: hour, ID: "vm-2"})
 	s.order(billing.OrderRequest{Plan: "small", Time: hour, ID: "vm-3"})
@@ -214,21 +216,21 @@ func TestWhatStrangersCanMakeGrowIsBounded(t *testing.T) {
 func TestThePriceOfAnInvoiceIsKept(t *testing.T) {
 	s := open(t)
 	o := s.order(billing.OrderRequest{Plan: "small", Time: hour, ID: "vm"})
-	_, pos, err := s.Reprice(t.Context(), stream.Meta{}, "vm", money.Price{Msat: 2 * price, Per: hour})
-	s.must(errors.Join(err, s.views.WaitFor(t.Context(), pos)))
+	out, err := s.Reprice(t.Context(), stream.Meta{}, "vm", money.Price{Msat: 2 * price, Per: hour})
+	s.must(errors.Join(err, s.views.WaitFor(t.Context(), out.Position)))
 	s.settle(o.Payment, price)
-	later, _, err := s.Pay(t.Context(), stream.Meta{}, "vm", hour, 0)
+	later, err := s.Pay(t.Context(), stream.Meta{}, "vm", hour, 0)
 	s.must(err)
-	if got, _ := s.views.Remaining("vm", s.clock.Now()); got != hour || later.Asked != 2*price {
-		t.Errorf("%d ms are left, want an hour; the next hour costs %s", got, later.Asked)
+	if got, _ := s.views.Remaining("vm", s.clock.Now()); got != hour || later.State.Asked != 2*price {
+		t.Errorf("%d ms are left, want an hour; the next hour costs %s", got, later.State.Asked)
 	}
 }
 
 func TestBadRequestsChangeNothing(t *testing.T) {
 	s := open(t)
 	s.order(billing.OrderRequest{Plan: "small", Time: hour, ID: "gone"})
-	_, pos, err := s.Release(t.Context(), stream.Meta{}, "gone", "operator")
-	s.must(errors.Join(err, s.views.WaitFor(t.Context(), pos)))
+	out, err := s.Release(t.Context(), stream.Meta{}, "gone", "operator")
+	s.must(errors.Join(err, s.views.WaitFor(t.Context(), out.Position)))
 	before := s.views.Position()
 	long := strings.Repeat("x", 200)
 	for name, c := range map[string]struct {
@@ -245,10 +247,10 @@ func TestBadRequestsChangeNothing(t *testing.T) {
 		"bad id":           {func() error { return s.try(billing.OrderRequest{Plan: "small", Time: hour, ID: "../etc"}) }, plan.ErrInvalid},
 		"short key":        {func() error { return s.try(billing.OrderRequest{Plan: "small", Time: hour, IdempotencyKey: "1"}) }, billing.ErrInvalid},
 		"long key":         {func() error { return s.try(billing.OrderRequest{Plan: "small", Time: hour, IdempotencyKey: long}) }, billing.ErrInvalid},
-		"unknown resource": {func() error { _, _, err := s.Pay(t.Context(), stream.Meta{}, "nobody", hour, 0); return err }, resource.ErrNotOpened},
-		"released":         {func() error { _, _, err := s.Pay(t.Context(), stream.Meta{}, "gone", hour, 0); return err }, resource.ErrReleased},
+		"unknown resource": {func() error { _, err := s.Pay(t.Context(), stream.Meta{}, "nobody", hour, 0); return err }, resource.ErrNotOpened},
+		"released":         {func() error { _, err := s.Pay(t.Context(), stream.Meta{}, "gone", hour, 0); return err }, resource.ErrReleased},
 		"bad grant": {func() error {
-			_, _, err := s.Grant(t.Context(), stream.Meta{}, "gone", "Not A Name", hour, "")
+			_, err := s.Grant(t.Context(), stream.Meta{}, "gone", "Not A Name", hour, "")
 			return err
 		}, plan.ErrInvalid},
 	} {
@@ -293,17 +295,17 @@ type chain struct {
 	err  error
 }
 
-func (c *chain) NewAddress(context.Context) (payment.Address, error) {
+func (c *chain) NewAddress(context.Context) (billing.Address, error) {
 	c.made++
-	return payment.Address{Address: fmt.Sprintf("bcrt1q%038d", c.made), Node: "02aa", Height: 500}, c.err
+	return billing.Address{Address: fmt.Sprintf("bcrt1q%038d", c.made), Node: "02aa", Height: 500}, c.err
 }
 
 func TestAResourceHasOneAddress(t *testing.T) {
 	s := open(t)
 	c := &chain{err: errors.New("the chain's node is away")}
 	failed := 0
-	s.Chain, s.Addresses = c, &billing.Addresses{Aggregate: address.Aggregate(), Store: s.store}
-	s.AddressFailed = func(string, error) { failed++ }
+	s.Chain, s.Addresses = c, &address.Handler{Aggregate: address.Aggregate(), Store: s.store}
+	s.AddressFailed = func(resource.ID, error) { failed++ }
 	r := billing.OrderRequest{Plan: "small", Time: hour, ID: "vm", IdempotencyKey: key}
 	s.order(r) // the invoice pays all the same
 	if _, ok := s.views.AddressOf("vm"); ok || failed != 1 {
@@ -313,7 +315,7 @@ func TestAResourceHasOneAddress(t *testing.T) {
 	s.order(r) // the same order, with its invoice, asks again
 	first, ok := s.views.AddressOf("vm")
 	s.order(r)
-	_, _, err := s.Pay(t.Context(), stream.Meta{}, "vm", 3*hour, 0)
+	_, err := s.Pay(t.Context(), stream.Meta{}, "vm", 3*hour, 0)
 	s.must(err)
 	second, _ := s.views.AddressOf("vm")
 	if !ok || first != second || c.made != 2 || s.wallet.made != 2 {
@@ -330,7 +332,7 @@ func TestNoMoneyIsAskedForThatCannotBeRecorded(t *testing.T) {
 	for _, why := range []error{stream.ErrReadOnly, stream.ErrUnavailable} {
 		s := open(t)
 		c := &chain{}
-		s.Chain, s.Addresses = c, &billing.Addresses{Aggregate: address.Aggregate(), Store: s.store}
+		s.Chain, s.Addresses = c, &address.Handler{Aggregate: address.Aggregate(), Store: s.store}
 		r := billing.OrderRequest{Plan: "small", Time: hour, ID: "vm", IdempotencyKey: key}
 		first := s.order(r)
 		s.order(billing.OrderRequest{Plan: "small", Time: hour, ID: "paid", IdempotencyKey: key})
@@ -342,8 +344,8 @@ func TestNoMoneyIsAskedForThatCannotBeRecorded(t *testing.T) {
 		for name, do := range map[string]func() error{
 			"a new order":     func() error { return s.try(billing.OrderRequest{Plan: "small", Time: hour, ID: "new"}) },
 			"the same order":  func() error { return s.try(r) },
-			"another invoice": func() error { _, _, err := s.Pay(t.Context(), stream.Meta{}, "vm", 3*hour, 0); return err },
-			"the same amount": func() error { _, _, err := s.Pay(t.Context(), stream.Meta{}, "vm", hour, 0); return err },
+			"another invoice": func() error { _, err := s.Pay(t.Context(), stream.Meta{}, "vm", 3*hour, 0); return err },
+			"the same amount": func() error { _, err := s.Pay(t.Context(), stream.Meta{}, "vm", hour, 0); return err },
 		} {
 			if err := do(); !errors.Is(err, why) {
 				t.Errorf("%s: %v, want %v", name, err, why)

@@ -26,15 +26,16 @@ func (b *Service) place(p *plan.State, asked string) (string, error) {
 	return slices.MinFunc(p.Hosts.Names(), func(a, b string) int { return cmp.Compare(loads[a], loads[b]) }), nil
 }
 
-// allow says whether a payer may have a resource of that plan on that host. A plan for
-// any host is one for any that has resources now: on one that is not known, or that was
-// emptied and is gone, time would never pass.
+// allow returns an error unless a payer may have a resource of that plan on that host. A
+// plan for any host is one for any that has resources now: on one that is not known, or
+// that was emptied and is gone, time would never pass.
 func (b *Service) allow(p *plan.State, host string) error {
 	if p.Hosts != "" {
 		if p.Hosts.Allow(host) {
 			return nil
 		}
-		return fmt.Errorf("%w: plan %q is not offered on %.80q: choose one of %s, or leave it out", ErrHost, p.Name, host, strings.Join(p.Hosts.Names(), ", "))
+		return fmt.Errorf("%w: plan %q is not offered on %.80q: choose one of %s, or leave it out",
+			ErrHost, p.Name, host, strings.Join(p.Hosts.Names(), ", "))
 	}
 	known := b.Views.Hosts()
 	maps.DeleteFunc(known, func(_ string, resources int) bool { return resources == 0 })
@@ -47,5 +48,6 @@ func (b *Service) allow(p *plan.State, host string) error {
 		return fmt.Errorf("%w: there are no hosts to choose from, so not %.80q: leave it out", ErrHost, host)
 	}
 	names := slices.Sorted(maps.Keys(known))
-	return fmt.Errorf("%w: there is no host %.80q: choose one of %s, or leave it out", ErrHost, host, strings.Join(names[:min(len(names), plan.MaxHosts)], ", "))
+	return fmt.Errorf("%w: there is no host %.80q: choose one of %s, or leave it out",
+		ErrHost, host, strings.Join(names[:min(len(names), plan.MaxHosts)], ", "))
 }

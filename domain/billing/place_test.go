@@ -16,12 +16,12 @@ import (
 // offer publishes a plan on some hosts.
 func (s *shop) offer(name string, hosts ...string) {
 	s.t.Helper()
-	p := plan.Published{
+	p := plan.Offer{
 		Terms: resource.Terms{Price: money.Price{Msat: price, Per: hour}, Grace: instant.Day}, Min: instant.Minute, Max: 30 * instant.Day,
 		Hosts: plan.HostsOf(hosts...),
 	}
-	_, pos, err := s.Publish(s.t.Context(), stream.Meta{}, name, p)
-	s.must(errors.Join(err, s.views.WaitFor(s.t.Context(), pos)))
+	out, err := s.Publish(s.t.Context(), stream.Meta{}, name, p)
+	s.must(errors.Join(err, s.views.WaitFor(s.t.Context(), out.Position)))
 }
 
 // TestWhereAnOrderIsPlaced orders one after the other on one log, so that each finds the
@@ -31,8 +31,9 @@ func TestWhereAnOrderIsPlaced(t *testing.T) {
 	s.Limits.Awaiting, s.Limits.Open = 99, 99
 	s.offer("racks", "b", "c")
 	for _, x := range []struct {
-		daemon, plan, asked, id string
-		want                    string
+		daemon, plan, asked string
+		id                  resource.ID
+		want                string
 	}{
 		{"", "small", "", "one-machine", ""},
 		{"a", "small", "", "its-own", "a"},
@@ -85,8 +86,8 @@ func TestAnOrderOnAHostThatWasEmptied(t *testing.T) {
 	s.Host = "old"
 	o := s.order(billing.OrderRequest{Plan: "small", Time: hour, ID: "vm"})
 	s.Host = "new"
-	_, pos, err := s.Move(t.Context(), stream.Meta{}, o.Resource.ID, "new")
-	s.must(errors.Join(err, s.views.WaitFor(t.Context(), pos)))
+	out, err := s.Move(t.Context(), stream.Meta{}, o.Resource.ID, "new")
+	s.must(errors.Join(err, s.views.WaitFor(t.Context(), out.Position)))
 	if err := s.try(billing.OrderRequest{Plan: "small", Time: hour, Host: "old"}); !errors.Is(err, billing.ErrHost) || !strings.Contains(err.Error(), "choose one of new,") {
 		t.Errorf("an order there: %v", err)
 	}
@@ -102,11 +103,11 @@ func TestAnOrderThatMovedIsTheSameOrder(t *testing.T) {
 	first, onB := s.order(r), s.order(named)
 	s.offer("racks", "d")
 	s.Host = "d"
-	for id, o := range map[string]billing.OrderRequest{first.Resource.ID: r, onB.Resource.ID: named} {
-		state, pos, err := s.Move(t.Context(), stream.Meta{}, id, "d")
-		s.must(errors.Join(err, s.views.WaitFor(t.Context(), pos)))
-		if again := s.order(o); again.New || again.Resource.ID != id || again.Resource.Host != "d" || state.Host != "d" || again.HolderKey == "" {
-			t.Errorf("moved to %q, then %+v", state.Host, again)
+	for id, o := range map[resource.ID]billing.OrderRequest{first.Resource.ID: r, onB.Resource.ID: named} {
+		moved, err := s.Move(t.Context(), stream.Meta{}, id, "d")
+		s.must(errors.Join(err, s.views.WaitFor(t.Context(), moved.Position)))
+		if again := s.order(o); again.New || again.Resource.ID != id || again.Resource.Host != "d" || moved.State.Host != "d" || again.HolderKey == "" {
+			t.Errorf("moved to %q, then %+v", moved.State.Host, again)
 		}
 	}
 	for _, host := range []string{"b", "c", "d"} {
@@ -127,16 +128,17 @@ func TestMove(t *testing.T) {
 	o := s.order(billing.OrderRequest{Plan: "small", Time: hour, ID: "vm"})
 	s.settle(o.Payment, o.Payment.Asked)
 	for _, x := range []struct {
-		id, host string
-		want     error
+		id   resource.ID
+		host string
+		want error
 	}{{"vm", "b", nil}, {"vm", "b", nil}, {"vm", "B", resource.ErrInvalid}, {"nobody", "b", resource.ErrNotOpened}} {
-		got, _, err := s.Move(t.Context(), stream.Meta{}, x.id, x.host)
-		if !errors.Is(err, x.want) || err == nil && got.Host != x.host {
-			t.Errorf("%s to %s: %q, %v", x.id, x.host, got.Host, err)
+		got, err := s.Move(t.Context(), stream.Meta{}, x.id, x.host)
+		if !errors.Is(err, x.want) || err == nil && got.State.Host != x.host {
+			t.Errorf("%s to %s: %q, %v", x.id, x.host, got.State.Host, err)
 		}
 	}
 	s.Swept = make(chan struct{})
-	if _, _, err := s.Move(t.Context(), stream.Meta{}, "vm", "c"); !errors.Is(err, billing.ErrStarting) {
+	if _, err := s.Move(t.Context(), stream.Meta{}, "vm", "c"); !errors.Is(err, billing.ErrStarting) {
 		t.Errorf("before the wallet was read: %v", err)
 	}
 }

@@ -69,7 +69,7 @@ func (f *Fields) skip(s string) bool {
 	return true
 }
 
-// key writes the name, or reads it and says whether it is there.
+// key writes the name, or reads it and reports whether it is there.
 func (f *Fields) key(name string, optional bool) bool {
 	if f.err != nil {
 		return false
@@ -199,7 +199,7 @@ func (f *Fields) text(name, v string) string {
 	return ""
 }
 
-// escapes says whether the standard library escapes c for the sake of HTML.
+// escapes reports whether the standard library escapes c for the sake of HTML.
 func escapes(c byte) bool { return c == '<' || c == '>' || c == '&' }
 
 // escaped reads the text at the front of the input by the standard library, and

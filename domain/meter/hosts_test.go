@@ -14,7 +14,6 @@ import (
 	"sandglass/domain/instant"
 	"sandglass/domain/meter"
 	"sandglass/domain/money"
-	"sandglass/domain/payment"
 	"sandglass/domain/resource"
 	"sandglass/domain/stream"
 	"sandglass/projections"
@@ -42,9 +41,9 @@ func (h *host) joinOn(store stream.EventStore, name string) (*projections.Views,
 	log := &settles{EventStore: store}
 	views := projections.NewFor(name, instant.Hour)
 	m := &meter.Meter{
-		Resources: &payment.Resources{Aggregate: resource.Aggregate(), Store: log, Warm: views.Resource},
+		Resources: &resource.Handler{Aggregate: resource.Aggregate(), Store: log, Warm: views.Resource},
 		Deadlines: views, Now: h.now, Ready: []<-chan struct{}{views.CaughtUp()},
-		Failed:  func(id string, err error) { h.t.Errorf("%s settles %s: %v", name, id, err) },
+		Failed:  func(id resource.ID, err error) { h.t.Errorf("%s settles %s: %v", name, id, err) },
 		Settled: func(int, instant.Millis) {},
 	}
 	ctx, stop := context.WithCancel(h.t.Context())
@@ -55,7 +54,7 @@ func (h *host) joinOn(store stream.EventStore, name string) (*projections.Views,
 	return views, log
 }
 
-func (h *host) place(id, host string) {
+func (h *host) place(id resource.ID, host string) {
 	h.t.Helper()
 	h.do(id, resource.Place{When: resource.When{At: h.now()}, Host: host})
 }
@@ -98,9 +97,9 @@ func TestMovingWhileBothMeter(t *testing.T) {
 		h := newHost(t, store)
 		h.join("a")
 		h.join("b")
-		ids := make([]string, n)
+		ids := make([]resource.ID, n)
 		for i := range ids {
-			ids[i] = fmt.Sprintf("vm-%02d", i)
+			ids[i] = resource.ID(fmt.Sprintf("vm-%02d", i))
 			h.order(ids[i], hours*instant.Hour)
 			h.place(ids[i], "a")
 		}
@@ -123,10 +122,10 @@ func TestMovingWhileBothMeter(t *testing.T) {
 }
 
 // whole holds that each debit of a resource begins where the one before it ended.
-func (h *host) whole(id string) {
+func (h *host) whole(id resource.ID) {
 	h.t.Helper()
 	var from instant.Time
-	for rec, err := range h.store.Read(h.t.Context(), resource.Prefix+id, 0) {
+	for rec, err := range h.store.Read(h.t.Context(), resource.Prefix+string(id), 0) {
 		if err != nil {
 			h.t.Fatal(err)
 		}

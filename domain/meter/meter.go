@@ -28,15 +28,15 @@ const (
 
 // Deadlines is the read model that the meter follows.
 type Deadlines interface {
-	NextDeadline() (id string, at instant.Time, ok bool)
-	Due(now instant.Time, limit int) []string
+	NextDeadline() (id resource.ID, at instant.Time, ok bool)
+	Due(now instant.Time, limit int) []resource.ID
 	DeadlineMoved() <-chan struct{}
 	WaitFor(context.Context, stream.Position) error
 }
 
 // Meter settles what is due.
 type Meter struct {
-	Resources *payment.Resources
+	Resources *resource.Handler
 	Deadlines Deadlines
 	Now       func() instant.Time
 	Gap       resource.When // the policy for gaps; its At is not used
@@ -45,9 +45,9 @@ type Meter struct {
 	Ready []<-chan struct{}
 	// Pending returns a deposit that was seen on the chain and is on its way to a resource:
 	// for a bounded time it holds off the release. It may be nil.
-	Pending func(id string) (payment string, ok bool)
+	Pending func(id resource.ID) (key payment.Key, ok bool)
 	// Failed is told of each error; the meter then tries again.
-	Failed func(id string, err error)
+	Failed func(id resource.ID, err error)
 	// Settled is told after each round how many resources were settled, and how late the
 	// most urgent of them was.
 	Settled func(n int, late instant.Millis)
@@ -118,13 +118,13 @@ var errSkipped = errors.New("meter: the store is away")
 // settle settles the resources, earliest deadline first, and waits until the deadlines
 // know of it. It reports whether anything was written, and whether all went well. A store
 // that is away ends the round: each try would wait for it in vain.
-func (m *Meter) settle(ctx context.Context, now instant.Time, ids []string) (wrote, ok bool) {
+func (m *Meter) settle(ctx context.Context, now instant.Time, ids []resource.ID) (wrote, ok bool) {
 	type result struct {
-		id  string
+		id  resource.ID
 		pos stream.Position
 		err error
 	}
-	work, results := make(chan string), make(chan result, len(ids))
+	work, results := make(chan resource.ID), make(chan result, len(ids))
 	workers := min(parallel, len(ids))
 	var away atomic.Bool
 	for range workers {
@@ -161,13 +161,13 @@ func (m *Meter) settle(ctx context.Context, now instant.Time, ids []string) (wro
 	return last > 0, m.Deadlines.WaitFor(ctx, last) == nil && ok
 }
 
-func (m *Meter) one(ctx context.Context, now instant.Time, id string) (stream.Position, error) {
+func (m *Meter) one(ctx context.Context, now instant.Time, id resource.ID) (stream.Position, error) {
 	when := m.Gap
 	when.At = now
 	var held stream.Position
 	if m.Pending != nil {
 		if key, ok := m.Pending(id); ok {
-			out, err := m.Resources.Execute(ctx, id, meta, resource.Hold{When: when, Payment: key, Until: now.Add(hold)})
+			out, err := m.Resources.Execute(ctx, id, meta, resource.Hold{When: when, Payment: string(key), Until: now.Add(hold)})
 			if err != nil || out.State.HeldUntil() > now {
 				return out.Position, err
 			}

@@ -27,7 +27,7 @@ type host struct {
 	t         *testing.T
 	store     stream.EventStore
 	views     *projections.Views
-	resources *payment.Resources
+	resources *resource.Handler
 	meter     *meter.Meter
 	ready     chan struct{}
 	skew      atomic.Int64 // of the wall clock, in milliseconds
@@ -38,10 +38,10 @@ type host struct {
 func newHost(t *testing.T, store stream.EventStore) *host {
 	h := &host{t: t, store: store, views: projections.New(instant.Hour), ready: make(chan struct{})}
 	h.begin = h.now()
-	h.resources = &payment.Resources{Aggregate: resource.Aggregate(), Store: store, Warm: h.views.Resource}
+	h.resources = &resource.Handler{Aggregate: resource.Aggregate(), Store: store, Warm: h.views.Resource}
 	h.meter = &meter.Meter{
 		Resources: h.resources, Deadlines: h.views, Now: h.now, Ready: []<-chan struct{}{h.views.CaughtUp(), h.ready},
-		Failed: func(string, error) { h.failures.Add(1) }, Settled: func(int, instant.Millis) {},
+		Failed: func(resource.ID, error) { h.failures.Add(1) }, Settled: func(int, instant.Millis) {},
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
@@ -55,7 +55,7 @@ func (h *host) now() instant.Time {
 	return instant.Of(time.Now()).Add(instant.Millis(h.skew.Load()))
 }
 
-func (h *host) do(id string, c resource.Command) {
+func (h *host) do(id resource.ID, c resource.Command) {
 	h.t.Helper()
 	out, err := h.resources.Execute(h.t.Context(), id, stream.Meta{}, c)
 	if err == nil {
@@ -67,12 +67,12 @@ func (h *host) do(id string, c resource.Command) {
 }
 
 // order opens a resource at 1 msat a millisecond and pays for so much time.
-func (h *host) order(id string, time instant.Millis) {
+func (h *host) order(id resource.ID, time instant.Millis) {
 	h.t.Helper()
 	when := resource.When{At: h.now()}
 	terms := resource.Terms{Price: money.Price{Msat: 1, Per: 1}, Warn: resource.Warn{Time: 10 * instant.Minute}, Grace: instant.Hour}
 	h.do(id, resource.Open{When: when, Plan: "p", Terms: terms})
-	h.do(id, resource.Credit{When: when, Payment: "pay-" + id, Amount: money.Msat(time), Paid: h.now()})
+	h.do(id, resource.Credit{When: when, Payment: "pay-" + string(id), Amount: money.Msat(time), Paid: h.now()})
 }
 
 // pass lets virtual time pass.
@@ -82,8 +82,8 @@ func (h *host) pass(d instant.Millis) {
 }
 
 // story returns what happened to a resource: each event's fact, and when, from the begin.
-func (h *host) story(id string) (lines []string) {
-	for rec, err := range h.store.Read(h.t.Context(), resource.Prefix+id, 0) {
+func (h *host) story(id resource.ID) (lines []string) {
+	for rec, err := range h.store.Read(h.t.Context(), resource.Prefix+string(id), 0) {
 		if err != nil {
 			h.t.Fatal(err)
 		}
@@ -93,7 +93,7 @@ func (h *host) story(id string) (lines []string) {
 	return lines
 }
 
-func (h *host) want(id string, want ...string) {
+func (h *host) want(id resource.ID, want ...string) {
 	h.t.Helper()
 	if got := h.story(id); !slices.Equal(got, want) {
 		h.t.Errorf("%s:\ngot  %s\nwant %s", id, strings.Join(got, ", "), strings.Join(want, ", "))
@@ -131,7 +131,7 @@ func TestABacklogIsWorkedThroughInOrder(t *testing.T) {
 		store, _ := storetest.SQLite(t)
 		h := newHost(t, store)
 		for i := range n {
-			h.order(fmt.Sprintf("vm-%04d", i), instant.Millis(n-i)*3*instant.Second)
+			h.order(resource.ID(fmt.Sprintf("vm-%04d", i)), instant.Millis(n-i)*3*instant.Second)
 		}
 		before := runtime.NumGoroutine()
 		h.pass(24 * instant.Hour)
@@ -211,7 +211,7 @@ func TestAStoreThatIsAwayIsWaitedFor(t *testing.T) {
 		h := newHost(t, store)
 		const resources = 200
 		for n := range resources {
-			h.order(fmt.Sprint("vm-", n), 5*instant.Minute)
+			h.order(resource.ID(fmt.Sprint("vm-", n)), 5*instant.Minute)
 		}
 		close(h.ready)
 		h.pass(instant.Minute)
@@ -223,7 +223,7 @@ func TestAStoreThatIsAwayIsWaitedFor(t *testing.T) {
 		}
 		store.gone.Store(false)
 		h.pass(instant.Minute)
-		for _, id := range []string{"vm-0", "vm-199"} {
+		for _, id := range []resource.ID{"vm-0", "vm-199"} {
 			h.want(id, "opened 0s", "credited 0s", "started 0s", "warned 0s", "debited 5m0s", "exhausted 5m0s")
 		}
 	})
@@ -236,12 +236,12 @@ func TestADepositOnItsWayHoldsOffRelease(t *testing.T) {
 		h := newHost(t, store)
 		var coming atomic.Bool
 		coming.Store(true)
-		h.meter.Pending = func(id string) (string, bool) { return "btc-00-0", id != "other" && coming.Load() }
+		h.meter.Pending = func(id resource.ID) (payment.Key, bool) { return "btc-00-0", id != "other" && coming.Load() }
 		terms := resource.Terms{Price: money.Price{Msat: 1, Per: 1}}
-		for _, id := range []string{"vm", "other", "lost"} {
+		for _, id := range []resource.ID{"vm", "other", "lost"} {
 			when := resource.When{At: h.now()}
 			h.do(id, resource.Open{When: when, Plan: "p", Terms: terms})
-			h.do(id, resource.Credit{When: when, Payment: "pay-" + id, Amount: 1_200_000, Paid: h.now()})
+			h.do(id, resource.Credit{When: when, Payment: "pay-" + string(id), Amount: 1_200_000, Paid: h.now()})
 		}
 		close(h.ready)
 		paid := []string{"opened 0s", "credited 0s", "started 0s"}

@@ -36,7 +36,7 @@ var (
 	ErrPrice    = errors.New("money: a price is 1 msat to 21 million bitcoin for 1 ms to 100 years")
 )
 
-// Check says whether m is an amount that can exist: 0 to [MaxMsat].
+// Check returns an error unless m is an amount that can exist: 0 to [MaxMsat].
 func (m Msat) Check() error {
 	switch {
 	case m < 0:
@@ -64,7 +64,7 @@ type Price struct {
 	Per  instant.Millis
 }
 
-// Check says whether p lies within the bounds that [ErrPrice] names.
+// Check returns an error unless p lies within the bounds that [ErrPrice] names.
 func (p Price) Check() error {
 	if p.Msat < 1 || p.Msat > MaxMsat || p.Per < 1 || p.Per > instant.Century {
 		return ErrPrice

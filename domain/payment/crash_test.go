@@ -1,7 +1,6 @@
 package payment_test
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 
@@ -12,18 +11,22 @@ import (
 	"sandglass/testutil/storetest"
 )
 
-func cut(name string) (id string, ok bool) { return strings.CutPrefix(name, resource.Prefix) }
+// resourceOf returns the resource of a stream, if it is one's.
+func resourceOf(name string) (resource.ID, bool) {
+	id, ok := strings.CutPrefix(name, resource.Prefix)
+	return resource.ID(id), ok
+}
 
 // TestCrashAfterEveryStep loses each append in turn, or its answer, and then one more or
 // none; then another booker starts over on what is there.
 func TestCrashAfterEveryStep(t *testing.T) {
 	store, _ := storetest.SQLite(t)
 	payments := 0
-	for _, step := range []func(*testing.T, *payment.Booker, string, string) error{book, bookAndGive} {
+	for _, step := range []func(*testing.T, *payment.Booker, payment.Key, resource.ID) error{book, bookAndAllocate} {
 		for appends := range 6 { // the last is one more than there are
 			for _, first := range []storetest.Fault{storetest.Lost, storetest.AnswerLost} {
 				for _, second := range []storetest.Fault{storetest.Lost, storetest.AnswerLost, storetest.None} {
-					key, id := fmt.Sprintf("ln-%d", payments), fmt.Sprintf("vm-%d", payments)
+					key, id := ln(payments), vm(payments)
 					payments++
 					openAll(t, booker(store), id)
 					faults := append(make([]storetest.Fault, appends), first, second)
@@ -42,18 +45,18 @@ func TestCrashAfterEveryStep(t *testing.T) {
 	audit(t, store, booker(store), money.Msat(payments)*500)
 }
 
-func book(t *testing.T, b *payment.Booker, key, id string) error {
-	c := *settled(10, 500)
+func book(t *testing.T, b *payment.Booker, key payment.Key, id resource.ID) error {
+	c := settle(10, 500)
 	c.Resource = id
-	_, _, err := b.Book(t.Context(), stream.Meta{}, key, c)
+	_, err := b.Book(t.Context(), stream.Meta{}, key, c)
 	return err
 }
 
-func bookAndGive(t *testing.T, b *payment.Booker, key, id string) error {
+func bookAndAllocate(t *testing.T, b *payment.Booker, key payment.Key, id resource.ID) error {
 	if err := book(t, b, key, ""); err != nil {
 		return err
 	}
-	_, _, err := b.Give(t.Context(), stream.Meta{}, key, id)
+	_, err := b.Allocate(t.Context(), stream.Meta{}, key, id)
 	return err
 }
 
@@ -62,16 +65,16 @@ func TestRandomCrashes(t *testing.T) {
 	const payments, machines = 60, 3
 	store, _ := storetest.SQLite(t)
 	for i := range machines {
-		openAll(t, booker(store), fmt.Sprintf("vm-%d", i))
+		openAll(t, booker(store), vm(i))
 	}
 	for i := range payments {
-		ask(t, booker(store), fmt.Sprintf("ln-%d", i), fmt.Sprintf("vm-%d", i%machines))
+		order(t, booker(store), ln(i), vm(i%machines))
 	}
 	faulty := &storetest.Faulty{EventStore: store, OnAppend: storetest.RandomFaults(1, 33)}
 	for left := payments; left > 0; {
 		left = 0
 		for i := range payments {
-			if _, _, err := booker(faulty).Book(t.Context(), stream.Meta{}, fmt.Sprintf("ln-%d", i), *settled(10, 500)); err != nil {
+			if _, err := booker(faulty).Book(t.Context(), stream.Meta{}, ln(i), settle(10, 500)); err != nil {
 				left++
 			}
 		}

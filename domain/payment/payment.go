@@ -2,27 +2,50 @@
 //
 // A payment has a stream of its own. Money that arrived is first a fact there, and
 // then a credit of its resource, or unallocated: it is never dropped. [Booker] carries
-// a settled payment to its end; [Watcher] feeds it from the wallet.
+// a settled payment to its end; the packages lightning and chain feed it.
+//
+//	over Lightning:  requested ──▶ settled ──▶ credited
+//	                     │  ▲         │ ▲
+//	                     ▼  │         ▼ │ allocated
+//	                  expired      unallocated
+//
+//	on the chain:    seen ──▶ confirmed ──▶ settled ──▶ credited or unallocated ──▶ finalized
+//	                  │ ▲         │            │                 │
+//	                  │ │         └────────────┴───▶ reorged ◀───┘  its block left the chain
+//	                  ▼ │                              │ │
+//	               replaced ◀──────────────────────────┘ └──▶ confirmed, in its next block
+//
+// An invoice that expired is settled all the same if its money comes. A keysend and a
+// payment to an AMP invoice begin with settled. An output that was replaced is confirmed if
+// a block holds it after all.
+//
+// A credit is two appends: to the resource's stream, then to the payment's, which says that
+// the resource has it; and so is its reversal, in the other order: the payment is reorged,
+// then its resource gives the credit back. A crash may come between, and another daemon or
+// a late projection may do the same step at the same time. This repairs it:
+//
+//	what came between                                 what repairs it
+//	crash after settled, or after the resource's      [Booker.Finish], from the next sweep: the
+//	credit                                            resource knows the payment, and takes it once
+//	crash after reorged, before the reversal          [Booker.Finish] of a payment that is reorged
+//	a late watcher reverses what stands again, in     reverse does so only if the payment does not
+//	its next block                                    stand once the resource has been read
+//	reorged while its credit was being given: the     Finish finds that the payment moved on, and
+//	other watcher found no credit to take back        takes back what it gave: undoCredit
+//	one takes the credit back, another finds it       [Booker.EnsureCredit], after each reversal, and
+//	there and says credited: the resource is without  at a start for what a crash left so
+//	refused at one booker and credited by another,    [Booker.Allocate] says first that it is
+//	which died before it said so                      credited: creditedAfterAll
 package payment
 
 import (
-	"cmp"
 	"errors"
-	"fmt"
 
-	"sandglass/domain/codec"
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
+	"sandglass/domain/resource"
 	"sandglass/domain/stream"
 )
-
-// Prefix begins the name of every payment's stream. The rest is its key:
-//
-//	ln-<payment_hash>                            a BOLT 11 invoice
-//	ln-<payment_hash>-<chan_id>-<htlc_index>     a keysend, by the HTLC that carried it
-//	ln-<set_id>                                  one payment to an AMP invoice (BOLT 4 set id)
-//	btc-<txid>-<vout>                            an output on the chain
-const Prefix = "payment-"
 
 // Errors of Decide. Nothing was changed.
 var (
@@ -32,70 +55,6 @@ var (
 	ErrState    = errors.New("payment: not possible in its present state")
 	ErrInvalid  = errors.New("payment: invalid command")
 )
-
-// Event is a fact of a payment's life.
-type Event interface {
-	codec.Fielder
-	kind() string
-	at() *instant.Time
-}
-
-// At is when an event took effect.
-type At struct{ At instant.Time }
-
-func (a *At) at() *instant.Time { return &a.At }
-
-func (a At) when() instant.Time { return a.At }
-
-// The events.
-type (
-	// Requested says that an invoice was made for a resource. It holds no preimage.
-	Requested struct {
-		At
-		Resource string
-		Amount   money.Msat  // asked for; 0 leaves it to the payer
-		Price    money.Price // quoted
-		Expiry   instant.Time
-		Invoice  string // BOLT 11
-	}
-	// Settled says that the wallet holds the money for good.
-	Settled struct {
-		At
-		Amount   money.Msat // what arrived
-		Via      string     // bolt11, keysend, amp or onchain
-		Node     string     // identity_pubkey of the node that received it
-		Index    int64      // lnd's settle_index, 0 where it has none
-		Resource string     // named by the payer (keysend), or of the invoice's request (AMP)
-	}
-	// Credited ends a payment: the resource has had it.
-	Credited struct {
-		At
-		Resource string
-	}
-	// Unallocated says that the money found no home: visible, refundable, allocatable.
-	Unallocated struct {
-		At
-		Resource string // for which it was meant, if that is known
-		Reason   string // no_resource, unknown_resource, released, too_long, too_much, foreign_invoice
-	}
-	// Allocated says that the operator gave unallocated money to a resource.
-	Allocated struct {
-		At
-		Resource string
-	}
-	// Expired says that the wallet will not take the money any more.
-	Expired struct {
-		At
-		Reason string // canceled, or unknown to the wallet
-	}
-)
-
-func (*Requested) kind() string   { return "payment.requested.v1" }
-func (*Settled) kind() string     { return "payment.settled.v1" }
-func (*Credited) kind() string    { return "payment.credited.v1" }
-func (*Unallocated) kind() string { return "payment.unallocated.v1" }
-func (*Allocated) kind() string   { return "payment.allocated.v1" }
-func (*Expired) kind() string     { return "payment.expired.v1" }
 
 // Status is where a payment stands.
 type Status uint8
@@ -114,26 +73,29 @@ const (
 	StatusReplaced                  // it will not come
 )
 
-var statusNames = [...]string{"none", "requested", "settled", "credited", "unallocated", "expired", "seen", "confirmed", "reorged", "replaced"}
+var statusNames = [...]string{
+	"none", "requested", "settled", "credited", "unallocated", "expired", "seen", "confirmed", "reorged", "replaced",
+}
 
 // String returns the word that the API and the event catalogue use.
 func (s Status) String() string { return statusNames[s] }
 
 // State is a payment as its events tell it.
 type State struct {
-	Key       string
+	Key       Key
 	Status    Status
-	Resource  string // for which it is meant, or which has it
+	Resource  resource.ID // for which it is meant, or which has it
 	Asked     money.Msat
 	Price     money.Price // quoted, or zero
 	Expiry    instant.Time
 	Invoice   string
 	Requested instant.Time
 	Amount    money.Msat // that arrived, or is to be seen on the chain
-	Via, Node string
+	Via       Via
+	Node      string
 	Index     int64
-	Settled   instant.Time
-	Reason    string // why it is unallocated, expired, reorged or replaced
+	SettledAt instant.Time
+	Reason    Reason // why it is unallocated, expired, reorged or replaced
 	Last      instant.Time
 
 	// Of a payment on the chain.
@@ -144,155 +106,59 @@ type State struct {
 }
 
 // New returns the state of a payment without events.
-func New(key string) State { return State{Key: key} }
+func New(key Key) State { return State{Key: key} }
 
-// Evolve returns s after e.
-func Evolve(s State, e Event) State {
-	s.Last = max(s.Last, *e.at())
-	switch e := e.(type) {
-	case *Requested:
-		s.Status, s.Resource, s.Asked, s.Price, s.Expiry, s.Invoice = StatusRequested, e.Resource, e.Amount, e.Price, e.Expiry, e.Invoice
-		s.Requested = e.At.At
-	case *Settled:
-		s.Status, s.Amount, s.Via, s.Node, s.Index, s.Settled, s.Reason = StatusSettled, e.Amount, e.Via, e.Node, e.Index, e.At.At, ""
-		if e.Resource != "" {
-			s.give(e.Resource)
-		}
-	case *Credited:
-		s.Status, s.Resource, s.Reason = StatusCredited, e.Resource, ""
-	case *Unallocated:
-		s.Status, s.Resource, s.Reason = StatusUnallocated, e.Resource, e.Reason
-	case *Allocated:
-		s.Status, s.Reason = StatusSettled, ""
-		s.give(e.Resource)
-	case *Expired:
-		s.Status, s.Reason = StatusExpired, e.Reason
-	default:
-		return evolveChain(s, e)
-	}
-	return s
-}
+// OnChain reports whether the payment is an output on the chain.
+func (s *State) OnChain() bool { return s.Key.OnChain() }
 
-// give means the money for a resource. The price that was quoted for another one does
-// not go with it.
-func (s *State) give(resource string) {
-	if s.Resource != resource {
-		s.Resource, s.Price = resource, money.Price{}
-	}
-}
-
-// Command is a request to change a payment.
-type Command interface{ when() instant.Time }
-
-// The commands. Each takes effect at its time, or at the latest event's if that is later.
-type (
-	Request    struct{ Requested }
-	Credit     struct{ Credited }
-	Unallocate struct{ Unallocated }
-	Allocate   struct{ Allocated }
-	Expire     struct{ Expired }
-	Settle     struct {
-		Settled
-		Block string // in which an output has its confirmations; empty where there is none
-	}
-)
-
-// Decide returns the events that c causes: none where they have happened already.
-func Decide(s State, c Command) ([]Event, error) {
-	if c.when() > instant.Max {
-		return nil, fmt.Errorf("%w: %w", ErrInvalid, instant.ErrRange)
-	}
-	at := At{max(c.when(), s.Last)}
-	switch c := c.(type) {
-	case Request:
-		return request(s, c.Requested, at)
-	case Settle:
-		if s.Status == StatusConfirmed && c.Block != "" && c.Block != s.Block {
-			return nil, nil // it is in another one by now, which may lie less deep
-		}
-		return settle(s, c.Settled, at)
-	case Credit:
-		return credit(s, c.Credited, at)
-	case Unallocate:
-		if s.Status == StatusUnallocated {
-			return nil, nil
-		}
-		return when(s, s.Status == StatusSettled, &Unallocated{at, c.Resource, c.Reason})
-	case Allocate:
-		if s.Resource == c.Resource && (s.Status == StatusSettled || s.Status == StatusCredited) {
-			return nil, nil
-		}
-		return when(s, s.Status == StatusUnallocated && c.Resource != "", &Allocated{at, c.Resource})
-	case Expire:
-		if s.Status != StatusRequested {
-			return nil, nil // the money was faster
-		}
-		return []Event{&Expired{at, c.Reason}}, nil
-	}
-	return decideChain(s, c, at)
-}
-
-func when(s State, possible bool, e Event) ([]Event, error) {
-	switch {
-	case s.Status == StatusNone:
-		return nil, ErrUnknown
-	case !possible:
-		return nil, fmt.Errorf("%w: payment %s is %s for resource %q", ErrState, s.Key, s.Status, s.Resource)
-	}
-	return []Event{e}, nil
-}
-
-func request(s State, c Requested, at At) ([]Event, error) {
-	switch err := cmp.Or(c.Amount.Check(), c.Price.Check()); {
-	case err != nil:
-		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
-	case c.Resource == "" || c.Expiry < instant.Min || c.Expiry > instant.Max:
-		return nil, fmt.Errorf("%w: a request has a resource, and expires in the years 1970 to 9999", ErrInvalid)
-	case s.Status == StatusNone:
-		c.At = at
-		return []Event{&c}, nil
-	case s.Invoice == c.Invoice && s.Resource == c.Resource && s.Asked == c.Amount && s.Price == c.Price && s.Expiry == c.Expiry:
-		return nil, nil
-	}
-	return nil, fmt.Errorf("%w: payment %s was requested for resource %q", ErrConflict, s.Key, s.Resource)
-}
-
-// credit takes the word of the resource, which has the money, also against another
-// booker, whom the resource refused just before.
-func credit(s State, c Credited, at At) ([]Event, error) {
-	meant := s.Resource == c.Resource && c.Resource != ""
-	if meant && s.Status == StatusCredited {
-		return nil, nil
-	}
-	return when(s, meant && (s.Status == StatusSettled || s.Status == StatusUnallocated), &Credited{at, c.Resource})
-}
-
-func settle(s State, c Settled, at At) ([]Event, error) {
-	if err := c.Amount.Check(); err != nil || c.Amount == 0 || c.Index < 0 {
-		return nil, fmt.Errorf("%w: payment %s settled with %s at settle_index %d", ErrInvalid, s.Key, c.Amount, c.Index)
-	}
+// InBlock reports whether the payment counts as in a block of the active chain.
+func (s *State) InBlock() bool {
 	switch s.Status {
-	case StatusNone, StatusRequested, StatusExpired, StatusConfirmed:
-		if s.OnChain() != (s.Status == StatusConfirmed) {
-			return nil, fmt.Errorf("%w: payment %s is %s", ErrState, s.Key, s.Status)
-		}
-		c.At = at
-		return []Event{&c}, nil
-	case StatusSeen, StatusReorged, StatusReplaced:
-		return nil, fmt.Errorf("%w: payment %s is %s", ErrState, s.Key, s.Status)
+	case StatusConfirmed, StatusSettled, StatusCredited, StatusUnallocated:
+		return s.Block != ""
 	}
-	switch {
-	case s.Amount != c.Amount:
-		return nil, fmt.Errorf("%w: payment %s settled with %s, and now with %s", ErrConflict, s.Key, s.Amount, c.Amount)
-	case s.Node != c.Node && s.Node != "" && c.Node != "":
-		return nil, fmt.Errorf("%w: payment %s settled at node %s, and now at %s", ErrConflict, s.Key, s.Node, c.Node)
+	return false
+}
+
+// Coming reports whether the payment is on its way on the chain: it may still buy time.
+func (s *State) Coming() bool {
+	return s.Status == StatusSeen || s.Status == StatusConfirmed || s.Status == StatusReorged
+}
+
+// Waits reports whether there is something left to learn of the payment: money that may
+// still come, may still go, or is on its way.
+func (s *State) Waits() bool {
+	switch s.Status {
+	case StatusRequested, StatusSettled, StatusSeen, StatusConfirmed, StatusReorged:
+		return true
+	case StatusCredited, StatusUnallocated:
+		return s.OnChain() && !s.Final
 	}
-	return nil, nil // delivered before, or told anew by a wallet that counts anew
+	return false
+}
+
+// Ended reports whether nothing more is to be done about the payment: whoever wants to know
+// it reads its stream.
+func (s *State) Ended() bool { return !s.Waits() && s.Status != StatusUnallocated }
+
+// quoted returns the price that the payer was shown, if the money came before the
+// invoice expired: later money buys at the resource's own price.
+func (s *State) quoted() money.Price {
+	if s.SettledAt > s.Expiry {
+		return money.Price{}
+	}
+	return s.Price
 }
 
 // Aggregate is the package as [stream.Handler] takes it.
-func Aggregate() stream.Aggregate[State, Command, Event] {
-	return stream.Aggregate[State, Command, Event]{
-		Prefix: Prefix, New: New, Decide: Decide, Evolve: Evolve, Encode: Encode, Decode: Decode,
+func Aggregate() stream.Aggregate[Key, State, Command, Event] {
+	return stream.Aggregate[Key, State, Command, Event]{
+		Prefix: Prefix, New: New, Decide: Decide, Evolve: Evolve, Decode: Decode,
 	}
 }
+
+// Handler executes commands on payments.
+type Handler = stream.Handler[Key, State, Command, Event]
+
+// Outcome is a payment after a command.
+type Outcome = stream.Outcome[State]

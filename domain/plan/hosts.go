@@ -29,12 +29,12 @@ func (h Hosts) Names() []string {
 	return strings.Split(string(h), ",")
 }
 
-// Allow says whether the plan can be had on that host.
+// Allow reports whether the plan can be had on that host.
 func (h Hosts) Allow(name string) bool {
 	return h == "" || slices.Contains(h.Names(), name)
 }
 
-// Check says whether h names up to [MaxHosts] hosts in its one form.
+// Check returns an error unless h names up to [MaxHosts] hosts in its one form.
 func (h Hosts) Check() error {
 	names := h.Names()
 	if len(names) > MaxHosts {

@@ -9,6 +9,7 @@ import (
 
 	"sandglass/domain/plan"
 	"sandglass/domain/stream"
+	"sandglass/testutil/given"
 )
 
 func TestHosts(t *testing.T) {
@@ -55,8 +56,8 @@ func TestHosts(t *testing.T) {
 // The fields that came later than the golden file are read as they were written.
 func TestLaterFields(t *testing.T) {
 	p := small(0)
-	p.Hosts, p.Deep = plan.HostsOf("b", "a"), plan.Deep{Above: 5, Confirmations: 6}
-	e := plan.Encode(p)
+	p.Hosts, p.Large = plan.HostsOf("b", "a"), plan.ConfirmationRule{Above: 5, Confirmations: 6}
+	e := stream.Encode(p)
 	if want := `"title":"Kleine Maschine, 1 Kern","deep_above_msat":5,"deep_confirmations":6,"hosts":"a,b"}`; !strings.HasSuffix(string(e.Data), want) {
 		t.Errorf("it is written as %s", e.Data)
 	}
@@ -65,9 +66,11 @@ func TestLaterFields(t *testing.T) {
 	}
 	moved := *p
 	moved.Hosts = "a"
-	for when, n := range map[*plan.Published]int{p: 0, &moved: 1} {
-		if got, err := plan.Decide(fold("small", p), plan.Publish{Published: *when}); len(got) != n || err != nil {
-			t.Errorf("published again on %s: %d events, %v", when.Hosts, len(got), err)
+	s := given.Of(plan.Aggregate(), "small").Fold(p)
+	for again, n := range map[*plan.Published]int{p: 0, &moved: 1} {
+		got, err := plan.Decide(s, plan.Publish{At: again.At.At, Offer: again.Offer})
+		if len(got) != n || err != nil {
+			t.Errorf("published again on %s: %d events, %v", again.Hosts, len(got), err)
 		}
 	}
 }

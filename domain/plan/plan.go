@@ -28,44 +28,54 @@ var (
 )
 
 // Event is a fact of a plan's life: [Published] or [Withdrawn].
-type Event interface {
-	codec.Fielder
-	kind() string
-	at() *instant.Time
-}
+type Event interface{ stream.Fact }
 
 // At is when an event took effect.
-type At struct{ At instant.Time }
+type At = stream.At
 
-func (a *At) at() *instant.Time { return &a.At }
-
-func (a At) when() instant.Time { return a.At }
-
-// Published puts the plan on offer, or changes what is on offer.
-type Published struct {
-	At
+// Offer is what a plan offers.
+type Offer struct {
 	Terms    resource.Terms
 	Min, Max instant.Millis // that one payment may ask for
 	Enforcer string         // what stops and starts the resource; empty is nothing
 	Title    string         // for people
-	Deep     Deep
+	Large    ConfirmationRule
 	Hosts    Hosts // on which it is offered; empty is any
 }
 
-// Deep asks for more confirmations above an amount. The zero Deep asks for none.
-type Deep struct {
+// ConfirmationRule asks for more confirmations of a payment above an amount. The zero
+// rule asks for none.
+type ConfirmationRule struct {
 	Above         money.Msat
 	Confirmations int64
+}
+
+// Required returns how many confirmations a payment of that amount needs: those that every
+// payment does, or more by the rule.
+func (r ConfirmationRule) Required(amount money.Msat, every int) int {
+	if amount > r.Above {
+		return max(every, int(r.Confirmations))
+	}
+	return every
 }
 
 // MaxConfirmations is the most that a plan can ask for: a day.
 const MaxConfirmations = 144
 
-// Withdrawn ends the offer. What was sold runs on.
-type Withdrawn struct{ At }
+// The events.
+type (
+	// Published puts the plan on offer, or changes what is on offer.
+	Published struct {
+		At
+		Offer
+	}
+	// Withdrawn ends the offer. What was sold runs on.
+	Withdrawn struct{ At }
+)
 
-func (*Published) kind() string { return "plan.published.v1" }
-func (*Withdrawn) kind() string { return "plan.withdrawn.v1" }
+// Type implements [stream.Fact].
+func (*Published) Type() string { return "plan.published.v1" }
+func (*Withdrawn) Type() string { return "plan.withdrawn.v1" }
 
 // Fields implements [codec.Fielder].
 func (e *Published) Fields(f *codec.Fields) {
@@ -79,8 +89,8 @@ func (e *Published) Fields(f *codec.Fields) {
 	codec.Int(f, "grace_ms", &e.Terms.Grace)
 	codec.OptString(f, "enforcer", &e.Enforcer)
 	codec.OptString(f, "title", &e.Title)
-	codec.OptInt(f, "deep_above_msat", &e.Deep.Above)
-	codec.OptInt(f, "deep_confirmations", &e.Deep.Confirmations)
+	codec.OptInt(f, "deep_above_msat", &e.Large.Above)
+	codec.OptInt(f, "deep_confirmations", &e.Large.Confirmations)
 	codec.OptString(f, "hosts", &e.Hosts)
 }
 
@@ -90,8 +100,9 @@ func (*Withdrawn) Fields(*codec.Fields) {}
 // State is a plan as its events tell it.
 type State struct {
 	Name string
-	Published
-	OnOffer bool // published, and not withdrawn since
+	Offer
+	OnOffer bool         // published, and not withdrawn since
+	Last    instant.Time // of the latest event
 }
 
 // New returns the state of a plan without events.
@@ -99,11 +110,12 @@ func New(name string) State { return State{Name: name} }
 
 // Evolve returns s after e.
 func Evolve(s State, e Event) State {
+	s.Last = *e.Effective()
 	switch e := e.(type) {
 	case *Published:
-		s.Published, s.OnOffer = *e, true
+		s.Offer, s.OnOffer = e.Offer, true
 	case *Withdrawn:
-		s.OnOffer, s.At = false, e.At
+		s.OnOffer = false
 	default:
 		panic(fmt.Sprintf("plan: unknown event %T", e))
 	}
@@ -113,20 +125,27 @@ func Evolve(s State, e Event) State {
 // Command is [Publish] or [Withdraw].
 type Command interface{ when() instant.Time }
 
-// The commands.
+// The commands. Each takes effect at its time, or at the latest event's if that is later.
 type (
-	Publish  struct{ Published }
-	Withdraw struct{ Withdrawn }
+	Publish struct {
+		At    instant.Time
+		Offer Offer
+	}
+	Withdraw struct{ At instant.Time }
 )
+
+func (c Publish) when() instant.Time  { return c.At }
+func (c Withdraw) when() instant.Time { return c.At }
 
 // Decide returns the events that c causes: none where they have happened already.
 func Decide(s State, c Command) ([]Event, error) {
 	if c.when() > instant.Max {
 		return nil, fmt.Errorf("%w: %w", ErrInvalid, instant.ErrRange)
 	}
+	at := At{At: max(c.when(), s.Last)}
 	switch c := c.(type) {
 	case Publish:
-		return publish(s, c.Published)
+		return publish(s, c.Offer, at)
 	case Withdraw:
 		switch {
 		case s.Max == 0: // never published
@@ -134,28 +153,25 @@ func Decide(s State, c Command) ([]Event, error) {
 		case !s.OnOffer:
 			return nil, nil
 		}
-		return []Event{&Withdrawn{At{max(c.At.At, s.At.At)}}}, nil
+		return []Event{&Withdrawn{at}}, nil
 	}
 	panic(fmt.Sprintf("plan: unknown command %T", c))
 }
 
-func publish(s State, p Published) ([]Event, error) {
+func publish(s State, o Offer, at At) ([]Event, error) {
 	if err := CheckName(s.Name); err != nil {
 		return nil, err
 	}
-	if err := p.Check(); err != nil {
+	if err := o.Check(); err != nil {
 		return nil, err
 	}
-	p.At.At = max(p.At.At, s.At.At)
-	same := s.Published
-	same.At = p.At
-	if s.OnOffer && same == p {
+	if s.OnOffer && s.Offer == o {
 		return nil, nil
 	}
-	return []Event{&p}, nil
+	return []Event{&Published{at, o}}, nil
 }
 
-// CheckName says whether name can name a plan, a resource, a grant or a host: 1 to 64 of a-z,
+// CheckName returns an error unless name can name a plan, a resource, a grant or a host: 1 to 64 of a-z,
 // 0-9 and '-', not at an end.
 func CheckName(name string) error {
 	if !resource.IsName(name) {
@@ -164,51 +180,48 @@ func CheckName(name string) error {
 	return nil
 }
 
-// Check says whether p can be offered.
-func (p *Published) Check() error {
-	if err := p.Terms.Check(); err != nil {
+// Check returns an error unless o can be offered.
+func (o *Offer) Check() error {
+	if err := o.Terms.Check(); err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
-	if p.Min < 1 || p.Max < p.Min || p.Max > money.MaxTime {
-		return fmt.Errorf("%w: one payment buys %d to %d ms: want 1 ms ≤ minimum ≤ maximum ≤ 250 years", ErrInvalid, p.Min, p.Max)
+	if o.Min < 1 || o.Max < o.Min || o.Max > money.MaxTime {
+		return fmt.Errorf("%w: one payment buys %d to %d ms: want 1 ms ≤ minimum ≤ maximum ≤ 250 years", ErrInvalid, o.Min, o.Max)
 	}
-	if _, err := p.Terms.Price.CostOf(p.Max); err != nil {
+	if _, err := o.Terms.Price.CostOf(o.Max); err != nil {
 		return fmt.Errorf("%w: the maximum costs %w", ErrInvalid, err)
 	}
-	if d := p.Deep; d.Above < 0 || d.Above > money.MaxMsat || d.Confirmations < 0 || d.Confirmations > MaxConfirmations || d.Above > 0 && d.Confirmations == 0 {
+	if d := o.Large; d.Above < 0 || d.Above > money.MaxMsat || d.Confirmations < 0 || d.Confirmations > MaxConfirmations || d.Above > 0 && d.Confirmations == 0 {
 		return fmt.Errorf("%w: above an amount a plan may ask for 1 to %d confirmations", ErrInvalid, MaxConfirmations)
 	}
-	if len(p.Title) > 200 || len(p.Enforcer) > 64 || !utf8.ValidString(p.Title+p.Enforcer) {
+	if len(o.Title) > 200 || len(o.Enforcer) > 64 || !utf8.ValidString(o.Title+o.Enforcer) {
 		return fmt.Errorf("%w: a title has up to 200 bytes of UTF-8, an enforcer's name 64", ErrInvalid)
 	}
-	return p.Hosts.Check()
-}
-
-// Encode returns e as it is appended.
-func Encode(e Event) stream.Event {
-	return stream.Event{Type: e.kind(), At: *e.at(), Data: codec.Encode(e)}
+	return o.Hosts.Check()
 }
 
 // Decode returns the event of a record, or says what in it is unknown.
-func Decode(r *stream.Record) (e Event, err error) {
-	switch r.Type {
+func Decode(r *stream.Record) (Event, error) { return stream.Decode(r, blank(r.Type)) }
+
+func blank(kind string) Event {
+	switch kind {
 	case "plan.published.v1":
-		e = new(Published)
+		return new(Published)
 	case "plan.withdrawn.v1":
-		e = new(Withdrawn)
-	default:
-		return nil, fmt.Errorf("plan: unknown event type %q: run a newer build", r.Type)
+		return new(Withdrawn)
 	}
-	if err := codec.Decode(r.Data, e); err != nil {
-		return nil, fmt.Errorf("plan: %s: %w", r.Type, err)
-	}
-	*e.at() = r.At
-	return e, nil
+	return nil
 }
 
 // Aggregate is the package as [stream.Handler] takes it.
-func Aggregate() stream.Aggregate[State, Command, Event] {
-	return stream.Aggregate[State, Command, Event]{
-		Prefix: Prefix, New: New, Decide: Decide, Evolve: Evolve, Encode: Encode, Decode: Decode,
+func Aggregate() stream.Aggregate[string, State, Command, Event] {
+	return stream.Aggregate[string, State, Command, Event]{
+		Prefix: Prefix, New: New, Decide: Decide, Evolve: Evolve, Decode: Decode,
 	}
 }
+
+// Handler executes commands on plans.
+type Handler = stream.Handler[string, State, Command, Event]
+
+// Outcome is a plan after a command.
+type Outcome = stream.Outcome[State]

@@ -7,7 +7,9 @@ import (
 	"slices"
 
 	"sandglass/domain/address"
+	"sandglass/domain/chain"
 	"sandglass/domain/payment"
+	"sandglass/domain/resource"
 )
 
 // arrivals compares what came over Lightning with the log.
@@ -21,20 +23,20 @@ func (c *comparison) arrivals() {
 		p := c.log.state(a.Key)
 		known := c.log.wallets[c.wallet.Node]
 		switch {
-		case p.Status == payment.StatusNone && (!c.adopted() || known.Predates(a.Settled.Index, a.Settled.At.At)):
-			c.Lightning.History.add(a.Settled.Amount)
-		case a.Settled.Amount == 0:
-			c.differ(Unreadable, a.Key, p.Resource, "settled, but no amount is told", c.says(p))
+		case p.Status == payment.StatusNone && (!c.adopted() || known.Predates(a.Settle.Index, a.Settle.At)):
+			c.Lightning.History.add(a.Settle.Amount)
+		case a.Settle.Amount == 0:
+			c.differOn(a.Key, Unreadable, p.Resource, "settled, but no amount is told", c.says(p))
 		case !counts(p):
-			c.Lightning.Wallet.add(a.Settled.Amount)
-			c.lacks(NotInLog, p, cmp.Or(p.Resource, a.Settled.Resource), a.Settled.Amount.String()+" at "+a.Settled.At.At.String())
-			if a.Settled.At.At > c.log.Recorded {
+			c.Lightning.Wallet.add(a.Settle.Amount)
+			c.lacks(NotInLog, p, cmp.Or(p.Resource, a.Settle.Resource), a.Settle.Amount.String()+" at "+a.Settle.At.String())
+			if a.Settle.At > c.log.Recorded {
 				c.Differences[len(c.Differences)-1].Advice = late
 			}
 		default:
-			c.Lightning.Wallet.add(a.Settled.Amount)
+			c.Lightning.Wallet.add(a.Settle.Amount)
 			c.inLog(p)
-			c.same(p, a.Settled.Amount.String(), a.Settled.Amount == p.Amount)
+			c.same(p, a.Settle.Amount.String(), a.Settle.Amount == p.Amount)
 		}
 	}
 }
@@ -43,23 +45,23 @@ func (c *comparison) arrivals() {
 const late = "It arrived after the last event of the log that was read. Is the log that of a running daemon, and the newest? Then the daemon does not see the wallet: see /readyz. Else read a newer log."
 
 // lacks reports money that the log lacks.
-func (c *comparison) lacks(kind Kind, p *payment.State, resource, wallet string) {
-	c.differ(kind, p.Key, resource, wallet, c.says(p))
+func (c *comparison) lacks(kind Kind, p *payment.State, id resource.ID, wallet string) {
+	c.differOn(p.Key, kind, id, wallet, c.says(p))
 }
 
 // same compares what both know of.
 func (c *comparison) same(p *payment.State, amount string, equal bool) {
 	if !equal {
-		c.differ(OtherAmount, p.Key, p.Resource, amount, c.says(p))
+		c.differOn(p.Key, OtherAmount, p.Resource, amount, c.says(p))
 	}
 	if p.Node != "" && p.Node != c.wallet.Node {
-		c.differ(OtherNode, p.Key, p.Resource, "node "+c.wallet.Node, "node "+p.Node)
+		c.differOn(p.Key, OtherNode, p.Resource, "node "+c.wallet.Node, "node "+p.Node)
 	}
 }
 
 // outputs compares what came on the chain with the log.
 func (c *comparison) outputs() {
-	found := map[string]*payment.Output{}
+	found := map[payment.Key]*chain.Output{}
 	for i := range c.wallet.Outputs {
 		o := &c.wallet.Outputs[i]
 		if have := found[o.Key()]; have == nil || c.active(o) && !c.active(have) {
@@ -73,13 +75,13 @@ func (c *comparison) outputs() {
 	}
 }
 
-// active says whether an output is in a block of the active chain, as far as it is
+// active reports whether an output is in a block of the active chain, as far as it is
 // looked at.
-func (c *comparison) active(o *payment.Output) bool {
+func (c *comparison) active(o *chain.Output) bool {
 	return o.Height > 0 && o.Height <= c.wallet.Tip.Height && o.Block != "" && c.wallet.Blocks[o.Height] == o.Block
 }
 
-func (c *comparison) output(o *payment.Output, a *address.State) {
+func (c *comparison) output(o *chain.Output, a *address.State) {
 	p, depth := c.log.state(o.Key()), c.wallet.Tip.Height-o.Height+1
 	switch {
 	case !c.active(o):
@@ -87,7 +89,7 @@ func (c *comparison) output(o *payment.Output, a *address.State) {
 			c.Chain.Pending.add(o.Amount)
 		}
 		return // what the log counts of it has nothing to stand on: see gone
-	case !counts(p) && depth < c.Required(a.Resource, o.Amount):
+	case !counts(p) && depth < int64(c.Required(a.Resource, o.Amount)):
 		c.Chain.Pending.add(o.Amount)
 		return
 	}
@@ -110,12 +112,12 @@ func (c *comparison) output(o *payment.Output, a *address.State) {
 }
 
 // place compares where an output is.
-func (c *comparison) place(o *payment.Output, p *payment.State) {
+func (c *comparison) place(o *chain.Output, p *payment.State) {
 	if o.Address != p.Address {
-		c.differ(OtherAddress, p.Key, p.Resource, "it pays "+o.Address, "it pays "+cmp.Or(p.Address, "no address"))
+		c.differOn(p.Key, OtherAddress, p.Resource, "it pays "+o.Address, "it pays "+cmp.Or(p.Address, "no address"))
 	}
 	if o.Block != p.Block {
-		c.differ(OtherBlock, p.Key, p.Resource, inBlock(o.Height, o.Block), inBlock(p.Height, p.Block))
+		c.differOn(p.Key, OtherBlock, p.Resource, inBlock(o.Height, o.Block), inBlock(p.Height, p.Block))
 	}
 }
 
@@ -126,14 +128,14 @@ func (c *comparison) gone(p *payment.State) {
 	active := c.wallet.Blocks[p.Height]
 	switch log := c.says(p) + ", " + inBlock(p.Height, p.Block); {
 	case !issued:
-		c.differ(NotIssued, p.Key, p.Resource, "", c.says(p)+", to "+cmp.Or(p.Address, "no address"))
+		c.differOn(p.Key, NotIssued, p.Resource, "", c.says(p)+", to "+cmp.Or(p.Address, "no address"))
 	case blind: // it is reported that the height can't be read
 	case p.Block != "" && active != p.Block && active == "":
-		c.differ(BlockLeft, p.Key, p.Resource, fmt.Sprintf("the chain ends at height %d", c.wallet.Tip.Height), log)
+		c.differOn(p.Key, BlockLeft, p.Resource, fmt.Sprintf("the chain ends at height %d", c.wallet.Tip.Height), log)
 	case p.Block != "" && active != p.Block:
-		c.differ(BlockLeft, p.Key, p.Resource, fmt.Sprintf("at height %d the chain has block %s", p.Height, active), log)
+		c.differOn(p.Key, BlockLeft, p.Resource, fmt.Sprintf("at height %d the chain has block %s", p.Height, active), log)
 	default:
-		c.differ(NotInWallet, p.Key, p.Resource, "", log)
+		c.differOn(p.Key, NotInWallet, p.Resource, "", log)
 	}
 }
 

@@ -5,7 +5,9 @@ import (
 	"testing"
 
 	"sandglass/domain/address"
+	"sandglass/domain/chain"
 	"sandglass/domain/instant"
+	"sandglass/domain/lightning"
 	"sandglass/domain/money"
 	"sandglass/domain/payment"
 	"sandglass/domain/plan"
@@ -13,6 +15,7 @@ import (
 	"sandglass/domain/resource"
 	"sandglass/domain/stream"
 	"sandglass/domain/wallet"
+	"sandglass/domain/watch"
 )
 
 const (
@@ -31,68 +34,70 @@ func (l *events) add(name string, e stream.Event) {
 	*l = append(*l, stream.Record{Event: e, Stream: name, Position: stream.Position(len(*l) + 1), RecordedAt: later})
 }
 
-func (l *events) pay(key string, all ...payment.Event) {
+func (l *events) pay(key payment.Key, all ...payment.Event) {
 	for _, e := range all {
-		l.add(payment.Prefix+key, payment.Encode(e))
+		l.add(payment.Prefix+string(key), stream.Encode(e))
 	}
 }
 
-func (l *events) resource(id string, all ...resource.Event) {
+func (l *events) resource(id resource.ID, all ...resource.Event) {
 	for _, e := range all {
-		l.add(resource.Prefix+id, resource.Encode(e))
+		l.add(resource.Prefix+string(id), stream.Encode(e))
 	}
 }
 
 func (l *events) adopt(node string, settle int64) {
-	l.add(wallet.Prefix+node, wallet.Encode(&wallet.Adopted{At: wallet.At{At: since}, Epoch: 1, Network: "regtest", Settle: settle, Reason: wallet.FirstStart}))
+	l.add(wallet.Prefix+node, stream.Encode(&wallet.Adopted{
+		At: wallet.At{At: since}, Epoch: 1, Network: "regtest", Settle: settle, Reason: wallet.FirstStart,
+	}))
 }
 
-func (l *events) issue(addr, id, node string) {
-	l.add(address.Prefix+addr, address.Encode(&address.Issued{At: since, Resource: id, Node: node, Height: 400}))
+func (l *events) issue(addr string, id resource.ID, node string) {
+	l.add(address.Prefix+addr, stream.Encode(&address.Issued{At: stream.At{At: since}, Resource: id, Node: node, Height: 400}))
 }
 
-func (l *events) publish(name string, deep plan.Deep) {
-	l.add(plan.Prefix+name, plan.Encode(&plan.Published{Deep: deep, Max: 1}))
+func (l *events) publish(name string, rule plan.ConfirmationRule) {
+	l.add(plan.Prefix+name, stream.Encode(&plan.Published{Offer: plan.Offer{Large: rule, Max: 1}}))
 }
 
 // The events of payments and resources, in short.
 
 func settled(m money.Msat) *payment.Settled {
-	return &payment.Settled{At: payment.At{At: later}, Amount: m, Via: "bolt11", Node: node, Index: 7}
+	return &payment.Settled{At: payment.At{At: later}, Amount: m, Via: payment.ViaBOLT11, Node: node, Index: 7}
 }
 func requested() *payment.Requested {
 	return &payment.Requested{Resource: "web", Amount: 1000, Invoice: "lnbcrt1"}
 }
 func credited() *payment.Credited { return &payment.Credited{Resource: "web"} }
 func unallocated() *payment.Unallocated {
-	return &payment.Unallocated{Reason: "no_resource"}
+	return &payment.Unallocated{Reason: payment.ReasonNoResource}
 }
 func seen(addr string, m money.Msat) *payment.Seen {
 	return &payment.Seen{Resource: "web", Address: addr, Amount: m}
 }
 func confirmed(h int64) *payment.Confirmed { return &payment.Confirmed{Height: h, Block: block(h)} }
-func gets(key string, m money.Msat) *resource.Credited {
-	return &resource.Credited{Payment: key, Amount: m, Time: 1, Price: money.Price{Msat: 1, Per: 1}}
+func gets(key payment.Key, m money.Msat) *resource.Credited {
+	return &resource.Credited{Payment: string(key), Amount: m, Time: 1, Price: money.Price{Msat: 1, Per: 1}}
 }
 
 // booked writes a payment from its settlement to its credit.
-func (l *events) booked(key string, s *payment.Settled) {
+func (l *events) booked(key payment.Key, s *payment.Settled) {
 	l.pay(key, s)
 	l.resource("web", gets(key, s.Amount))
 	l.pay(key, credited())
 }
 
 // deposited writes an output from its first sight to its credit.
-func (l *events) deposited(o *payment.Output) {
+func (l *events) deposited(o *chain.Output) {
 	l.pay(o.Key(), seen(o.Address, o.Amount))
-	l.buried(o)
+	l.mined(o)
 }
 
-// buried writes an output from its block to its credit.
-func (l *events) buried(o *payment.Output) {
+// mined writes an output from its block to its credit.
+func (l *events) mined(o *chain.Output) {
 	l.pay(o.Key(), &payment.Confirmed{Height: o.Height, Block: o.Block})
 	s := settled(o.Amount)
-	s.Via, s.Index = "onchain", 0
+	s.Via, s.Index = payment.ViaOnChain, 0
 	l.booked(o.Key(), s)
 }
 
@@ -107,16 +112,14 @@ func (l events) log(t interface{ Fatal(...any) }) *reconcile.Log {
 	return log
 }
 
-func arrival(key string, m money.Msat, index int64) payment.Arrival {
-	s := settled(m)
-	s.Index, s.Node = index, ""
-	return payment.Arrival{Key: key, Settled: *s}
+func arrival(key payment.Key, m money.Msat, index int64) lightning.Arrival {
+	return lightning.Arrival{Key: key, Settle: payment.Settle{At: later, Amount: m, Via: payment.ViaBOLT11, Index: index}}
 }
 
 func block(h int64) string { return fmt.Sprintf("%064x", h) }
 
-func output(n byte, addr string, m money.Msat, h int64) payment.Output {
-	o := payment.Output{Txid: fmt.Sprintf("%064x", n), Vout: uint32(n % 3), Address: addr, Amount: m, Height: h}
+func output(n byte, addr string, m money.Msat, h int64) chain.Output {
+	o := chain.Output{Txid: fmt.Sprintf("%064x", n), Vout: uint32(n % 3), Address: addr, Amount: m, Height: h}
 	if h > 0 {
 		o.Block = block(h)
 	}
@@ -126,8 +129,8 @@ func output(n byte, addr string, m money.Msat, h int64) payment.Output {
 // wallets returns a wallet that has received nothing, with all blocks.
 func wallets() *reconcile.Wallet {
 	w := &reconcile.Wallet{
-		Identity: payment.Identity{Node: node, Network: "regtest", Synced: true}, Unpaid: map[string]payment.EntryStatus{},
-		Tip: payment.Tip{Height: height, Hash: block(height)}, Blocks: map[int64]string{}, Blind: map[int64]error{},
+		Identity: watch.Identity{Node: node, Network: "regtest", Synced: true}, Unpaid: map[string]lightning.EntryStatus{},
+		Tip: chain.Tip{Height: height, Hash: block(height)}, Blocks: map[int64]string{}, Blind: map[int64]error{},
 	}
 	for h := int64(380); h <= height; h++ {
 		w.Blocks[h] = block(h)

@@ -20,11 +20,11 @@ type Log struct {
 	Position stream.Position
 	Recorded instant.Time // of the last record
 
-	payments  map[string]*paid         // by key
-	credits   map[string][]credit      // that stand, by the payment's key
+	payments  map[payment.Key]*paid    // by key
+	credits   map[payment.Key][]credit // that stand, by the payment's key
 	addresses map[string]address.State // by address
 	wallets   map[string]wallet.State  // by node
-	planOf    map[string]string        // by resource
+	planOf    map[resource.ID]string   // its plan, by resource
 	plans     map[string]plan.State    // by name
 }
 
@@ -36,15 +36,15 @@ type paid struct {
 
 // credit is money that a resource has by a payment.
 type credit struct {
-	resource string
+	resource resource.ID
 	amount   money.Msat
 }
 
 // NewLog returns a log without records.
 func NewLog() *Log {
 	return &Log{
-		payments: map[string]*paid{}, credits: map[string][]credit{}, addresses: map[string]address.State{},
-		wallets: map[string]wallet.State{}, planOf: map[string]string{}, plans: map[string]plan.State{},
+		payments: map[payment.Key]*paid{}, credits: map[payment.Key][]credit{}, addresses: map[string]address.State{},
+		wallets: map[string]wallet.State{}, planOf: map[resource.ID]string{}, plans: map[string]plan.State{},
 	}
 }
 
@@ -69,13 +69,13 @@ func (l *Log) fold(r *stream.Record) error {
 		if err != nil {
 			return err
 		}
-		l.pay(id, e, r.Position)
+		l.pay(payment.Key(id), e, r.Position)
 	case resource.Prefix:
 		e, err := resource.Decode(r)
 		if err != nil {
 			return err
 		}
-		l.move(id, e)
+		l.move(resource.ID(id), e)
 	case address.Prefix:
 		return fold(l.addresses, id, r, address.Aggregate())
 	case wallet.Prefix:
@@ -87,7 +87,7 @@ func (l *Log) fold(r *stream.Record) error {
 }
 
 // fold folds a record into the state of its stream.
-func fold[S, C, E any](states map[string]S, id string, r *stream.Record, a stream.Aggregate[S, C, E]) error {
+func fold[S, C any, E stream.Fact](states map[string]S, id string, r *stream.Record, a stream.Aggregate[string, S, C, E]) error {
 	e, err := a.Decode(r)
 	if err != nil {
 		return err
@@ -100,7 +100,7 @@ func fold[S, C, E any](states map[string]S, id string, r *stream.Record, a strea
 	return nil
 }
 
-func (l *Log) pay(key string, e payment.Event, at stream.Position) {
+func (l *Log) pay(key payment.Key, e payment.Event, at stream.Position) {
 	p := l.payments[key]
 	if p == nil {
 		p = &paid{State: payment.New(key)}
@@ -111,17 +111,19 @@ func (l *Log) pay(key string, e payment.Event, at stream.Position) {
 }
 
 // move keeps which credits of a resource stand.
-func (l *Log) move(id string, e resource.Event) {
+func (l *Log) move(id resource.ID, e resource.Event) {
 	switch e := e.(type) {
 	case *resource.Opened:
 		l.planOf[id] = e.Plan
 	case *resource.Credited:
-		l.credits[e.Payment] = append(l.credits[e.Payment], credit{id, e.Amount})
+		key := payment.Key(e.Payment)
+		l.credits[key] = append(l.credits[key], credit{id, e.Amount})
 	case *resource.Reversed:
-		for i, c := range l.credits[e.Payment] {
+		key := payment.Key(e.Payment)
+		for i, c := range l.credits[key] {
 			if c.resource == id {
-				all := l.credits[e.Payment]
-				l.credits[e.Payment] = append(all[:i:i], all[i+1:]...)
+				all := l.credits[key]
+				l.credits[key] = append(all[:i:i], all[i+1:]...)
 				return
 			}
 		}
@@ -130,13 +132,9 @@ func (l *Log) move(id string, e resource.Event) {
 
 // Required returns how many confirmations a payment to a resource needs by the log: base,
 // or what the resource's plan asks for above an amount, if that is more.
-func (l *Log) Required(base int64) func(resource string, amount money.Msat) int64 {
-	return func(resource string, amount money.Msat) int64 {
-		deep := l.plans[l.planOf[resource]].Deep
-		if amount > deep.Above {
-			return max(1, base, deep.Confirmations)
-		}
-		return max(1, base)
+func (l *Log) Required(base int) func(id resource.ID, amount money.Msat) int {
+	return func(id resource.ID, amount money.Msat) int {
+		return l.plans[l.planOf[id]].Large.Required(amount, max(1, base))
 	}
 }
 
@@ -144,7 +142,7 @@ func (l *Log) Required(base int64) func(resource string, amount money.Msat) int6
 func (l *Log) Nodes() []string { return sorted(l.wallets) }
 
 // state returns a payment, which may have no event.
-func (l *Log) state(key string) *payment.State {
+func (l *Log) state(key payment.Key) *payment.State {
 	if p := l.payments[key]; p != nil {
 		return &p.State
 	}
@@ -162,7 +160,7 @@ func (l *Log) lowest() (height int64, ok bool) {
 	return height, ok
 }
 
-// counts says whether the log counts the payment as money that is here.
+// counts reports whether the log counts the payment as money that is here.
 func counts(p *payment.State) bool {
 	switch p.Status {
 	case payment.StatusSettled, payment.StatusCredited, payment.StatusUnallocated:

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"sandglass/domain/chain"
+	"sandglass/domain/lightning"
 	"sandglass/domain/money"
 	"sandglass/domain/payment"
 	"sandglass/domain/reconcile"
@@ -33,12 +35,12 @@ func drawFacts(t *rapid.T) *facts {
 	f.log.issue("bcrt1qtwo", "two", node)
 	amounts := rapid.Int64Range(1, int64(money.MaxMsat))
 	for i := range rapid.IntRange(0, 6).Draw(t, "invoices") {
-		a := arrival(fmt.Sprintf("ln-%02x", i), money.Msat(amounts.Draw(t, "amount")), int64(10+i))
+		a := arrival(payment.LightningKey(fmt.Sprintf("%02x", i)), money.Msat(amounts.Draw(t, "amount")), int64(10+i))
 		f.wallet.Arrivals = append(f.wallet.Arrivals, a)
 		if rapid.Bool().Draw(t, "requested") {
 			f.log.pay(a.Key, requested())
 		}
-		s := settled(a.Settled.Amount)
+		s := settled(a.Settle.Amount)
 		if rapid.Bool().Draw(t, "unallocated") {
 			f.log.pay(a.Key, s, unallocated())
 		} else {
@@ -54,7 +56,7 @@ func drawFacts(t *rapid.T) *facts {
 			if rapid.Bool().Draw(t, "reorged before") {
 				f.reorged(&o)
 			}
-			f.log.buried(&o)
+			f.log.mined(&o)
 		case rapid.Bool().Draw(t, "seen"):
 			f.log.pay(o.Key(), seen(o.Address, o.Amount))
 		}
@@ -67,7 +69,7 @@ func drawFacts(t *rapid.T) *facts {
 	if rapid.Bool().Draw(t, "more") {
 		f.wallet.Arrivals = append(f.wallet.Arrivals, history(2, since))
 		f.wallet.Outputs = append(f.wallet.Outputs, output(99, "bcrt1qchange", 5, 450), output(98, addr, 5, 0))
-		f.wallet.Unpaid["cc"] = payment.EntryOpen
+		f.wallet.Unpaid["cc"] = lightning.EntryOpen
 		f.log.pay("ln-cc", requested())
 	}
 	f.wallet.Arrivals = shuffled(t, f.wallet.Arrivals)
@@ -83,12 +85,12 @@ func shuffled[T any](t *rapid.T, all []T) []T {
 }
 
 // reorged writes that an output was credited in a block that left the chain.
-func (f *facts) reorged(o *payment.Output) {
+func (f *facts) reorged(o *chain.Output) {
 	before := *o
 	before.Height, before.Block = o.Height-1, "dead"
-	f.log.buried(&before)
+	f.log.mined(&before)
 	f.log.pay(o.Key(), &payment.Reorged{Height: before.Height, Block: before.Block})
-	f.log.resource("web", &resource.Reversed{Payment: o.Key(), Amount: o.Amount, Debt: o.Amount})
+	f.log.resource("web", &resource.Reversed{Payment: string(o.Key()), Amount: o.Amount, Debt: o.Amount})
 }
 
 // TestFaithful reconciles a log that was made from a wallet's facts.
@@ -102,7 +104,7 @@ func TestFaithful(t *testing.T) {
 		if r.Lightning.Wallet != r.Lightning.Log || r.Chain.Wallet != r.Chain.Log {
 			t.Fatalf("%+v\n%+v", r.Lightning, r.Chain)
 		}
-		all := map[string]bool{}
+		all := map[payment.Key]bool{}
 		for _, o := range f.wallet.Outputs {
 			if strings.HasPrefix(o.Address, "bcrt1qchange") {
 				continue
@@ -123,7 +125,7 @@ func TestFaithful(t *testing.T) {
 func TestOneChange(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		f := drawFacts(t)
-		var key string
+		var key payment.Key
 		if rapid.Bool().Draw(t, "in the wallet") {
 			key = f.changeWallet(t)
 		} else {
@@ -133,31 +135,31 @@ func TestOneChange(t *testing.T) {
 			t.Skip("there is nothing to change")
 		}
 		r := f.reconcile(t)
-		if !slices.ContainsFunc(r.Differences, func(d reconcile.Difference) bool { return d.Key == key }) {
+		if !slices.ContainsFunc(r.Differences, func(d reconcile.Difference) bool { return d.Key == string(key) }) {
 			t.Fatalf("%s is not named: %+v", key, r.Differences)
 		}
-		if slices.ContainsFunc(r.Differences, func(d reconcile.Difference) bool { return d.Key != key }) {
+		if slices.ContainsFunc(r.Differences, func(d reconcile.Difference) bool { return d.Key != string(key) }) {
 			t.Fatalf("more than %s is named: %+v", key, r.Differences)
 		}
 	})
 }
 
 // changeWallet changes a payment that counts, and returns its key.
-func (f *facts) changeWallet(t *rapid.T) string {
+func (f *facts) changeWallet(t *rapid.T) payment.Key {
 	w := f.wallet
-	arrivals := slices.DeleteFunc(slices.Clone(w.Arrivals), func(a payment.Arrival) bool { return a.Key == "ln-old" })
-	outputs := slices.DeleteFunc(slices.Clone(w.Outputs), func(o payment.Output) bool {
+	arrivals := slices.DeleteFunc(slices.Clone(w.Arrivals), func(a lightning.Arrival) bool { return a.Key == "ln-old" })
+	outputs := slices.DeleteFunc(slices.Clone(w.Outputs), func(o chain.Output) bool {
 		return o.Block == "dead" || o.Address == "bcrt1qchange" || o.Height == 0 || height-o.Height+1 < depth
 	})
 	if n := len(arrivals) + len(outputs); n == 0 {
 		return ""
 	} else if i := rapid.IntRange(0, n-1).Draw(t, "which"); i < len(arrivals) {
 		key := arrivals[i].Key
-		at := slices.IndexFunc(w.Arrivals, func(a payment.Arrival) bool { return a.Key == key })
+		at := slices.IndexFunc(w.Arrivals, func(a lightning.Arrival) bool { return a.Key == key })
 		if rapid.Bool().Draw(t, "remove") {
 			w.Arrivals = slices.Delete(w.Arrivals, at, at+1)
 		} else {
-			w.Arrivals[at].Settled.Amount++
+			w.Arrivals[at].Settle.Amount++
 		}
 		return key
 	} else {
@@ -165,9 +167,9 @@ func (f *facts) changeWallet(t *rapid.T) string {
 	}
 }
 
-func (f *facts) changeOutput(t *rapid.T, o payment.Output) string {
+func (f *facts) changeOutput(t *rapid.T, o chain.Output) payment.Key {
 	w := f.wallet
-	at := slices.IndexFunc(w.Outputs, func(p payment.Output) bool { return p.Key() == o.Key() && p.Block == o.Block })
+	at := slices.IndexFunc(w.Outputs, func(p chain.Output) bool { return p.Key() == o.Key() && p.Block == o.Block })
 	switch rapid.IntRange(0, 4).Draw(t, "change") {
 	case 0:
 		w.Outputs = slices.Delete(w.Outputs, at, at+1)
@@ -185,12 +187,12 @@ func (f *facts) changeOutput(t *rapid.T, o payment.Output) string {
 
 // changeLog drops or alters one record that moves money, and returns the payment's key.
 // Of what a reorg undid there may be no trace left, and a request moves nothing.
-func (f *facts) changeLog(t *rapid.T) string {
+func (f *facts) changeLog(t *rapid.T) payment.Key {
 	undone := map[int]bool{}
-	last := map[string]int{} // of the reorg of each stream
+	last := map[payment.Key]int{} // of the reorg of each stream
 	for i, r := range f.log {
 		if r.Type == "payment.reorged.v1" {
-			last[strings.TrimPrefix(r.Stream, payment.Prefix)] = i
+			last[payment.Key(strings.TrimPrefix(r.Stream, payment.Prefix))] = i
 		}
 	}
 	var which []int
@@ -200,7 +202,7 @@ func (f *facts) changeLog(t *rapid.T) string {
 			undone[i] = true
 		}
 		counts := slices.ContainsFunc(f.log, func(s stream.Record) bool {
-			return s.Stream == payment.Prefix+key && s.Type == "payment.settled.v1"
+			return s.Stream == payment.Prefix+string(key) && s.Type == "payment.settled.v1"
 		})
 		if counts && !undone[i] && r.Type != "payment.requested.v1" {
 			which = append(which, i)
@@ -220,16 +222,16 @@ func (f *facts) changeLog(t *rapid.T) string {
 }
 
 // keyOf returns the key of the payment that a record is about.
-func keyOf(r *stream.Record) string {
+func keyOf(r *stream.Record) payment.Key {
 	if key, ok := strings.CutPrefix(r.Stream, payment.Prefix); ok {
-		return key
+		return payment.Key(key)
 	}
 	if strings.HasPrefix(r.Stream, resource.Prefix) {
 		switch e, _ := resource.Decode(r); e := e.(type) {
 		case *resource.Credited:
-			return e.Payment
+			return payment.Key(e.Payment)
 		case *resource.Reversed:
-			return e.Payment
+			return payment.Key(e.Payment)
 		}
 	}
 	return ""
@@ -241,10 +243,10 @@ func altered(t *rapid.T, r *stream.Record) stream.Event {
 		switch e, _ := resource.Decode(r); e := e.(type) {
 		case *resource.Credited:
 			e.Amount++
-			return resource.Encode(e)
+			return stream.Encode(e)
 		case *resource.Reversed:
 			e.Payment += "-0"
-			return resource.Encode(e)
+			return stream.Encode(e)
 		}
 	}
 	e, err := payment.Decode(r)
@@ -265,9 +267,9 @@ func altered(t *rapid.T, r *stream.Record) stream.Event {
 	case *payment.Credited:
 		e.Resource = "nobody"
 	case *payment.Unallocated:
-		return payment.Encode(&payment.Expired{At: e.At, Reason: "canceled"})
+		return stream.Encode(&payment.Expired{At: e.At, Reason: "canceled"})
 	default:
 		t.Fatalf("%T is not altered", e)
 	}
-	return payment.Encode(e)
+	return stream.Encode(e)
 }

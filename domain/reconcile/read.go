@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 
+	"sandglass/domain/chain"
+	"sandglass/domain/lightning"
 	"sandglass/domain/payment"
+	"sandglass/domain/watch"
 )
 
 const (
@@ -19,23 +22,23 @@ var ErrHeight = errors.New("reconcile: above the end of the chain")
 // errMoved says that blocks left the chain while it was read.
 var errMoved = errors.New("reconcile: the chain moved while it was read, again and again: try again later")
 
-// Invoices is what is asked of the wallet about Lightning: see [payment.Wallet].
+// Invoices is what is asked of the wallet about Lightning: see [lightning.Wallet].
 type Invoices interface {
-	Connect(ctx context.Context) (payment.Identity, error)
-	List(ctx context.Context, from int64, limit int, backward bool) ([]payment.Entry, error)
+	Connect(ctx context.Context) (watch.Identity, error)
+	List(ctx context.Context, from int64, limit int, backward bool) ([]lightning.Entry, error)
 }
 
 // Wallet is what the wallet says.
 type Wallet struct {
-	payment.Identity
-	Arrivals []payment.Arrival              // of all invoices
-	Unpaid   map[string]payment.EntryStatus // invoices that brought nothing, by payment_hash
+	watch.Identity
+	Arrivals []lightning.Arrival              // of all invoices
+	Unpaid   map[string]lightning.EntryStatus // invoices that brought nothing, by payment_hash
 	Faults   []Fault
 
 	// What follows is empty where no address was issued and no height was asked for.
-	Tip     payment.Tip // as of which the chain was read
-	Past    bool        // it is not the chain's end, but a height that was asked for
-	Outputs []payment.Output
+	Tip     chain.Tip // as of which the chain was read
+	Past    bool      // it is not the chain's end, but a height that was asked for
+	Outputs []chain.Output
 	Blocks  map[int64]string // hashes of the active chain's blocks, at the heights that matter
 	Blind   map[int64]error  // heights that could not be read
 }
@@ -50,7 +53,7 @@ type Fault struct {
 // Reader reads a wallet. It asks nothing of the chain while no address was issued.
 type Reader struct {
 	Invoices Invoices
-	Chain    payment.Chain
+	Chain    chain.Wallet
 	Progress func(what string, done, of int64) // may be nil; of is 0 where it is not known
 }
 
@@ -68,7 +71,7 @@ func (r *Reader) Read(ctx context.Context, l *Log, height int64) (*Wallet, error
 	if err != nil {
 		return nil, err
 	}
-	w := &Wallet{Identity: id, Unpaid: map[string]payment.EntryStatus{}}
+	w := &Wallet{Identity: id, Unpaid: map[string]lightning.EntryStatus{}}
 	do := reading{Reader: r, log: l, wallet: w}
 	if err := do.invoices(ctx); err != nil {
 		return nil, fmt.Errorf("reading the wallet's invoices: %w", err)
@@ -115,20 +118,20 @@ func (r *reading) invoices(ctx context.Context) error {
 	}
 }
 
-func (w *Wallet) take(e *payment.Entry) {
+func (w *Wallet) take(e *lightning.Entry) {
 	switch {
 	case e.Fault != "":
 		w.Faults = append(w.Faults, Fault{e.Hash, e.AddIndex, e.Fault})
 	case len(e.Arrivals) > 0:
 		w.Arrivals = append(w.Arrivals, e.Arrivals...)
-	case e.Status == payment.EntrySettled:
+	case e.Status == lightning.EntrySettled:
 		w.Faults = append(w.Faults, Fault{e.Hash, e.AddIndex, "it is settled, but tells of no money"})
 	case e.Hash != "":
 		w.Unpaid[e.Hash] = e.Status
 	}
 }
 
-// chain reads the chain up to its end or a height. It says whether that is one picture:
+// chain reads the chain up to its end or a height. It reports whether that is one picture:
 // whether the last block was of the active chain all the while.
 func (r *reading) chain(ctx context.Context, lowest, height int64) (whole bool, err error) {
 	w := r.wallet
@@ -145,12 +148,12 @@ func (r *reading) chain(ctx context.Context, lowest, height int64) (whole bool, 
 			return false, err
 		}
 	}
-	list := payment.Lister{
-		Chain: r.Chain, Read: r.instead, Done: func(height int64) { r.tell("block", height, w.Tip.Height) },
-		Keep:   func(_ context.Context, outputs []payment.Output) error { r.keep(outputs); return nil },
+	list := chain.Lister{
+		Wallet: r.Chain, Read: r.instead, Done: func(height int64) { r.tell("block", height, w.Tip.Height) },
+		Keep:   func(_ context.Context, outputs []chain.Output) error { r.keep(outputs); return nil },
 		Unread: func(height int64, err error) { w.Blind[height] = err },
 	}
-	if err := list.List(ctx, payment.FirstHeight(lowest), w.Tip.Height); err != nil {
+	if err := list.List(ctx, chain.FirstHeight(lowest), w.Tip.Height); err != nil {
 		return false, err
 	}
 	mempool, err := r.Chain.Mempool(ctx)
@@ -196,7 +199,7 @@ func (r *reading) read(ctx context.Context, height int64, hash string) error {
 // decides.
 func (r *reading) doubted(ctx context.Context) error {
 	w := r.wallet
-	listed, placed := map[string]bool{}, map[string]bool{}
+	listed, placed := map[payment.Key]bool{}, map[payment.Key]bool{}
 	for i := range w.Outputs {
 		o := &w.Outputs[i]
 		listed[o.Key()] = true
@@ -222,7 +225,7 @@ func (r *reading) doubted(ctx context.Context) error {
 		}
 		switch err := r.read(ctx, height, hash); {
 		case err == nil:
-		case payment.General(ctx, err):
+		case watch.WalletAway(ctx, err):
 			return err
 		default:
 			w.Blind[height] = err
@@ -232,7 +235,7 @@ func (r *reading) doubted(ctx context.Context) error {
 }
 
 // keep keeps the outputs that pay an address of ours.
-func (r *reading) keep(outputs []payment.Output) {
+func (r *reading) keep(outputs []chain.Output) {
 	for _, o := range outputs {
 		if _, ours := r.log.addresses[o.Address]; ours && o.Amount > 0 {
 			o.Spends = nil

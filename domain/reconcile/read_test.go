@@ -9,18 +9,21 @@ import (
 	"strings"
 	"testing"
 
+	"sandglass/domain/chain"
+	"sandglass/domain/lightning"
 	"sandglass/domain/payment"
 	"sandglass/domain/reconcile"
+	"sandglass/domain/watch"
 )
 
 // fake is a wallet and its chain. Heights that are broken can't be listed.
 type fake struct {
-	entries []payment.Entry
+	entries []lightning.Entry
 	tip     int64
 	branch  string // what tells the chain's blocks from those of before a reorg
-	outputs []payment.Output
-	hidden  []payment.Output // in their blocks, which the wallet does not list there
-	mempool []payment.Output
+	outputs []chain.Output
+	hidden  []chain.Output // in their blocks, which the wallet does not list there
+	mempool []chain.Output
 	broken  map[int64]bool
 	blind   map[int64]bool // blocks that can't be read
 	trouble error
@@ -31,28 +34,28 @@ type fake struct {
 
 func (f *fake) hash(h int64) string { return block(h) + f.branch }
 
-func (f *fake) Connect(context.Context) (payment.Identity, error) {
-	return payment.Identity{Node: node, Network: "regtest", Synced: true}, f.trouble
+func (f *fake) Connect(context.Context) (watch.Identity, error) {
+	return watch.Identity{Node: node, Network: "regtest", Synced: true}, f.trouble
 }
 
-func (f *fake) Check(ctx context.Context) (payment.Identity, error) { return f.Connect(ctx) }
+func (f *fake) Check(ctx context.Context) (watch.Identity, error) { return f.Connect(ctx) }
 
-func (f *fake) List(_ context.Context, from int64, limit int, _ bool) ([]payment.Entry, error) {
-	i, _ := slices.BinarySearchFunc(f.entries, from, func(e payment.Entry, from int64) int { return int(e.AddIndex - from - 1) })
+func (f *fake) List(_ context.Context, from int64, limit int, _ bool) ([]lightning.Entry, error) {
+	i, _ := slices.BinarySearchFunc(f.entries, from, func(e lightning.Entry, from int64) int { return int(e.AddIndex - from - 1) })
 	return f.entries[i:min(i+limit, len(f.entries))], nil
 }
 
 // stuck gives the same page, whatever is asked for.
 type stuck struct{ *fake }
 
-func (f stuck) List(context.Context, int64, int, bool) ([]payment.Entry, error) {
+func (f stuck) List(context.Context, int64, int, bool) ([]lightning.Entry, error) {
 	return f.entries[:2], nil
 }
 
-func (f *fake) News(context.Context) iter.Seq2[payment.News, error] { panic("nobody waits") }
+func (f *fake) News(context.Context) iter.Seq2[chain.News, error] { panic("nobody waits") }
 
-func (f *fake) Tip(context.Context) (payment.Tip, error) {
-	t := payment.Tip{Height: f.tip, Hash: f.hash(f.tip)}
+func (f *fake) Tip(context.Context) (chain.Tip, error) {
+	t := chain.Tip{Height: f.tip, Hash: f.hash(f.tip)}
 	if f.onTip != nil {
 		f.onTip(f)
 	}
@@ -66,7 +69,7 @@ func (f *fake) BlockHash(_ context.Context, h int64) (string, error) {
 	return f.hash(h), nil
 }
 
-func (f *fake) Block(_ context.Context, hash string) (b payment.Block, err error) {
+func (f *fake) Block(_ context.Context, hash string) (b chain.Block, err error) {
 	f.blocks++
 	for _, o := range append(slices.Clone(f.outputs), f.hidden...) {
 		if o.Block == hash {
@@ -80,7 +83,7 @@ func (f *fake) Block(_ context.Context, hash string) (b payment.Block, err error
 	return b, nil
 }
 
-func (f *fake) Outputs(_ context.Context, from, to int64) (found []payment.Output, err error) {
+func (f *fake) Outputs(_ context.Context, from, to int64) (found []chain.Output, err error) {
 	if f.calls++; f.trouble != nil {
 		return nil, f.trouble
 	}
@@ -97,7 +100,7 @@ func (f *fake) Outputs(_ context.Context, from, to int64) (found []payment.Outpu
 	return found, nil
 }
 
-func (f *fake) Mempool(context.Context) ([]payment.Output, error) { return f.mempool, nil }
+func (f *fake) Mempool(context.Context) ([]chain.Output, error) { return f.mempool, nil }
 
 func (f *fake) reader() *reconcile.Reader { return &reconcile.Reader{Invoices: f, Chain: f} }
 
@@ -105,14 +108,14 @@ func (f *fake) reader() *reconcile.Reader { return &reconcile.Reader{Invoices: f
 func TestReadPages(t *testing.T) {
 	f := &fake{}
 	for i := range int64(1_203) {
-		e := payment.Entry{AddIndex: 2*i + 1, Hash: fmt.Sprint(i), Status: payment.EntrySettled}
+		e := lightning.Entry{AddIndex: 2*i + 1, Hash: fmt.Sprint(i), Status: lightning.EntrySettled}
 		switch i % 4 {
 		case 0:
-			e.Status = payment.EntryCanceled
+			e.Status = lightning.EntryCanceled
 		case 1:
 			e.Fault = "odd"
 		case 2:
-			e.Arrivals = []payment.Arrival{arrival("ln-"+e.Hash, 1, i), arrival("ln-"+e.Hash+"-1", 1, i)}
+			e.Arrivals = []lightning.Arrival{arrival(payment.LightningKey(e.Hash), 1, i), arrival(payment.LightningKey(e.Hash+"-1"), 1, i)}
 		}
 		f.entries = append(f.entries, e)
 	}
@@ -138,9 +141,9 @@ func TestReadPages(t *testing.T) {
 
 // onChain is a node with three deposits of ours and one of others, and the log of it.
 func onChain() (*fake, events) {
-	f := &fake{tip: 5_000, outputs: []payment.Output{
+	f := &fake{tip: 5_000, outputs: []chain.Output{
 		output(1, addr, 1_000, 400), output(2, "bcrt1qother", 1_000, 2_500), output(3, addr, 3_000, 2_501), output(4, addr, 4_000, 4_999),
-	}, mempool: []payment.Output{output(5, addr, 5_000, 0)}}
+	}, mempool: []chain.Output{output(5, addr, 5_000, 0)}}
 	var l events
 	l.adopt(node, 0)
 	l.issue(addr, "web", node)
@@ -195,14 +198,14 @@ func TestReadChain(t *testing.T) {
 // TestReadDoubts reads the block in which the log has an output that the wallet lists
 // elsewhere, as lnd may do for good after a reorg that moved it.
 func TestReadDoubts(t *testing.T) {
-	for name, change := range map[string]func(*fake, payment.Output){
-		"in no block":             func(f *fake, o payment.Output) { o.Height, o.Block = 0, ""; f.mempool = append(f.mempool, o) },
-		"in a block that is gone": func(f *fake, o payment.Output) { o.Height, o.Block = 4_001, "gone"; f.outputs = append(f.outputs, o) },
-		"nowhere":                 func(*fake, payment.Output) {},
+	for name, change := range map[string]func(*fake, chain.Output){
+		"in no block":             func(f *fake, o chain.Output) { o.Height, o.Block = 0, ""; f.mempool = append(f.mempool, o) },
+		"in a block that is gone": func(f *fake, o chain.Output) { o.Height, o.Block = 4_001, "gone"; f.outputs = append(f.outputs, o) },
+		"nowhere":                 func(*fake, chain.Output) {},
 	} {
 		f, l := onChain()
 		moved := output(9, addr, 9_000, 4_000)
-		f.hidden = []payment.Output{moved}
+		f.hidden = []chain.Output{moved}
 		l.deposited(&moved)
 		l.deposited(&f.outputs[3])
 		change(f, moved)
@@ -213,7 +216,7 @@ func TestReadDoubts(t *testing.T) {
 		}
 		want := ""
 		if name == "nowhere" {
-			want = "not_in_wallet " + moved.Key() + " web"
+			want = "not_in_wallet " + string(moved.Key()) + " web"
 		}
 		r := reconcile.Compare(log, w, reconcile.Options{Known: log.Position, Required: log.Required(depth)})
 		if got := list(r); got != want {
@@ -235,7 +238,7 @@ func readLost(t *testing.T, blind bool, want string) {
 	l.deposited(&f.outputs[3])
 	mined := output(9, addr, 9_000, 4_000)
 	l.pay(mined.Key(), seen(addr, 9_000))
-	f.hidden, f.blind = []payment.Output{mined}, map[int64]bool{4_000: blind}
+	f.hidden, f.blind = []chain.Output{mined}, map[int64]bool{4_000: blind}
 	mined.Block = "gone"
 	f.outputs = append(f.outputs, mined, mined)
 	log := l.log(t)
@@ -251,7 +254,7 @@ func readLost(t *testing.T, blind bool, want string) {
 
 func outputKey(n byte) string {
 	o := output(n, "", 0, 0)
-	return o.Key()
+	return string(o.Key())
 }
 
 // TestReadGivesUp returns the error of a wallet that does not answer, without asking it
@@ -264,7 +267,7 @@ func TestReadGivesUp(t *testing.T) {
 	}
 	r := f.reader()
 	r.Invoices = &fake{}
-	f.trouble = &payment.Trouble{Condition: payment.Denied, Advice: "bake"}
+	f.trouble = &watch.Trouble{Condition: watch.Denied, Advice: "bake"}
 	if _, err := r.Read(t.Context(), log, 0); !errors.Is(err, f.trouble) || f.calls != 1 {
 		t.Errorf("%d calls, and %v", f.calls, err)
 	}

@@ -15,8 +15,10 @@ import (
 	"slices"
 	"strings"
 
+	"sandglass/domain/lightning"
 	"sandglass/domain/money"
 	"sandglass/domain/payment"
+	"sandglass/domain/resource"
 	"sandglass/domain/stream"
 )
 
@@ -26,7 +28,7 @@ type Options struct {
 	// that have an event after it may be unknown to what was read of the wallet.
 	Known stream.Position
 	// Required returns how many confirmations a payment needs: see [Log.Required].
-	Required func(resource string, amount money.Msat) int64
+	Required func(id resource.ID, amount money.Msat) int
 }
 
 // Report is what a comparison found.
@@ -65,19 +67,20 @@ func (s *Sum) add(m money.Msat) {
 // Difference is one thing on which the log and the wallet do not agree.
 type Difference struct {
 	Kind     Kind
-	Key      string // of the payment, or what else it is about
-	Resource string // that has the money, or should, if that is known
-	Wallet   string // what the wallet says
-	Log      string // what the log says
-	Advice   string // what it means, and what to do
+	Key      string      // of the payment, or what else it is about
+	Resource resource.ID // that has the money, or should, if that is known
+	Wallet   string      // what the wallet says
+	Log      string      // what the log says
+	Advice   string      // what it means, and what to do
 }
 
 // Confirm keeps the differences that an earlier look found too. What came and went
 // between the two was under way.
 func (r *Report) Confirm(earlier *Report) {
 	type id struct {
-		kind          Kind
-		key, resource string
+		kind     Kind
+		key      string
+		resource resource.ID
 	}
 	seen := map[id]bool{}
 	for _, d := range earlier.Differences {
@@ -92,7 +95,7 @@ func (r *Report) count() {
 	r.Lightning.Differences, r.Chain.Differences = 0, 0
 	for _, d := range r.Differences {
 		switch {
-		case onChain(d.Key):
+		case d.onChain():
 			r.Chain.Differences++
 		case d.Kind != OtherWallet:
 			r.Lightning.Differences++
@@ -100,7 +103,7 @@ func (r *Report) count() {
 	}
 }
 
-// Clean says whether nothing differs.
+// Clean reports whether nothing differs.
 func (r *Report) Clean() bool { return len(r.Differences) == 0 }
 
 // comparison is one comparison under way.
@@ -109,12 +112,12 @@ type comparison struct {
 	*Report
 	log     *Log
 	wallet  *Wallet
-	matched map[string]bool // payments of the log that the wallet has
+	matched map[payment.Key]bool // payments of the log that the wallet has
 }
 
 // Compare compares what the log says with what the wallet says.
 func Compare(l *Log, w *Wallet, o Options) *Report {
-	c := &comparison{Options: o, log: l, wallet: w, matched: map[string]bool{}, Report: &Report{
+	c := &comparison{Options: o, log: l, wallet: w, matched: map[payment.Key]bool{}, Report: &Report{
 		Position: l.Position, Node: w.Node, Network: w.Network, Height: w.Tip.Height, Block: w.Tip.Hash,
 	}}
 	c.other()
@@ -135,16 +138,21 @@ func Compare(l *Log, w *Wallet, o Options) *Report {
 	return c.Report
 }
 
-func (c *comparison) differ(kind Kind, key, resource, wallet, log string) {
-	c.Differences = append(c.Differences, Difference{kind, key, resource, wallet, log, advice[kind]})
+// differOn reports a difference on a payment.
+func (c *comparison) differOn(key payment.Key, kind Kind, id resource.ID, wallet, log string) {
+	c.differ(kind, string(key), id, wallet, log)
 }
 
-// leftOut says whether a payment belongs to a later height than is asked for.
+func (c *comparison) differ(kind Kind, about string, id resource.ID, wallet, log string) {
+	c.Differences = append(c.Differences, Difference{kind, about, id, wallet, log, advice[kind]})
+}
+
+// leftOut reports whether a payment belongs to a later height than is asked for.
 func (c *comparison) leftOut(p *payment.State) bool {
 	return c.wallet.Past && p.Height > c.wallet.Tip.Height
 }
 
-// adopted says whether the log watches the wallet.
+// adopted reports whether the log watches the wallet.
 func (c *comparison) adopted() bool {
 	known, ok := c.log.wallets[c.wallet.Node]
 	return ok && known.Epoch > 0
@@ -166,9 +174,9 @@ func (c *comparison) unreadable() {
 	for _, f := range c.wallet.Faults {
 		key := fmt.Sprintf("add_index %d", f.AddIndex)
 		if f.Hash != "" {
-			key = lightning + f.Hash
+			key = string(payment.LightningKey(f.Hash))
 		}
-		c.differ(Unreadable, key, "", f.Text, c.says(c.log.state(key)))
+		c.differ(Unreadable, key, "", f.Text, c.says(c.log.state(payment.Key(key))))
 	}
 	for _, height := range sorted(c.wallet.Blind) {
 		c.differ(Unreadable, fmt.Sprintf("%s%d", heightPrefix, height), "", c.wallet.Blind[height].Error(), "")
@@ -195,19 +203,19 @@ func (c *comparison) unmatched(p *paid) {
 		c.gone(s)
 		return
 	}
-	hash, _, _ := strings.Cut(strings.TrimPrefix(s.Key, lightning), "-")
+	hash, _ := s.Key.Hash()
 	status, known := c.wallet.Unpaid[hash]
 	switch {
 	case slices.ContainsFunc(c.wallet.Faults, func(f Fault) bool { return f.Hash == hash }):
 	case known:
-		c.differ(NotInWallet, s.Key, s.Resource, "an invoice that is "+entryWords[status], c.says(s))
+		c.differOn(s.Key, NotInWallet, s.Resource, "an invoice that is "+entryWords[status], c.says(s))
 	default:
-		c.differ(NotInWallet, s.Key, s.Resource, "", c.says(s))
+		c.differOn(s.Key, NotInWallet, s.Resource, "", c.says(s))
 	}
 }
 
-var entryWords = map[payment.EntryStatus]string{
-	payment.EntryOpen: "open", payment.EntryAccepted: "accepted, not settled", payment.EntrySettled: "settled", payment.EntryCanceled: "canceled",
+var entryWords = map[lightning.EntryStatus]string{
+	lightning.EntryOpen: "open", lightning.EntryAccepted: "accepted, not settled", lightning.EntrySettled: "settled", lightning.EntryCanceled: "canceled",
 }
 
 // booked compares the payments with what the resources have.
@@ -230,20 +238,20 @@ func (c *comparison) credits(p *payment.State, stand []credit) {
 		here := !meant && has.resource == p.Resource && (p.Status == payment.StatusCredited || p.Status == payment.StatusSettled)
 		switch {
 		case !here:
-			c.differ(CreditExtra, p.Key, has.resource, "", fmt.Sprintf("%s; resource %s has %s", c.says(p), has.resource, has.amount))
+			c.differOn(p.Key, CreditExtra, has.resource, "", fmt.Sprintf("%s; resource %s has %s", c.says(p), has.resource, has.amount))
 		case has.amount != p.Amount:
-			c.differ(CreditAmount, p.Key, has.resource, "", fmt.Sprintf("%s; resource %s has %s", c.says(p), has.resource, has.amount))
+			c.differOn(p.Key, CreditAmount, has.resource, "", fmt.Sprintf("%s; resource %s has %s", c.says(p), has.resource, has.amount))
 		}
 		meant = meant || here
 	}
-	if counts(p) && p.Settled == 0 {
-		c.differ(Unsettled, p.Key, p.Resource, "", c.says(p))
+	if counts(p) && p.SettledAt == 0 {
+		c.differOn(p.Key, Unsettled, p.Resource, "", c.says(p))
 	}
 	switch {
 	case p.Status == payment.StatusCredited && !meant:
-		c.differ(CreditMissing, p.Key, p.Resource, "", c.says(p))
+		c.differOn(p.Key, CreditMissing, p.Resource, "", c.says(p))
 	case p.Status == payment.StatusSettled:
-		c.differ(Unfinished, p.Key, p.Resource, "", c.says(p))
+		c.differOn(p.Key, Unfinished, p.Resource, "", c.says(p))
 	}
 }
 
@@ -276,21 +284,18 @@ func (c *comparison) says(p *payment.State) string {
 	return fmt.Sprintf("%s, %s", p.Status, p.Amount)
 }
 
-func (c *comparison) side(key string) *Side {
-	if onChain(key) {
+func (c *comparison) side(key payment.Key) *Side {
+	if key.OnChain() {
 		return &c.Chain
 	}
 	return &c.Lightning
 }
 
-const (
-	lightning    = "ln-" // begins the key of every payment over Lightning
-	heightPrefix = "height "
-)
+const heightPrefix = "height "
 
-// onChain says whether a key is of something on the chain.
-func onChain(key string) bool {
-	return strings.HasPrefix(key, payment.ChainPrefix) || strings.HasPrefix(key, heightPrefix)
+// onChain reports whether a difference is about something on the chain.
+func (d *Difference) onChain() bool {
+	return payment.Key(d.Key).OnChain() || strings.HasPrefix(d.Key, heightPrefix)
 }
 
 // rank puts what concerns all first, and the chain last.
@@ -298,7 +303,7 @@ func rank(d Difference) int {
 	switch {
 	case d.Kind == OtherWallet:
 		return 0
-	case onChain(d.Key):
+	case d.onChain():
 		return 2
 	}
 	return 1

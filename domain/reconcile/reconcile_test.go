@@ -6,7 +6,9 @@ import (
 	"strings"
 	"testing"
 
+	"sandglass/domain/chain"
 	"sandglass/domain/instant"
+	"sandglass/domain/lightning"
 	"sandglass/domain/payment"
 	"sandglass/domain/plan"
 	"sandglass/domain/reconcile"
@@ -58,41 +60,41 @@ func TestCompare(t *testing.T) {
 			l.pay(ln, requested(), &payment.Expired{Reason: "canceled"})
 			l.deposited(&deposit)
 		}, paid, "not_in_log ln-aa web"},
-		{"no trace of an output", func(l *events) { ours(l); l.booked(ln, settled(1_000)) }, paid, "not_in_log " + btc + " web"},
-		{"an output that is only seen", func(l *events) { ours(l); l.booked(ln, settled(1_000)); l.pay(btc, seen(addr, 5_000)) }, paid, "not_credited " + btc + " web"},
+		{"no trace of an output", func(l *events) { ours(l); l.booked(ln, settled(1_000)) }, paid, "not_in_log " + string(btc) + " web"},
+		{"an output that is only seen", func(l *events) { ours(l); l.booked(ln, settled(1_000)); l.pay(btc, seen(addr, 5_000)) }, paid, "not_credited " + string(btc) + " web"},
 		{"an output that is only confirmed", func(l *events) {
 			ours(l)
 			l.booked(ln, settled(1_000))
 			l.pay(btc, seen(addr, 5_000), confirmed(490))
-		}, paid, "not_credited " + btc + " web"},
+		}, paid, "not_credited " + string(btc) + " web"},
 		{"an output that was given up", func(l *events) {
 			ours(l)
 			l.booked(ln, settled(1_000))
 			l.pay(btc, seen(addr, 5_000), &payment.Replaced{Reason: "vanished"})
-		}, paid, "not_credited " + btc + " web"},
+		}, paid, "not_credited " + string(btc) + " web"},
 		{"an output that was taken back", func(l *events) {
 			both(l)
 			l.pay(btc, &payment.Reorged{Height: 490, Block: block(490)})
-			l.resource("web", &resource.Reversed{Payment: btc, Amount: 5_000})
-		}, paid, "not_credited " + btc + " web"},
-		{"more arrived", both, func(w *reconcile.Wallet) { paid(w); w.Arrivals[0].Settled.Amount++ }, "amount ln-aa web"},
-		{"more came on the chain", both, func(w *reconcile.Wallet) { paid(w); w.Outputs[0].Amount++ }, "amount " + btc + " web"},
-		{"history", ours, func(w *reconcile.Wallet) { w.Arrivals = []payment.Arrival{history(5, since)} }, ""},
-		{"history by its time", ours, func(w *reconcile.Wallet) { w.Arrivals = []payment.Arrival{history(9, since-4_000_000)} }, ""},
-		{"an old index with a new time is none", ours, func(w *reconcile.Wallet) { w.Arrivals = []payment.Arrival{history(5, later)} }, "not_in_log ln-old"},
+			l.resource("web", &resource.Reversed{Payment: string(btc), Amount: 5_000})
+		}, paid, "not_credited " + string(btc) + " web"},
+		{"more arrived", both, func(w *reconcile.Wallet) { paid(w); w.Arrivals[0].Settle.Amount++ }, "amount ln-aa web"},
+		{"more came on the chain", both, func(w *reconcile.Wallet) { paid(w); w.Outputs[0].Amount++ }, "amount " + string(btc) + " web"},
+		{"history", ours, func(w *reconcile.Wallet) { w.Arrivals = []lightning.Arrival{history(5, since)} }, ""},
+		{"history by its time", ours, func(w *reconcile.Wallet) { w.Arrivals = []lightning.Arrival{history(9, since-4_000_000)} }, ""},
+		{"an old index with a new time is none", ours, func(w *reconcile.Wallet) { w.Arrivals = []lightning.Arrival{history(5, later)} }, "not_in_log ln-old"},
 		{"an invoice that can't be read", both, func(w *reconcile.Wallet) {
 			paid(w)
 			w.Faults = append(w.Faults, reconcile.Fault{Hash: "cc", AddIndex: 3, Text: "no index"}, reconcile.Fault{AddIndex: 4, Text: "no hash"})
 		}, "unreadable add_index 4, unreadable ln-cc"},
 		{"the log knows an invoice that can't be read", both, func(w *reconcile.Wallet) {
-			w.Outputs, w.Faults = []payment.Output{deposit}, []reconcile.Fault{{Hash: "aa", Text: "broken"}}
+			w.Outputs, w.Faults = []chain.Output{deposit}, []reconcile.Fault{{Hash: "aa", Text: "broken"}}
 		}, "unreadable ln-aa"},
-		{"no amount is told", ours, func(w *reconcile.Wallet) { w.Arrivals = []payment.Arrival{arrival(ln, 0, 7)} }, "unreadable ln-aa"},
+		{"no amount is told", ours, func(w *reconcile.Wallet) { w.Arrivals = []lightning.Arrival{arrival(ln, 0, 7)} }, "unreadable ln-aa"},
 		{"an invoice is listed twice", both, func(w *reconcile.Wallet) { paid(w); w.Arrivals = append(w.Arrivals, w.Arrivals...) }, ""},
 
 		// The log has it.
-		{"the wallet has lost both", both, func(*reconcile.Wallet) {}, "not_in_wallet ln-aa web, not_in_wallet " + btc + " web"},
-		{"the wallet calls it open", both, func(w *reconcile.Wallet) { w.Outputs = []payment.Output{deposit}; w.Unpaid["aa"] = payment.EntryOpen }, "not_in_wallet ln-aa web"},
+		{"the wallet has lost both", both, func(*reconcile.Wallet) {}, "not_in_wallet ln-aa web, not_in_wallet " + string(btc) + " web"},
+		{"the wallet calls it open", both, func(w *reconcile.Wallet) { w.Outputs = []chain.Output{deposit}; w.Unpaid["aa"] = lightning.EntryOpen }, "not_in_wallet ln-aa web"},
 		{"another node had it", func(l *events) {
 			both(l)
 			l.adopt(other, 0)
@@ -113,30 +115,30 @@ func TestCompare(t *testing.T) {
 		}, paid, ""},
 
 		// Blocks.
-		{"the block left the chain", both, func(w *reconcile.Wallet) { paid(w); w.Blocks[490] = "other" }, "block_left " + btc + " web"},
+		{"the block left the chain", both, func(w *reconcile.Wallet) { paid(w); w.Blocks[490] = "other" }, "block_left " + string(btc) + " web"},
 		{"the output is in no block any more", both, func(w *reconcile.Wallet) {
 			paid(w)
 			w.Outputs[0].Height, w.Outputs[0].Block = 0, ""
 			w.Blocks[490] = "other"
-		}, "block_left " + btc + " web"},
-		{"the wallet's chain is too short", both, func(w *reconcile.Wallet) { paid(w); w.Outputs = nil; w.Tip.Height = 480; delete(w.Blocks, 490) }, "block_left " + btc + " web"},
-		{"the output is in another block", both, func(w *reconcile.Wallet) { paid(w); w.Outputs[0] = moved }, "other_block " + btc + " web"},
+		}, "block_left " + string(btc) + " web"},
+		{"the wallet's chain is too short", both, func(w *reconcile.Wallet) { paid(w); w.Outputs = nil; w.Tip.Height = 480; delete(w.Blocks, 490) }, "block_left " + string(btc) + " web"},
+		{"the output is in another block", both, func(w *reconcile.Wallet) { paid(w); w.Outputs[0] = moved }, "other_block " + string(btc) + " web"},
 		{"it is listed twice, first in a block that left", both, func(w *reconcile.Wallet) {
 			paid(w)
-			w.Outputs = []payment.Output{{Txid: deposit.Txid, Vout: deposit.Vout, Address: addr, Amount: 5_000, Height: 489, Block: "dead"}, deposit, deposit}
+			w.Outputs = []chain.Output{{Txid: deposit.Txid, Vout: deposit.Vout, Address: addr, Amount: 5_000, Height: 489, Block: "dead"}, deposit, deposit}
 		}, ""},
-		{"an output in a block that left is no money", ours, func(w *reconcile.Wallet) { w.Outputs = []payment.Output{deposit}; w.Blocks[490] = "other" }, ""},
-		{"an unconfirmed one is none", ours, func(w *reconcile.Wallet) { w.Outputs = []payment.Output{output(1, addr, 5_000, 0)} }, ""},
-		{"two confirmations are too few", ours, func(w *reconcile.Wallet) { w.Outputs = []payment.Output{output(1, addr, 5_000, 499)} }, ""},
-		{"three are enough", ours, func(w *reconcile.Wallet) { w.Outputs = []payment.Output{output(1, addr, 5_000, 498)} }, "not_in_log " + btc + " web"},
-		{"more are asked for above an amount", func(l *events) { ours(l); l.publish("small", plan.Deep{Above: 4_999, Confirmations: 12}) },
-			func(w *reconcile.Wallet) { w.Outputs = []payment.Output{deposit} }, ""},
-		{"and not below it", func(l *events) { ours(l); l.publish("small", plan.Deep{Above: 5_000, Confirmations: 12}) },
-			func(w *reconcile.Wallet) { w.Outputs = []payment.Output{deposit} }, "not_in_log " + btc + " web"},
-		{"not ours", ours, func(w *reconcile.Wallet) { w.Outputs = []payment.Output{output(1, "bcrt1qchange", 5_000, 490)} }, ""},
+		{"an output in a block that left is no money", ours, func(w *reconcile.Wallet) { w.Outputs = []chain.Output{deposit}; w.Blocks[490] = "other" }, ""},
+		{"an unconfirmed one is none", ours, func(w *reconcile.Wallet) { w.Outputs = []chain.Output{output(1, addr, 5_000, 0)} }, ""},
+		{"two confirmations are too few", ours, func(w *reconcile.Wallet) { w.Outputs = []chain.Output{output(1, addr, 5_000, 499)} }, ""},
+		{"three are enough", ours, func(w *reconcile.Wallet) { w.Outputs = []chain.Output{output(1, addr, 5_000, 498)} }, "not_in_log " + string(btc) + " web"},
+		{"more are asked for above an amount", func(l *events) { ours(l); l.publish("small", plan.ConfirmationRule{Above: 4_999, Confirmations: 12}) },
+			func(w *reconcile.Wallet) { w.Outputs = []chain.Output{deposit} }, ""},
+		{"and not below it", func(l *events) { ours(l); l.publish("small", plan.ConfirmationRule{Above: 5_000, Confirmations: 12}) },
+			func(w *reconcile.Wallet) { w.Outputs = []chain.Output{deposit} }, "not_in_log " + string(btc) + " web"},
+		{"not ours", ours, func(w *reconcile.Wallet) { w.Outputs = []chain.Output{output(1, "bcrt1qchange", 5_000, 490)} }, ""},
 		{"it pays another address", func(l *events) { both(l); l.issue("bcrt1qtwo", "two", node) },
-			func(w *reconcile.Wallet) { paid(w); w.Outputs[0].Address = "bcrt1qtwo" }, "other_address " + btc + " web"},
-		{"the address was never issued", func(l *events) { l.adopt(node, 5); l.booked(ln, settled(1_000)); l.deposited(&deposit) }, paid, "not_issued " + btc + " web"},
+			func(w *reconcile.Wallet) { paid(w); w.Outputs[0].Address = "bcrt1qtwo" }, "other_address " + string(btc) + " web"},
+		{"the address was never issued", func(l *events) { l.adopt(node, 5); l.booked(ln, settled(1_000)); l.deposited(&deposit) }, paid, "not_issued " + string(btc) + " web"},
 		{"a height can't be read", both, func(w *reconcile.Wallet) { paid(w); w.Outputs = nil; w.Blind[490] = errors.New("missing") }, "unreadable height 490"},
 
 		// What becomes of it.
@@ -174,7 +176,7 @@ func TestCompare(t *testing.T) {
 		{"a reorg, and the credit stands", func(l *events) {
 			both(l)
 			l.pay(btc, &payment.Reorged{Height: 490, Block: block(490)})
-		}, func(w *reconcile.Wallet) { paid(w); w.Outputs = nil }, "credit_extra " + btc + " web"},
+		}, func(w *reconcile.Wallet) { paid(w); w.Outputs = nil }, "credit_extra " + string(btc) + " web"},
 
 		{"a wallet that was never watched", func(l *events) { l.adopt(other, 0) }, paid, "other_wallet 02aa"},
 		{"another network", both, func(w *reconcile.Wallet) { paid(w); w.Network = "mainnet" }, "other_wallet 02aa"},
@@ -201,16 +203,16 @@ func TestCompare(t *testing.T) {
 }
 
 // history is money that settled at an index and a time.
-func history(index int64, at instant.Time) payment.Arrival {
+func history(index int64, at instant.Time) lightning.Arrival {
 	a := arrival("ln-old", 1_000, index)
-	a.Settled.At.At = at
+	a.Settle.At = at
 	return a
 }
 
 func list(r *reconcile.Report) string {
 	var all []string
 	for _, d := range r.Differences {
-		all = append(all, strings.TrimSpace(string(d.Kind)+" "+d.Key+" "+d.Resource))
+		all = append(all, strings.TrimSpace(string(d.Kind)+" "+d.Key+" "+string(d.Resource)))
 	}
 	return strings.Join(all, ", ")
 }
@@ -224,17 +226,17 @@ func TestHeight(t *testing.T) {
 	l.issue(addr, "web", node)
 	l.deposited(&low)
 	l.deposited(&high)
-	at := func(h int64, outputs ...payment.Output) string {
+	at := func(h int64, outputs ...chain.Output) string {
 		w := wallets()
-		w.Tip, w.Past, w.Outputs = payment.Tip{Height: h, Hash: block(h)}, true, outputs
+		w.Tip, w.Past, w.Outputs = chain.Tip{Height: h, Hash: block(h)}, true, outputs
 		return list(compare(t, l, w))
 	}
 	for _, test := range []struct{ got, want string }{
 		{at(480, low), ""},
 		{at(450, low), ""}, // the log is from later
 		{at(440), ""},
-		{at(480), "not_in_wallet " + low.Key() + " web"},
-		{at(490, low), "not_in_wallet " + high.Key() + " web"},
+		{at(480), "not_in_wallet " + string(low.Key()) + " web"},
+		{at(490, low), "not_in_wallet " + string(high.Key()) + " web"},
 	} {
 		if test.got != test.want {
 			t.Errorf("got %q, want %q", test.got, test.want)
@@ -257,7 +259,7 @@ func TestUnderWay(t *testing.T) {
 	o.Known = log.Position
 	first := reconcile.Compare(log, wallets(), o)
 	w := wallets()
-	w.Arrivals = []payment.Arrival{arrival(ln, 1_000, 1), arrival("ln-bb", 2_000, 2)}
+	w.Arrivals = []lightning.Arrival{arrival(ln, 1_000, 1), arrival("ln-bb", 2_000, 2)}
 	second := reconcile.Compare(log, w, o)
 	if list(first) != "not_in_wallet ln-aa web" || list(second) != "not_in_log ln-bb" {
 		t.Fatalf("%s; %s", list(first), list(second))
@@ -276,8 +278,8 @@ func TestLate(t *testing.T) {
 	var l events
 	l.adopt(node, 0)
 	w := wallets()
-	w.Arrivals = []payment.Arrival{arrival(ln, 1, 1), arrival("ln-bb", 1, 2)}
-	w.Arrivals[0].Settled.At.At = later + 1
+	w.Arrivals = []lightning.Arrival{arrival(ln, 1, 1), arrival("ln-bb", 1, 2)}
+	w.Arrivals[0].Settle.At = later + 1
 	r := compare(t, l, w)
 	if list(r) != "not_in_log ln-aa, not_in_log ln-bb" || !strings.Contains(r.Differences[0].Advice, "after the last event") || strings.Contains(r.Differences[1].Advice, "after the last event") {
 		t.Errorf("%+v", r.Differences)

@@ -13,8 +13,8 @@ import (
 
 // A million resources are meant to stay in memory.
 func TestSizes(t *testing.T) {
-	if got := unsafe.Sizeof(resource.State{}); got > 240 {
-		t.Errorf("a State has %d bytes, at most 240", got)
+	if got := unsafe.Sizeof(resource.State{}); got > 248 {
+		t.Errorf("a State has %d bytes, at most 248", got)
 	}
 	if got := unsafe.Sizeof(resource.Lot{}); got > 48 {
 		t.Errorf("a Lot has %d bytes, at most 48", got)
@@ -38,8 +38,8 @@ func BenchmarkDecide(b *testing.B) {
 	for _, n := range []int{1, 10, 1_000, 10_000} {
 		s := fold(funded(n)...)
 		for name, c := range map[string]resource.Command{
-			"settle": resource.Settle{When: resource.When{At: s.Settled + 1_000}},
-			"credit": resource.Credit{When: resource.When{At: s.Settled + 1_000}, Payment: "new", Amount: money.Sat, Paid: s.Settled + 1_000},
+			"settle": resource.Settle{When: resource.When{At: s.DebitedTo + 1_000}},
+			"credit": resource.Credit{When: resource.When{At: s.DebitedTo + 1_000}, Payment: "new", Amount: money.Sat, Paid: s.DebitedTo + 1_000},
 		} {
 			b.Run(fmt.Sprintf("%s/%d_lots", name, n), func(b *testing.B) {
 				b.ReportAllocs()
@@ -72,7 +72,7 @@ func BenchmarkFold(b *testing.B) {
 	}
 	records := make([]stream.Record, len(events))
 	for i, e := range events {
-		records[i].Event = resource.Encode(e)
+		records[i].Event = stream.Encode(e)
 	}
 	for b.Loop() {
 		fold(records)

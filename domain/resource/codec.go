@@ -1,31 +1,13 @@
 package resource
 
 import (
-	"fmt"
-
 	"sandglass/domain/codec"
 	"sandglass/domain/money"
 	"sandglass/domain/stream"
 )
 
-// Encode returns e as it is appended.
-func Encode(e Event) stream.Event {
-	return stream.Event{Type: e.kind(), At: *e.at(), Data: codec.Encode(e)}
-}
-
-// Decode returns the event of a record. It refuses a type or a payload that it does
-// not know in full: a log that is half understood is not understood.
-func Decode(r *stream.Record) (Event, error) {
-	e := blank(r.Type)
-	if e == nil {
-		return nil, fmt.Errorf("resource: unknown event type %q: run a newer build", r.Type)
-	}
-	if err := codec.Decode(r.Data, e); err != nil {
-		return nil, fmt.Errorf("resource: %s: %w", r.Type, err)
-	}
-	*e.at() = r.At
-	return e, nil
-}
+// Decode returns the event of a record, or says what in it is unknown.
+func Decode(r *stream.Record) (Event, error) { return stream.Decode(r, blank(r.Type)) }
 
 func blank(kind string) Event {
 	switch kind {
@@ -122,7 +104,7 @@ func (*Exhausted) Fields(*codec.Fields) {}
 func (e *Reversed) Fields(f *codec.Fields) {
 	codec.String(f, "payment", &e.Payment)
 	codec.Int(f, "amount_msat", &e.Amount)
-	codec.Int(f, "held_msat", &e.Held)
+	codec.Int(f, "held_msat", &e.Balance)
 	codec.Int(f, "time_ms", &e.Time)
 	codec.Int(f, "debt_msat", &e.Debt)
 	codec.OptString(f, "reason", &e.Reason)

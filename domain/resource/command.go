@@ -13,8 +13,11 @@ import (
 	"sandglass/domain/stream"
 )
 
-// Prefix begins the name of every resource's stream.
+// Prefix begins the name of every resource's stream. The rest is its id.
 const Prefix = "resource-"
+
+// ID names a resource: see [IsName].
+type ID string
 
 // Errors of Decide. Nothing was changed.
 var (
@@ -30,11 +33,17 @@ var (
 )
 
 // Aggregate is the package as [stream.Handler] takes it.
-func Aggregate() stream.Aggregate[State, Command, Event] {
-	return stream.Aggregate[State, Command, Event]{
-		Prefix: Prefix, New: New, Decide: Decide, Evolve: Evolve, Encode: Encode, Decode: Decode,
+func Aggregate() stream.Aggregate[ID, State, Command, Event] {
+	return stream.Aggregate[ID, State, Command, Event]{
+		Prefix: Prefix, New: New, Decide: Decide, Evolve: Evolve, Decode: Decode,
 	}
 }
+
+// Handler executes commands on resources.
+type Handler = stream.Handler[ID, State, Command, Event]
+
+// Outcome is a resource after a command.
+type Outcome = stream.Outcome[State]
 
 // Command is a request to change a resource at an instant.
 type Command interface{ when() When }
@@ -93,7 +102,7 @@ type (
 	Reverse struct {
 		When
 		Payment string
-		Reason  string
+		Reason  Reason
 	}
 	// Hold keeps a resource without time from being released until then, for a deposit
 	// that was seen on the chain, or, at a time that has passed, no longer. It is bounded
@@ -113,9 +122,9 @@ type (
 		When
 		Host string
 	}
-	// Release ends the resource. Reason is holder or operator.
+	// Release ends the resource. Its reason is ReasonHolder or ReasonOperator.
 	Release struct {
 		When
-		Reason string
+		Reason Reason
 	}
 )

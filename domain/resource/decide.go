@@ -64,7 +64,7 @@ func (d *deciding) emit(e Event) {
 	d.s = Evolve(d.s, e)
 }
 
-func (d *deciding) now() At { return At{d.t} }
+func (d *deciding) now() At { return At{At: d.t} }
 
 func (d *deciding) check(c Command) error {
 	if _, isOpen := c.(Open); !isOpen && d.s.Status == StatusNone {
@@ -99,7 +99,7 @@ func (d *deciding) open(c Open) error {
 	return nil
 }
 
-// Check says whether terms are within their bounds.
+// Check returns an error unless terms are within their bounds.
 func (t Terms) Check() error {
 	w := t.Warn
 	kinds := 0
@@ -157,7 +157,7 @@ func (d *deciding) credit(c Credit) error {
 		return money.ErrTooLong // the only error of TimeFor
 	}
 	d.emit(&Credited{At: d.now(), Payment: c.Payment, Amount: c.Amount, Time: time, Price: p, DebtPaid: paid})
-	d.lift("paid")
+	d.lift(ReasonPaid)
 	return nil
 }
 
@@ -190,12 +190,12 @@ func (d *deciding) grant(c Grant) error {
 		return money.ErrTooLong
 	}
 	d.emit(&Granted{At: d.now(), Key: c.Key, Time: c.Time, Reason: c.Reason})
-	d.lift("granted")
+	d.lift(ReasonGranted)
 	return nil
 }
 
 // lift does what new time brings: a start, or the end of a warning.
-func (d *deciding) lift(reason string) {
+func (d *deciding) lift(reason Reason) {
 	if d.s.left() == 0 {
 		return
 	}
@@ -235,7 +235,7 @@ func (d *deciding) resume() error {
 	if d.s.Status == StatusRunning {
 		return nil
 	}
-	d.emit(&Started{At: d.now(), Reason: "resumed"})
+	d.emit(&Started{At: d.now(), Reason: ReasonResumed})
 	d.warn(d.t)
 	return nil
 }
@@ -246,9 +246,11 @@ func (d *deciding) reverse(c Reverse) error {
 	if i < 0 {
 		return ErrNoCredit
 	}
-	l, held := d.s.Lots[i], d.s.held(i)
+	l, balance := d.s.Lots[i], d.s.balanceOf(i)
 	amount := l.Amount + l.DebtPaid
-	d.emit(&Reversed{At: d.now(), Payment: c.Payment, Amount: amount, Held: held, Time: l.Left(), Debt: amount - held, Reason: c.Reason})
+	d.emit(&Reversed{
+		At: d.now(), Payment: c.Payment, Amount: amount, Balance: balance, Time: l.Left(), Debt: amount - balance, Reason: c.Reason,
+	})
 	d.warn(d.t)
 	if d.s.Status == StatusRunning && d.s.left() == 0 {
 		d.emit(&Exhausted{At: d.now()})
@@ -283,7 +285,7 @@ func (d *deciding) reprice(c Reprice) error {
 	return nil
 }
 
-func (d *deciding) release(reason string) {
+func (d *deciding) release(reason Reason) {
 	if d.s.Status == StatusReleased {
 		return
 	}

@@ -1,23 +1,32 @@
 package resource
 
 import (
-	"sandglass/domain/codec"
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
+	"sandglass/domain/stream"
 )
 
 // Event is a fact of a resource's life. Each is a small struct of plain values; its
 // time stands in the metadata of its record, the rest in the JSON of its payload.
-type Event interface {
-	codec.Fielder
-	kind() string
-	at() *instant.Time
-}
+type Event interface{ stream.Fact }
 
-// At is when an event took effect. It never runs backwards within a stream.
-type At struct{ At instant.Time }
+// At is when an event took effect.
+type At = stream.At
 
-func (a *At) at() *instant.Time { return &a.At }
+// Reason is the code of why something happened to a resource.
+type Reason string
+
+// The reasons of a start, of a reversal and of a release.
+const (
+	ReasonPaid      Reason = "paid"    // a credit gave it time
+	ReasonGranted   Reason = "granted" // a grant did
+	ReasonResumed   Reason = "resumed" // its holder let it run again
+	ReasonReorged   Reason = "reorged" // the block of the payment left the chain
+	ReasonGraceOver Reason = "grace_over"
+	ReasonNeverPaid Reason = "never_paid"
+	ReasonHolder    Reason = "holder"   // asked for it
+	ReasonOperator  Reason = "operator" // asked for it
+)
 
 // Opened begins a resource: it has terms, and waits for its first payment.
 type Opened struct {
@@ -65,7 +74,7 @@ type Granted struct {
 // Started says that the resource runs from now on.
 type Started struct {
 	At
-	Reason string // paid, granted or resumed
+	Reason Reason // ReasonPaid, ReasonGranted or ReasonResumed
 }
 
 // Debited records use of a running resource over [From, At).
@@ -95,10 +104,10 @@ type Reversed struct {
 	At
 	Payment string
 	Amount  money.Msat     // of the credit
-	Held    money.Msat     // what its lot still held, and holds no more
+	Balance money.Msat     // what was left in its lot, and is no more
 	Time    instant.Millis // that its lot had left
-	Debt    money.Msat     // what had been drawn, and is owed now: Amount − Held
-	Reason  string
+	Debt    money.Msat     // what had been drawn, and is owed now: Amount − Balance
+	Reason  Reason
 }
 
 // Held says until when a deposit that was seen on the chain keeps a resource without
@@ -125,20 +134,21 @@ type Placed struct {
 // Released ends the resource for good.
 type Released struct {
 	At
-	Reason string // grace_over, never_paid, holder or operator
+	Reason Reason // ReasonGraceOver, ReasonNeverPaid, ReasonHolder or ReasonOperator
 }
 
-func (*Opened) kind() string    { return "resource.opened.v1" }
-func (*Credited) kind() string  { return "resource.credited.v1" }
-func (*Granted) kind() string   { return "resource.granted.v1" }
-func (*Started) kind() string   { return "resource.started.v1" }
-func (*Debited) kind() string   { return "resource.debited.v1" }
-func (*Paused) kind() string    { return "resource.paused.v1" }
-func (*Warned) kind() string    { return "resource.warned.v1" }
-func (*Recovered) kind() string { return "resource.recovered.v1" }
-func (*Exhausted) kind() string { return "resource.exhausted.v1" }
-func (*Reversed) kind() string  { return "resource.reversed.v1" }
-func (*Held) kind() string      { return "resource.held.v1" }
-func (*Repriced) kind() string  { return "resource.repriced.v1" }
-func (*Placed) kind() string    { return "resource.placed.v1" }
-func (*Released) kind() string  { return "resource.released.v1" }
+// Type implements [stream.Fact].
+func (*Opened) Type() string    { return "resource.opened.v1" }
+func (*Credited) Type() string  { return "resource.credited.v1" }
+func (*Granted) Type() string   { return "resource.granted.v1" }
+func (*Started) Type() string   { return "resource.started.v1" }
+func (*Debited) Type() string   { return "resource.debited.v1" }
+func (*Paused) Type() string    { return "resource.paused.v1" }
+func (*Warned) Type() string    { return "resource.warned.v1" }
+func (*Recovered) Type() string { return "resource.recovered.v1" }
+func (*Exhausted) Type() string { return "resource.exhausted.v1" }
+func (*Reversed) Type() string  { return "resource.reversed.v1" }
+func (*Held) Type() string      { return "resource.held.v1" }
+func (*Repriced) Type() string  { return "resource.repriced.v1" }
+func (*Placed) Type() string    { return "resource.placed.v1" }
+func (*Released) Type() string  { return "resource.released.v1" }

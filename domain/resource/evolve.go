@@ -28,7 +28,7 @@ func (s Status) String() string { return statusNames[s] }
 
 // State is a resource as its events tell it. The zero State is one not opened.
 type State struct {
-	ID       string
+	ID       ID
 	Plan     string
 	Enforcer string
 	Host     string // whose daemon lets its time pass; empty is no host's
@@ -36,10 +36,13 @@ type State struct {
 	Holder   [16]byte // hash of the key that pauses, resumes and releases
 	Request  [16]byte
 
-	Last    instant.Time   // the latest event
-	Settled instant.Time   // while running: up to when use was debited; without time: see HeldUntil
-	Since   instant.Time   // since when it has its status
-	Full    instant.Millis // what was left after the last credit or grant
+	Last  instant.Time   // the latest event
+	Since instant.Time   // since when it has its status
+	Full  instant.Millis // what was left after the last credit or grant
+
+	// One of these at most is not zero.
+	DebitedTo instant.Time // up to when use was debited: of one that runs, or ran last
+	HoldUntil instant.Time // of one without time: see [State.HeldUntil]
 
 	Lots []Lot // every credit and grant that stands, in their order
 	Debt money.Msat
@@ -54,7 +57,7 @@ type State struct {
 }
 
 // New returns the state of a resource that has no events yet.
-func New(id string) State { return State{ID: id} }
+func New(id ID) State { return State{ID: id} }
 
 // Clone returns a copy that shares nothing that changes.
 func (s State) Clone() State {
@@ -65,7 +68,7 @@ func (s State) Clone() State {
 // Evolve returns s after e. It has no error to return: e has happened already.
 // Like append it may reuse the storage of s, so use only what it returns.
 func Evolve(s State, e Event) State {
-	s.Last = max(s.Last, *e.at())
+	s.Last = max(s.Last, *e.Effective())
 	switch e := e.(type) {
 	case *Opened:
 		s.Plan, s.Enforcer, s.Terms, s.Holder, s.Request = e.Plan, e.Enforcer, e.Terms, e.Holder, e.Request
@@ -77,11 +80,11 @@ func Evolve(s State, e Event) State {
 	case *Granted:
 		s.add(Lot{Key: e.Key, Time: e.Time})
 	case *Started:
-		s.Settled = e.At.At
+		s.DebitedTo, s.HoldUntil = e.At.At, 0
 		s.enter(StatusRunning, e.At.At)
 	case *Debited:
 		s.Debited += s.draw(e.Time)
-		s.Settled = e.At.At
+		s.DebitedTo = e.At.At
 	case *Paused:
 		s.enter(StatusPaused, e.At.At)
 	case *Warned:
@@ -93,7 +96,7 @@ func Evolve(s State, e Event) State {
 	case *Reversed:
 		s.reverse(e)
 	case *Held:
-		s.Settled = e.Until
+		s.DebitedTo, s.HoldUntil = 0, e.Until
 	case *Repriced:
 		s.Terms.Price = e.Price
 	case *Placed:

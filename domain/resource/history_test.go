@@ -142,7 +142,7 @@ func (h *history) do(t *rapid.T, c resource.Command) {
 	}
 	for _, e := range events {
 		h.sum(e)
-		rec := stream.Record{Event: resource.Encode(e)}
+		rec := stream.Record{Event: stream.Encode(e)}
 		if rec.At < h.last {
 			t.Fatalf("%T: %s at %s comes after %s", c, rec.Type, rec.At, h.last)
 		}
@@ -183,9 +183,9 @@ func (h *history) sum(e resource.Event) {
 // checkSums holds that no msat and no millisecond comes from nowhere or goes there.
 func (h *history) checkSums(t *rapid.T) {
 	s := &h.live
-	left := s.Remaining(s.Settled)
-	if h.credits-h.debits-h.reversals != s.Held()-s.Debt || s.Held() < 0 || s.Debt < 0 {
-		t.Fatalf("credits %s, debits %s, reversals %s; held %s, debt %s", h.credits, h.debits, h.reversals, s.Held(), s.Debt)
+	left := s.Remaining(s.DebitedTo)
+	if h.credits-h.debits-h.reversals != s.Balance()-s.Debt || s.Balance() < 0 || s.Debt < 0 {
+		t.Fatalf("credits %s, debits %s, reversals %s; held %s, debt %s", h.credits, h.debits, h.reversals, s.Balance(), s.Debt)
 	}
 	if s.Credited != h.credits || s.Debited != h.debits || s.ReversedSum != h.reversals {
 		t.Fatalf("the state sums up %s, %s and %s", s.Credited, s.Debited, s.ReversedSum)
@@ -193,8 +193,8 @@ func (h *history) checkSums(t *rapid.T) {
 	if h.bought-h.used-h.taken != left || left < 0 || left > money.MaxTime {
 		t.Fatalf("bought %d ms, used %d, taken back %d, left %d", h.bought, h.used, h.taken, left)
 	}
-	if s.Status == resource.StatusRunning && (left == 0 || s.Settled != s.Last) {
-		t.Fatalf("running with %d ms, settled %s, last event %s", left, s.Settled, s.Last)
+	if s.Status == resource.StatusRunning && (left == 0 || s.DebitedTo != s.Last) {
+		t.Fatalf("running with %d ms, settled %s, last event %s", left, s.DebitedTo, s.Last)
 	}
 	if s.Status == resource.StatusSuspended && left != 0 {
 		t.Fatalf("suspended with %d ms", left)

@@ -30,7 +30,7 @@ func kinds(es []resource.Event) string {
 // TestEveryCommandInEveryStatus asks for each command at 30 s: after a running
 // resource has run out, and within the grace of one that waits.
 func TestEveryCommandInEveryStatus(t *testing.T) {
-	statuses := []given{nil, awaiting, running, pausedAt4, suspended, gone}
+	statuses := []events{nil, awaiting, running, pausedAt4, suspended, gone}
 	unopened := refuses(resource.ErrNotOpened)
 	final := refuses(resource.ErrReleased)
 	const out = "Debited Exhausted"
@@ -89,7 +89,7 @@ func TestOpen(t *testing.T) {
 	other.Request[15] = 9
 	dear.Plan = "large"
 	run(t, []example{
-		{"a resource is opened", nil, open, then{&resource.Opened{
+		{"a resource is opened", nil, open, events{&resource.Opened{
 			At: stamp(7), Plan: "small", Terms: terms(resource.Warn{Time: 9}), Enforcer: "systemd", Holder: [16]byte{2}, Request: [16]byte{1}}}, nil},
 		{"the same order is known", awaiting, open, nil, nil},
 		{"the same order is known without its terms", awaiting, none, nil, nil},
@@ -136,8 +136,8 @@ func TestTermsAreBounded(t *testing.T) {
 
 func TestCommandsAreBounded(t *testing.T) {
 	long := resource.Credit{When: at(1), Payment: "p2", Amount: money.BTC, Price: money.Price{Msat: 1, Per: instant.Century}}
-	full := join(awaiting, given{&resource.Credited{At: stamp(0), Payment: "p1", Amount: 5, Time: money.MaxTime, Price: perMilli}})
-	rich := join(awaiting, given{&resource.Credited{At: stamp(0), Payment: "p1", Amount: money.MaxMsat, Time: 1, Price: perMilli}})
+	full := join(awaiting, events{&resource.Credited{At: stamp(0), Payment: "p1", Amount: 5, Time: money.MaxTime, Price: perMilli}})
+	rich := join(awaiting, events{&resource.Credited{At: stamp(0), Payment: "p1", Amount: money.MaxMsat, Time: 1, Price: perMilli}})
 	negative := credit(1, "p2", 5)
 	negative.Paid = -1
 	priced := credit(1, "p2", 5)
@@ -174,23 +174,23 @@ func TestErrorsAreReadable(t *testing.T) {
 }
 
 func TestRelease(t *testing.T) {
-	free := given{&resource.Opened{At: stamp(0), Plan: "free", Terms: resource.Terms{Price: perMilli}}}
+	free := events{&resource.Opened{At: stamp(0), Plan: "free", Terms: resource.Terms{Price: perMilli}}}
 	run(t, []example{
 		{"by its holder, debited until then", running, resource.Release{When: at(4_000), Reason: "holder"},
-			then{debited(0, 4_000), released(4_000, "holder")}, nil},
+			events{debited(0, 4_000), released(4_000, "holder")}, nil},
 		{"when grace is over, at the computed instant", suspended, settle(9 * hour),
-			then{released(10_000+2*hour, "grace_over")}, nil},
+			events{released(10_000+2*hour, "grace_over")}, nil},
 		{"not before", suspended, settle(10_000 + 2*hour - 1), nil, nil},
 		{"of a resource that ran out unseen", running, settle(9 * hour),
-			then{debited(0, 10_000), exhausted(10_000), released(10_000+2*hour, "grace_over")}, nil},
-		{"when nobody paid", awaiting, settle(2 * hour), then{released(2*hour, "never_paid")}, nil},
+			events{debited(0, 10_000), exhausted(10_000), released(10_000+2*hour, "grace_over")}, nil},
+		{"when nobody paid", awaiting, settle(2 * hour), events{released(2*hour, "never_paid")}, nil},
 		{"an order waits an hour for its payment, whatever the grace", free, settle(hour - 1), nil, nil},
-		{"and no longer", free, settle(hour), then{released(hour, "never_paid")}, nil},
-		{"without grace it ends with its time", join(free, given{bought(0, "p1", 10), started(0, "paid")}), settle(15),
-			then{debited(0, 10), exhausted(10), released(10, "grace_over")}, nil},
+		{"and no longer", free, settle(hour), events{released(hour, "never_paid")}, nil},
+		{"without grace it ends with its time", join(free, events{bought(0, "p1", 10), started(0, "paid")}), settle(15),
+			events{debited(0, 10), exhausted(10), released(10, "grace_over")}, nil},
 		{"a paused resource is kept", pausedAt4, settle(9 * hour), nil, nil},
 		{"money that is too little for a millisecond holds nothing off",
-			join(awaiting, given{&resource.Credited{At: stamp(3 * hour), Payment: "p1", Amount: 1, Price: money.Price{Msat: 2, Per: 1}}}),
-			settle(3 * hour), then{released(3*hour, "never_paid")}, nil},
+			join(awaiting, events{&resource.Credited{At: stamp(3 * hour), Payment: "p1", Amount: 1, Price: money.Price{Msat: 2, Per: 1}}}),
+			settle(3 * hour), events{released(3*hour, "never_paid")}, nil},
 	})
 }

@@ -15,7 +15,7 @@ type Lot struct {
 	DebtPaid money.Msat     // what of the payment paid off debt, and bought no time
 }
 
-// Grant says whether the lot was given for nothing: every payment brings money.
+// Grant reports whether the lot was given for nothing: every payment brings money.
 func (l *Lot) Grant() bool { return l.Amount == 0 && l.DebtPaid == 0 }
 
 // Left returns the time that can still be drawn.
@@ -35,20 +35,20 @@ func (l *Lot) moved(drained bool) money.Msat {
 	return money.Share(l.Amount, l.Used, l.Time)
 }
 
-// held returns the money that lot i still holds.
-func (s *State) held(i int) money.Msat {
+// balanceOf returns the money that is left in lot i.
+func (s *State) balanceOf(i int) money.Msat {
 	return s.Lots[i].Amount - s.Lots[i].moved(i < int(s.First))
 }
 
-// Held returns the money that all lots hold: what the operator owes in time.
-func (s *State) Held() (sum money.Msat) {
+// Balance returns the money that is left in all lots: what the operator owes in time.
+func (s *State) Balance() (sum money.Msat) {
 	for i := int(s.First); i < len(s.Lots); i++ {
-		sum += s.held(i)
+		sum += s.balanceOf(i)
 	}
 	return sum
 }
 
-// left returns the time that all lots have left as of s.Settled.
+// left returns the time that all lots have left as of s.DebitedTo.
 func (s *State) left() (sum instant.Millis) {
 	for i := int(s.First); i < len(s.Lots); i++ {
 		sum += s.Lots[i].Left()
@@ -79,7 +79,7 @@ func (s *State) draw(d instant.Millis) (sum money.Msat) {
 	return sum
 }
 
-// Has says whether the credit of that payment stands.
+// Has reports whether the credit of that payment stands.
 func (s *State) Has(payment string) bool { return s.lot(payment, false) >= 0 }
 
 // lot returns the index of the lot of that key, or −1.
@@ -92,22 +92,22 @@ func (s *State) lot(key string, grant bool) int {
 	return -1
 }
 
-// leftAtHeld returns the time that is left at the first instant at which the lots hold
+// leftAtBalance returns the time that is left at the first instant at which the balance is
 // no more than target, which is not negative. A lot without time moves its money when
 // the drawing passes it: with the end of the lot before it, or with the first
 // millisecond where none is before it.
-func (s *State) leftAtHeld(target money.Msat) instant.Millis {
-	all, held := s.left(), s.Held()
+func (s *State) leftAtBalance(target money.Msat) instant.Millis {
+	all, balance := s.left(), s.Balance()
 	left := all
-	for i := int(s.First); i < len(s.Lots) && held > target; i++ {
-		l, h := &s.Lots[i], s.held(i)
+	for i := int(s.First); i < len(s.Lots) && balance > target; i++ {
+		l, own := &s.Lots[i], s.balanceOf(i)
 		switch {
-		case held-h > target: // still above it when this lot is drawn
-			left, held = left-l.Left(), held-h
+		case balance-own > target: // still above it when this lot is drawn
+			left, balance = left-l.Left(), balance-own
 		case l.Time == 0:
 			return max(0, min(left, all-1))
 		default:
-			moved := l.Amount - h + held - target
+			moved := l.Amount - own + balance - target
 			return left - (money.Reach(l.Amount, moved, l.Time) - l.Used)
 		}
 	}

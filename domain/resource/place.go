@@ -2,7 +2,7 @@ package resource
 
 import "fmt"
 
-// IsName says whether s can name a host, as it can a plan or a resource: 1 to 64 of
+// IsName reports whether s can name a host, as it can a plan or a resource: 1 to 64 of
 // a-z, 0-9 and '-', not at an end.
 func IsName(s string) bool {
 	ok := s != "" && len(s) <= 64 && s[0] != '-' && s[len(s)-1] != '-'

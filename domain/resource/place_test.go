@@ -17,19 +17,19 @@ func TestPlace(t *testing.T) {
 	begun := &resource.Opened{At: stamp(7), Plan: "small", Terms: terms(resource.Warn{}), Request: [16]byte{1}}
 	nowhere, elsewhere := open, open
 	nowhere.Host, elsewhere.Host = "A host", "b"
-	onA := join(running, given{placed(0, "a")})
+	onA := join(running, events{placed(0, "a")})
 	move := func(ms instant.Time, host string) resource.Place { return resource.Place{When: at(ms), Host: host} }
 	run(t, []example{
-		{"a resource is opened on a host", nil, open, then{begun, placed(7, "a")}, nil},
-		{"the same order is known wherever it would be placed now", given{begun, placed(7, "a")}, elsewhere, nil, nil},
+		{"a resource is opened on a host", nil, open, events{begun, placed(7, "a")}, nil},
+		{"the same order is known wherever it would be placed now", events{begun, placed(7, "a")}, elsewhere, nil, nil},
 		{"nothing is opened on a host that has no name", nil, nowhere, nil, resource.ErrInvalid},
-		{"what was nobody's is placed", running, move(0, "a"), then{placed(0, "a")}, nil},
-		{"it moves, and what was used is debited first", onA, move(4_000, "b"), then{debited(0, 4_000), placed(4_000, "b")}, nil},
+		{"what was nobody's is placed", running, move(0, "a"), events{placed(0, "a")}, nil},
+		{"it moves, and what was used is debited first", onA, move(4_000, "b"), events{debited(0, 4_000), placed(4_000, "b")}, nil},
 		{"it is there already", onA, move(4_000, "a"), nil, nil},
-		{"it comes back", join(onA, given{placed(0, "b")}), move(0, "a"), then{placed(0, "a")}, nil},
+		{"it comes back", join(onA, events{placed(0, "b")}), move(0, "a"), events{placed(0, "a")}, nil},
 		{"it moves when its time has run out unseen", onA, move(11_000, "b"),
-			then{debited(0, 10_000), exhausted(10_000), placed(11_000, "b")}, nil},
-		{"by a clock that is behind", join(onA, given{debited(0, 5_000)}), move(4_000, "b"), then{placed(5_000, "b")}, nil},
+			events{debited(0, 10_000), exhausted(10_000), placed(11_000, "b")}, nil},
+		{"by a clock that is behind", join(onA, events{debited(0, 5_000)}), move(4_000, "b"), events{placed(5_000, "b")}, nil},
 		{"to no name", onA, move(4_000, "b.example.org"), nil, resource.ErrInvalid},
 		{"to nobody", running, move(4_000, ""), nil, resource.ErrInvalid},
 		{"after the end", gone, move(30_000, "b"), nil, resource.ErrReleased},

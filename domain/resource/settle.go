@@ -8,15 +8,15 @@ const MinWait = instant.Hour
 
 // PaidUntil returns the instant at which a running resource runs out. For one that
 // does not run it is meaningless.
-func (s *State) PaidUntil() instant.Time { return s.Settled.Add(s.left()) }
+func (s *State) PaidUntil() instant.Time { return s.DebitedTo.Add(s.left()) }
 
 // Remaining returns how long the balance lasts from now: what the lots have left, less
 // the time since the last debit while running, and never below zero. A now before the
 // last debit is a clock that jumped back: nothing comes back with it.
 func (s *State) Remaining(now instant.Time) instant.Millis {
 	left := s.left()
-	if s.Status == StatusRunning && now > s.Settled {
-		left -= min(left, now.Sub(s.Settled))
+	if s.Status == StatusRunning && now > s.DebitedTo {
+		left -= min(left, now.Sub(s.DebitedTo))
 	}
 	return left
 }
@@ -27,7 +27,7 @@ func (s *State) warnLeft() instant.Millis {
 	case w.Time > 0:
 		return w.Time
 	case w.Amount > 0:
-		return s.leftAtHeld(w.Amount)
+		return s.leftAtBalance(w.Amount)
 	case w.Share > 0:
 		return s.Full * instant.Millis(w.Share) / 1_000_000 // MaxTime × 1,000,000 is less than 2⁶³
 	}
@@ -43,7 +43,7 @@ func (s *State) crossing() (instant.Time, bool) {
 	if at < 0 {
 		return 0, false
 	}
-	return s.Settled.Add(max(0, s.left()-at)), true
+	return s.DebitedTo.Add(max(0, s.left()-at)), true
 }
 
 // Deadline returns when time alone next changes the resource, or makes a debit due:
@@ -53,7 +53,7 @@ func (s *State) Deadline(every instant.Millis) (instant.Time, bool) {
 	if s.Status != StatusRunning {
 		return s.graceOver()
 	}
-	due := min(s.PaidUntil(), s.Settled.Add(every))
+	due := min(s.PaidUntil(), s.DebitedTo.Add(every))
 	if at, ok := s.crossing(); ok {
 		due = min(due, at)
 	}
@@ -67,8 +67,8 @@ const MaxHold = 3 * instant.Day
 // HeldUntil returns until when a deposit that was seen keeps a resource without time
 // from being released, 0 if none does.
 func (s *State) HeldUntil() instant.Time {
-	if (s.Status == StatusAwaiting || s.Status == StatusSuspended) && s.Settled > s.Since {
-		return s.Settled
+	if (s.Status == StatusAwaiting || s.Status == StatusSuspended) && s.HoldUntil > s.Since {
+		return s.HoldUntil
 	}
 	return 0
 }
@@ -96,16 +96,16 @@ func (d *deciding) settle() {
 	if d.s.Status != StatusRunning {
 		return
 	}
-	charge, forgiven := d.t.Sub(d.s.Settled), instant.Millis(0)
+	charge, forgiven := d.t.Sub(d.s.DebitedTo), instant.Millis(0)
 	if gap := d.when.MaxGap; d.when.Forgive && gap > 0 && charge > gap {
 		charge, forgiven = gap, charge-gap
 	}
 	if left := d.s.left(); charge < left {
-		d.warn(d.s.Settled.Add(charge))
+		d.warn(d.s.DebitedTo.Add(charge))
 		d.debit(d.t, charge, forgiven)
 		return
 	}
-	end := At{d.s.PaidUntil()}
+	end := At{At: d.s.PaidUntil()}
 	d.warn(end.At)
 	d.debit(end.At, d.s.left(), 0)
 	d.emit(&Exhausted{At: end})
@@ -116,7 +116,7 @@ func (d *deciding) debit(to instant.Time, charge, forgiven instant.Millis) {
 		return
 	}
 	before := d.s.Debited
-	e := &Debited{At: At{to}, From: d.s.Settled, Time: charge, Forgiven: forgiven}
+	e := &Debited{At: At{At: to}, From: d.s.DebitedTo, Time: charge, Forgiven: forgiven}
 	d.emit(e)
 	e.Amount = d.s.Debited - before // what the draw moved
 }
@@ -124,7 +124,7 @@ func (d *deciding) debit(to instant.Time, charge, forgiven instant.Millis) {
 // warn emits a warning that falls due by t, once for each crossing.
 func (d *deciding) warn(t instant.Time) {
 	if at, ok := d.s.crossing(); ok && at <= t {
-		d.emit(&Warned{At: At{at}}) // at or after d.s.Settled, the latest event
+		d.emit(&Warned{At: At{At: at}}) // at or after d.s.DebitedTo, the latest event
 	}
 }
 
@@ -134,9 +134,9 @@ func (d *deciding) lapse() {
 	if !ok || end > d.t {
 		return
 	}
-	reason := "grace_over"
+	reason := ReasonGraceOver
 	if d.s.Status == StatusAwaiting {
-		reason = "never_paid"
+		reason = ReasonNeverPaid
 	}
-	d.emit(&Released{At: At{max(end, d.s.Last)}, Reason: reason})
+	d.emit(&Released{At: At{At: max(end, d.s.Last)}, Reason: reason})
 }

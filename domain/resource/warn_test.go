@@ -14,24 +14,24 @@ import (
 // millisecond are crossed at the same instants.
 func TestWarning(t *testing.T) {
 	for _, w := range []resource.Warn{{Time: 3_000}, {Amount: 3_000}, {Share: 300_000}} {
-		runs := join(opened(w), given{bought(0, "p1", 10_000), started(0, "paid")})
-		low := join(runs, given{warned(7_000), debited(0, 8_000)})
+		runs := join(opened(w), events{bought(0, "p1", 10_000), started(0, "paid")})
+		low := join(runs, events{warned(7_000), debited(0, 8_000)})
 		run(t, []example{
-			{"is computed", runs, settle(7_500), then{warned(7_000), debited(0, 7_500)}, nil},
-			{"at its very instant", runs, settle(7_000), then{warned(7_000), debited(0, 7_000)}, nil},
-			{"not before", runs, settle(6_999), then{debited(0, 6_999)}, nil},
-			{"with the exhaustion, if that is when it is noticed", runs, settle(hour), then{warned(7_000), debited(0, 10_000), exhausted(10_000)}, nil},
-			{"once for each crossing", low, settle(9_000), then{debited(8_000, 9_000)}, nil},
-			{"not again with the exhaustion", low, settle(hour), then{debited(8_000, 10_000), exhausted(10_000)}, nil},
-			{"before a payment that came too late", runs, late(hour, 10_001, "p2", 10_000), then{
+			{"is computed", runs, settle(7_500), events{warned(7_000), debited(0, 7_500)}, nil},
+			{"at its very instant", runs, settle(7_000), events{warned(7_000), debited(0, 7_000)}, nil},
+			{"not before", runs, settle(6_999), events{debited(0, 6_999)}, nil},
+			{"with the exhaustion, if that is when it is noticed", runs, settle(hour), events{warned(7_000), debited(0, 10_000), exhausted(10_000)}, nil},
+			{"once for each crossing", low, settle(9_000), events{debited(8_000, 9_000)}, nil},
+			{"not again with the exhaustion", low, settle(hour), events{debited(8_000, 10_000), exhausted(10_000)}, nil},
+			{"before a payment that came too late", runs, late(hour, 10_001, "p2", 10_000), events{
 				warned(7_000), debited(0, 10_000), exhausted(10_000), bought(hour, "p2", 10_000), started(hour, "paid"), recovered(hour)}, nil},
-			{"not, if the payment came in time", runs, late(hour, 6_999, "p2", 10_000), then{debited(0, 6_999), bought(6_999, "p2", 10_000)}, nil},
-			{"ends with a credit", low, credit(8_000, "p2", 10_000), then{bought(8_000, "p2", 10_000), recovered(8_000)}, nil},
-			{"comes again after that", join(low, given{bought(8_000, "p2", 8_000), recovered(8_000)}), settle(15_000),
-				then{warned(15_000), debited(8_000, 15_000)}, nil},
-			{"waits for a paused resource", join(runs, given{debited(0, 6_000), paused(6_000)}), settle(hour), nil, nil},
-			{"at once, where a reversal takes the rest", runs, resource.Reverse{When: at(1_000), Payment: "p1"}, then{
-				debited(0, 1_000), &resource.Reversed{At: stamp(1_000), Payment: "p1", Amount: 10_000, Held: 9_000, Time: 9_000, Debt: 1_000},
+			{"not, if the payment came in time", runs, late(hour, 6_999, "p2", 10_000), events{debited(0, 6_999), bought(6_999, "p2", 10_000)}, nil},
+			{"ends with a credit", low, credit(8_000, "p2", 10_000), events{bought(8_000, "p2", 10_000), recovered(8_000)}, nil},
+			{"comes again after that", join(low, events{bought(8_000, "p2", 8_000), recovered(8_000)}), settle(15_000),
+				events{warned(15_000), debited(8_000, 15_000)}, nil},
+			{"waits for a paused resource", join(runs, events{debited(0, 6_000), paused(6_000)}), settle(hour), nil, nil},
+			{"at once, where a reversal takes the rest", runs, resource.Reverse{When: at(1_000), Payment: "p1"}, events{
+				debited(0, 1_000), &resource.Reversed{At: stamp(1_000), Payment: "p1", Amount: 10_000, Balance: 9_000, Time: 9_000, Debt: 1_000},
 				warned(1_000), exhausted(1_000)}, nil},
 		})
 	}
@@ -40,10 +40,10 @@ func TestWarning(t *testing.T) {
 func TestWarningOfAFirstCreditBelowTheThreshold(t *testing.T) {
 	for _, w := range []resource.Warn{{Time: 3_000}, {Amount: 3_000}, {Share: 1_000_000}} {
 		run(t, []example{
-			{"at its start", opened(w), credit(0, "p1", 3_000), then{bought(0, "p1", 3_000), started(0, "paid"), warned(0)}, nil},
-			{"at a resume", join(opened(w), given{bought(0, "p1", 9_000), started(0, "paid"), debited(0, 9_000), exhausted(9_000),
+			{"at its start", opened(w), credit(0, "p1", 3_000), events{bought(0, "p1", 3_000), started(0, "paid"), warned(0)}, nil},
+			{"at a resume", join(opened(w), events{bought(0, "p1", 9_000), started(0, "paid"), debited(0, 9_000), exhausted(9_000),
 				bought(9_500, "p2", 500), started(9_500, "paid"), paused(9_500)}), resource.Resume{When: at(9_600)},
-				then{started(9_600, "resumed"), warned(9_600)}, nil},
+				events{started(9_600, "resumed"), warned(9_600)}, nil},
 		})
 	}
 }
@@ -51,27 +51,27 @@ func TestWarningOfAFirstCreditBelowTheThreshold(t *testing.T) {
 func TestThresholdsDiffer(t *testing.T) {
 	grant := resource.Grant{When: at(8_000), Key: "g", Time: 60_000}
 	granted := &resource.Granted{At: stamp(8_000), Key: "g", Time: 60_000}
-	low := func(w resource.Warn) given {
-		return join(opened(w), given{bought(0, "p1", 10_000), started(0, "paid"), warned(7_000), debited(0, 8_000)})
+	low := func(w resource.Warn) events {
+		return join(opened(w), events{bought(0, "p1", 10_000), started(0, "paid"), warned(7_000), debited(0, 8_000)})
 	}
 	tiny := &resource.Credited{At: stamp(0), Payment: "p0", Amount: 3, Price: money.Price{Msat: 1, Per: 1}}
 	run(t, []example{
-		{"a grant lifts time", low(resource.Warn{Time: 3_000}), grant, then{granted, recovered(8_000)}, nil},
-		{"and the share", low(resource.Warn{Share: 300_000}), grant, then{granted, recovered(8_000)}, nil},
-		{"not the amount", low(resource.Warn{Amount: 3_000}), grant, then{granted}, nil},
-		{"too little time lifts nothing", low(resource.Warn{Time: 3_000}), credit(8_000, "p2", 1_000), then{bought(8_000, "p2", 1_000)}, nil},
-		{"too little money lifts nothing", low(resource.Warn{Amount: 3_000}), credit(8_000, "p2", 1_000), then{bought(8_000, "p2", 1_000)}, nil},
-		{"a share is of what is left then", low(resource.Warn{Share: 300_000}), credit(8_000, "p2", 1_000), then{bought(8_000, "p2", 1_000), recovered(8_000)}, nil},
-		{"without a threshold nothing warns", running, settle(9_999), then{debited(0, 9_999)}, nil},
+		{"a grant lifts time", low(resource.Warn{Time: 3_000}), grant, events{granted, recovered(8_000)}, nil},
+		{"and the share", low(resource.Warn{Share: 300_000}), grant, events{granted, recovered(8_000)}, nil},
+		{"not the amount", low(resource.Warn{Amount: 3_000}), grant, events{granted}, nil},
+		{"too little time lifts nothing", low(resource.Warn{Time: 3_000}), credit(8_000, "p2", 1_000), events{bought(8_000, "p2", 1_000)}, nil},
+		{"too little money lifts nothing", low(resource.Warn{Amount: 3_000}), credit(8_000, "p2", 1_000), events{bought(8_000, "p2", 1_000)}, nil},
+		{"a share is of what is left then", low(resource.Warn{Share: 300_000}), credit(8_000, "p2", 1_000), events{bought(8_000, "p2", 1_000), recovered(8_000)}, nil},
+		{"without a threshold nothing warns", running, settle(9_999), events{debited(0, 9_999)}, nil},
 		{"money without time at the front is held until the first millisecond",
-			join(opened(resource.Warn{Amount: 9}), given{tiny}), credit(0, "p1", 8),
-			then{bought(0, "p1", 8), started(0, "paid")}, nil},
+			join(opened(resource.Warn{Amount: 9}), events{tiny}), credit(0, "p1", 8),
+			events{bought(0, "p1", 8), started(0, "paid")}, nil},
 		{"and not after it",
-			join(opened(resource.Warn{Amount: 9}), given{tiny, bought(0, "p1", 8), started(0, "paid")}), settle(2),
-			then{warned(1), &resource.Debited{At: stamp(2), From: zero, Time: 2, Amount: 5}}, nil},
+			join(opened(resource.Warn{Amount: 9}), events{tiny, bought(0, "p1", 8), started(0, "paid")}), settle(2),
+			events{warned(1), &resource.Debited{At: stamp(2), From: zero, Time: 2, Amount: 5}}, nil},
 		{"it lifts an amount as well",
-			join(opened(resource.Warn{Amount: 9}), given{bought(0, "p1", 8), started(0, "paid"), warned(0), debited(0, 8), exhausted(8), tiny}),
-			credit(20, "p2", 8), then{bought(20, "p2", 8), started(20, "paid"), recovered(20)}, nil},
+			join(opened(resource.Warn{Amount: 9}), events{bought(0, "p1", 8), started(0, "paid"), warned(0), debited(0, 8), exhausted(8), tiny}),
+			credit(20, "p2", 8), events{bought(20, "p2", 8), started(20, "paid"), recovered(20)}, nil},
 	})
 }
 
@@ -104,7 +104,7 @@ func TestWarnInstantAgreesWithCounting(t *testing.T) {
 			if ms > 0 {
 				now = resource.Evolve(now, debited(0, ms))
 			}
-			if now.Held() <= w.Amount && w.Amount > 0 || now.Remaining(zero+ms) <= w.Time && w.Time > 0 ||
+			if now.Balance() <= w.Amount && w.Amount > 0 || now.Remaining(zero+ms) <= w.Time && w.Time > 0 ||
 				w.Share > 0 && int64(now.Remaining(zero+ms)) <= int64(now.Full)*w.Share/1_000_000 {
 				if e, ok := events[0].(*resource.Warned); !ok || e.At.At != zero+ms {
 					t.Fatalf("%+v: crossed after %d ms, and the first event is %T %+v", w, ms, events[0], events[0])

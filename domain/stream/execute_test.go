@@ -15,7 +15,7 @@ import (
 var meta = stream.Meta{Actor: "operator", Correlation: "c-1"}
 
 // execute fails the test on an error.
-func execute(t *testing.T, h *stream.Handler[jar, command, event], c command) stream.Outcome[jar] {
+func execute(t *testing.T, h *stream.Handler[string, jar, command, event], c command) stream.Outcome[jar] {
 	t.Helper()
 	out, err := h.Execute(t.Context(), "1", meta, c)
 	if err != nil {
@@ -25,7 +25,7 @@ func execute(t *testing.T, h *stream.Handler[jar, command, event], c command) st
 }
 
 // holds checks the sum and the last revision of the jar.
-func holds(t *testing.T, h *stream.Handler[jar, command, event], sum int64, last stream.Revision) {
+func holds(t *testing.T, h *stream.Handler[string, jar, command, event], sum int64, last stream.Revision) {
 	t.Helper()
 	out, err := h.Load(t.Context(), "1")
 	if err != nil || out.State.sum != sum || out.Revision != last {
@@ -225,4 +225,114 @@ func TestManyExecuteThroughFaults(t *testing.T) {
 	}
 	wg.Wait()
 	holds(t, handler(store), 66, 11)
+}
+
+// TestExecuteIf adds to a jar that holds 30, where that is allowed.
+func TestExecuteIf(t *testing.T) {
+	errAway := errors.New("it can't be asked")
+	type answer struct {
+		holds bool
+		err   error
+	}
+	yes, no, away := answer{holds: true}, answer{}, answer{err: errAway}
+	for _, test := range []struct {
+		what    string
+		warm    bool // the state is known without a read
+		rival   bool // is faster once
+		answers []answer
+		err     error
+		sum     int64
+		last    stream.Revision
+		reads   []int // so many when it was asked
+	}{
+		{"it holds", false, false, []answer{yes}, nil, 40, 1, []int{1}},
+		{"it does not", false, false, []answer{no}, nil, 30, 0, []int{1}},
+		{"nobody knows", false, false, []answer{away}, errAway, 30, 0, []int{1}},
+		{"a rival changes nothing of it", false, true, []answer{yes, yes}, nil, 41, 2, []int{1, 2}},
+		{"a rival makes it false", false, true, []answer{yes, no}, nil, 31, 1, []int{1, 2}},
+		{"after a rival nobody knows", false, true, []answer{yes, away}, errAway, 31, 1, []int{1, 2}},
+		{"warm, it holds", true, false, []answer{yes}, nil, 40, 1, []int{0}},
+		{"warm, it does not, also of what is read", true, false, []answer{no, no}, nil, 30, 0, []int{0, 1}},
+		{"warm, it does not, but does of what is read", true, false, []answer{no, yes}, nil, 40, 1, []int{0, 1}},
+		{"warm, nobody knows", true, false, []answer{away, away}, errAway, 30, 0, []int{0, 1}},
+		{"warm, a rival makes it false", true, true, []answer{yes, no}, nil, 31, 1, []int{0, 1}},
+		{"warm, a rival changes nothing of it", true, true, []answer{yes, yes}, nil, 41, 2, []int{0, 1}},
+	} {
+		t.Run(test.what, func(t *testing.T) {
+			store, _ := storetest.SQLite(t)
+			execute(t, handler(store), add{"a", 30})
+			o := &observed{EventStore: store}
+			if test.rival {
+				o.rival = sync.OnceFunc(func() { execute(t, handler(store), add{"rival", 1}) })
+			}
+			h := handler(o)
+			h.Warm = func(string) (jar, stream.Revision, bool) { return jar{30, map[string]bool{"a": true}}, 0, test.warm }
+			var reads []int
+			out, err := h.ExecuteIf(t.Context(), "1", meta, add{"mine", 10}, func(context.Context) (bool, error) {
+				reads = append(reads, len(o.reads))
+				if len(reads) > len(test.answers) {
+					t.Fatalf("asked %d times", len(reads))
+				}
+				a := test.answers[len(reads)-1]
+				return a.holds, a.err
+			})
+			written := test.answers[len(test.answers)-1].holds
+			if !errors.Is(err, test.err) || out.State.sum != test.sum || out.Revision != test.last ||
+				(out.Events > 0) != written || (out.Position > 0) != written {
+				t.Errorf("%+v, %v", out, err)
+			}
+			if !slices.Equal(reads, test.reads) {
+				t.Errorf("asked after so many reads: %v, want %v", reads, test.reads)
+			}
+			holds(t, handler(store), test.sum, test.last)
+		})
+	}
+}
+
+// TestLast checks that an outcome names the stream's last event.
+func TestLast(t *testing.T) {
+	store, _ := storetest.SQLite(t)
+	two := handler(store)
+	two.Decide = func(jar, command) ([]event, error) {
+		return []event{&emptied{stream.At{At: noon}}, &added{stream.At{At: noon}, "b", 2}}, nil
+	}
+	warm := handler(store)
+	warm.Warm = func(string) (jar, stream.Revision, bool) { return jar{2, map[string]bool{"b": true}}, 2, true }
+	cold := handler(store)
+	if out, err := cold.Load(t.Context(), "1"); err != nil || out.Last != (stream.EventID{}) {
+		t.Errorf("of an empty stream: %s, %v", out.Last, err)
+	}
+	for _, test := range []struct {
+		what string
+		h    *stream.Handler[string, jar, command, event]
+		c    command
+		none bool // it is not known
+	}{
+		{"written", cold, add{"a", 1}, false},
+		{"read", cold, add{"a", 1}, false},
+		{"refused", cold, add{"c", 100}, false},
+		{"two written", two, nil, false},
+		{"known, and nothing written", warm, add{"b", 2}, true},
+		{"known, and written", warm, add{"c", 3}, false},
+		{"known of old, and nothing written", warm, add{"c", 3}, false},
+		{"known of old, and written", warm, add{"d", 4}, false},
+	} {
+		out, err := test.h.Execute(t.Context(), "1", meta, test.c)
+		if err != nil && !errors.Is(err, errFull) {
+			t.Fatalf("%s: %v", test.what, err)
+		}
+		var want stream.EventID
+		for rec, err := range store.Read(t.Context(), "toy-1", 0) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			want = rec.ID
+		}
+		if test.none {
+			want = stream.EventID{}
+		}
+		if out.Last != want {
+			t.Errorf("%s: the last event is %s, want %s", test.what, out.Last, want)
+		}
+	}
 }

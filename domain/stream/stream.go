@@ -108,7 +108,16 @@ type Record struct {
 type Meta struct {
 	Actor       string // who asked: watcher, meter, holder, operator, anyone
 	Correlation string // what the request that began it is called in the log lines
-	Causation   string // the id of the event that caused it
+	Causation   string // the id of the event that caused it, empty where a request did
+}
+
+// CausedBy returns m for what follows from an event. The zero id is of none.
+func (m Meta) CausedBy(id EventID) Meta {
+	m.Causation = ""
+	if id != (EventID{}) {
+		m.Causation = id.String()
+	}
+	return m
 }
 
 // Fields implements [codec.Fielder] by the names that EventStoreDB uses.
@@ -151,7 +160,7 @@ type EventStore interface {
 	Head(ctx context.Context) (Position, error)
 }
 
-// Check says whether an append keeps to the bounds of this package.
+// Check returns an error unless an append keeps to the bounds of this package.
 func Check(stream string, expected Revision, events []Event) error {
 	switch {
 	case !validName(stream):

@@ -25,11 +25,12 @@ type (
 	command any
 
 	added struct {
+		stream.At
 		key string
 		n   int64
 	}
-	emptied struct{}
-	event   any
+	emptied struct{ stream.At }
+	event   = stream.Fact
 )
 
 var errFull = errors.New("toy: the jar is full")
@@ -43,6 +44,9 @@ func (a *added) Fields(f *codec.Fields) {
 
 func (*emptied) Fields(*codec.Fields) {}
 
+func (*added) Type() string   { return "toy.added.v1" }
+func (*emptied) Type() string { return "toy.emptied.v1" }
+
 func decide(s jar, c command) ([]event, error) {
 	switch c := c.(type) {
 	case add:
@@ -52,19 +56,19 @@ func decide(s jar, c command) ([]event, error) {
 		if s.sum+c.n > 100 {
 			return nil, errFull
 		}
-		return []event{added(c)}, nil
+		return []event{&added{stream.At{At: noon}, c.key, c.n}}, nil
 	case empty:
-		return []event{emptied{}}, nil
+		return []event{&emptied{stream.At{At: noon}}}, nil
 	}
 	panic("toy: unknown command")
 }
 
 func evolve(s jar, e event) jar {
 	switch e := e.(type) {
-	case added:
+	case *added:
 		s.sum += e.n
 		s.keys[e.key] = true
-	case emptied:
+	case *emptied:
 		s = newJar("")
 	}
 	return s
@@ -72,24 +76,16 @@ func evolve(s jar, e event) jar {
 
 func newJar(string) jar { return jar{keys: map[string]bool{}} }
 
-func handler(store stream.EventStore) *stream.Handler[jar, command, event] {
-	return &stream.Handler[jar, command, event]{
+func handler(store stream.EventStore) *stream.Handler[string, jar, command, event] {
+	return &stream.Handler[string, jar, command, event]{
 		Store: store,
-		Aggregate: stream.Aggregate[jar, command, event]{
+		Aggregate: stream.Aggregate[string, jar, command, event]{
 			Prefix: "toy-", New: newJar, Decide: decide, Evolve: evolve,
-			Encode: func(e event) stream.Event {
-				if a, ok := e.(added); ok {
-					return stream.Event{Type: "toy.added.v1", At: noon, Data: codec.Encode(&a)}
-				}
-				return stream.Event{Type: "toy.emptied.v1", At: noon, Data: codec.Encode(&emptied{})}
-			},
 			Decode: func(r *stream.Record) (event, error) {
 				if r.Type == "toy.emptied.v1" {
-					return emptied{}, nil
+					return stream.Decode[event](r, new(emptied))
 				}
-				var a added
-				err := codec.Decode(r.Data, &a)
-				return a, err
+				return stream.Decode[event](r, new(added))
 			},
 		},
 	}

@@ -32,18 +32,10 @@ var (
 )
 
 // Event is a fact of a wallet's life: [Adopted] or [Swept].
-type Event interface {
-	codec.Fielder
-	kind() string
-	at() *instant.Time
-}
+type Event interface{ stream.Fact }
 
 // At is when an event took effect.
-type At struct{ At instant.Time }
-
-func (a *At) at() *instant.Time { return &a.At }
-
-func (a At) when() instant.Time { return a.At }
+type At = stream.At
 
 // Adopted begins an epoch. What was settled up to Settle is history, and not ours.
 type Adopted struct {
@@ -62,8 +54,9 @@ type Swept struct {
 	Add    int64 // add_index up to which every invoice is at an end
 }
 
-func (*Adopted) kind() string { return "wallet.adopted.v1" }
-func (*Swept) kind() string   { return "wallet.swept.v1" }
+// Type implements [stream.Fact].
+func (*Adopted) Type() string { return "wallet.adopted.v1" }
+func (*Swept) Type() string   { return "wallet.swept.v1" }
 
 // Fields implements [codec.Fielder].
 func (e *Adopted) Fields(f *codec.Fields) {
@@ -98,7 +91,7 @@ func New(node string) State { return State{Node: node} }
 
 // Evolve returns s after e.
 func Evolve(s State, e Event) State {
-	s.Last = max(s.Last, *e.at())
+	s.Last = max(s.Last, *e.Effective())
 	switch e := e.(type) {
 	case *Adopted:
 		if s.Epoch == 0 {
@@ -121,7 +114,7 @@ const (
 	slackAfter  = instant.Minute
 )
 
-// Predates says whether money with a settle_index, 0 if it has none, came at a time, 0 if
+// Predates reports whether money with a settle_index, 0 if it has none, came at a time, 0 if
 // that is not known, before the wallet was ours: the log leaves it alone.
 func (s *State) Predates(index int64, at instant.Time) bool {
 	return at > 0 && at < s.Since.Add(-slackBefore) || 0 < index && index <= s.History && at <= s.Since.Add(slackAfter)
@@ -130,30 +123,42 @@ func (s *State) Predates(index int64, at instant.Time) bool {
 // Command is [Adopt] or [Sweep].
 type Command interface{ when() instant.Time }
 
-// The commands.
+// The commands. Each takes effect at its time, or at the latest event's if that is later.
 type (
 	// Adopt begins the epoch that it names, unless that or a later one has begun.
-	Adopt struct{ Adopted }
+	Adopt struct {
+		At      instant.Time
+		Epoch   int64
+		Network string
+		Settle  int64 // as in [Adopted]
+		Add     int64
+		Reason  string
+	}
 	// Sweep moves the cursor of an epoch on, never back.
 	Sweep struct {
-		Epoch int64
-		Swept
+		At     instant.Time
+		Epoch  int64
+		Settle int64 // as in [Swept]
+		Add    int64
 	}
 )
 
+func (c Adopt) when() instant.Time { return c.At }
+func (c Sweep) when() instant.Time { return c.At }
+
 // Decide returns the events that c causes: none where they have happened already.
 func Decide(s State, c Command) ([]Event, error) {
-	at := At{max(c.when(), s.Last)}
+	at := At{At: max(c.when(), s.Last)}
 	switch c := c.(type) {
 	case Adopt:
-		return adopt(s, c.Adopted, at)
+		return adopt(s, c, at)
 	case Sweep:
 		return sweep(s, c, at)
 	}
 	panic(fmt.Sprintf("wallet: unknown command %T", c))
 }
 
-func adopt(s State, c Adopted, at At) ([]Event, error) {
+func adopt(s State, c Adopt, at At) ([]Event, error) {
 	if c.Settle < 0 || c.Add < 0 || c.Network == "" || c.Reason != FirstStart && c.Reason != Rebuilt {
 		return nil, fmt.Errorf("%w: an epoch has a network, a reason and indices from 0", ErrInvalid)
 	}
@@ -163,8 +168,7 @@ func adopt(s State, c Adopted, at At) ([]Event, error) {
 	if c.Epoch != s.Epoch+1 {
 		return nil, fmt.Errorf("%w: epoch %d after %d", ErrInvalid, c.Epoch, s.Epoch)
 	}
-	c.At = at
-	return []Event{&c}, nil
+	return []Event{&Adopted{at, c.Epoch, c.Network, c.Settle, c.Add, c.Reason}}, nil
 }
 
 func sweep(s State, c Sweep, at At) ([]Event, error) {
@@ -183,31 +187,25 @@ func sweep(s State, c Sweep, at At) ([]Event, error) {
 	return []Event{&e}, nil
 }
 
-// Encode returns e as it is appended.
-func Encode(e Event) stream.Event {
-	return stream.Event{Type: e.kind(), At: *e.at(), Data: codec.Encode(e)}
-}
-
 // Decode returns the event of a record, or says what in it is unknown.
-func Decode(r *stream.Record) (e Event, err error) {
-	switch r.Type {
+func Decode(r *stream.Record) (Event, error) { return stream.Decode(r, blank(r.Type)) }
+
+func blank(kind string) Event {
+	switch kind {
 	case "wallet.adopted.v1":
-		e = new(Adopted)
+		return new(Adopted)
 	case "wallet.swept.v1":
-		e = new(Swept)
-	default:
-		return nil, fmt.Errorf("wallet: unknown event type %q: run a newer build", r.Type)
+		return new(Swept)
 	}
-	if err := codec.Decode(r.Data, e); err != nil {
-		return nil, fmt.Errorf("wallet: %s: %w", r.Type, err)
-	}
-	*e.at() = r.At
-	return e, nil
+	return nil
 }
 
 // Aggregate is the package as [stream.Handler] takes it.
-func Aggregate() stream.Aggregate[State, Command, Event] {
-	return stream.Aggregate[State, Command, Event]{
-		Prefix: Prefix, New: New, Decide: Decide, Evolve: Evolve, Encode: Encode, Decode: Decode,
+func Aggregate() stream.Aggregate[string, State, Command, Event] {
+	return stream.Aggregate[string, State, Command, Event]{
+		Prefix: Prefix, New: New, Decide: Decide, Evolve: Evolve, Decode: Decode,
 	}
 }
+
+// Handler executes commands on wallets.
+type Handler = stream.Handler[string, State, Command, Event]

@@ -1,17 +1,11 @@
 package wallet_test
 
 import (
-	"errors"
-	"reflect"
 	"testing"
 
 	"sandglass/domain/wallet"
+	"sandglass/testutil/given"
 	"sandglass/testutil/golden"
-)
-
-type (
-	given []wallet.Event
-	then  []wallet.Event
 )
 
 var (
@@ -21,43 +15,33 @@ var (
 )
 
 func sweep(epoch, settle, add int64) wallet.Sweep {
-	return wallet.Sweep{Epoch: epoch, Swept: wallet.Swept{At: wallet.At{At: 200}, Settle: settle, Add: add}}
+	return wallet.Sweep{Epoch: epoch, At: 200, Settle: settle, Add: add}
+}
+
+// adopt is the command that e follows from.
+func adopt(e *wallet.Adopted) wallet.Adopt {
+	return wallet.Adopt{At: e.At.At, Epoch: e.Epoch, Network: e.Network, Settle: e.Settle, Add: e.Add, Reason: e.Reason}
 }
 
 func TestDecide(t *testing.T) {
+	type events = []wallet.Event
 	gap := *rebuilt
 	gap.Epoch = 3
 	bad := *adopted
 	bad.Settle = -1
-	for _, c := range []struct {
-		name  string
-		given given
-		when  wallet.Command
-		then  then
-		err   error
-	}{
-		{"a node is adopted", nil, wallet.Adopt{Adopted: *adopted}, then{adopted}, nil},
-		{"twice is once", given{adopted}, wallet.Adopt{Adopted: *adopted}, nil, nil},
-		{"its indices begin again", given{adopted, swept}, wallet.Adopt{Adopted: *rebuilt}, then{rebuilt}, nil},
-		{"an older epoch is over", given{adopted, rebuilt}, wallet.Adopt{Adopted: *adopted}, nil, nil},
-		{"an epoch is left out", given{adopted}, wallet.Adopt{Adopted: gap}, nil, wallet.ErrInvalid},
-		{"a negative index", nil, wallet.Adopt{Adopted: bad}, nil, wallet.ErrInvalid},
-		{"the cursor moves on", given{adopted}, sweep(1, 12, 20), then{swept}, nil},
-		{"it stands", given{adopted, swept}, sweep(1, 12, 20), nil, nil},
-		{"it never moves back", given{adopted, swept}, sweep(1, 5, 5), nil, nil},
-		{"a sweep of an epoch that is over", given{adopted, rebuilt}, sweep(1, 12, 20), nil, wallet.ErrEpoch},
-		{"a node that nobody adopted", nil, sweep(1, 12, 20), nil, wallet.ErrUnknown},
-		{"a negative cursor", given{adopted}, sweep(1, -1, 20), nil, wallet.ErrInvalid},
-	} {
-		s := wallet.New("02aa")
-		for _, e := range c.given {
-			s = wallet.Evolve(s, e)
-		}
-		events, err := wallet.Decide(s, c.when)
-		if !errors.Is(err, c.err) || len(events) != len(c.then) || len(events) > 0 && !reflect.DeepEqual(events[0], c.then[0]) {
-			t.Errorf("%s: %+v, %v", c.name, events, err)
-		}
-	}
+	stream := given.Of(wallet.Aggregate(), "02aa")
+	stream.Check(t, "a node is adopted", nil, adopt(adopted), events{adopted}, nil)
+	stream.Check(t, "twice is once", events{adopted}, adopt(adopted), nil, nil)
+	stream.Check(t, "its indices begin again", events{adopted, swept}, adopt(rebuilt), events{rebuilt}, nil)
+	stream.Check(t, "an older epoch is over", events{adopted, rebuilt}, adopt(adopted), nil, nil)
+	stream.Check(t, "an epoch is left out", events{adopted}, adopt(&gap), nil, wallet.ErrInvalid)
+	stream.Check(t, "a negative index", nil, adopt(&bad), nil, wallet.ErrInvalid)
+	stream.Check(t, "the cursor moves on", events{adopted}, sweep(1, 12, 20), events{swept}, nil)
+	stream.Check(t, "it stands", events{adopted, swept}, sweep(1, 12, 20), nil, nil)
+	stream.Check(t, "it never moves back", events{adopted, swept}, sweep(1, 5, 5), nil, nil)
+	stream.Check(t, "a sweep of an epoch that is over", events{adopted, rebuilt}, sweep(1, 12, 20), nil, wallet.ErrEpoch)
+	stream.Check(t, "a node that nobody adopted", nil, sweep(1, 12, 20), nil, wallet.ErrUnknown)
+	stream.Check(t, "a negative cursor", events{adopted}, sweep(1, -1, 20), nil, wallet.ErrInvalid)
 }
 
 func TestAnEpochBeginsAnew(t *testing.T) {
@@ -71,7 +55,7 @@ func TestAnEpochBeginsAnew(t *testing.T) {
 }
 
 func TestGoldenFiles(t *testing.T) {
-	c := golden.Codec[wallet.Event]{Encode: wallet.Encode, Decode: wallet.Decode}
+	c := golden.Codec[wallet.Event]{Decode: wallet.Decode}
 	c.Check(t, adopted, swept)
 	c.Refuses(t, "wallet.swept.v2", "{}")
 }

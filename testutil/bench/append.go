@@ -17,7 +17,7 @@ import (
 // debit is an event as the meter writes them.
 func debit(name string, rev stream.Revision) stream.Event {
 	from := instant.Time(1_767_225_600_000 + instant.Millis(rev)*instant.Hour)
-	e := resource.Encode(&resource.Debited{
+	e := stream.Encode(&resource.Debited{
 		At: resource.At{At: from.Add(instant.Hour)}, From: from, Time: instant.Hour, Amount: 3_600_000,
 	})
 	e.ID = stream.NewID(name, rev, e)

@@ -9,11 +9,13 @@ import (
 	"time"
 
 	"sandglass/adapters/sqlite"
+	"sandglass/domain/chain"
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
 	"sandglass/domain/payment"
 	"sandglass/domain/resource"
 	"sandglass/domain/stream"
+	"sandglass/domain/watch"
 	"sandglass/projections"
 )
 
@@ -71,7 +73,7 @@ func (b *bench) shore(ctx context.Context, name string) (*shore, error) {
 		return nil, err
 	}
 	d := &shore{store: s, chain: newDepositChain(b.deposits), n: b.deposits, told: make(chan int, idle)}
-	resources := &payment.Resources{Aggregate: resource.Aggregate(), Store: s}
+	resources := &resource.Handler{Aggregate: resource.Aggregate(), Store: s}
 	return d, together(abreast, func(client int) error {
 		for i := client; i < d.n; i += abreast {
 			_, err := resources.Execute(ctx, depositName(i), stream.Meta{}, resource.Open{
@@ -86,20 +88,20 @@ func (b *bench) shore(ctx context.Context, name string) (*shore, error) {
 	})
 }
 
-func depositName(i int) string { return fmt.Sprintf("vm-%012d", i) }
+func depositName(i int) resource.ID { return resource.ID(fmt.Sprintf("vm-%012d", i)) }
 
 // credits starts a watcher, and returns how long it took until every deposit was credited,
 // and with how many events. Then it has it look again a few times.
 func (d *shore) credits(ctx context.Context) (took time.Duration, events int, err error) {
 	views := projections.New(instant.Hour)
-	w, err := payment.NewChainWatcher(payment.ChainConfig{
-		Chain: d.chain, Now: now, Observer: d, Waiting: views.OpenPayments,
-		Issued:   func(addr string) (string, int64, bool) { return addr, 1, true },
+	w, err := chain.New(chain.Config{
+		Wallet: d.chain, Now: now, Observer: d, Waiting: views.OpenPayments,
+		Issued:   func(addr string) (resource.ID, int64, bool) { return resource.ID(addr), 1, true },
 		Lowest:   func() (int64, bool) { return 1, true },
-		Required: func(string, money.Msat) int { return depositDepth },
+		Required: func(resource.ID, money.Msat) int { return depositDepth },
 		Booker: &payment.Booker{
-			Payments:  &payment.Payments{Aggregate: payment.Aggregate(), Store: d.store},
-			Resources: &payment.Resources{Aggregate: resource.Aggregate(), Store: d.store, Warm: views.Resource}, Now: now,
+			Payments:  &payment.Handler{Aggregate: payment.Aggregate(), Store: d.store},
+			Resources: &resource.Handler{Aggregate: resource.Aggregate(), Store: d.store, Warm: views.Resource}, Now: now,
 		},
 	})
 	if err != nil {
@@ -133,10 +135,10 @@ func (d *shore) credits(ctx context.Context) (took time.Duration, events int, er
 	return took, int(after - before), err
 }
 
-// Booked implements [payment.Observer].
-func (*shore) Booked(string, bool, time.Duration) {}
+// Booked implements [watch.Observer].
+func (*shore) Booked(payment.Via, bool, time.Duration) {}
 
-// Swept implements [payment.Observer].
+// Swept implements [watch.Observer].
 func (d *shore) Swept(took time.Duration, _, found int) {
 	d.mu.Lock()
 	if found == 0 {
@@ -149,8 +151,8 @@ func (d *shore) Swept(took time.Duration, _, found int) {
 	}
 }
 
-// Notice implements [payment.Observer].
-func (*shore) Notice(payment.Notice) {}
+// Notice implements [watch.Observer].
+func (*shore) Notice(watch.Notice) {}
 
 // same returns how long it takes to append so many events to a log, by as many clients as
 // the watcher is.
@@ -177,14 +179,14 @@ func (b *bench) same(ctx context.Context, name string, events int) (time.Duratio
 const depositDepth = 3
 
 // depositChain is a chain with one block of deposits, and others on it.
-type depositChain struct{ outputs []payment.Output }
+type depositChain struct{ outputs []chain.Output }
 
 func newDepositChain(n int) *depositChain {
 	c := &depositChain{}
 	for i := range n {
 		txid := fmt.Sprintf("%064x", i+1)
-		c.outputs = append(c.outputs, payment.Output{
-			Txid: txid, Address: depositName(i), Amount: price, Height: 1, Block: blockName(1), Spends: []string{txid + ":7"},
+		c.outputs = append(c.outputs, chain.Output{
+			Txid: txid, Address: string(depositName(i)), Amount: price, Height: 1, Block: blockName(1), Spends: []string{txid + ":7"},
 		})
 	}
 	return c
@@ -192,32 +194,32 @@ func newDepositChain(n int) *depositChain {
 
 func blockName(height int64) string { return fmt.Sprintf("%064x", height) }
 
-// Check implements [payment.Chain], as all that follows.
-func (*depositChain) Check(context.Context) (payment.Identity, error) {
-	return payment.Identity{Node: "02", Network: "regtest", Synced: true}, nil
+// Check implements [chain.Wallet], as all that follows.
+func (*depositChain) Check(context.Context) (watch.Identity, error) {
+	return watch.Identity{Node: "02", Network: "regtest", Synced: true}, nil
 }
 
-func (*depositChain) News(ctx context.Context) iter.Seq2[payment.News, error] {
-	return func(func(payment.News, error) bool) { <-ctx.Done() }
+func (*depositChain) News(ctx context.Context) iter.Seq2[chain.News, error] {
+	return func(func(chain.News, error) bool) { <-ctx.Done() }
 }
 
-func (*depositChain) Tip(context.Context) (payment.Tip, error) {
-	return payment.Tip{Height: depositDepth, Hash: blockName(depositDepth)}, nil
+func (*depositChain) Tip(context.Context) (chain.Tip, error) {
+	return chain.Tip{Height: depositDepth, Hash: blockName(depositDepth)}, nil
 }
 
 func (*depositChain) BlockHash(_ context.Context, height int64) (string, error) {
 	return blockName(height), nil
 }
 
-func (*depositChain) Block(context.Context, string) (payment.Block, error) {
-	return payment.Block{Time: now()}, nil
+func (*depositChain) Block(context.Context, string) (chain.Block, error) {
+	return chain.Block{Time: now()}, nil
 }
 
-func (c *depositChain) Outputs(_ context.Context, from, _ int64) ([]payment.Output, error) {
+func (c *depositChain) Outputs(_ context.Context, from, _ int64) ([]chain.Output, error) {
 	if from > 1 {
 		return nil, nil
 	}
 	return c.outputs, nil
 }
 
-func (*depositChain) Mempool(context.Context) ([]payment.Output, error) { return nil, nil }
+func (*depositChain) Mempool(context.Context) ([]chain.Output, error) { return nil, nil }

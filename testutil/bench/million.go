@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sandglass/domain/instant"
+	"sandglass/domain/resource"
 	"sandglass/projections"
 	"sandglass/testutil/histories"
 )
@@ -73,7 +74,7 @@ func remaining(ctx context.Context, b *bench) error {
 		return err
 	}
 	all := v.Resources("", b.many, nil)
-	ids, plain := make([]string, queries), make(map[string]int32, len(all))
+	ids, plain := make([]resource.ID, queries), make(map[resource.ID]int32, len(all))
 	for i := range all {
 		plain[all[i].ID] = int32(i)
 	}
@@ -89,9 +90,9 @@ func remaining(ctx context.Context, b *bench) error {
 		b.say("round %d of %d", r+1, b.rounds)
 		runtime.GC()
 		var sum int64
-		lookup = append(lookup, perCall(ids, func(id string) { sum += int64(plain[id]) }))
+		lookup = append(lookup, perCall(ids, func(id resource.ID) { sum += int64(plain[id]) }))
 		missing, busy := 0, cpuTime()
-		query = append(query, perCall(ids, func(id string) {
+		query = append(query, perCall(ids, func(id resource.ID) {
 			if left, ok := v.Remaining(id, at); !ok || left == 0 {
 				missing++
 			}
@@ -109,7 +110,7 @@ func remaining(ctx context.Context, b *bench) error {
 }
 
 // perCall returns how many nanoseconds f takes on average.
-func perCall(ids []string, f func(id string)) float64 {
+func perCall(ids []resource.ID, f func(id resource.ID)) float64 {
 	start := time.Now()
 	for _, id := range ids {
 		f(id)

@@ -48,7 +48,7 @@ var terms = resource.Terms{Price: money.Price{Msat: 3_600_000, Per: instant.Hour
 func paid(i int, meta []byte) (string, []stream.Event, error) {
 	kind := resource.Aggregate()
 	id := fmt.Sprintf("vm-%09d", i)
-	name, state := kind.Prefix+id, kind.New(id)
+	name, state := kind.Prefix+id, kind.New(resource.ID(id))
 	when := resource.When{At: histories.Start.Add(instant.Millis(i))}
 	open := resource.Open{When: when, Plan: "small", Terms: terms, Enforcer: "systemd"}
 	copy(open.Holder[:], id)
@@ -61,7 +61,7 @@ func paid(i int, meta []byte) (string, []stream.Event, error) {
 			return name, nil, err
 		}
 		for _, d := range decided {
-			e := kind.Encode(d)
+			e := stream.Encode(d)
 			e.ID, e.Meta = stream.NewID(name, stream.Revision(len(events)), e), meta
 			state, events = kind.Evolve(state, d), append(events, e)
 		}

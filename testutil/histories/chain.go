@@ -3,7 +3,6 @@ package histories
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
@@ -14,10 +13,10 @@ import (
 // deposit lets an output appear that pays the address of a resource.
 func (w *World) deposit() {
 	r := pick(w, w.resources)
-	p := newActor(&w.kinds.payment, payment.ChainKey(strings.TrimPrefix(w.key(), "ln-"), uint32(w.rng.IntN(3))))
-	must(p.do(w, payment.See{Seen: payment.Seen{
-		At: payment.At{At: w.Now}, Resource: r.id, Address: "bcrt1q" + r.id, Amount: money.Sat * money.Msat(1+w.rng.Int64N(1e7)),
-	}}))
+	p := newActor(&w.kinds.payment, payment.ChainKey(w.hash(), uint32(w.rng.IntN(3))))
+	must(p.do(w, payment.See{
+		At: w.Now, Resource: r.id, Address: "bcrt1q" + string(r.id), Amount: money.Sat * money.Msat(1+w.rng.Int64N(1e7)),
+	}))
 	w.payments = append(w.payments, p)
 }
 
@@ -44,35 +43,34 @@ func (w *World) chain() {
 
 // mine lets a block hold the output, deep enough or not yet, or lets it come to nothing.
 func (w *World) mine(p *aPayment) {
-	at := payment.At{At: w.Now}
 	w.undo(p) // a daemon that died in a reorg goes on
 	w.made++
 	switch {
 	case p.state.Status == payment.StatusConfirmed && w.chance(20):
 		w.reorg(p)
 	case p.state.Status == payment.StatusConfirmed:
-		must(p.do(w, payment.Settle{Settled: payment.SettledOnChain(&p.state, w.Now, "02aa")}))
+		must(p.do(w, payment.Settle{At: w.Now, Amount: p.state.Amount, Via: payment.ViaOnChain, Node: "02aa"}))
 		if w.chance(80) { // else the daemon dies before
 			w.finish(p)
 		}
 	case p.state.Status != payment.StatusReplaced && w.chance(20):
-		must(p.do(w, payment.Replace{Replaced: payment.Replaced{At: at, Reason: "conflict"}}))
+		must(p.do(w, payment.Replace{At: w.Now, Reason: payment.ReasonConflict}))
 	default:
-		must(p.do(w, payment.Confirm{Confirmed: payment.Confirmed{At: at, Height: int64(w.made), Block: fmt.Sprintf("%064x", w.made)}}))
+		must(p.do(w, payment.Confirm{At: w.Now, Height: int64(w.made), Block: fmt.Sprintf("%064x", w.made)}))
 	}
 }
 
 // deepen lets a credited output become final, or its block leave the chain.
 func (w *World) deepen(p *aPayment) {
 	if w.chance(50) {
-		must(p.do(w, payment.Finalize{Finalized: payment.Finalized{At: payment.At{At: w.Now}, Height: int64(w.made) + 100}}))
+		must(p.do(w, payment.Finalize{At: w.Now, Height: int64(w.made) + 100}))
 		return
 	}
 	w.reorg(p)
 }
 
 func (w *World) reorg(p *aPayment) {
-	must(p.do(w, payment.Reorg{Reorged: payment.Reorged{At: payment.At{At: w.Now}, Block: p.state.Block}}))
+	must(p.do(w, payment.Reorg{At: w.Now, Block: p.state.Block}))
 	if w.chance(80) { // else the daemon dies before
 		w.undo(p)
 	}
@@ -87,7 +85,7 @@ func (w *World) undo(p *aPayment) {
 		if r.id != p.state.Resource {
 			continue
 		}
-		err := r.do(w, resource.Reverse{When: resource.When{At: w.Now, MaxGap: instant.Day}, Payment: p.id, Reason: "reorged"})
+		err := r.do(w, resource.Reverse{When: resource.When{At: w.Now, MaxGap: instant.Day}, Payment: string(p.id), Reason: resource.ReasonReorged})
 		if !errors.Is(err, resource.ErrNoCredit) {
 			must(err)
 		}

@@ -100,23 +100,27 @@ func count(apps []Append) (n int) {
 func (w *World) dull() {
 	w.Now = Start
 	w.plans = []*aPlan{newActor(&w.kinds.plan, "small")}
-	must(w.plans[0].do(w, plan.Publish{Published: plan.Published{
-		At: plan.At{At: Start}, Min: instant.Hour, Max: 10 * instant.Year, Enforcer: "systemd", Title: "Small",
-		Terms: resource.Terms{Price: money.Price{Msat: 3_600_000, Per: instant.Hour}, Warn: resource.Warn{Time: instant.Day}, Grace: instant.Day},
-	}}))
+	must(w.plans[0].do(w, plan.Publish{
+		At: Start,
+		Offer: plan.Offer{
+			Min: instant.Hour, Max: 10 * instant.Year, Enforcer: "systemd", Title: "Small",
+			Terms: resource.Terms{
+				Price: money.Price{Msat: 3_600_000, Per: instant.Hour}, Warn: resource.Warn{Time: instant.Day}, Grace: instant.Day,
+			},
+		},
+	}))
 }
 
 // paid opens a resource and pays for a year or more.
 func (w *World) paid() {
 	w.open()
 	r := w.resources[len(w.resources)-1]
-	p := newActor(&w.kinds.payment, w.key())
-	at := payment.At{At: w.Now}
+	p := newActor(&w.kinds.payment, payment.LightningKey(w.hash()))
 	amount := 3_600_000 * 24 * (365 + money.Msat(w.rng.IntN(3650)))
-	must(p.do(w, payment.Request{Requested: payment.Requested{
-		At: at, Resource: r.id, Amount: amount, Price: r.state.Terms.Price, Expiry: w.Now.Add(instant.Hour), Invoice: "lnbc1" + p.id[3:],
-	}}))
-	must(p.do(w, payment.Settle{Settled: payment.Settled{At: at, Amount: amount, Via: "bolt11", Node: "02aa", Index: 1}}))
-	must(r.do(w, resource.Credit{When: resource.When{At: w.Now}, Payment: p.id, Amount: amount, Paid: w.Now}))
-	must(p.do(w, payment.Credit{Credited: payment.Credited{At: at, Resource: r.id}}))
+	must(p.do(w, payment.Request{
+		At: w.Now, Resource: r.id, Amount: amount, Price: r.state.Terms.Price, Expiry: w.Now.Add(instant.Hour), Invoice: "lnbc1" + string(p.id[3:]),
+	}))
+	must(p.do(w, payment.Settle{At: w.Now, Amount: amount, Via: payment.ViaBOLT11, Node: "02aa", Index: 1}))
+	must(r.do(w, resource.Credit{When: resource.When{At: w.Now}, Payment: string(p.id), Amount: amount, Paid: w.Now}))
+	must(p.do(w, payment.Credit{At: w.Now, Resource: r.id}))
 }

@@ -33,29 +33,29 @@ type Append struct {
 }
 
 // actor is an aggregate with its present state, which commands are tried on.
-type actor[S, C, E any] struct {
-	kind     *stream.Aggregate[S, C, E]
-	id       string
+type actor[ID ~string, S, C any, E stream.Fact] struct {
+	kind     *stream.Aggregate[ID, S, C, E]
+	id       ID
 	state    S
 	revision stream.Revision
 }
 
-func newActor[S, C, E any](kind *stream.Aggregate[S, C, E], id string) *actor[S, C, E] {
-	return &actor[S, C, E]{kind, id, kind.New(id), stream.NoStream}
+func newActor[ID ~string, S, C any, E stream.Fact](kind *stream.Aggregate[ID, S, C, E], id ID) *actor[ID, S, C, E] {
+	return &actor[ID, S, C, E]{kind, id, kind.New(id), stream.NoStream}
 }
 
 // do decides c and adds what follows to w.out.
-func (a *actor[S, C, E]) do(w *World, c C) error {
+func (a *actor[ID, S, C, E]) do(w *World, c C) error {
 	events, err := a.kind.Decide(a.state, c)
 	if err != nil || len(events) == 0 {
 		return err
 	}
-	app := Append{Stream: a.kind.Prefix + a.id, Expected: a.revision}
+	app := Append{Stream: a.kind.Prefix + string(a.id), Expected: a.revision}
 	if n := len(w.out); n > 0 && w.out[n-1].Stream == app.Stream && len(w.out[n-1].Events)+len(events) <= stream.MaxAppend {
 		app, w.out = w.out[n-1], w.out[:n-1] // one append can hold what several commands decided
 	}
 	for _, e := range events {
-		rec := a.kind.Encode(e)
+		rec := stream.Encode(e)
 		a.revision++
 		rec.ID, rec.Meta = stream.NewID(app.Stream, a.revision, rec), w.meta
 		app.Events = append(app.Events, rec)
@@ -66,9 +66,9 @@ func (a *actor[S, C, E]) do(w *World, c C) error {
 }
 
 type (
-	aResource = actor[resource.State, resource.Command, resource.Event]
-	aPayment  = actor[payment.State, payment.Command, payment.Event]
-	aPlan     = actor[plan.State, plan.Command, plan.Event]
+	aResource = actor[resource.ID, resource.State, resource.Command, resource.Event]
+	aPayment  = actor[payment.Key, payment.State, payment.Command, payment.Event]
+	aPlan     = actor[string, plan.State, plan.Command, plan.Event]
 )
 
 // World is a host with its resources and payers. It is not safe for concurrent use.
@@ -93,9 +93,9 @@ type World struct {
 }
 
 type kinds struct {
-	resource stream.Aggregate[resource.State, resource.Command, resource.Event]
-	payment  stream.Aggregate[payment.State, payment.Command, payment.Event]
-	plan     stream.Aggregate[plan.State, plan.Command, plan.Event]
+	resource stream.Aggregate[resource.ID, resource.State, resource.Command, resource.Event]
+	payment  stream.Aggregate[payment.Key, payment.State, payment.Command, payment.Event]
+	plan     stream.Aggregate[string, plan.State, plan.Command, plan.Event]
 }
 
 // New returns a world that has up to so many resources at a time: one that was released
@@ -179,7 +179,7 @@ func (w *World) terms() resource.Terms {
 
 func (w *World) publish() {
 	if len(w.plans) > 0 && w.chance(50) {
-		must(pick(w, w.plans).do(w, plan.Withdraw{Withdrawn: plan.Withdrawn{At: plan.At{At: w.Now}}}))
+		must(pick(w, w.plans).do(w, plan.Withdraw{At: w.Now}))
 		return
 	}
 	p := newActor(&w.kinds.plan, fmt.Sprintf("%splan-%d", w.prefix, len(w.plans)))
@@ -190,13 +190,14 @@ func (w *World) publish() {
 	}
 	terms := w.terms()
 	terms.Price = money.Price{Msat: money.Msat(1 + w.rng.Int64N(5_000_000)), Per: instant.Hour}
-	must(p.do(w, plan.Publish{Published: plan.Published{
-		At: plan.At{At: w.Now}, Terms: terms, Min: instant.Minute, Max: instant.Year, Enforcer: "systemd", Title: "für <alle>",
-	}}))
+	must(p.do(w, plan.Publish{
+		At:    w.Now,
+		Offer: plan.Offer{Terms: terms, Min: instant.Minute, Max: instant.Year, Enforcer: "systemd", Title: "für <alle>"},
+	}))
 }
 
 func (w *World) open() {
-	r := newActor(&w.kinds.resource, fmt.Sprintf("%s%07d", w.prefix, w.opened))
+	r := newActor(&w.kinds.resource, resource.ID(fmt.Sprintf("%s%07d", w.prefix, w.opened)))
 	if len(w.resources) < w.most {
 		w.resources = append(w.resources, r)
 	} else if i := w.rng.IntN(len(w.resources)); w.resources[i].state.Status == resource.StatusReleased {
@@ -224,10 +225,11 @@ func (w *World) random(b []byte) {
 	}
 }
 
-func (w *World) key() string {
+// hash returns a payment_hash or a txid.
+func (w *World) hash() string {
 	var hash [32]byte
 	w.random(hash[:])
-	return "ln-" + hex.EncodeToString(hash[:])
+	return hex.EncodeToString(hash[:])
 }
 
 // command lets the holder or the operator do something, which may be refused.
@@ -244,13 +246,13 @@ func (w *World) command(r *aResource) {
 	case n < 14:
 		c = resource.Reprice{When: when, Price: w.price()}
 	case n < 15:
-		c = resource.Reverse{When: when, Payment: "btc-00-0", Reason: "reorged"}
+		c = resource.Reverse{When: when, Payment: "btc-00-0", Reason: resource.ReasonReorged}
 	case n < 18:
 		c = resource.Hold{When: when, Payment: "btc-00-0", Until: w.Now.Add(instant.Day)}
 	case n < 19:
 		c = resource.Hold{When: when, Until: w.Now}
 	default:
-		c = resource.Release{When: when, Reason: "holder"}
+		c = resource.Release{When: when, Reason: resource.ReasonHolder}
 	}
 	_ = r.do(w, c)
 }
@@ -285,7 +287,7 @@ func Write(ctx context.Context, store stream.EventStore, apps []Append) error {
 	return nil
 }
 
-// refused says whether a resource has no use for money.
+// refused reports whether a resource has no use for money.
 func refused(err error) bool {
 	return errors.Is(err, resource.ErrNotOpened) || errors.Is(err, resource.ErrReleased) || errors.Is(err, money.ErrTooLong)
 }

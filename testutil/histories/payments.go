@@ -13,16 +13,16 @@ func (w *World) request() {
 	if r.state.Status == resource.StatusReleased && w.chance(80) {
 		return
 	}
-	p := newActor(&w.kinds.payment, w.key())
+	p := newActor(&w.kinds.payment, payment.LightningKey(w.hash()))
 	price := r.state.Terms.Price
 	asked, err := price.CostOf(instant.Millis(1 + w.rng.Int64N(int64(3*instant.Day))))
 	if err != nil {
 		asked = money.BTC
 	}
-	must(p.do(w, payment.Request{Requested: payment.Requested{
-		At: payment.At{At: w.Now}, Resource: r.id, Amount: asked, Price: price,
-		Expiry: w.Now.Add(instant.Hour), Invoice: "lnbcrt1" + p.id[3:],
-	}}))
+	must(p.do(w, payment.Request{
+		At: w.Now, Resource: r.id, Amount: asked, Price: price,
+		Expiry: w.Now.Add(instant.Hour), Invoice: "lnbcrt1" + string(p.id[3:]),
+	}))
 	w.payments = append(w.payments, p)
 	if w.chance(60) {
 		w.settle(p)
@@ -36,9 +36,9 @@ func (w *World) settle(p *aPayment) {
 		amount = 1 + money.Msat(w.rng.Int64N(int64(2*amount)))
 	}
 	w.made++
-	must(p.do(w, payment.Settle{Settled: payment.Settled{
-		At: payment.At{At: w.Now}, Amount: min(amount, 100*money.BTC), Via: "bolt11", Node: "02aa", Index: int64(w.made),
-	}}))
+	must(p.do(w, payment.Settle{
+		At: w.Now, Amount: min(amount, 100*money.BTC), Via: payment.ViaBOLT11, Node: "02aa", Index: int64(w.made),
+	}))
 	if w.chance(80) { // else the daemon dies before
 		w.finish(p)
 	}
@@ -46,17 +46,17 @@ func (w *World) settle(p *aPayment) {
 
 // keysend lets money arrive that nobody asked for.
 func (w *World) keysend() {
-	p := newActor(&w.kinds.payment, w.key())
-	to := ""
+	p := newActor(&w.kinds.payment, payment.LightningKey(w.hash()))
+	to := resource.ID("")
 	switch {
 	case w.chance(60):
 		to = pick(w, w.resources).id
 	case w.chance(50):
 		to = "nobody"
 	}
-	must(p.do(w, payment.Settle{Settled: payment.Settled{
-		At: payment.At{At: w.Now}, Amount: 1 + money.Msat(w.rng.Int64N(1e9)), Via: "keysend", Node: "02aa", Resource: to,
-	}}))
+	must(p.do(w, payment.Settle{
+		At: w.Now, Amount: 1 + money.Msat(w.rng.Int64N(1e9)), Via: payment.ViaKeysend, Node: "02aa", Resource: to,
+	}))
 	w.payments = append(w.payments, p)
 	if w.chance(80) {
 		w.finish(p)
@@ -73,7 +73,7 @@ func (w *World) pay() {
 	switch p.state.Status {
 	case payment.StatusRequested:
 		if w.chance(50) {
-			must(p.do(w, payment.Expire{Expired: payment.Expired{At: payment.At{At: w.Now}, Reason: "canceled"}}))
+			must(p.do(w, payment.Expire{At: w.Now, Reason: payment.ReasonCanceled}))
 			return
 		}
 		w.settle(p)
@@ -87,7 +87,7 @@ func (w *World) pay() {
 		if w.chance(80) {
 			return
 		}
-		must(p.do(w, payment.Allocate{Allocated: payment.Allocated{At: payment.At{At: w.Now}, Resource: pick(w, w.resources).id}}))
+		must(p.do(w, payment.Allocate{At: w.Now, Resource: pick(w, w.resources).id}))
 	case payment.StatusSeen, payment.StatusConfirmed, payment.StatusReorged, payment.StatusReplaced:
 		w.mine(p)
 	case payment.StatusCredited:
@@ -102,31 +102,30 @@ func (w *World) pay() {
 
 // finish does what [payment.Booker] does, but for dying on the way.
 func (w *World) finish(p *aPayment) {
-	at := payment.At{At: w.Now}
 	reason := w.credit(p)
 	if reason != "" {
-		must(p.do(w, payment.Unallocate{Unallocated: payment.Unallocated{At: at, Resource: p.state.Resource, Reason: reason}}))
+		must(p.do(w, payment.Unallocate{At: w.Now, Resource: p.state.Resource, Reason: reason}))
 		return
 	}
 	if w.chance(90) { // else the daemon dies before
-		must(p.do(w, payment.Credit{Credited: payment.Credited{At: at, Resource: p.state.Resource}}))
+		must(p.do(w, payment.Credit{At: w.Now, Resource: p.state.Resource}))
 	}
 }
 
-func (w *World) credit(p *aPayment) (reason string) {
+func (w *World) credit(p *aPayment) (reason payment.Reason) {
 	for _, r := range w.resources {
 		if r.id != p.state.Resource {
 			continue
 		}
 		err := r.do(w, resource.Credit{
-			When: resource.When{At: w.Now, MaxGap: instant.Day}, Payment: p.id,
-			Amount: p.state.Amount, Paid: p.state.Settled, Price: p.state.Price,
+			When: resource.When{At: w.Now, MaxGap: instant.Day}, Payment: string(p.id),
+			Amount: p.state.Amount, Paid: p.state.SettledAt, Price: p.state.Price,
 		})
 		if refused(err) {
-			return "released"
+			return payment.ReasonReleased
 		}
 		must(err)
 		return ""
 	}
-	return "unknown_resource"
+	return payment.ReasonUnknownResource
 }

@@ -1,0 +1,160 @@
+package chain
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"sandglass/domain/instant"
+	"sandglass/domain/payment"
+	"sandglass/domain/resource"
+	"sandglass/domain/watch"
+)
+
+const (
+	margin   = 12 // heights by which a reorg may have moved what is looked for
+	parallel = 8  // resources whose payments are compared at once
+)
+
+// sweep is one comparison of the wallet and the chain with the log.
+type sweep struct {
+	w       *Watcher
+	why     cause
+	began   time.Time
+	beganAt instant.Time // the same, by the clock of the log
+	id      watch.Identity
+	view    *view
+	waiting map[payment.Key]payment.State // payments of the log that are not at their end
+
+	mu     sync.Mutex // guards what follows
+	coming map[resource.ID]payment.Key
+	found  int // payments that were credited
+}
+
+// sweep compares, and repairs what can be repaired. A sweep that returns nil has seen
+// all that there is to be seen, if the wallet has.
+func (w *Watcher) sweep(ctx context.Context, why cause) error {
+	s := &sweep{
+		w: w, why: why, began: time.Now(), beganAt: w.Now(),
+		waiting: map[payment.Key]payment.State{}, coming: map[resource.ID]payment.Key{},
+	}
+	var err error
+	if s.id, err = w.Wallet.Check(ctx); err != nil {
+		return err
+	}
+	tip, err := w.Wallet.Tip(ctx)
+	if err != nil {
+		return err
+	}
+	s.view = newView(w, tip)
+	for _, p := range w.Waiting() {
+		s.waiting[p.Key] = p
+		if p.Coming() {
+			w.held[p.Resource] = p.Key
+		}
+	}
+	if lowest, ok := w.Lowest(); ok { // else none of the wallet's outputs is ours
+		if err := s.view.list(ctx, s.firstHeight(lowest)); err != nil {
+			return err
+		}
+	}
+	if err := s.findConflicts(ctx); err != nil {
+		return err
+	}
+	if err := watch.Each(ctx, parallel, s.keysByResource(), s.comparePayments); err != nil {
+		return err
+	}
+	if err := s.updateHolds(ctx); err != nil {
+		return err
+	}
+	if s.view.unread != nil {
+		return s.view.unread
+	}
+	s.finish()
+	return nil
+}
+
+// isFull reports whether all heights are due.
+func (s *sweep) isFull() bool { return s.began.After(s.w.fullAt) }
+
+// firstHeight returns the height from which on the wallet is asked.
+func (s *sweep) firstHeight(lowestIssued int64) int64 {
+	first := FirstHeight(lowestIssued)
+	if s.isFull() {
+		return first
+	}
+	return max(first, min(s.view.tip.Height, s.w.sweptTip.Height)-int64(s.w.FinalDepth)-margin)
+}
+
+// keysByResource returns the payments to be compared, lowest block first, those in none
+// last. Those of one resource stand together, and are compared one after the other: they
+// would only be in each other's way.
+func (s *sweep) keysByResource() (lists [][]payment.Key) {
+	at := map[resource.ID]int{}
+	for _, key := range s.keys() {
+		id := s.resourceOf(key)
+		i, ok := at[id]
+		if !ok {
+			i = len(lists)
+			at[id], lists = i, append(lists, nil)
+		}
+		lists[i] = append(lists[i], key)
+	}
+	return lists
+}
+
+func (s *sweep) keys() []payment.Key {
+	const none = 1 << 62
+	heights := map[payment.Key]int64{}
+	for key := range s.waiting {
+		heights[key] = none
+	}
+	for key := range s.view.unmined {
+		heights[key] = none
+	}
+	for key, o := range s.view.mined {
+		_, waits := s.waiting[key]
+		if _, final := s.w.final.Find(key, o.Amount); waits || !final {
+			heights[key] = o.Height
+		}
+	}
+	keys := make([]payment.Key, 0, len(heights))
+	for key := range heights {
+		keys = append(keys, key)
+	}
+	slices.SortFunc(keys, func(a, b payment.Key) int {
+		return cmp.Or(cmp.Compare(heights[a], heights[b]), cmp.Compare(a, b))
+	})
+	return keys
+}
+
+// resourceOf returns for which resource a payment is.
+func (s *sweep) resourceOf(key payment.Key) resource.ID {
+	if p, ok := s.waiting[key]; ok {
+		return p.Resource
+	}
+	o, _ := s.view.output(key)
+	id, _, _ := s.w.Issued(o.Address)
+	return id
+}
+
+// finish says that the sweep is over.
+func (s *sweep) finish() {
+	tip := s.view.tip
+	s.w.Observer.Swept(time.Since(s.began), s.view.read, s.found)
+	s.w.lastTip = tip
+	s.w.UpdateHealth(func(h *watch.Health) {
+		h.Node, h.Network, h.Height, h.LastSweep = s.id.Node, s.id.Network, tip.Height, s.w.Now()
+		h.SetSwept(s.id.Synced)
+	})
+	if !s.id.Synced {
+		return // what the wallet has not seen yet may come
+	}
+	if s.isFull() {
+		s.w.fullAt = time.Now().Add(s.w.FullEvery)
+	}
+	s.w.sweptTip = tip
+	s.w.MarkSwept()
+}

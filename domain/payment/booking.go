@@ -1,0 +1,211 @@
+package payment
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"sandglass/domain/instant"
+	"sandglass/domain/money"
+	"sandglass/domain/resource"
+	"sandglass/domain/stream"
+)
+
+// Booker carries settled payments to their end. Every step knows its own traces: after
+// a crash, or an error that leaves it open what was kept, booking again goes on.
+//
+// What it returns is the payment, with the position of the last event that was written, be
+// it in the payment's stream or in the resource's. What it writes names the payment's event
+// that it follows from.
+type Booker struct {
+	Payments  *Handler
+	Resources *resource.Handler
+	Now       func() instant.Time
+	Gap       resource.When // the policy for gaps; its At is not used
+}
+
+// Book takes a settlement that the wallet tells of, once or ten times, and returns the
+// payment when it is credited or unallocated: durable, both. A settlement that contradicts
+// an earlier one is [ErrConflict], and changes nothing. An output that was confirmed in
+// another block than the settlement names is left at that.
+func (b *Booker) Book(ctx context.Context, meta stream.Meta, key Key, c Settle) (Outcome, error) {
+	out, err := b.Payments.Execute(ctx, key, meta, c)
+	if err != nil {
+		return out, err
+	}
+	return b.finish(ctx, meta, out)
+}
+
+// Finish carries a settled payment on from where it stands, and takes back from its
+// resource what a reorg took from us. It does nothing to any other.
+func (b *Booker) Finish(ctx context.Context, meta stream.Meta, key Key) (Outcome, error) {
+	out, err := b.Payments.Load(ctx, key)
+	if err != nil {
+		return out, err
+	}
+	return b.finish(ctx, meta, out)
+}
+
+func (b *Booker) finish(ctx context.Context, meta stream.Meta, p Outcome) (Outcome, error) {
+	switch p.State.Status {
+	case StatusSettled:
+		return b.finishSettled(ctx, meta.CausedBy(p.Last), p)
+	case StatusReorged:
+		reversed := func(now *State) bool { return now.Status == StatusReorged }
+		position, err := b.reverse(ctx, meta.CausedBy(p.Last), &p.State, reversed)
+		p.Position = max(p.Position, position)
+		return p, err
+	}
+	return p, nil
+}
+
+// finishSettled gives the money to its resource, and says so; or says why it can't.
+func (b *Booker) finishSettled(ctx context.Context, meta stream.Meta, p Outcome) (Outcome, error) {
+	s := &p.State
+	reason, err := b.credit(ctx, meta, s, nil)
+	if err != nil {
+		return p, err
+	}
+	var end Command = Credit{At: b.Now(), Resource: s.Resource}
+	if reason != "" {
+		end = Unallocate{At: b.Now(), Resource: s.Resource, Reason: reason}
+	}
+	out, err := b.Payments.Execute(ctx, s.Key, meta, end)
+	if reason == "" && errors.Is(err, ErrState) {
+		err = errors.Join(err, b.undoCredit(ctx, meta, s))
+	}
+	out.Position = max(out.Position, p.Position)
+	return out, err
+}
+
+// undoCredit takes back what was given just now by a payment whose block left the chain in
+// the meantime: the watcher that wrote that found no credit to take back yet.
+func (b *Booker) undoCredit(ctx context.Context, meta stream.Meta, given *State) error {
+	gone := func(now *State) bool { return !now.InBlock() || now.Status == StatusConfirmed }
+	now, err := b.Payments.Load(ctx, given.Key)
+	if err == nil {
+		_, err = b.reverse(ctx, meta.CausedBy(now.Last), given, gone)
+	}
+	return err
+}
+
+// reverse takes the credit of a payment back, if there is one, and the payment is gone.
+// That is asked once the resource has been read: if another watcher credits the payment
+// anew after the answer, the resource has moved on, and it is asked again. Else the new
+// credit would be taken for the old one.
+func (b *Booker) reverse(ctx context.Context, meta stream.Meta, s *State, gone func(now *State) bool) (stream.Position, error) {
+	c := resource.Reverse{When: b.now(), Payment: string(s.Key), Reason: resource.ReasonReorged}
+	out, err := b.Resources.ExecuteIf(ctx, s.Resource, meta, c, b.whether(s.Key, gone))
+	if errors.Is(err, resource.ErrNoCredit) || errors.Is(err, resource.ErrNotOpened) {
+		err = nil // it never had it, or gave it back before
+	}
+	if err != nil || out.Events == 0 {
+		return out.Position, err
+	}
+	return out.Position, b.EnsureCredit(ctx, meta, s.Key)
+}
+
+// EnsureCredit credits a payment that stands as credited, and whose resource does not have
+// it: one watcher took the credit back while another found it there, which leaves no trace
+// at the resource, and said that the payment is credited. It changes nothing otherwise.
+func (b *Booker) EnsureCredit(ctx context.Context, meta stream.Meta, key Key) error {
+	credited := func(now *State) bool { return now.Status == StatusCredited }
+	out, err := b.Payments.Load(ctx, key)
+	if err != nil || !credited(&out.State) {
+		return err
+	}
+	_, err = b.credit(ctx, meta.CausedBy(out.Last), &out.State, b.whether(key, credited))
+	return err
+}
+
+// whether returns the precondition that something holds of a payment.
+func (b *Booker) whether(key Key, holds func(now *State) bool) stream.Precondition {
+	return func(ctx context.Context) (bool, error) {
+		now, err := b.Payments.Load(ctx, key)
+		return err == nil && holds(&now.State), err
+	}
+}
+
+// credit gives the money to its resource, or returns why it can't. What holds says, if it
+// is not nil, must be so.
+func (b *Booker) credit(ctx context.Context, meta stream.Meta, s *State, holds stream.Precondition) (Reason, error) {
+	if s.Resource == "" {
+		if s.Via == ViaBOLT11 {
+			return ReasonForeignInvoice, nil
+		}
+		return ReasonNoResource, nil
+	}
+	c := resource.Credit{When: b.now(), Payment: string(s.Key), Amount: s.Amount, Paid: s.SettledAt, Price: s.quoted()}
+	_, err := b.Resources.ExecuteIf(ctx, s.Resource, meta, c, holds)
+	switch {
+	case err == nil:
+		return "", nil
+	case errors.Is(err, resource.ErrNotOpened):
+		return ReasonUnknownResource, nil
+	case errors.Is(err, resource.ErrReleased):
+		return ReasonReleased, nil
+	case errors.Is(err, money.ErrTooLong):
+		return ReasonTooLong, nil
+	case errors.Is(err, money.ErrTooMuch):
+		return ReasonTooMuch, nil
+	}
+	return "", err
+}
+
+// now returns the time of a command on a resource, with the policy for gaps.
+func (b *Booker) now() resource.When {
+	when := b.Gap
+	when.At = b.Now()
+	return when
+}
+
+// Allocate gives unallocated money to a resource that can take it. The choice is an
+// event of the payment first, so that two operators can't give it twice. If the
+// resource refuses in the meantime, the money is unallocated again.
+func (b *Booker) Allocate(ctx context.Context, meta stream.Meta, key Key, to resource.ID) (Outcome, error) {
+	target, err := b.Resources.Load(ctx, to)
+	switch {
+	case err != nil:
+		return Outcome{}, err
+	case target.State.Status == resource.StatusNone:
+		return Outcome{}, fmt.Errorf("%w: %q", resource.ErrNotOpened, to)
+	case target.State.Status == resource.StatusReleased:
+		return Outcome{}, resource.ErrReleased
+	}
+	before, err := b.creditedAfterAll(ctx, meta, key)
+	if err != nil {
+		return before, err
+	}
+	out, err := b.Payments.Execute(ctx, key, meta, Allocate{At: b.Now(), Resource: to})
+	out.Position = max(out.Position, before.Position)
+	if err != nil {
+		return out, err
+	}
+	return b.finish(ctx, meta, out)
+}
+
+// creditedAfterAll says that a payment is credited where it stands as unallocated, and yet
+// its resource has the money: one booker was refused, another was not, and died before it
+// could say so.
+func (b *Booker) creditedAfterAll(ctx context.Context, meta stream.Meta, key Key) (Outcome, error) {
+	out, err := b.Payments.Load(ctx, key)
+	if err != nil || out.State.Status != StatusUnallocated || out.State.Resource == "" {
+		return out, err
+	}
+	meant, err := b.Resources.Load(ctx, out.State.Resource)
+	if err != nil || !meant.State.Has(string(key)) {
+		return out, err
+	}
+	return b.Payments.Execute(ctx, key, meta, Credit{At: b.Now(), Resource: out.State.Resource})
+}
+
+// Contradicts reports whether an error of a booker says that the log has its own story of
+// the payment, for good: the same again would be refused again.
+func Contradicts(err error) bool {
+	for _, e := range []error{ErrConflict, ErrInvalid, ErrState, resource.ErrConflict, resource.ErrInvalid} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,448 @@
+package payment_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"sync"
+	"testing"
+
+	"sandglass/domain/instant"
+	"sandglass/domain/money"
+	"sandglass/domain/payment"
+	"sandglass/domain/resource"
+	"sandglass/domain/stream"
+	"sandglass/testutil/storetest"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// booker returns a booker on a store, whose clock stands at 1 s.
+func booker(store stream.EventStore) *payment.Booker {
+	return &payment.Booker{
+		Payments:  &payment.Handler{Aggregate: payment.Aggregate(), Store: store},
+		Resources: &resource.Handler{Aggregate: resource.Aggregate(), Store: store},
+		Now:       func() instant.Time { return epoch + 1_000 },
+	}
+}
+
+func when(ms instant.Time) resource.When { return resource.When{At: epoch + ms} }
+
+// openAll opens resources at 1 msat a second, a thousandth of the quote.
+func openAll(t *testing.T, b *payment.Booker, ids ...resource.ID) {
+	t.Helper()
+	for _, id := range ids {
+		execute(t, b, id, resource.Open{When: when(0), Plan: "small", Terms: resource.Terms{
+			Price: money.Price{Msat: 1, Per: 1000}, Grace: instant.Day}, Request: [16]byte{1}})
+	}
+}
+
+func execute(t *testing.T, b *payment.Booker, id resource.ID, c resource.Command) {
+	t.Helper()
+	if _, err := b.Resources.Execute(t.Context(), id, stream.Meta{}, c); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// order requests a payment for a resource.
+func order(t *testing.T, b *payment.Booker, key payment.Key, id resource.ID) {
+	t.Helper()
+	c := request(0)
+	c.Resource = id
+	if _, err := b.Payments.Execute(t.Context(), key, stream.Meta{}, c); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// vm and ln name a resource and a payment.
+func vm(i int) resource.ID { return resource.ID(fmt.Sprintf("vm-%d", i)) }
+func ln(i int) payment.Key { return payment.Key(fmt.Sprintf("ln-%d", i)) }
+
+// records yields the whole log.
+func records(t *testing.T, store stream.EventStore) iter.Seq[stream.Record] {
+	return func(yield func(stream.Record) bool) {
+		t.Helper()
+		head, err := store.Head(t.Context())
+		if err != nil || head == 0 {
+			return
+		}
+		for recs, err := range store.Subscribe(t.Context(), 0) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, r := range recs {
+				if !yield(r) || r.Position == head {
+					return
+				}
+			}
+		}
+	}
+}
+
+// wrote returns the stream and the type of every event in the log.
+func wrote(t *testing.T, store stream.EventStore) (lines []string) {
+	t.Helper()
+	for r := range records(t, store) {
+		lines = append(lines, r.Stream+" "+r.Type)
+	}
+	return lines
+}
+
+func load(t *testing.T, b *payment.Booker, id resource.ID) resource.State {
+	t.Helper()
+	out, err := b.Resources.Load(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out.State
+}
+
+func TestBook(t *testing.T) {
+	store, _ := storetest.SQLite(t)
+	b := booker(store)
+	openAll(t, b, "vm-1")
+	order(t, b, "ln-00", "vm-1")
+	for range 3 {
+		out, err := b.Book(t.Context(), stream.Meta{}, "ln-00", settle(10, 500))
+		if s := &out.State; err != nil || s.Status != payment.StatusCredited || s.Resource != "vm-1" {
+			t.Fatalf("%s for %s, %v", s.Status, s.Resource, err)
+		}
+	}
+	want := []string{
+		"resource-vm-1 resource.opened.v1",
+		"payment-ln-00 payment.requested.v1",
+		"payment-ln-00 payment.settled.v1",
+		"resource-vm-1 resource.credited.v1", "resource-vm-1 resource.started.v1",
+		"payment-ln-00 payment.credited.v1",
+	}
+	if diff := cmp.Diff(want, wrote(t, store)); diff != "" {
+		t.Errorf("log (-want +got):\n%s", diff)
+	}
+	if s := load(t, b, "vm-1"); s.Remaining(epoch+1_000) != 500 {
+		t.Errorf("the quoted price gives %d ms, want 500", s.Remaining(epoch+1_000))
+	}
+	if _, err := b.Book(t.Context(), stream.Meta{}, "ln-00", settle(10, 501)); !errors.Is(err, payment.ErrConflict) {
+		t.Errorf("booked with another amount: %v", err)
+	}
+}
+
+func TestBookReturnsTheLastPositionThatItWrote(t *testing.T) {
+	store, _ := storetest.SQLite(t)
+	b := booker(store)
+	openAll(t, b, "vm-1")
+	order(t, b, "ln-00", "vm-1")
+	first, err := b.Book(t.Context(), stream.Meta{}, "ln-00", settle(10, 500))
+	head, _ := store.Head(t.Context())
+	if err != nil || first.Position != head {
+		t.Errorf("position %d, %v; the head is %d", first.Position, err, head)
+	}
+	if again, err := b.Book(t.Context(), stream.Meta{}, "ln-00", settle(10, 500)); err != nil || again.Position != 0 {
+		t.Errorf("again: position %d, %v", again.Position, err)
+	}
+}
+
+// TestPositionOfWhatAnotherFinished lets another booker in after the first append.
+func TestPositionOfWhatAnotherFinished(t *testing.T) {
+	store, _ := storetest.SQLite(t)
+	openAll(t, booker(store), "vm-1")
+	order(t, booker(store), "ln-00", "vm-1")
+	var appends int
+	var first stream.Position
+	slow := booker(&storetest.Faulty{EventStore: store, OnAppend: func() storetest.Fault {
+		if appends++; appends == 2 {
+			first, _ = store.Head(t.Context())
+			if err := book(t, booker(store), "ln-00", ""); err != nil {
+				t.Error(err)
+			}
+		}
+		return storetest.None
+	}})
+	out, err := slow.Book(t.Context(), stream.Meta{}, "ln-00", settle(10, 500))
+	if err != nil || out.State.Status != payment.StatusCredited || out.Position != first {
+		t.Errorf("%s at position %d, %v; its own event has %d", out.State.Status, out.Position, err, first)
+	}
+	audit(t, store, booker(store), 500)
+}
+
+func TestLatePaymentBuysAtTheResourcesPrice(t *testing.T) {
+	store, _ := storetest.SQLite(t)
+	b := booker(store)
+	for ms, want := range map[instant.Time]instant.Millis{100: 500, 101: 500_000} { // it expires at 100
+		id, key := vm(int(ms)), ln(int(ms))
+		openAll(t, b, id)
+		order(t, b, key, id)
+		if _, err := b.Book(t.Context(), stream.Meta{}, key, settle(ms, 500)); err != nil {
+			t.Fatal(err)
+		}
+		if s := load(t, b, id); s.Remaining(0) != want {
+			t.Errorf("paid at %d: %d ms, want %d", ms, s.Remaining(0), want)
+		}
+	}
+}
+
+func TestMoneyThatFindsNoHome(t *testing.T) {
+	store, _ := storetest.SQLite(t)
+	b := booker(store)
+	openAll(t, b, "gone", "full", "rich")
+	execute(t, b, "gone", resource.Release{When: when(1), Reason: "holder"})
+	execute(t, b, "full", resource.Grant{When: when(1), Key: "g", Time: money.MaxTime})
+	execute(t, b, "full", resource.Pause{When: when(1)})
+	all := money.Price{Msat: money.MaxMsat, Per: 1000}
+	execute(t, b, "rich", resource.Credit{When: when(1), Payment: "p", Amount: money.MaxMsat, Price: all})
+	for _, x := range []struct {
+		via    payment.Via
+		to     resource.ID
+		reason payment.Reason
+	}{
+		{"keysend", "", "no_resource"},
+		{"amp", "", "no_resource"},
+		{"bolt11", "", "foreign_invoice"},
+		{"keysend", "nobody", "unknown_resource"},
+		{"keysend", "No Body\xff", "unknown_resource"},
+		{"keysend", "gone", "released"},
+		{"keysend", "full", "too_long"},
+		{"keysend", "rich", "too_much"},
+	} {
+		key := payment.Key(fmt.Sprintf("ln-%s-%s%d", x.via, x.reason, len(x.to)))
+		c := payment.Settle{At: epoch + 10, Amount: 500, Via: x.via, Resource: x.to}
+		out, err := b.Book(t.Context(), stream.Meta{}, key, c)
+		if s := &out.State; err != nil || s.Status != payment.StatusUnallocated || s.Reason != x.reason || out.Position == 0 {
+			t.Errorf("%s to %q: %s, %q, %v; want %q", x.via, x.to, s.Status, s.Reason, err, x.reason)
+		}
+		if again, err := b.Payments.Load(t.Context(), key); err != nil || again.State.Status != payment.StatusUnallocated {
+			t.Errorf("%s to %q: read again as %s, %v", x.via, x.to, again.State.Status, err)
+		}
+	}
+}
+
+func TestAllocatedMoney(t *testing.T) {
+	store, _ := storetest.SQLite(t)
+	b := booker(store)
+	openAll(t, b, "gone", "vm-2", "vm-3")
+	order(t, b, "ln-00", "gone")
+	execute(t, b, "gone", resource.Release{When: when(1), Reason: "holder"})
+	allocate := func(key payment.Key, to resource.ID, want error) payment.State {
+		t.Helper()
+		out, err := b.Allocate(t.Context(), stream.Meta{}, key, to)
+		if !errors.Is(err, want) {
+			t.Fatalf("allocating %s to %q: %v, want %v", key, to, err, want)
+		}
+		return out.State
+	}
+	allocate("ln-00", "vm-2", payment.ErrState) // not paid yet
+	if _, err := b.Book(t.Context(), stream.Meta{}, "ln-00", settle(10, 500)); err != nil {
+		t.Fatal(err)
+	}
+	allocate("ln-99", "vm-2", payment.ErrUnknown)
+	allocate("ln-00", "nobody", resource.ErrNotOpened)
+	allocate("ln-00", "", resource.ErrNotOpened)
+	allocate("ln-00", "gone", resource.ErrReleased)
+	for range 2 {
+		if s := allocate("ln-00", "vm-2", nil); s.Status != payment.StatusCredited || s.Resource != "vm-2" {
+			t.Fatalf("allocated: %s for %q", s.Status, s.Resource)
+		}
+	}
+	allocate("ln-00", "vm-3", payment.ErrState)
+	if s := load(t, b, "vm-2"); s.Credited != 500 || s.Remaining(0) != 500_000 {
+		t.Errorf("vm-2 has %s, which buy %d ms: want its own price", s.Credited, s.Remaining(0))
+	}
+	if s := load(t, b, "vm-3"); s.Credited != 0 {
+		t.Errorf("vm-3 has %s", s.Credited)
+	}
+}
+
+func TestAllocateToOneThatCannotTakeIt(t *testing.T) {
+	store, _ := storetest.SQLite(t)
+	b := booker(store)
+	openAll(t, b, "full", "vm-2")
+	execute(t, b, "full", resource.Grant{When: when(1), Key: "g", Time: money.MaxTime})
+	execute(t, b, "full", resource.Pause{When: when(1)})
+	c := payment.Settle{At: epoch + 10, Amount: 500, Via: "keysend"}
+	if _, err := b.Book(t.Context(), stream.Meta{}, "ln-00", c); err != nil {
+		t.Fatal(err)
+	}
+	out, err := b.Allocate(t.Context(), stream.Meta{}, "ln-00", "full")
+	if s := &out.State; err != nil || s.Status != payment.StatusUnallocated || s.Reason != "too_long" || s.Resource != "full" {
+		t.Fatalf("%s for %q: %q, %v", s.Status, s.Resource, s.Reason, err)
+	}
+	if out, err = b.Allocate(t.Context(), stream.Meta{}, "ln-00", "vm-2"); err != nil || out.State.Status != payment.StatusCredited {
+		t.Fatalf("%s, %v", out.State.Status, err)
+	}
+}
+
+// TestAllocateFindsACreditThatWasNotSaid has one booker refused, and another that credits
+// after it and dies before it can say so.
+func TestAllocateFindsACreditThatWasNotSaid(t *testing.T) {
+	store, _ := storetest.SQLite(t)
+	b := booker(store)
+	openAll(t, b, "vm-2")
+	c := payment.Settle{At: epoch + 10, Amount: 500, Via: "keysend", Resource: "vm-1"}
+	if out, err := b.Book(t.Context(), stream.Meta{}, "ln-00", c); err != nil || out.State.Reason != "unknown_resource" {
+		t.Fatalf("%q, %v", out.State.Reason, err)
+	}
+	openAll(t, b, "vm-1")
+	execute(t, b, "vm-1", resource.Credit{When: when(20), Payment: "ln-00", Amount: 500})
+	out, err := b.Allocate(t.Context(), stream.Meta{}, "ln-00", "vm-2")
+	if !errors.Is(err, payment.ErrState) || out.State.Status != payment.StatusCredited {
+		t.Errorf("allocated: %s, %v", out.State.Status, err)
+	}
+	if s := load(t, b, "vm-2"); s.Credited != 0 {
+		t.Errorf("credited twice")
+	}
+}
+
+func TestErrorsOfTheStoreAreReturned(t *testing.T) {
+	store, _ := storetest.SQLite(t)
+	b := booker(store)
+	openAll(t, b, "vm-1")
+	order(t, b, "ln-00", "vm-1")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := b.Book(ctx, stream.Meta{}, "ln-00", settle(10, 500)); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+	for n := range 6 {
+		reads := 0
+		broken := booker(&storetest.Faulty{EventStore: store, OnRead: func() bool { reads++; return reads == n+1 }})
+		out, err := broken.Book(t.Context(), stream.Meta{}, "ln-00", settle(10, 500))
+		if (err == nil) != (reads <= n) || err == nil && out.State.Status != payment.StatusCredited {
+			t.Errorf("read %d of %d fails: %s, %v", n+1, reads, out.State.Status, err)
+		}
+	}
+}
+
+// TestTwoBookersOnOneStore book the same payments at the same time.
+func TestTwoBookersOnOneStore(t *testing.T) {
+	const payments, machines = 200, 8
+	store, _ := storetest.SQLite(t)
+	b := booker(store)
+	for i := range machines {
+		openAll(t, b, vm(i))
+	}
+	for i := range payments {
+		order(t, b, ln(i), vm(i%machines))
+	}
+	var all sync.WaitGroup
+	for n := range instant.Time(2) {
+		all.Go(func() {
+			b := booker(store)
+			b.Now = func() instant.Time { return epoch + 1_000 + n }
+			for i := range payments {
+				for {
+					_, err := b.Book(t.Context(), stream.Meta{}, ln(i), settle(10, 500))
+					if err == nil {
+						break
+					}
+					if !errors.Is(err, stream.ErrWrongRevision) {
+						t.Errorf("payment %d: %v", i, err)
+						return
+					}
+				}
+			}
+		})
+	}
+	all.Wait()
+	audit(t, store, b, payments*500)
+}
+
+// audit folds the whole log: every payment that settled has one credit, and its end.
+func audit(t *testing.T, store stream.EventStore, b *payment.Booker, want money.Msat) {
+	t.Helper()
+	count := map[string]int{}
+	for _, line := range wrote(t, store) {
+		count[line]++
+	}
+	var sum money.Msat
+	ids := map[resource.ID]bool{}
+	for line, n := range count {
+		var name, kind string
+		if _, err := fmt.Sscan(line, &name, &kind); err != nil {
+			t.Fatal(err)
+		}
+		if kind == "payment.settled.v1" && (n != 1 || count[name+" payment.credited.v1"] != 1) {
+			t.Errorf("%s: settled %d times, credited %d times", name, n, count[name+" payment.credited.v1"])
+		}
+		if id, ok := resourceOf(name); ok && !ids[id] {
+			ids[id] = true
+			s := load(t, b, id)
+			sum += s.Credited
+			if money.Msat(len(s.Lots))*500 != s.Credited {
+				t.Errorf("%s has %d lots of %s", id, len(s.Lots), s.Credited)
+			}
+		}
+	}
+	if sum != want {
+		t.Errorf("%s credited in all, want %s", sum, want)
+	}
+}
+
+// TestCausation books, allocates and reverses: what is written to another stream, and what
+// follows from that, names the event of the payment that began it.
+func TestCausation(t *testing.T) {
+	store, _ := storetest.SQLite(t)
+	b := booker(store)
+	openAll(t, b, "vm-1", "vm-2")
+	meta := stream.Meta{Actor: "watcher", Correlation: "c-1", Causation: "of the request"}
+	must := func(_ payment.Outcome, err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	do := func(key payment.Key, c payment.Command) {
+		t.Helper()
+		must(b.Payments.Execute(t.Context(), key, meta, c))
+	}
+	order(t, b, "ln-0", "vm-1")
+	must(b.Book(t.Context(), meta, "ln-0", settle(10, 500)))
+	must(b.Book(t.Context(), meta, "ln-1", payment.Settle{At: epoch + 10, Amount: 500, Via: "keysend"}))
+	must(b.Allocate(t.Context(), meta, "ln-1", "vm-2"))
+	do("ln-2", payment.Settle{At: epoch + 10, Amount: 500, Via: "keysend", Resource: "vm-2"}) // and then a crash
+	must(b.Finish(t.Context(), meta, "ln-2"))
+	do("btc-00-0", payment.See{At: epoch + 10, Resource: "vm-1", Address: "bcrt1q", Amount: 500})
+	do("btc-00-0", payment.Confirm{At: epoch + 10, Height: 7, Block: "aa"})
+	must(b.Book(t.Context(), meta, "btc-00-0", payment.Settle{At: epoch + 10, Amount: 500, Via: "onchain", Block: "aa"}))
+	do("btc-00-0", payment.Reorg{At: epoch + 20, Block: "aa"})
+	must(b.Finish(t.Context(), meta, "btc-00-0"))
+	must(b.Finish(t.Context(), meta, "btc-00-0")) // which writes nothing
+
+	names := map[string]string{meta.Causation: "the request"} // by id
+	var got []string
+	for r := range records(t, store) {
+		names[r.ID.String()] = r.Stream + " " + r.Type
+		m, err := r.Metadata()
+		if m.Causation == "" {
+			continue // it was here before
+		}
+		if err != nil || m.Actor != meta.Actor || m.Correlation != meta.Correlation {
+			t.Errorf("%s %s: %+v, %v", r.Stream, r.Type, m, err)
+		}
+		got = append(got, names[r.ID.String()]+" by "+names[m.Causation])
+	}
+	want := []string{
+		"payment-ln-0 payment.settled.v1 by the request",
+		"resource-vm-1 resource.credited.v1 by payment-ln-0 payment.settled.v1",
+		"resource-vm-1 resource.started.v1 by payment-ln-0 payment.settled.v1",
+		"payment-ln-0 payment.credited.v1 by payment-ln-0 payment.settled.v1",
+		"payment-ln-1 payment.settled.v1 by the request",
+		"payment-ln-1 payment.unallocated.v1 by payment-ln-1 payment.settled.v1",
+		"payment-ln-1 payment.allocated.v1 by the request",
+		"resource-vm-2 resource.credited.v1 by payment-ln-1 payment.allocated.v1",
+		"resource-vm-2 resource.started.v1 by payment-ln-1 payment.allocated.v1",
+		"payment-ln-1 payment.credited.v1 by payment-ln-1 payment.allocated.v1",
+		"payment-ln-2 payment.settled.v1 by the request",
+		"resource-vm-2 resource.credited.v1 by payment-ln-2 payment.settled.v1",
+		"payment-ln-2 payment.credited.v1 by payment-ln-2 payment.settled.v1",
+		"payment-btc-00-0 payment.seen.v1 by the request",
+		"payment-btc-00-0 payment.confirmed.v1 by the request",
+		"payment-btc-00-0 payment.settled.v1 by the request",
+		"resource-vm-1 resource.credited.v1 by payment-btc-00-0 payment.settled.v1",
+		"payment-btc-00-0 payment.credited.v1 by payment-btc-00-0 payment.settled.v1",
+		"payment-btc-00-0 payment.reorged.v1 by the request",
+		"resource-vm-1 resource.reversed.v1 by payment-btc-00-0 payment.reorged.v1",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("events and their causes (-want +got):\n%s", diff)
+	}
+}

@@ -1,0 +1,160 @@
+package payment
+
+import (
+	"cmp"
+	"fmt"
+
+	"sandglass/domain/instant"
+)
+
+// Decide returns the events that c causes: none where they have happened already.
+func Decide(s State, c Command) ([]Event, error) {
+	if c.when() > instant.Max {
+		return nil, fmt.Errorf("%w: %w", ErrInvalid, instant.ErrRange)
+	}
+	at := At{At: max(c.when(), s.Last)}
+	switch c := c.(type) {
+	case Request:
+		return request(s, c, at)
+	case Settle:
+		return settle(s, c, at)
+	case Credit:
+		return credit(s, c, at)
+	case Unallocate:
+		if s.Status == StatusUnallocated {
+			return nil, nil
+		}
+		return onlyIf(s.Status == StatusSettled, s, &Unallocated{at, c.Resource, c.Reason})
+	case Allocate:
+		if s.Resource == c.Resource && (s.Status == StatusSettled || s.Status == StatusCredited) {
+			return nil, nil
+		}
+		return onlyIf(s.Status == StatusUnallocated && c.Resource != "", s, &Allocated{at, c.Resource})
+	case Expire:
+		if s.Status != StatusRequested {
+			return nil, nil // the money was faster
+		}
+		return []Event{&Expired{at, c.Reason}}, nil
+	}
+	return decideOnChain(s, c, at)
+}
+
+// decideOnChain decides a command that only a payment on the chain has.
+func decideOnChain(s State, c Command, at At) ([]Event, error) {
+	if !s.OnChain() {
+		return nil, fmt.Errorf("%w: payment %s is not on the chain", ErrInvalid, s.Key)
+	}
+	switch c := c.(type) {
+	case See:
+		return see(s, c, at)
+	case Confirm:
+		return confirm(s, c, at)
+	case Reorg:
+		if !s.InBlock() || s.Block != c.Block {
+			return nil, nil // it is in none, or in another one by now
+		}
+		return []Event{&Reorged{at, s.Height, s.Block}}, nil
+	case Replace:
+		if s.Status == StatusReplaced {
+			return nil, nil
+		}
+		return onlyIf(s.Status == StatusSeen || s.Status == StatusReorged, s, &Replaced{at, c.Reason})
+	case Finalize:
+		if s.Final {
+			return nil, nil
+		}
+		return onlyIf(s.Status == StatusCredited || s.Status == StatusUnallocated, s, &Finalized{at, c.Height})
+	}
+	panic(fmt.Sprintf("payment: unknown command %T", c))
+}
+
+// onlyIf returns e if it is possible in the payment's present state.
+func onlyIf(possible bool, s State, e Event) ([]Event, error) {
+	switch {
+	case s.Status == StatusNone:
+		return nil, ErrUnknown
+	case !possible:
+		return nil, fmt.Errorf("%w: payment %s is %s for resource %q", ErrState, s.Key, s.Status, s.Resource)
+	}
+	return []Event{e}, nil
+}
+
+func request(s State, c Request, at At) ([]Event, error) {
+	switch err := cmp.Or(c.Amount.Check(), c.Price.Check()); {
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
+	case c.Resource == "" || c.Expiry < instant.Min || c.Expiry > instant.Max:
+		return nil, fmt.Errorf("%w: a request has a resource, and expires in the years 1970 to 9999", ErrInvalid)
+	case s.Status == StatusNone:
+		return []Event{&Requested{at, c.Resource, c.Amount, c.Price, c.Expiry, c.Invoice}}, nil
+	case s.Invoice == c.Invoice && s.Resource == c.Resource && s.Asked == c.Amount && s.Price == c.Price && s.Expiry == c.Expiry:
+		return nil, nil
+	}
+	return nil, fmt.Errorf("%w: payment %s was requested for resource %q", ErrConflict, s.Key, s.Resource)
+}
+
+// credit takes the word of the resource, which has the money, also against another
+// booker, whom the resource refused just before.
+func credit(s State, c Credit, at At) ([]Event, error) {
+	meant := s.Resource == c.Resource && c.Resource != ""
+	if meant && s.Status == StatusCredited {
+		return nil, nil
+	}
+	possible := meant && (s.Status == StatusSettled || s.Status == StatusUnallocated)
+	return onlyIf(possible, s, &Credited{at, c.Resource})
+}
+
+func settle(s State, c Settle, at At) ([]Event, error) {
+	if s.Status == StatusConfirmed && c.Block != "" && c.Block != s.Block {
+		return nil, nil // it is in another one by now, which may lie less deep
+	}
+	if err := c.Amount.Check(); err != nil || c.Amount == 0 || c.Index < 0 {
+		return nil, fmt.Errorf("%w: payment %s settled with %s at settle_index %d", ErrInvalid, s.Key, c.Amount, c.Index)
+	}
+	switch s.Status {
+	case StatusNone, StatusRequested, StatusExpired, StatusConfirmed:
+		if s.OnChain() != (s.Status == StatusConfirmed) {
+			return nil, fmt.Errorf("%w: payment %s is %s", ErrState, s.Key, s.Status)
+		}
+		return []Event{&Settled{at, c.Amount, c.Via, c.Node, c.Index, c.Resource}}, nil
+	case StatusSeen, StatusReorged, StatusReplaced:
+		return nil, fmt.Errorf("%w: payment %s is %s", ErrState, s.Key, s.Status)
+	}
+	switch {
+	case s.Amount != c.Amount:
+		return nil, fmt.Errorf("%w: payment %s settled with %s, and now with %s", ErrConflict, s.Key, s.Amount, c.Amount)
+	case s.Node != c.Node && s.Node != "" && c.Node != "":
+		return nil, fmt.Errorf("%w: payment %s settled at node %s, and now at %s", ErrConflict, s.Key, s.Node, c.Node)
+	}
+	return nil, nil // delivered before, or told anew by a wallet that counts anew
+}
+
+func see(s State, c See, at At) ([]Event, error) {
+	if err := c.Amount.Check(); err != nil || c.Amount == 0 || c.Resource == "" || c.Address == "" {
+		return nil, fmt.Errorf("%w: an output has a resource, an address and an amount", ErrInvalid)
+	}
+	switch {
+	case s.Status == StatusNone:
+		return []Event{&Seen{at, c.Resource, c.Address, c.Amount}}, nil
+	case s.Address != c.Address || s.Amount != c.Amount:
+		return nil, fmt.Errorf("%w: output %s pays %s to %s, and now %s to %s",
+			ErrConflict, s.Key, s.Amount, s.Address, c.Amount, c.Address)
+	}
+	return nil, nil
+}
+
+// confirm takes the block of an output. One that stands in another block has to be
+// reorged first, so that what was credited is reversed.
+func confirm(s State, c Confirm, at At) ([]Event, error) {
+	if c.Height < 1 || c.Block == "" {
+		return nil, fmt.Errorf("%w: a block has a height and a hash", ErrInvalid)
+	}
+	if s.InBlock() {
+		if s.Block == c.Block {
+			return nil, nil
+		}
+		return nil, fmt.Errorf("%w: output %s is in block %s: it has to leave it first", ErrState, s.Key, s.Block)
+	}
+	possible := s.Status == StatusSeen || s.Status == StatusReorged || s.Status == StatusReplaced
+	return onlyIf(possible, s, &Confirmed{at, c.Height, c.Block})
+}

@@ -1,0 +1,46 @@
+package stream
+
+import (
+	"fmt"
+	"strings"
+
+	"sandglass/domain/codec"
+	"sandglass/domain/instant"
+)
+
+// Fact is an event as its aggregate knows it: a small struct of plain values that embeds
+// [At]. Its fields are the payload; type and time stand beside it in the record.
+type Fact interface {
+	codec.Fielder
+	// Type returns the event's type, as in resource.credited.v1.
+	Type() string
+	// Effective returns where the event keeps when it took effect.
+	Effective() *instant.Time
+}
+
+// At is when an event took effect. It never runs backwards within a stream.
+type At struct{ At instant.Time }
+
+// Effective implements [Fact].
+func (a *At) Effective() *instant.Time { return &a.At }
+
+// Encode returns f as it is appended, still without its id and metadata.
+func Encode(f Fact) Event {
+	return Event{Type: f.Type(), At: *f.Effective(), Data: codec.Encode(f)}
+}
+
+// Decode reads a record into blank, an event of the record's type, and returns it. It
+// refuses a payload that it does not know in full, and a type that no blank is known for,
+// which is nil: a log that is half understood is not understood.
+func Decode[E Fact](r *Record, blank E) (E, error) {
+	var none E
+	aggregate, _, _ := strings.Cut(r.Type, ".")
+	if any(blank) == nil {
+		return none, fmt.Errorf("%s: unknown event type %q: run a newer build", aggregate, r.Type)
+	}
+	if err := codec.Decode(r.Data, blank); err != nil {
+		return none, fmt.Errorf("%s: %s: %w", aggregate, r.Type, err)
+	}
+	*blank.Effective() = r.At
+	return blank, nil
+}

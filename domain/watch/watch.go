@@ -1,0 +1,77 @@
+// Package watch is what the watchers of the wallet's invoices and of the chain share: how
+// they are, how they work on many payments at once, and how they wait.
+//
+// A watcher compares in sweeps what a wallet tells with the log. Streams only wake it up:
+// what a sweep finds is what counts, and until one is finished nobody may be suspended for
+// want of a payment. What is compared, and what is done about it, is left to the packages
+// lightning and chain.
+package watch
+
+import (
+	"sync"
+
+	"sandglass/domain/instant"
+	"sandglass/domain/stream"
+)
+
+// Meta is what the records tell that a watcher writes.
+var Meta = stream.Meta{Actor: "watcher"}
+
+// Progress is how a watcher is, for others to see, and to ask it for a sweep. It is made by
+// [NewProgress].
+type Progress struct {
+	now    func() instant.Time
+	once   sync.Once // closes swept
+	swept  chan struct{}
+	nudged chan struct{}
+
+	mu     sync.Mutex // guards health
+	health Health
+}
+
+// NewProgress returns the progress of a watcher that was not started.
+func NewProgress(now func() instant.Time) *Progress {
+	return &Progress{
+		now: now, swept: make(chan struct{}), nudged: make(chan struct{}, 1),
+		health: Health{Condition: Connecting, Advice: NotStarted, Since: now()},
+	}
+}
+
+// Swept returns a channel that is closed after the first finished sweep: before it,
+// nobody may be suspended for want of a payment.
+func (p *Progress) Swept() <-chan struct{} { return p.swept }
+
+// MarkSwept closes [Progress.Swept].
+func (p *Progress) MarkSwept() { p.once.Do(func() { close(p.swept) }) }
+
+// Nudge asks for a sweep now.
+func (p *Progress) Nudge() { Signal(p.nudged) }
+
+// Nudged returns a channel that yields after a [Progress.Nudge].
+func (p *Progress) Nudged() <-chan struct{} { return p.nudged }
+
+// Health returns how the watcher is.
+func (p *Progress) Health() Health {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.health
+}
+
+// UpdateHealth changes how the watcher is. Since follows by itself.
+func (p *Progress) UpdateHealth(change func(*Health)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	was := p.health.Condition
+	if change(&p.health); p.health.Condition != was {
+		p.health.Since = p.now()
+	}
+}
+
+// Signal leaves one token in a channel that holds one: whoever waits there will look, and
+// sees all that was before.
+func Signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
