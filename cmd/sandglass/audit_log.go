@@ -293,31 +293,7 @@ func stored(s stream.EventStore) func(context.Context, stream.Position) iter.Seq
 				yield(stream.Record{}, err)
 				return
 			}
-			between(ctx, s, after, head)(yield)
-		}
-	}
-}
-
-// between yields the records of a store after a position up to another, which the log
-// must reach.
-func between(ctx context.Context, s stream.EventStore, after, until stream.Position) iter.Seq2[stream.Record, error] {
-	return func(yield func(stream.Record, error) bool) {
-		if until <= after {
-			return // a subscription would wait for more
-		}
-		for run, err := range s.Subscribe(ctx, after) {
-			if err != nil {
-				yield(stream.Record{}, err)
-				return
-			}
-			for i := range run {
-				if run[i].Position > until || !yield(run[i], nil) || run[i].Position == until {
-					return
-				}
-			}
-		}
-		if err := ctx.Err(); err != nil {
-			yield(stream.Record{}, err) // it ended before its end
+			stream.Between(ctx, s, after, head)(yield)
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sandglass/adapters/eventstoredb"
+	"sandglass/domain/logcopy"
 	"sandglass/domain/stream"
 
 	"github.com/spf13/cobra"
@@ -106,23 +107,50 @@ func (c *cli) copyStore(ctx context.Context, f *copyFlags) error {
 		return errors.Join(usage("--from and --to are the same log, %s", source.ID()), target.Close())
 	}
 	p := copyProgress{c.stderr, isTerminal(c.stderr)}
-	cp := copier{from: source, to: target, tell: p.tell}
-	cp.report.From.Store, cp.report.To.Store = from.String(), to.String()
 	begin := time.Now()
-	err = cp.run(ctx)
-	cp.report.Millis = time.Since(begin).Milliseconds()
+	report, err := (&logcopy.Copier{From: source, To: target, Progress: p.tell}).Copy(ctx)
+	took := time.Since(begin)
 	p.done()
 	if err := errors.Join(err, target.Close()); err != nil {
 		return brokenOff(ctx, err)
 	}
-	return c.printCopied(&cp.report)
+	return c.printCopied(&copied{
+		Events: report.Events,
+		Before: report.Before,
+		Bytes:  report.Bytes,
+		Millis: took.Milliseconds(),
+		From:   endJSON(from, &report.From),
+		To:     endJSON(to, &report.To),
+	})
+}
+
+// copied is what a copy came to, as JSON.
+type copied struct {
+	Events int64     `json:"events"` // of the log
+	Before int64     `json:"before"` // of them were there before
+	Bytes  int64     `json:"bytes"`  // of their data and metadata
+	Millis int64     `json:"time_ms"`
+	From   copiedEnd `json:"from"`
+	To     copiedEnd `json:"to"`
+}
+
+// copiedEnd is where one side of a copy ends.
+type copiedEnd struct {
+	Store    string          `json:"store"`
+	Position stream.Position `json:"position"` // of the last record that was copied
+	Head     stream.Position `json:"head"`     // of the log, at the end
+	Digest   string          `json:"digest"`
+}
+
+func endJSON(p storePlace, e *logcopy.End) copiedEnd {
+	return copiedEnd{Store: p.String(), Position: e.Position, Head: e.Head, Digest: e.Digest}
 }
 
 // brokenOff says how to go on after an error that is no difference.
 func brokenOff(ctx context.Context, err error) error {
 	const again = "what was copied is kept, and the same command goes on from there"
 	switch {
-	case errors.Is(err, errDiffer):
+	case errors.Is(err, logcopy.ErrDiffer):
 		return err
 	case ctx.Err() != nil:
 		return errors.New("interrupted: " + again)
@@ -130,11 +158,11 @@ func brokenOff(ctx context.Context, err error) error {
 	return fmt.Errorf("%w\n  %s", err, again)
 }
 
-func (c *cli) printCopied(r *copyReport) error {
+func (c *cli) printCopied(r *copied) error {
 	if c.json {
 		return c.printJSON(r)
 	}
-	side := func(e copyEnd) string {
+	side := func(e copiedEnd) string {
 		text := fmt.Sprintf("%s, up to position %d", e.Store, e.Position)
 		if e.Head != e.Position {
 			text += fmt.Sprintf(" of %d", e.Head)
@@ -159,12 +187,12 @@ type copyProgress struct {
 	terminal bool
 }
 
-func (p copyProgress) tell(what string, n int64, at, of stream.Position) {
+func (p copyProgress) tell(did logcopy.Phase, n int64, at, of stream.Position) {
 	switch {
 	case p.terminal && n%(tellEvery/50) == 0:
-		fmt.Fprintf(p.w, "\r\x1b[K%s %s, position %d of %d", group(n), what, at, of)
+		fmt.Fprintf(p.w, "\r\x1b[K%s %s, position %d of %d", group(n), did, at, of)
 	case !p.terminal && n%(20*tellEvery) == 0:
-		fmt.Fprintf(p.w, "sandglass: %s %s, position %d of %d\n", plural(n, "event"), what, at, of)
+		fmt.Fprintf(p.w, "sandglass: %s %s, position %d of %d\n", plural(n, "event"), did, at, of)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"sandglass/domain/logcopy"
 	"sandglass/domain/stream"
 )
 
@@ -58,7 +59,7 @@ func TestABrokenOffCopySaysHowToGoOn(t *testing.T) {
 	if err := brokenOff(t.Context(), stream.ErrUnavailable); !errors.Is(err, stream.ErrUnavailable) || !strings.HasSuffix(err.Error(), again) {
 		t.Errorf("away: %v", err)
 	}
-	if err := brokenOff(t.Context(), errDiffer); err.Error() != errDiffer.Error() {
+	if err := brokenOff(t.Context(), logcopy.ErrDiffer); err.Error() != logcopy.ErrDiffer.Error() {
 		t.Errorf("a difference: %v", err)
 	}
 }

@@ -29,8 +29,9 @@ var ErrDiffer = errors.New("the stores differ")
 // Destination is a store that takes the records of another log as they are.
 type Destination interface {
 	stream.EventStore
-	// Import appends records with their ids and times, all or none, and returns once they
-	// are durable. A revision that does not follow is [stream.ErrWrongRevision].
+	// Import appends records with their ids and times, and returns once they are durable.
+	// A revision that does not follow is [stream.ErrWrongRevision], but what is there
+	// already with the same id is passed over.
 	Import(ctx context.Context, records []stream.Record) error
 }
 
@@ -71,7 +72,7 @@ type End struct {
 // copying is one copy under way.
 type copying struct {
 	*Copier
-	Report
+	report Report // as far as it got
 }
 
 // Copy copies, and reads back what it copied. Where the sides are not the same, the error
@@ -79,7 +80,7 @@ type copying struct {
 func (c *Copier) Copy(ctx context.Context) (Report, error) {
 	do := copying{Copier: c}
 	err := do.run(ctx)
-	return do.Report, err
+	return do.report, err
 }
 
 func (c *copying) run(ctx context.Context) error {
@@ -91,17 +92,17 @@ func (c *copying) run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("the source: %w", err)
 	}
-	both := &abreast{fromSum: sha256.New(), toSum: sha256.New()}
+	both := &cursors{fromSum: sha256.New(), toSum: sha256.New()}
 	if err := c.compare(ctx, Compared, both, until, there); err != nil {
 		return err
 	}
-	c.Before, c.Events, c.Bytes = both.events, both.events, both.bytes
-	c.Report.From.Position = both.from
+	c.report.Before, c.report.Events, c.report.Bytes = both.events, both.events, both.bytes
+	c.report.From.Position = both.from
 	if err := c.fill(ctx, both.from, until, both.fromSum); err != nil {
 		return err
 	}
 	// What was imported is read back, and the source a second time.
-	c.Report.From.Digest = digestOf(both.fromSum)
+	c.report.From.Digest = digestOf(both.fromSum)
 	both.fromSum = sha256.New()
 	if there, err = c.To.Head(ctx); err != nil {
 		return fmt.Errorf("the destination: %w", err)
@@ -112,15 +113,15 @@ func (c *copying) run(ctx context.Context) error {
 	return c.finish(ctx, both)
 }
 
-// abreast is how far both sides were read.
-type abreast struct {
+// cursors are how far both sides were read.
+type cursors struct {
 	from, to       stream.Position
 	fromSum, toSum hash.Hash
 	events, bytes  int64
 }
 
-// compare reads both sides abreast until the destination ends.
-func (c *copying) compare(ctx context.Context, did Phase, a *abreast, until, there stream.Position) error {
+// compare reads both sides side by side until the destination ends.
+func (c *copying) compare(ctx context.Context, did Phase, a *cursors, until, there stream.Position) error {
 	next, stop := iter.Pull2(stream.Between(ctx, c.From, a.from, until))
 	defer stop()
 	for theirs, err := range stream.Between(ctx, c.To, a.to, there) {
@@ -136,7 +137,8 @@ func (c *copying) compare(ctx context.Context, did Phase, a *abreast, until, the
 			return fmt.Errorf("reading the source after position %d: %w", a.from, err)
 		}
 		if field, is, other := differs(&ours, &theirs); field != "" {
-			return fmt.Errorf("%w: %s revision %d at position %d of the source has %s %s, and what stands at position %d of the destination has %s",
+			return fmt.Errorf("%w: %s revision %d at position %d of the source has %s %s, "+
+				"and what stands at position %d of the destination has %s",
 				ErrDiffer, ours.Stream, ours.Revision, ours.Position, field, shorten(is), theirs.Position, shorten(other))
 		}
 		sum(a.fromSum, &ours)
@@ -164,7 +166,7 @@ func (c *copying) fill(ctx context.Context, after, until stream.Position, digest
 	size := 0
 	for rec, err := range stream.Between(ctx, c.From, after, until) {
 		if err != nil {
-			return fmt.Errorf("reading the source after position %d: %w", c.Report.From.Position, err)
+			return fmt.Errorf("reading the source after position %d: %w", c.report.From.Position, err)
 		}
 		n := len(rec.Data) + len(rec.Meta)
 		if len(batch) == most || len(batch) > 0 && size+n > maxBytes {
@@ -192,23 +194,24 @@ func (c *copying) put(ctx context.Context, batch []stream.Record, until stream.P
 		return fmt.Errorf("importing positions %d to %d of the source: %w", first.Position, last.Position, err)
 	}
 	for i := range batch {
-		c.Bytes += int64(len(batch[i].Data) + len(batch[i].Meta))
-		c.Events++
-		c.tell(Copied, c.Events, batch[i].Position, until)
+		c.report.Bytes += int64(len(batch[i].Data) + len(batch[i].Meta))
+		c.report.Events++
+		c.tell(Copied, c.report.Events, batch[i].Position, until)
 	}
-	c.Report.From.Position = last.Position
+	c.report.From.Position = last.Position
 	return nil
 }
 
 // finish completes the report, and holds the sides against each other a last time.
-func (c *copying) finish(ctx context.Context, both *abreast) (err error) {
-	r := &c.Report
+func (c *copying) finish(ctx context.Context, both *cursors) (err error) {
+	r := &c.report
 	r.To.Position, r.To.Digest = both.to, digestOf(both.toSum)
 	switch {
 	case both.events != r.Events:
 		return fmt.Errorf("%w: %d events were read back of %d", ErrDiffer, both.events, r.Events)
 	case r.To.Digest != r.From.Digest:
-		return fmt.Errorf("%w: the source gave other records when it was read again: its digest was %s, and that of the destination is %s",
+		return fmt.Errorf("%w: the source gave other records when it was read again: "+
+			"its digest was %s, and that of the destination is %s",
 			ErrDiffer, r.From.Digest, r.To.Digest)
 	}
 	if r.From.Head, err = c.From.Head(ctx); err != nil {

@@ -33,6 +33,15 @@ func differs(a, b *stream.Record) (field, is, other string) {
 	return "", "", ""
 }
 
+// shorten keeps a value within an error.
+func shorten(s string) string {
+	const most = 60
+	if r := []rune(s); len(r) > most {
+		return string(r[:most-1]) + "…"
+	}
+	return s
+}
+
 // sum adds a record to a digest: stream, type, data and meta, each after its length, the
 // 16 bytes of the id, revision, at and recorded_at. Numbers are 8 bytes, the highest first.
 func sum(h hash.Hash, r *stream.Record) {
