@@ -67,7 +67,7 @@ func (m *metrics) Collect(c chan<- prometheus.Metric) {
 	put := func(d *prometheus.Desc, v float64, labels ...string) {
 		c <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
-	put(m.streams, float64(m.s.live.count()))
+	put(m.streams, float64(m.s.live.Count()))
 	put(m.position, float64(m.s.Views.Position()))
 	counts := m.s.Views.Counts()
 	for status := resource.StatusAwaiting; status <= resource.StatusReleased; status++ {

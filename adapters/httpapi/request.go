@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"sandglass/adapters/httpapi/limit"
 	"sandglass/domain/stream"
 
 	"github.com/google/uuid"
@@ -146,16 +147,16 @@ func (s *Server) limited(r *request, hr *http.Request) *problem {
 		return nil
 	}
 	write := hr.Method != http.MethodGet && hr.Method != http.MethodHead
-	wait := s.limiter.take(r.addr, write, s.Now().Std())
+	wait := s.rates.Take(r.addr, write, s.Now().Std())
 	if wait <= 0 {
 		return nil
 	}
-	kind, limit := "read", s.Limits.Reads
+	kind, rate := "read", s.Limits.Reads
 	if write {
-		kind, limit = "write", s.Limits.Writes
+		kind, rate = "write", s.Limits.Writes
 	}
 	s.metrics.limited.WithLabelValues(kind).Inc()
-	return newProblem(http.StatusTooManyRequests, "rate_limited", "too many requests from your address: %g a second, and %d at once, are the most of this kind", limit.PerSecond, limit.Burst).after(wait)
+	return newProblem(http.StatusTooManyRequests, "rate_limited", "too many requests from your address: %g a second, and %d at once, are the most of this kind", rate.PerSecond, rate.Burst).after(wait)
 }
 
 // unknown says what is wrong with a path or a method that no call has.
@@ -292,9 +293,9 @@ func requestID(hr *http.Request) string {
 func (s *Server) clientOf(hr *http.Request) netip.Addr {
 	if s.TrustProxy {
 		entries := strings.Split(strings.Join(hr.Header.Values("X-Forwarded-For"), ","), ",")
-		if a := addressOf(strings.TrimSpace(entries[len(entries)-1])); a.IsValid() {
+		if a := limit.AddressOf(strings.TrimSpace(entries[len(entries)-1])); a.IsValid() {
 			return a
 		}
 	}
-	return addressOf(hr.RemoteAddr)
+	return limit.AddressOf(hr.RemoteAddr)
 }

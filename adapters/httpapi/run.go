@@ -7,9 +7,10 @@ import (
 	"log"
 	"net"
 	"net/http"
-	"net/netip"
 	"strings"
 	"time"
+
+	"sandglass/adapters/httpapi/limit"
 
 	"github.com/rs/zerolog"
 )
@@ -36,7 +37,11 @@ func (s *Server) Run(ctx context.Context, l net.Listener) error {
 	}
 	served := make(chan error, 1)
 	go func() {
-		served <- srv.Serve(&listener{Listener: l, open: newQuota(s.Limits.Conns, perAddress), refused: s.metrics.refused.Inc})
+		served <- srv.Serve(&limit.Listener{
+			Listener: l,
+			Open:     limit.NewQuota(s.Limits.Conns, perAddress),
+			Refused:  s.metrics.refused.Inc,
+		})
 	}()
 	select {
 	case err := <-served:
@@ -63,70 +68,6 @@ func (s *Server) drain(srv *http.Server) error {
 		return fmt.Errorf("httpapi: shutting down: %w", err)
 	}
 	return nil
-}
-
-// listener closes connections beyond a quota as soon as they come: memory is bounded by
-// how many are open, whatever they do.
-type listener struct {
-	net.Listener
-	open    *quota
-	refused func()
-}
-
-// Accept implements [net.Listener].
-func (l *listener) Accept() (net.Conn, error) {
-	for {
-		c, err := l.Listener.Accept()
-		if err != nil {
-			return nil, err
-		}
-		leave, err := l.open.enter(addressOf(c.RemoteAddr().String()))
-		if err == nil {
-			return &conn{c, leave}, nil
-		}
-		l.refused()
-		_ = c.Close() // nothing was sent that could be lost
-	}
-}
-
-// conn leaves its quota when it is closed.
-type conn struct {
-	net.Conn
-	leave func()
-}
-
-// Close implements [net.Conn].
-func (c *conn) Close() error {
-	c.leave()
-	return c.Conn.Close()
-}
-
-// CloseWrite tells the client that nothing more comes, while what it sends still does.
-func (c *conn) CloseWrite() error {
-	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
-		return half.CloseWrite()
-	}
-	return nil
-}
-
-// addressOf returns the address that limits are counted by: an IPv4 address, or the /64
-// of an IPv6 one, of which a client has as many addresses as it wants. What is neither,
-// such as the name of a socket, counts as one address.
-func addressOf(s string) netip.Addr {
-	a, err := netip.ParseAddr(s)
-	if err != nil {
-		p, err := netip.ParseAddrPort(s)
-		if err != nil {
-			return netip.Addr{}
-		}
-		a = p.Addr()
-	}
-	a = a.Unmap().WithZone("")
-	if a.Is6() {
-		p, _ := a.Prefix(64) // 64 bits are within an IPv6 address
-		return p.Addr()
-	}
-	return a
 }
 
 // serverLog takes what net/http has to say. Only what is about accepting connections

@@ -16,6 +16,7 @@ import (
 	"net/http"
 	"time"
 
+	"sandglass/adapters/httpapi/limit"
 	"sandglass/adapters/httpapi/wire"
 	"sandglass/domain/billing"
 	"sandglass/domain/instant"
@@ -81,10 +82,7 @@ type Limits struct {
 }
 
 // Rate is so many requests a second, and a burst of so many at once.
-type Rate struct {
-	PerSecond float64
-	Burst     int
-}
+type Rate = limit.Rate
 
 func (l Limits) orDefaults() Limits {
 	set := func(v *int, d int) {
@@ -98,10 +96,10 @@ func (l Limits) orDefaults() Limits {
 		}
 	}
 	if l.Reads == (Rate{}) {
-		l.Reads = Rate{50, 100}
+		l.Reads = Rate{PerSecond: 50, Burst: 100}
 	}
 	if l.Writes == (Rate{}) {
-		l.Writes = Rate{1, 10}
+		l.Writes = Rate{PerSecond: 1, Burst: 10}
 	}
 	if l.Body == 0 {
 		l.Body = 64 << 10
@@ -126,8 +124,8 @@ type Server struct {
 	routes   map[string]traits // by pattern
 	openapi  []byte
 	metrics  *metrics
-	limiter  *limiter
-	live     *quota
+	rates    *limit.Rates
+	live     *limit.Quota
 
 	stopping context.Context // ends the streams
 	stop     context.CancelFunc
@@ -144,8 +142,8 @@ func New(o Options) (*Server, error) {
 		payments: payment.Handler{Aggregate: payment.Aggregate(), Store: o.Store},
 		mux:      http.NewServeMux(),
 		routes:   map[string]traits{},
-		limiter:  newLimiter(o.Limits),
-		live:     newQuota(o.Limits.Live, o.Limits.LivePer),
+		rates:    limit.NewRates(o.Limits.Reads, o.Limits.Writes, o.Limits.Addresses),
+		live:     limit.NewQuota(o.Limits.Live, o.Limits.LivePer),
 	}
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	var err error

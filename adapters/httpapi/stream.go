@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"time"
 
+	"sandglass/adapters/httpapi/limit"
+
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 )
@@ -62,11 +64,11 @@ func (s *Server) admit(r *request) (done func(), p *problem) {
 	if r.caller.auditor {
 		return func() {}, nil
 	}
-	done, err := s.live.enter(r.addr)
+	done, err := s.live.Enter(r.addr)
 	switch err {
 	case nil:
 		return done, nil
-	case errFullPer:
+	case limit.ErrAddressFull:
 		p = newProblem(http.StatusTooManyRequests, "too_many_streams", "your address has %d streams open, which are the most: close one first", s.Limits.LivePer).after(15 * time.Second)
 	default:
 		p = newProblem(http.StatusServiceUnavailable, "too_many_streams", "all %d streams are in use: try again later, or ask GET /v1/resources/{id} now and then", s.Limits.Live).after(30 * time.Second)

@@ -1,0 +1,56 @@
+package limit
+
+import (
+	"errors"
+	"net/netip"
+	"sync"
+)
+
+// Errors of a quota.
+var (
+	ErrFull        = errors.New("limit: the quota is used up")
+	ErrAddressFull = errors.New("limit: the address's quota is used up")
+)
+
+// Quota counts what is open at the same time, in all and by address.
+type Quota struct {
+	max, maxPer int
+
+	mu  sync.Mutex // guards what follows
+	n   int
+	per map[netip.Addr]int
+}
+
+// NewQuota returns a quota of so many in all, and so many of one address.
+func NewQuota(all, per int) *Quota { return &Quota{max: all, maxPer: per, per: map[netip.Addr]int{}} }
+
+// Enter counts one more of an address, until leave, which may be called twice.
+func (q *Quota) Enter(addr netip.Addr) (leave func(), err error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	switch {
+	case q.per[addr] >= q.maxPer:
+		return nil, ErrAddressFull
+	case q.n >= q.max:
+		return nil, ErrFull
+	}
+	q.n++
+	q.per[addr]++
+	return sync.OnceFunc(func() { q.leave(addr) }), nil
+}
+
+func (q *Quota) leave(addr netip.Addr) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.n--
+	if q.per[addr]--; q.per[addr] == 0 {
+		delete(q.per, addr)
+	}
+}
+
+// Count returns how many are open.
+func (q *Quota) Count() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.n
+}
