@@ -109,7 +109,8 @@ func (h *Handler[ID, S, C, E]) decide(ctx context.Context, s S, c C, holds Preco
 // Load returns the present state of id's stream.
 func (h *Handler[ID, S, C, E]) Load(ctx context.Context, id ID) (Outcome[S], error) {
 	out := Outcome[S]{State: h.New(id), Revision: NoStream}
-	return out, h.load(ctx, h.Prefix+string(id), &out)
+	err := h.load(ctx, h.Prefix+string(id), &out)
+	return out, err
 }
 
 // load folds into out what the stream holds after out.Revision.
