@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"net/http"
 
+	"sandglass/adapters/httpapi/problem"
 	"sandglass/adapters/httpapi/wire"
 	"sandglass/domain/stream"
 
@@ -41,7 +42,7 @@ func (s *Server) events(ctx context.Context, in *eventsInput) (*huma.StreamRespo
 	}
 	from := stream.Position(in.From)
 	if from > head {
-		return nil, newProblem(http.StatusUnprocessableEntity, "out_of_bounds", "the log ends at position %d: give one that is no greater as from", head)
+		return nil, problem.New(http.StatusUnprocessableEntity, "out_of_bounds", "the log ends at position %d: give one that is no greater as from", head)
 	}
 	return s.streaming("application/x-ndjson", func() {}, func(ctx context.Context, w *sender) error {
 		if from == head && !in.Follow {

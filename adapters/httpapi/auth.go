@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strings"
 
+	"sandglass/adapters/httpapi/problem"
+
 	"github.com/danielgtaylor/huma/v2"
 )
 
@@ -59,21 +61,21 @@ func (s *Server) callerOf(r *http.Request) caller {
 }
 
 // allow says whether the caller may do calls of that role, or what it lacks.
-func (c caller) allow(need role) *problem {
+func (c caller) allow(need role) *problem.Problem {
 	switch {
 	case need == anyone, need == holder && c.token != "", need == auditor && c.auditor, need == operator && c.operator:
 		return nil
 	case c.token == "":
-		p := newProblem(http.StatusUnauthorized, "no_token", "this call needs a token: send Authorization: Bearer with %s", tokens[need])
-		p.auth = `Bearer realm="sandglass"`
+		p := problem.New(http.StatusUnauthorized, "no_token", "this call needs a token: send Authorization: Bearer with %s", tokens[need])
+		p.Auth = `Bearer realm="sandglass"`
 		return p
 	}
 	return wrongToken(need)
 }
 
-func wrongToken(need role) *problem {
-	p := newProblem(http.StatusForbidden, "wrong_token", "the token is not the right one: this call needs %s", tokens[need])
-	p.auth = `Bearer realm="sandglass", error="insufficient_scope"`
+func wrongToken(need role) *problem.Problem {
+	p := problem.New(http.StatusForbidden, "wrong_token", "the token is not the right one: this call needs %s", tokens[need])
+	p.Auth = `Bearer realm="sandglass", error="insufficient_scope"`
 	return p
 }
 
@@ -88,7 +90,7 @@ func guard(need role) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		r := requestOf(ctx.Context())
 		if p := r.caller.allow(need); p != nil {
-			p.write(r, r)
+			r.refuse(p)
 			return
 		}
 		next(ctx)

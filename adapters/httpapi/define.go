@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"sandglass/adapters/httpapi/problem"
 	"sandglass/adapters/httpapi/wire"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -131,12 +132,12 @@ func document(registry huma.Registry) *huma.OpenAPI {
 func (s *Server) transform(ctx huma.Context, _ string, v any) (any, error) {
 	if e, ok := v.(*huma.ErrorModel); ok {
 		p := s.ofHuma(e)
-		if p.close {
+		if p.Close {
 			ctx.SetHeader("Connection", "close")
 		}
 		v = p
 	}
-	if p, ok := v.(*problem); ok {
+	if p, ok := v.(*problem.Problem); ok {
 		requestOf(ctx.Context()).show(p)
 		return p.Problem, nil
 	}
@@ -178,7 +179,7 @@ func register[I, O any](d *definition, c call, handle func(context.Context, *I) 
 		d.s.bodyRead(ctx)
 		out, err := handle(ctx, in)
 		if err != nil {
-			return nil, problemOf(ctx, err)
+			return nil, problem.Of(ctx, err)
 		}
 		return out, nil
 	})

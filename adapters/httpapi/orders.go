@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"sandglass/adapters/httpapi/problem"
 	"sandglass/adapters/httpapi/wire"
 	"sandglass/domain/billing"
 	"sandglass/domain/instant"
@@ -63,9 +64,9 @@ func (s *Server) quote(_ context.Context, in *quoteInput) (*answer[wire.Quote], 
 func ofPlan(name string, err error) error {
 	switch {
 	case errors.Is(err, plan.ErrUnknown):
-		return newProblem(http.StatusNotFound, "unknown_plan", "no plan %.80q: GET /v1/plans lists what is on offer", name)
+		return problem.New(http.StatusNotFound, "unknown_plan", "no plan %.80q: GET /v1/plans lists what is on offer", name)
 	case errors.Is(err, plan.ErrWithdrawn):
-		return newProblem(http.StatusConflict, "withdrawn_plan", "the plan %.80q is withdrawn: GET /v1/plans lists what is on offer", name)
+		return problem.New(http.StatusConflict, "withdrawn_plan", "the plan %.80q is withdrawn: GET /v1/plans lists what is on offer", name)
 	}
 	return err
 }
@@ -165,7 +166,7 @@ func (s *Server) payment(ctx context.Context, in *PaymentPath) (*answer[wire.Pay
 		state = out.State
 	}
 	if state.Status == payment.StatusNone {
-		return nil, newProblem(http.StatusNotFound, "unknown_payment", "no payment %.80q: a key is in the answer to an order, and is ln- and the payment_hash, or btc-, the txid, - and the vout", in.Key)
+		return nil, problem.New(http.StatusNotFound, "unknown_payment", "no payment %.80q: a key is in the answer to an order, and is ln- and the payment_hash, or btc-, the txid, - and the vout", in.Key)
 	}
 	return &answer[wire.Payment]{s.paymentView(state)}, nil
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"sandglass/adapters/httpapi/limit"
+	"sandglass/adapters/httpapi/problem"
 	"sandglass/domain/stream"
 
 	"github.com/google/uuid"
@@ -60,9 +61,15 @@ func (r *request) Write(b []byte) (int, error) {
 func (r *request) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 
 // show completes a problem that is answered, and notes it for the log.
-func (r *request) show(p *problem) {
+func (r *request) show(p *problem.Problem) {
 	p.RequestID = r.id
-	r.code, r.cause = p.Code, p.cause
+	r.code, r.cause = p.Code, p.Cause
+}
+
+// refuse answers with a problem, for what does not go through huma.
+func (r *request) refuse(p *problem.Problem) {
+	r.show(p)
+	p.Write(r)
 }
 
 // meta is what events tell of the request that caused them.
@@ -81,16 +88,16 @@ func (s *Server) serve(w http.ResponseWriter, hr *http.Request) {
 	unmatched, pattern := s.mux.Handler(hr)
 	r.pattern = pattern
 	if p := s.limited(r, hr); p != nil {
-		p.write(r, r)
+		r.refuse(p)
 		return
 	}
 	if pattern == "" {
-		unknown(unmatched, hr).write(r, r)
+		r.refuse(unknown(unmatched, hr))
 		return
 	}
 	if p := s.sane(hr); p != nil {
-		p.close = p.close || hr.ContentLength != 0 // its body is not read to the end
-		p.write(r, r)
+		p.Close = p.Close || hr.ContentLength != 0 // its body is not read to the end
+		r.refuse(p)
 		return
 	}
 	known := hr.WithContext(context.WithValue(hr.Context(), requestKey{}, r))
@@ -142,7 +149,7 @@ func (s *Server) bodyRead(ctx context.Context) {
 }
 
 // limited says whether the client has asked too often.
-func (s *Server) limited(r *request, hr *http.Request) *problem {
+func (s *Server) limited(r *request, hr *http.Request) *problem.Problem {
 	if r.caller.auditor || s.routes[r.pattern].free {
 		return nil
 	}
@@ -156,17 +163,17 @@ func (s *Server) limited(r *request, hr *http.Request) *problem {
 		kind, rate = "write", s.Limits.Writes
 	}
 	s.metrics.limited.WithLabelValues(kind).Inc()
-	return newProblem(http.StatusTooManyRequests, "rate_limited", "too many requests from your address: %g a second, and %d at once, are the most of this kind", rate.PerSecond, rate.Burst).after(wait)
+	return problem.New(http.StatusTooManyRequests, "rate_limited", "too many requests from your address: %g a second, and %d at once, are the most of this kind", rate.PerSecond, rate.Burst).After(wait)
 }
 
 // unknown says what is wrong with a path or a method that no call has.
-func unknown(h http.Handler, hr *http.Request) *problem {
+func unknown(h http.Handler, hr *http.Request) *problem.Problem {
 	var probe probe
 	h.ServeHTTP(&probe, hr)
 	if allow := probe.Header().Get("Allow"); allow != "" {
-		return newProblem(http.StatusMethodNotAllowed, "wrong_method", "this path does not take %.20s: it takes %s", hr.Method, allow)
+		return problem.New(http.StatusMethodNotAllowed, "wrong_method", "this path does not take %.20s: it takes %s", hr.Method, allow)
 	}
-	return newProblem(http.StatusNotFound, "unknown_path", "there is no such path: GET /openapi.json lists what there is")
+	return problem.New(http.StatusNotFound, "unknown_path", "there is no such path: GET /openapi.json lists what there is")
 }
 
 // probe takes an answer of which only the headers count.
@@ -187,20 +194,20 @@ func (*probe) Write(b []byte) (int, error) { return len(b), nil }
 func (*probe) WriteHeader(int) {}
 
 // sane says what is wrong with a request whatever it asks for.
-func (s *Server) sane(hr *http.Request) *problem {
+func (s *Server) sane(hr *http.Request) *problem.Problem {
 	switch {
 	case hr.ContentLength > s.Limits.Body:
-		return s.tooLarge()
+		return problem.TooLarge(s.Limits.Body)
 	case hr.ContentLength != 0 && hr.Method != http.MethodPost:
-		return newProblem(http.StatusBadRequest, "malformed_request", "%s takes no body", hr.Method)
+		return problem.New(http.StatusBadRequest, "malformed_request", "%s takes no body", hr.Method)
 	}
 	query, err := url.ParseQuery(hr.URL.RawQuery)
 	if err != nil {
-		return newProblem(http.StatusBadRequest, "malformed_request", "the query is not encoded as name=value&name=value, with %% before hex digits")
+		return problem.New(http.StatusBadRequest, "malformed_request", "the query is not encoded as name=value&name=value, with %% before hex digits")
 	}
 	for name, values := range query {
 		if len(values) > 1 {
-			return newProblem(http.StatusUnprocessableEntity, "invalid_request", "the query has %.40q %d times: give it once", name, len(values))
+			return problem.New(http.StatusUnprocessableEntity, "invalid_request", "the query has %.40q %d times: give it once", name, len(values))
 		}
 	}
 	return nil
@@ -212,11 +219,11 @@ func (s *Server) finish(r *request, hr *http.Request) {
 	panicked := recover()
 	cut := panicked == http.ErrAbortHandler
 	if panicked != nil && !cut {
-		p := internal(fmt.Errorf("panic: %v\n%s", panicked, debug.Stack()))
+		p := problem.Internal(fmt.Errorf("panic: %v\n%s", panicked, debug.Stack()))
 		if cut = r.status != 0; cut {
-			r.cause = p.cause
+			r.cause = p.Cause
 		} else {
-			p.write(r, r)
+			r.refuse(p)
 		}
 	}
 	if r.status == 0 {

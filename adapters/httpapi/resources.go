@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"sandglass/adapters/httpapi/problem"
 	"sandglass/adapters/httpapi/wire"
 	"sandglass/domain/billing"
 	"sandglass/domain/instant"
@@ -59,22 +60,22 @@ func (s *Server) resource(ctx context.Context, in *resourceInput) (*answer[wire.
 	t, err := time.Parse(time.RFC3339, in.AsOf)
 	at := instant.Of(t)
 	if err != nil || at < instant.Min || at > s.Now() {
-		return nil, newProblem(http.StatusUnprocessableEntity, "invalid_request", "as_of is %.40q: want an instant that has passed, such as %s", in.AsOf, v.Since)
+		return nil, problem.New(http.StatusUnprocessableEntity, "invalid_request", "as_of is %.40q: want an instant that has passed, such as %s", in.AsOf, v.Since)
 	}
 	state, err := projections.AsOf(ctx, s.Store, resource.ID(in.ID), at)
 	if err != nil {
 		return nil, err
 	}
 	if state.Status == resource.StatusNone {
-		return nil, newProblem(http.StatusNotFound, "unknown_resource", "the resource %q was not opened by %s", in.ID, at)
+		return nil, problem.New(http.StatusNotFound, "unknown_resource", "the resource %q was not opened by %s", in.ID, at)
 	}
 	then := resourceView(state, at)
 	then.AsOf = at
 	return &answer[wire.Resource]{then}, nil
 }
 
-func noResource(id string) *problem {
-	return newProblem(http.StatusNotFound, "unknown_resource", "no resource %.80q: POST /v1/orders makes one", id)
+func noResource(id string) *problem.Problem {
+	return problem.New(http.StatusNotFound, "unknown_resource", "no resource %.80q: POST /v1/orders makes one", id)
 }
 
 // command is what a holder can do to a resource, or the operator: the actor of meta.
@@ -142,6 +143,6 @@ func (s *Server) folded() error {
 	case <-s.Views.CaughtUp():
 		return nil
 	default:
-		return newProblem(http.StatusServiceUnavailable, "starting", "the daemon has just started and is reading its log: try again in a moment").after(2 * time.Second)
+		return problem.New(http.StatusServiceUnavailable, "starting", "the daemon has just started and is reading its log: try again in a moment").After(2 * time.Second)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"sandglass/adapters/httpapi/limit"
+	"sandglass/adapters/httpapi/problem"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -60,7 +61,7 @@ func (s *Server) streaming(content string, done func(), body func(ctx context.Co
 
 // admit counts one more stream of the client, until done. Who has a token of the
 // operator or the auditor is trusted not to open too many.
-func (s *Server) admit(r *request) (done func(), p *problem) {
+func (s *Server) admit(r *request) (done func(), p *problem.Problem) {
 	if r.caller.auditor {
 		return func() {}, nil
 	}
@@ -69,10 +70,10 @@ func (s *Server) admit(r *request) (done func(), p *problem) {
 	case nil:
 		return done, nil
 	case limit.ErrAddressFull:
-		p = newProblem(http.StatusTooManyRequests, "too_many_streams", "your address has %d streams open, which are the most: close one first", s.Limits.LivePer).after(15 * time.Second)
+		p = problem.New(http.StatusTooManyRequests, "too_many_streams", "your address has %d streams open, which are the most: close one first", s.Limits.LivePer).After(15 * time.Second)
 	default:
-		p = newProblem(http.StatusServiceUnavailable, "too_many_streams", "all %d streams are in use: try again later, or ask GET /v1/resources/{id} now and then", s.Limits.Live).after(30 * time.Second)
+		p = problem.New(http.StatusServiceUnavailable, "too_many_streams", "all %d streams are in use: try again later, or ask GET /v1/resources/{id} now and then", s.Limits.Live).After(30 * time.Second)
 	}
-	p.close = true // who wanted to stay shall not stay for nothing
+	p.Close = true // who wanted to stay shall not stay for nothing
 	return nil, p
 }

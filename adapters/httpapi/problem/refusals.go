@@ -1,0 +1,112 @@
+package problem
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"sandglass/domain/billing"
+	"sandglass/domain/instant"
+	"sandglass/domain/money"
+	"sandglass/domain/payment"
+	"sandglass/domain/plan"
+	"sandglass/domain/resource"
+	"sandglass/domain/stream"
+)
+
+// The texts of the table that are longer than a line.
+const (
+	starting    = "the daemon has just started and not read its wallet yet: try again in a moment"
+	tooManyOpen = "too many open invoices or unpaid orders: pay one that is open, or wait until one expires"
+	noWallet    = "the wallet gives no invoice now, and nothing was changed: try again later"
+	unavailable = "the daemon's log does not answer now, so no money is taken: " +
+		"it is open whether what was asked for was done; the same request can be sent again"
+	readOnly      = "the daemon can't record anything now, so it takes no money either: try again later"
+	orderConflict = "the id or Idempotency-Key belongs to another order: send the same content again, or choose a new one"
+	released      = "the resource is released, which is final: POST /v1/orders makes another one"
+	noPayment     = "there is no such payment: GET /v1/unallocated lists those without a resource"
+	tooSlow       = "the daemon took too long: it is open whether it was done; the same request can be sent again"
+)
+
+// refusals are the errors of the domain, with the status and the code that they are
+// shown as. The first that fits is taken, since some wrap others. The texts of these
+// errors are written for the caller; detail is for those that are not.
+var refusals = []struct {
+	err    error
+	status int
+	code   string
+	retry  time.Duration
+	detail string
+}{
+	{billing.ErrStarting, 503, "starting", 5 * time.Second, starting},
+	{billing.ErrTooManyOpen, 429, "too_many_open", time.Minute, tooManyOpen},
+	{billing.ErrWallet, 503, "no_wallet", 15 * time.Second, noWallet},
+	{billing.ErrHost, 422, "wrong_host", 0, ""},
+	{billing.ErrInvalid, 422, "invalid_request", 0, ""},
+	{stream.ErrUnavailable, 503, "store_unavailable", 15 * time.Second, unavailable},
+	{stream.ErrReadOnly, 503, "read_only", 30 * time.Second, readOnly},
+	{stream.ErrWrongRevision, 503, "busy", time.Second, "others changed the same at the same time: try again"},
+	{resource.ErrNotOpened, 404, "unknown_resource", 0, "there is no such resource: POST /v1/orders makes one"},
+	{resource.ErrExists, 409, "order_conflict", 0, orderConflict},
+	{resource.ErrReleased, 409, "released", 0, released},
+	{resource.ErrNotRuns, 409, "not_running", 0, ""},
+	{resource.ErrNotPaused, 409, "not_paused", 0, ""},
+	{resource.ErrNoTime, 409, "no_time", 0, "no time is left: pay first, by POST /v1/resources/{id}/payments"},
+	{resource.ErrConflict, 409, "conflict", 0, ""},
+	{resource.ErrInvalid, 422, "invalid_request", 0, ""},
+	{payment.ErrConflict, 409, "conflict", 0, ""},
+	{payment.ErrUnknown, 404, "unknown_payment", 0, noPayment},
+	{payment.ErrState, 409, "not_possible", 0, ""},
+	{payment.ErrInvalid, 422, "invalid_request", 0, ""},
+	{plan.ErrWithdrawn, 409, "withdrawn_plan", 0, "the plan is withdrawn: GET /v1/plans lists what is on offer"},
+	{plan.ErrUnknown, 404, "unknown_plan", 0, "there is no such plan: GET /v1/plans lists what is on offer"},
+	{plan.ErrBounds, 422, "out_of_bounds", 0, ""},
+	{plan.ErrInvalid, 422, "invalid_request", 0, ""},
+	{money.ErrTooMuch, 422, "out_of_bounds", 0, ""},
+	{money.ErrTooLong, 422, "out_of_bounds", 0, ""},
+	{money.ErrNegative, 422, "out_of_bounds", 0, ""},
+	{money.ErrPrice, 422, "out_of_bounds", 0, ""},
+	{instant.ErrRange, 422, "out_of_bounds", 0, ""},
+}
+
+// Of returns err as it is shown to the client of a request, whose context is ctx.
+func Of(ctx context.Context, err error) *Problem {
+	if p, ok := errors.AsType[*Problem](err); ok {
+		return p
+	}
+	for _, r := range refusals {
+		if !errors.Is(err, r.err) {
+			continue
+		}
+		p := New(r.status, r.code, "%s", r.detail).After(r.retry)
+		if p.Detail == "" {
+			p.Detail = bare(err)
+		}
+		if r.status >= 500 {
+			p.Cause = err
+		}
+		return p
+	}
+	// A deadline is of the request, or of what it waited for.
+	late := errors.Is(ctx.Err(), context.DeadlineExceeded) || errors.Is(err, context.DeadlineExceeded)
+	switch {
+	case errors.Is(ctx.Err(), context.Canceled):
+		return New(499, "canceled", "the request was broken off")
+	case late:
+		p := New(http.StatusServiceUnavailable, "timeout", tooSlow).After(5 * time.Second)
+		p.Cause = err
+		return p
+	}
+	return Internal(err)
+}
+
+// bare returns the text of err without the name of the package that leads it.
+func bare(err error) string {
+	text := err.Error()
+	if name, rest, ok := strings.Cut(text, ": "); ok && !strings.Contains(name, " ") {
+		return rest
+	}
+	return text
+}
