@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"net/http"
 
+	"sandglass/adapters/httpapi/auth"
 	"sandglass/adapters/httpapi/problem"
 	"sandglass/adapters/httpapi/wire"
 	"sandglass/domain/stream"
@@ -16,7 +17,7 @@ import (
 // audit defines what the auditor can read.
 func (d *definition) audit() {
 	register(d, call{
-		name: "read-events", method: "GET", path: "/v1/events", tag: "audit", who: auditor, summary: "The log, as lines of JSON",
+		name: "read-events", method: "GET", path: "/v1/events", tag: "audit", who: auth.Auditor, summary: "The log, as lines of JSON",
 		doc: "Every record after a position, in the order of commits, one JSON object a line: the schema Event. " +
 			"With `follow=true` it goes on with what is new, and does not end. An answer that breaks off was broken off: go on from the last position that was read.",
 		content: "application/x-ndjson", traits: traits{stream: true},
@@ -24,7 +25,7 @@ func (d *definition) audit() {
 	}, d.s.events)
 	d.OpenAPI().Components.Schemas.Schema(typeOf[wire.Event](), true, "Event")
 	register(d, call{
-		name: "dump", method: "GET", path: "/v1/audit/dump", tag: "audit", who: auditor, summary: "Every figure of the read models, as lines of JSON",
+		name: "dump", method: "GET", path: "/v1/audit/dump", tag: "audit", who: auth.Auditor, summary: "Every figure of the read models, as lines of JSON",
 		doc: "As they stand at one position of the log, to be compared with a replay of it. One JSON object a line, sorted by its stream.", content: "application/x-ndjson",
 		traits: traits{stream: true}, example: `{"stream":"$views","position":42}` + "\n",
 	}, d.s.dump)

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"sandglass/adapters/httpapi/auth"
 	"sandglass/adapters/httpapi/problem"
 	"sandglass/adapters/httpapi/wire"
 
@@ -26,7 +27,7 @@ type traits struct {
 // call is one call of the API, as it is documented and guarded.
 type call struct {
 	name, method, path string
-	who                role
+	who                auth.Role
 	summary, doc       string
 	tag                string
 	status             int            // on success, if it is not 200
@@ -157,6 +158,18 @@ func marshal(w io.Writer, v any) error {
 	return nil
 }
 
+// guard refuses callers that may not do calls of that role, before anything else is looked at.
+func guard(need auth.Role) func(huma.Context, func(huma.Context)) {
+	return func(ctx huma.Context, next func(huma.Context)) {
+		r := requestOf(ctx.Context())
+		if p := r.caller.Refuse(need); p != nil {
+			r.refuse(p)
+			return
+		}
+		next(ctx)
+	}
+}
+
 // register adds a call to the API and its document.
 func register[I, O any](d *definition, c call, handle func(context.Context, *I) (*O, error)) {
 	op := huma.Operation{
@@ -165,7 +178,7 @@ func register[I, O any](d *definition, c call, handle func(context.Context, *I) 
 		MaxBodyBytes: d.s.Limits.Body + 1, BodyReadTimeout: d.s.Limits.Request / 2,
 		Responses: map[string]*huma.Response{},
 	}
-	for _, scheme := range schemes[c.who] {
+	for _, scheme := range c.who.Schemes() {
 		op.Security = append(op.Security, map[string][]string{scheme: {}})
 	}
 	d.document(&op, c)
@@ -209,7 +222,7 @@ func (d *definition) document(op *huma.Operation, c call) {
 	if c.method == http.MethodPost {
 		refused = append(refused, 413, 415)
 	}
-	if c.who != anyone {
+	if c.who != auth.Anyone {
 		refused = append(refused, 401, 403)
 	}
 	for _, status := range refused {

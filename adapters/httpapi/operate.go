@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 
+	"sandglass/adapters/httpapi/auth"
 	"sandglass/adapters/httpapi/wire"
 	"sandglass/domain/money"
 	"sandglass/domain/payment"
@@ -13,35 +14,35 @@ import (
 // operations defines what the operator can do.
 func (d *definition) operations() {
 	register(d, call{
-		name: "publish-plan", method: "POST", path: "/v1/plans", tag: "operate", who: operator, summary: "Put a plan on offer, or change it",
+		name: "publish-plan", method: "POST", path: "/v1/plans", tag: "operate", who: auth.Operator, summary: "Put a plan on offer, or change it",
 		doc: "What is changed holds for later orders: a resource keeps the terms that it was opened with. The same again changes nothing.",
 	}, d.s.publish)
 	register(d, call{
-		name: "withdraw-plan", method: "DELETE", path: "/v1/plans/{name}", tag: "operate", who: operator, summary: "Take a plan off the offer",
+		name: "withdraw-plan", method: "DELETE", path: "/v1/plans/{name}", tag: "operate", who: auth.Operator, summary: "Take a plan off the offer",
 		doc: "What was sold runs on, and can be paid for. Done again it changes nothing.", refused: []int{404},
 	}, d.s.withdraw)
 	register(d, call{
-		name: "list-resources", method: "GET", path: "/v1/resources", tag: "operate", who: operator, summary: "All resources, by id, page by page",
+		name: "list-resources", method: "GET", path: "/v1/resources", tag: "operate", who: auth.Operator, summary: "All resources, by id, page by page",
 		doc: "Pending payments, addresses and links are not shown in a list.",
 	}, d.s.listResources)
 	register(d, call{
-		name: "grant", method: "POST", path: "/v1/resources/{id}/grants", tag: "operate", who: operator, summary: "Give time for nothing",
+		name: "grant", method: "POST", path: "/v1/resources/{id}/grants", tag: "operate", who: auth.Operator, summary: "Give time for nothing",
 		doc: "Once for each key: the same again changes nothing, the same key with another time is refused with 409.", refused: []int{404, 409},
 	}, d.s.grant)
 	register(d, call{
-		name: "reprice", method: "POST", path: "/v1/resources/{id}/reprice", tag: "operate", who: operator, summary: "Set the price of a resource's later payments",
+		name: "reprice", method: "POST", path: "/v1/resources/{id}/reprice", tag: "operate", who: auth.Operator, summary: "Set the price of a resource's later payments",
 		doc: "Time that was bought is kept, and an open invoice keeps its price until it expires.", refused: []int{404, 409},
 	}, d.s.reprice)
 	register(d, call{
-		name: "move", method: "POST", path: "/v1/resources/{id}/move", tag: "operate", who: operator, summary: "Give a resource to another host",
+		name: "move", method: "POST", path: "/v1/resources/{id}/move", tag: "operate", who: auth.Operator, summary: "Give a resource to another host",
 		doc: "From then on that host's daemon meters it. What was used until then is debited first. Done again it changes nothing.", refused: []int{404, 409},
 	}, d.s.move)
 	register(d, call{
-		name: "list-unallocated", method: "GET", path: "/v1/unallocated", tag: "operate", who: operator, summary: "Money that no resource has, by key, page by page",
+		name: "list-unallocated", method: "GET", path: "/v1/unallocated", tag: "operate", who: auth.Operator, summary: "Money that no resource has, by key, page by page",
 		doc: "Payments that found no open resource, and why.",
 	}, d.s.unallocated)
 	register(d, call{
-		name: "allocate", method: "POST", path: "/v1/unallocated/{key}/allocate", tag: "operate", who: operator, summary: "Give unallocated money to a resource",
+		name: "allocate", method: "POST", path: "/v1/unallocated/{key}/allocate", tag: "operate", who: auth.Operator, summary: "Give unallocated money to a resource",
 		doc: "It buys time at the resource's price.", refused: []int{404, 409},
 	}, d.s.allocate)
 }

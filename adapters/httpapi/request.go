@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"sandglass/adapters/httpapi/auth"
 	"sandglass/adapters/httpapi/limit"
 	"sandglass/adapters/httpapi/problem"
 	"sandglass/domain/stream"
@@ -25,7 +26,7 @@ type request struct {
 	http.ResponseWriter
 	id      string
 	addr    netip.Addr
-	caller  caller
+	caller  auth.Caller
 	began   time.Time
 	pattern string
 	status  int
@@ -79,7 +80,7 @@ func (r *request) meta(actor string) stream.Meta {
 
 // serve answers a request: all of them come through here.
 func (s *Server) serve(w http.ResponseWriter, hr *http.Request) {
-	r := &request{ResponseWriter: w, id: requestID(hr), addr: s.clientOf(hr), caller: s.callerOf(hr), began: time.Now()}
+	r := &request{ResponseWriter: w, id: requestID(hr), addr: s.clientOf(hr), caller: auth.Tokens{Operator: s.Operator, Auditor: s.Auditor}.CallerOf(hr), began: time.Now()}
 	defer s.finish(r, hr)
 	defer s.empty(w, hr)
 	w.Header().Set("X-Request-Id", r.id)
@@ -150,7 +151,7 @@ func (s *Server) bodyRead(ctx context.Context) {
 
 // limited says whether the client has asked too often.
 func (s *Server) limited(r *request, hr *http.Request) *problem.Problem {
-	if r.caller.auditor || s.routes[r.pattern].free {
+	if r.caller.Auditor || s.routes[r.pattern].free {
 		return nil
 	}
 	write := hr.Method != http.MethodGet && hr.Method != http.MethodHead

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"sandglass/adapters/httpapi/auth"
 	"sandglass/adapters/httpapi/problem"
 	"sandglass/adapters/httpapi/wire"
 	"sandglass/domain/billing"
@@ -35,7 +36,7 @@ func (d *definition) resources() {
 		{"release", "End a resource for good", "What it still holds is not paid out by this call. Money that comes later is unallocated.", d.s.release},
 	} {
 		register(d, call{
-			name: c.name, method: "POST", path: "/v1/resources/{id}/" + c.name, tag: "hold", who: holder, summary: c.summary,
+			name: c.name, method: "POST", path: "/v1/resources/{id}/" + c.name, tag: "hold", who: auth.Holder, summary: c.summary,
 			doc: c.doc + " Done again it changes nothing.", refused: []int{404, 409},
 		}, d.s.hold(c.do))
 	}
@@ -94,9 +95,9 @@ func (s *Server) hold(do command) func(context.Context, *ResourcePath) (*answer[
 		}
 		r := requestOf(ctx)
 		actor := "operator"
-		if !r.caller.operator {
-			if !billing.Holds(state, r.caller.token) {
-				return nil, wrongToken(holder)
+		if !r.caller.Operator {
+			if !billing.Holds(state, r.caller.Token) {
+				return nil, auth.WrongToken(auth.Holder)
 			}
 			actor = "holder"
 		}

@@ -16,6 +16,7 @@ import (
 	"net/http"
 	"time"
 
+	"sandglass/adapters/httpapi/auth"
 	"sandglass/adapters/httpapi/limit"
 	"sandglass/adapters/httpapi/wire"
 	"sandglass/domain/billing"
@@ -80,6 +81,12 @@ type Limits struct {
 	Heartbeat time.Duration // between signs of life on a stream: 15 s
 	Drain     time.Duration // for requests under way at the end: 10 s
 }
+
+// TokenHash is the SHA-256 of a token. The zero hash is of no token.
+type TokenHash = auth.TokenHash
+
+// HashToken returns the hash of a token, of which "" has the zero one.
+func HashToken(token string) TokenHash { return auth.HashToken(token) }
 
 // Rate is so many requests a second, and a burst of so many at once.
 type Rate = limit.Rate

@@ -62,7 +62,7 @@ func (s *Server) streaming(content string, done func(), body func(ctx context.Co
 // admit counts one more stream of the client, until done. Who has a token of the
 // operator or the auditor is trusted not to open too many.
 func (s *Server) admit(r *request) (done func(), p *problem.Problem) {
-	if r.caller.auditor {
+	if r.caller.Auditor {
 		return func() {}, nil
 	}
 	done, err := s.live.Enter(r.addr)
