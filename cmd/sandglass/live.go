@@ -239,7 +239,7 @@ func depositNews(before, r *wire.Resource) (lines []string) {
 	for i := range before.Pending {
 		was := &before.Pending[i]
 		if onItsWay(was) && find(r.Pending, was.Key) == nil && !has(r.Lots, &wire.Lot{Payment: was.Key}) {
-			lines = append(lines, "a deposit of "+showBTC(was.Amount)+" will not come: sandglass payment show "+was.Key)
+			lines = append(lines, "a deposit of "+was.Amount.Bitcoin()+" BTC will not come: sandglass payment show "+was.Key)
 		}
 	}
 	if r.HeldUntil != before.HeldUntil && r.HeldUntil != 0 {
@@ -267,7 +267,7 @@ func has(lots []wire.Lot, l *wire.Lot) bool {
 
 func gain(l *wire.Lot) string {
 	if l.Grant != "" {
-		return "granted " + showTime(l.Time)
+		return "granted " + l.Time.InUnits()
 	}
-	return "paid " + showAmount(l.Amount) + ", which bought " + showTime(l.Time)
+	return "paid " + showAmount(l.Amount) + ", which bought " + l.Time.InUnits()
 }

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"sandglass/adapters/httpapi/wire"
+	"sandglass/domain/money"
 
 	"github.com/spf13/cobra"
 )
@@ -114,7 +115,7 @@ func planListCmd(c *cli) *cobra.Command {
 			}
 			rows := make([]string, len(plans))
 			for i, p := range plans {
-				rows[i] = cells(p.Name, offer(&p), price(p.Price), showTime(p.Min), showTime(p.Max), warning(p.Warn), showTime(p.Grace), deeper(p.Deep), strings.Join(p.Hosts, ","), p.Enforcer, p.Title)
+				rows[i] = cells(p.Name, offer(&p), price(p.Price), p.Min.InUnits(), p.Max.InUnits(), warning(p.Warn), p.Grace.InUnits(), deeper(p.Deep), strings.Join(p.Hosts, ","), p.Enforcer, p.Title)
 			}
 			return table(c.stdout, "NAME\tOFFER\tPRICE\tMIN\tMAX\tWARN AT\tGRACE\tDEEP\tHOSTS\tENFORCER\tTITLE", rows)
 		},
@@ -150,9 +151,9 @@ func (c *cli) printPlan(p wire.Plan) error {
 		"plan", p.Name+" ("+offer(&p)+")",
 		"title", p.Title,
 		"price", price(p.Price),
-		"one payment buys", showTime(p.Min)+" to "+showTime(p.Max),
+		"one payment buys", p.Min.InUnits()+" to "+p.Max.InUnits(),
 		"warns at", warning(p.Warn),
-		"grace", showTime(p.Grace),
+		"grace", p.Grace.InUnits(),
 		"on the chain", deeper(p.Deep),
 		"hosts", strings.Join(p.Hosts, ", "),
 		"enforcer", p.Enforcer)
@@ -170,11 +171,11 @@ func warning(w *wire.Warn) string {
 	case w == nil:
 		return ""
 	case w.Time > 0:
-		return showTime(w.Time)
+		return w.Time.InUnits()
 	case w.Amount > 0:
 		return showAmount(w.Amount)
 	case w.Share > 0:
-		return showShare(w.Share)
+		return money.Percent(w.Share)
 	}
 	return ""
 }

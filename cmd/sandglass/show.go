@@ -79,7 +79,7 @@ func (c *cli) printResource(r *wire.Resource) error {
 		"released at", showInstant(r.ReleaseAt),
 		"held until", held(r),
 		"price", price(r.Price),
-		"grace", showTime(r.Grace),
+		"grace", r.Grace.InUnits(),
 		"paid in all", showAmount(r.Credited),
 		"debt", showSome(r.Debt),
 		"address", r.Address)
@@ -102,7 +102,7 @@ func (c *cli) printLots(lots []wire.Lot) error {
 		if l.Grant != "" {
 			from = "grant " + l.Grant
 		}
-		rows[i] = cells(strconv.Itoa(i+1), showAmount(l.Amount), showTime(l.Time), showLeft(l.Left), showAmount(l.Held), from)
+		rows[i] = cells(strconv.Itoa(i+1), showAmount(l.Amount), l.Time.InUnits(), showLeft(l.Left), showAmount(l.Held), from)
 	}
 	fmt.Fprintln(c.stdout)
 	return table(c.stdout, "LOT\tPAID\tBOUGHT\tLEFT\tHOLDS\tFROM", rows)
@@ -147,7 +147,7 @@ func onItsWay(p *wire.Payment) bool {
 
 // depositText tells of a payment on the chain what it brings, and what it waits for.
 func depositText(p *wire.Payment) string {
-	text := fmt.Sprintf("%s (%s msat)", showBTC(p.Amount), group(int64(p.Amount)))
+	text := fmt.Sprintf("%s BTC (%s msat)", p.Amount.Bitcoin(), group(int64(p.Amount)))
 	if n := depth(p); n != "" {
 		text += " " + n
 	}
