@@ -1,36 +1,108 @@
 package fakelnd
 
 import (
+	"bytes"
 	"context"
-	"crypto/rand"
+	"errors"
 	"fmt"
 
-	"github.com/btcsuite/btcd/btcutil"
-	"github.com/btcsuite/btcd/chaincfg"
+	"github.com/btcsuite/btcd/chaincfg/chainhash"
 	"github.com/lightningnetwork/lnd/lnrpc"
 	"github.com/lightningnetwork/lnd/lnrpc/chainrpc"
+
+	"sandglass/testutil/simchain"
 )
 
-// The node's chain has its first block, and no other will come: what happens on a chain
-// is for real nodes to show. Its calls can fail and hang as all can.
+// Send has somebody pay an address, and returns the txid. It waits in the mempool.
+func (l *Lnd) Send(address string, sat int64) (txid string, err error) {
+	l.change(func() {
+		tx, failed := l.wallet.chain.Pay(address, sat)
+		if err = failed; err != nil {
+			return
+		}
+		txid = tx.TxID()
+		if l.server != nil {
+			l.hear(nil, tx)
+		}
+	})
+	return txid, err
+}
 
-var genesis = chaincfg.RegressionNetParams.GenesisHash
+// Mine adds blocks to the chain, the first of which holds what is in the mempool.
+func (l *Lnd) Mine(blocks int) {
+	l.change(func() {
+		for range blocks {
+			l.tell(l.wallet.chain.Mine())
+		}
+	})
+}
+
+// Reorg replaces the last blocks by empty ones, and one more. Their transactions go back
+// to the mempool, of which nobody is told.
+func (l *Lnd) Reorg(depth int) (err error) {
+	l.change(func() {
+		lost, mined, failed := l.wallet.chain.Reorg(depth)
+		if err = failed; err != nil {
+			return
+		}
+		l.wallet.rollBack(lost)
+		l.tell(mined...)
+	})
+	return err
+}
+
+// tell tells of each block, and of the wallet's transactions in it. Nothing else is told
+// of a block that replaces another.
+func (l *Lnd) tell(mined ...*simchain.Block) {
+	for _, b := range mined {
+		l.hear(b, b.Transactions...)
+		l.epochs.tell(epoch(b))
+	}
+}
+
+func epoch(b *simchain.Block) *chainrpc.BlockEpoch {
+	return &chainrpc.BlockEpoch{Hash: b.Hash[:], Height: uint32(b.Height)}
+}
 
 type kit struct {
 	chainrpc.UnimplementedChainKitServer
+	*Lnd
 }
 
 // GetBestBlock implements [chainrpc.ChainKitServer].
-func (*kit) GetBestBlock(context.Context, *chainrpc.GetBestBlockRequest) (*chainrpc.GetBestBlockResponse, error) {
-	return &chainrpc.GetBestBlockResponse{BlockHash: genesis[:]}, nil
+func (k *kit) GetBestBlock(context.Context, *chainrpc.GetBestBlockRequest) (*chainrpc.GetBestBlockResponse, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	tip := k.wallet.chain.Tip()
+	return &chainrpc.GetBestBlockResponse{BlockHash: tip.Hash[:], BlockHeight: tip.Height}, nil
 }
 
 // GetBlockHash implements [chainrpc.ChainKitServer].
-func (*kit) GetBlockHash(_ context.Context, in *chainrpc.GetBlockHashRequest) (*chainrpc.GetBlockHashResponse, error) {
-	if in.BlockHeight != 0 {
-		return nil, fmt.Errorf("-1: Block number out of range") // btcd's words
+func (k *kit) GetBlockHash(_ context.Context, in *chainrpc.GetBlockHashRequest) (*chainrpc.GetBlockHashResponse, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	b := k.wallet.chain.At(in.BlockHeight)
+	if b == nil {
+		return nil, errors.New("-1: Block number out of range") // btcd's words
 	}
-	return &chainrpc.GetBlockHashResponse{BlockHash: genesis[:]}, nil
+	return &chainrpc.GetBlockHashResponse{BlockHash: b.Hash[:]}, nil
+}
+
+// GetBlock implements [chainrpc.ChainKitServer]. It gives blocks that left the chain too.
+func (k *kit) GetBlock(_ context.Context, in *chainrpc.GetBlockRequest) (*chainrpc.GetBlockResponse, error) {
+	hash, err := chainhash.NewHash(in.BlockHash)
+	if err != nil {
+		return nil, err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	b := k.wallet.chain.Block(*hash)
+	if b == nil {
+		return nil, fmt.Errorf("-5: Block not found: %s", hash)
+	}
+	var raw bytes.Buffer
+	err = b.Serialize(&raw)
+	return &chainrpc.GetBlockResponse{RawBlock: raw.Bytes()}, err
 }
 
 type notifier struct {
@@ -38,44 +110,24 @@ type notifier struct {
 	*Lnd
 }
 
-// RegisterBlockEpochNtfn implements [chainrpc.ChainNotifierServer].
+// RegisterBlockEpochNtfn implements [chainrpc.ChainNotifierServer]. It tells the tip at
+// once, and then each block that becomes it.
 func (n *notifier) RegisterBlockEpochNtfn(_ *chainrpc.BlockEpoch, stream chainrpc.ChainNotifier_RegisterBlockEpochNtfnServer) error {
-	if err := stream.Send(&chainrpc.BlockEpoch{Hash: genesis[:]}); err != nil {
-		return err
-	}
-	return n.quiet(stream.Context())
+	n.mu.Lock()
+	q := n.epochs.join()
+	q.add(epoch(n.wallet.chain.Tip()))
+	ending := n.ending
+	n.mu.Unlock()
+	defer n.change(func() { delete(n.epochs, q) })
+	return serve(stream.Context(), n.Lnd, q, ending, stream.Send)
 }
 
-// SubscribeTransactions implements [lnrpc.LightningServer].
+// SubscribeTransactions implements [lnrpc.LightningServer]. It tells nothing of what was.
 func (l *lightning) SubscribeTransactions(_ *lnrpc.GetTransactionsRequest, stream lnrpc.Lightning_SubscribeTransactionsServer) error {
-	return l.quiet(stream.Context())
-}
-
-// quiet is a stream that tells nothing until it ends.
-func (l *Lnd) quiet(ctx context.Context) error {
 	l.mu.Lock()
+	q := l.txs.join()
 	ending := l.ending
 	l.mu.Unlock()
-	select {
-	case <-ending:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// GetTransactions implements [lnrpc.LightningServer].
-func (l *lightning) GetTransactions(context.Context, *lnrpc.GetTransactionsRequest) (*lnrpc.TransactionDetails, error) {
-	return &lnrpc.TransactionDetails{}, nil
-}
-
-// NewAddress implements [lnrpc.LightningServer]. Nobody has a key to what it gives.
-func (l *lightning) NewAddress(context.Context, *lnrpc.NewAddressRequest) (*lnrpc.NewAddressResponse, error) {
-	hash := make([]byte, 20)
-	rand.Read(hash)
-	addr, err := btcutil.NewAddressWitnessPubKeyHash(hash, &chaincfg.RegressionNetParams)
-	if err != nil {
-		return nil, err
-	}
-	return &lnrpc.NewAddressResponse{Address: addr.EncodeAddress()}, nil
+	defer l.change(func() { delete(l.txs, q) })
+	return serve(stream.Context(), l.Lnd, q, ending, stream.Send)
 }

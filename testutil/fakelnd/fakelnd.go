@@ -2,7 +2,8 @@
 // which answers as lnd v0.21 was seen to, and misbehaves when it is told to.
 //
 // An [Lnd] outlives its server: after Kill or Stop, Start brings it back at its address
-// with its invoices. Money comes when a test says so, with Pay, Keysend and their like.
+// with its invoices. Money comes when a test says so, with Pay, Keysend and their like, or
+// with Send over a chain of its own, which Mine and Reorg move on.
 package fakelnd
 
 import (
@@ -47,7 +48,10 @@ type Lnd struct {
 	unsynced bool
 	db       db
 	clients  map[*client]bool
-	ending   chan struct{} // closed when the streams of the chain end
+	wallet   *wallet
+	txs      subscribers[*lnrpc.Transaction]
+	epochs   subscribers[*chainrpc.BlockEpoch]
+	ending   chan struct{} // closed when the streams end
 	faults   faults
 	server   *grpc.Server
 	listener *listener
@@ -59,6 +63,7 @@ func New(dir string) (*Lnd, error) {
 	l := &Lnd{
 		dir: dir, keys: newRootKeys(), network: "regtest", state: lnrpc.WalletState_SERVER_ACTIVE,
 		db: newDB(), clients: map[*client]bool{}, ending: make(chan struct{}), TLSCert: filepath.Join(dir, "tls.cert"),
+		wallet: newWallet(), txs: subscribers[*lnrpc.Transaction]{}, epochs: subscribers[*chainrpc.BlockEpoch]{},
 	}
 	l.SetIdentity(1)
 	var err error
@@ -107,7 +112,7 @@ func (l *Lnd) Start() error {
 	)
 	lnrpc.RegisterLightningServer(server, &lightning{Lnd: l})
 	lnrpc.RegisterStateServer(server, &stateService{Lnd: l})
-	chainrpc.RegisterChainKitServer(server, &kit{})
+	chainrpc.RegisterChainKitServer(server, &kit{Lnd: l})
 	chainrpc.RegisterChainNotifierServer(server, &notifier{Lnd: l})
 	l.server = server
 	listener := l.listener
@@ -139,9 +144,6 @@ func (l *Lnd) Stop() {
 func (l *Lnd) EndStreams() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for c := range l.clients {
-		close(c.end)
-	}
 	clear(l.clients)
 	close(l.ending)
 	l.ending = make(chan struct{})

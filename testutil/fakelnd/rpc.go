@@ -36,8 +36,9 @@ type lightning struct {
 func (l *lightning) GetInfo(context.Context, *lnrpc.GetInfoRequest) (*lnrpc.GetInfoResponse, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	tip := l.wallet.chain.Tip()
 	return &lnrpc.GetInfoResponse{
-		IdentityPubkey: l.identity, SyncedToChain: !l.unsynced,
+		IdentityPubkey: l.identity, SyncedToChain: !l.unsynced, BlockHeight: uint32(tip.Height), BlockHash: tip.Hash.String(),
 		Chains: []*lnrpc.Chain{{Chain: "bitcoin", Network: l.network}},
 	}, nil
 }
@@ -125,49 +126,28 @@ func (l *lightning) CheckMacaroonPermissions(_ context.Context, in *lnrpc.CheckM
 	return &lnrpc.CheckMacPermResponse{Valid: true}, nil
 }
 
-// client is one subscriber. Its queue has no bound, as in lnd.
+// client is a subscriber to invoices.
 type client struct {
+	*queue[*lnrpc.Invoice]
 	addIndex, settleIndex uint64
-	queue                 []*lnrpc.Invoice // guarded by the node's mutex
-	wake                  chan struct{}
-	end                   chan struct{}
 }
 
 // SubscribeInvoices implements [lnrpc.LightningServer]. It is not known to the client
 // when it begins.
 func (l *lightning) SubscribeInvoices(in *lnrpc.InvoiceSubscription, stream lnrpc.Lightning_SubscribeInvoicesServer) error {
-	c := &client{addIndex: in.AddIndex, settleIndex: in.SettleIndex, wake: make(chan struct{}, 1), end: make(chan struct{})}
+	c := &client{queue: newQueue[*lnrpc.Invoice](), addIndex: in.AddIndex, settleIndex: in.SettleIndex}
 	l.mu.Lock()
-	c.queue = l.db.addedSince(in.AddIndex)
+	c.add(l.db.addedSince(in.AddIndex)...)
 	if l.faults.nativeSQL {
-		c.queue = append(c.queue, l.db.settledSinceSQL(in.SettleIndex)...)
+		c.add(l.db.settledSinceSQL(in.SettleIndex)...)
 	} else {
-		c.queue = append(c.queue, l.db.settledSince(in.SettleIndex)...)
+		c.add(l.db.settledSince(in.SettleIndex)...)
 	}
 	l.clients[c] = true
+	ending := l.ending
 	l.mu.Unlock()
 	defer l.change(func() { delete(l.clients, c) })
-	for {
-		l.mu.Lock()
-		queue := c.queue
-		c.queue = nil
-		l.mu.Unlock()
-		for _, inv := range queue {
-			if err := stream.Send(inv); err != nil {
-				return err
-			}
-		}
-		if len(queue) > 0 {
-			continue
-		}
-		select {
-		case <-c.wake:
-		case <-c.end:
-			return nil
-		case <-stream.Context().Done():
-			return stream.Context().Err()
-		}
-	}
+	return serve(stream.Context(), l.Lnd, c.queue, ending, stream.Send)
 }
 
 // dispatch tells the subscribers of a row that was added or settled. The caller holds
@@ -189,18 +169,14 @@ func (l *Lnd) dispatch(row *lnrpc.Invoice, set string) {
 			c.settleIndex = row.SettleIndex
 		}
 		for range max(1, l.faults.repeat) {
-			c.queue = append(c.queue, ofSet(row, set))
-		}
-		select {
-		case c.wake <- struct{}{}:
-		default:
+			c.add(ofSet(row, set))
 		}
 	}
 }
 
-// Listening says how many subscribers there are.
+// Listening says how many subscribers there are, of all streams.
 func (l *Lnd) Listening() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return len(l.clients)
+	return len(l.clients) + len(l.txs) + len(l.epochs)
 }
