@@ -23,6 +23,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/btcsuite/btcd/btcec/v2"
 	"github.com/lightningnetwork/lnd/lnrpc"
 	"github.com/lightningnetwork/lnd/lnrpc/chainrpc"
 	"google.golang.org/grpc"
@@ -42,11 +43,11 @@ type Lnd struct {
 	keys *rootKeys
 
 	mu       sync.Mutex // guards what follows
-	identity string
 	network  string
 	state    lnrpc.WalletState
 	unsynced bool
 	db       db
+	key      *btcec.PrivateKey
 	clients  map[*client]bool
 	wallet   *wallet
 	txs      subscribers[*lnrpc.Transaction]
@@ -157,21 +158,20 @@ func (l *Lnd) Stall(on bool) {
 	l.listener.stall(on)
 }
 
-// SetIdentity makes it another node: one for each n.
+// SetIdentity makes it another node: one for each n but 0.
 func (l *Lnd) SetIdentity(n byte) {
-	key := make([]byte, 33)
-	key[0], key[32] = 2, n
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.identity = hex.EncodeToString(key)
+	key, _ := btcec.PrivKeyFromBytes([]byte{n})
+	l.change(func() { l.key = key })
 }
 
 // Identity returns its identity_pubkey.
 func (l *Lnd) Identity() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.identity
+	return l.identity()
 }
+
+func (l *Lnd) identity() string { return hex.EncodeToString(l.key.PubKey().SerializeCompressed()) }
 
 // SetState sets what the State service tells. All else is refused unless it is
 // SERVER_ACTIVE, with the texts that lnd has for it.

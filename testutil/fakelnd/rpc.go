@@ -7,7 +7,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/lightningnetwork/lnd/lnrpc"
@@ -38,7 +37,7 @@ func (l *lightning) GetInfo(context.Context, *lnrpc.GetInfoRequest) (*lnrpc.GetI
 	defer l.mu.Unlock()
 	tip := l.wallet.chain.Tip()
 	return &lnrpc.GetInfoResponse{
-		IdentityPubkey: l.identity, SyncedToChain: !l.unsynced, BlockHeight: uint32(tip.Height), BlockHash: tip.Hash.String(),
+		IdentityPubkey: l.identity(), SyncedToChain: !l.unsynced, BlockHeight: uint32(tip.Height), BlockHash: tip.Hash.String(),
 		Chains: []*lnrpc.Chain{{Chain: "bitcoin", Network: l.network}},
 	}, nil
 }
@@ -59,11 +58,14 @@ func (l *lightning) AddInvoice(_ context.Context, in *lnrpc.Invoice) (*lnrpc.Add
 	if l.db.find(hash[:]) != nil {
 		return nil, errors.New("invoice with payment hash already exists")
 	}
-	now := time.Now().Unix()
 	row := &lnrpc.Invoice{
 		Memo: in.Memo, RPreimage: preimage, RHash: hash[:], Value: in.ValueMsat / 1000, ValueMsat: in.ValueMsat,
-		CreationDate: now, Expiry: cmp.Or(in.Expiry, 86400), IsAmp: in.IsAmp, Private: in.Private,
-		PaymentAddr: slices.Clone(hash[:]), PaymentRequest: request(now, hash),
+		CreationDate: time.Now().Unix(), Expiry: cmp.Or(in.Expiry, 86400), IsAmp: in.IsAmp, Private: in.Private,
+		PaymentAddr: slices.Clone(hash[:]),
+	}
+	var err error
+	if row.PaymentRequest, err = bolt11(l.key, row); err != nil {
+		return nil, err
 	}
 	if in.IsAmp {
 		row.RPreimage = nil
@@ -71,21 +73,6 @@ func (l *lightning) AddInvoice(_ context.Context, in *lnrpc.Invoice) (*lnrpc.Add
 	l.db.add(row)
 	l.dispatch(row, "")
 	return &lnrpc.AddInvoiceResponse{RHash: row.RHash, PaymentRequest: row.PaymentRequest, AddIndex: row.AddIndex, PaymentAddr: row.PaymentAddr}, nil
-}
-
-// request is as long as a BOLT 11 text, tells when it was made, and can't be decoded.
-func request(now int64, hash [32]byte) string {
-	const alphabet = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
-	var b strings.Builder
-	b.WriteString("lnbcrt1")
-	for shift := 30; shift >= 0; shift -= 5 {
-		b.WriteByte(alphabet[now>>shift&31])
-	}
-	for _, c := range hash {
-		b.WriteByte(alphabet[c&31])
-		b.WriteByte(alphabet[c>>5])
-	}
-	return b.String()
 }
 
 // LookupInvoice implements [lnrpc.LightningServer].
