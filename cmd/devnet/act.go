@@ -17,6 +17,10 @@ import (
 // its id in ASCII. It has to be the daemon's own: 0x676c6173 spells "glas".
 const resourceRecord = 0x676c6173
 
+func recordOf(resource string) map[uint64][]byte {
+	return map[uint64][]byte{resourceRecord: []byte(resource)}
+}
+
 // actTime bounds a command; a payment of a hold invoice waits longer than that
 // only if nobody settles it.
 const actTime = 2 * time.Minute
@@ -102,8 +106,7 @@ func keysendCommand(file *string) *cobra.Command {
 		Example: "  devnet keysend --resource vm-1 --msat 5000",
 		Args:    cobra.NoArgs,
 		RunE: act(file, func(ctx context.Context, net *devnet.Network, _ []string) (string, error) {
-			records := map[uint64][]byte{resourceRecord: []byte(id)}
-			return paid(net.Bob.Keysend(ctx, net.Alice.Pubkey, msat, records))
+			return paid(net.Bob.Keysend(ctx, net.Alice.Pubkey, msat, recordOf(id)))
 		}),
 	}
 	cmd.Flags().StringVar(&id, "resource", "", "the resource's id")

@@ -1,4 +1,4 @@
-package main
+package tour
 
 import (
 	"bytes"
@@ -20,8 +20,8 @@ import (
 	"sandglass/testutil/devnet"
 )
 
-// daemon is a `sandglass serve` that watches alice, with its files in the network's
-// folder, and the commands that speak to it.
+// daemon is a `sandglass serve` that watches the network's wallet, with its files in the
+// network's folder, and the commands that speak to it.
 type daemon struct {
 	binary, url, log string
 	env              []string
@@ -29,7 +29,7 @@ type daemon struct {
 	done             chan struct{} // closed once the process has ended
 }
 
-func newDaemon(binary string, n *devnet.Network) (*daemon, error) {
+func newDaemon(binary string, n Network) (*daemon, error) {
 	dir := filepath.Join(n.Dir(), "sandglass")
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return nil, err

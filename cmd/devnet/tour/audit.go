@@ -1,9 +1,8 @@
-package main
+package tour
 
 import (
 	"bytes"
 	"context"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,23 +15,22 @@ import (
 	"sandglass/domain/money"
 )
 
-// compare holds the credits in the log against what alice's lnd says it was paid over
-// Lightning.
-func (d *demo) compare(ctx context.Context) (string, error) {
-	settled, err := d.net.Alice.SettledInvoices(ctx)
+// compare holds the credits in the log against what the wallet's node says it was paid
+// over Lightning.
+func (t *Tour) compare(ctx context.Context) (string, error) {
+	settled, err := t.net.Settled(ctx)
 	if err != nil {
 		return "", err
 	}
-	credits, err := d.credits(ctx)
+	credits, err := t.credits(ctx)
 	if err != nil {
 		return "", err
 	}
 	var sum money.Msat
 	var errs []error
 	for _, inv := range settled {
-		hash := hex.EncodeToString(inv.RHash)
-		errs = append(errs, is("the credit of "+hash, credits[hash], money.Msat(inv.AmtPaidMsat)))
-		sum += money.Msat(inv.AmtPaidMsat)
+		errs = append(errs, is("the credit of "+inv.Hash, credits[inv.Hash], inv.Amount))
+		sum += inv.Amount
 	}
 	errs = append(errs, is("the number of credits", len(credits), len(settled)))
 	return fmt.Sprintf("%d payments, %d msat", len(settled), sum), checks(errs...)
@@ -40,8 +38,8 @@ func (d *demo) compare(ctx context.Context) (string, error) {
 
 // credits reads from the log what was credited for each payment_hash. A hash that was
 // credited twice is an error; only an output on the chain may be, after a reorg.
-func (d *demo) credits(ctx context.Context) (map[string]money.Msat, error) {
-	text, err := d.daemon.run(ctx, nil, "events", "--from", "0", "--type", "resource.credited.", "--json")
+func (t *Tour) credits(ctx context.Context) (map[string]money.Msat, error) {
+	text, err := t.daemon.run(ctx, nil, "events", "--from", "0", "--type", "resource.credited.", "--json")
 	if err != nil {
 		return nil, err
 	}
@@ -71,26 +69,26 @@ func (d *demo) credits(ctx context.Context) (map[string]money.Msat, error) {
 	}
 }
 
-func (d *demo) replay(ctx context.Context) (string, error) {
-	text, err := d.daemon.run(ctx, nil, "audit", "replay")
+func (t *Tour) replay(ctx context.Context) (string, error) {
+	text, err := t.daemon.run(ctx, nil, "audit", "replay")
 	return lastLine(text), err
 }
 
 // offline stops the daemon and replays its file.
-func (d *demo) offline(ctx context.Context) (string, error) {
-	figures, err := d.daemon.run(ctx, nil, "audit", "dump")
+func (t *Tour) offline(ctx context.Context) (string, error) {
+	figures, err := t.daemon.run(ctx, nil, "audit", "dump")
 	if err != nil {
 		return "", err
 	}
-	dir := filepath.Dir(d.daemon.log)
+	dir := filepath.Dir(t.daemon.log)
 	dump := filepath.Join(dir, "figures.ndjson")
 	if err := os.WriteFile(dump, figures, 0o600); err != nil {
 		return "", err
 	}
-	if err := d.daemon.stop(); err != nil {
+	if err := t.daemon.stop(); err != nil {
 		return "", err
 	}
-	text, err := d.daemon.run(ctx, nil, "audit", "replay", "--store", "sqlite:"+filepath.Join(dir, "sandglass.db"), "--dump", dump)
+	text, err := t.daemon.run(ctx, nil, "audit", "replay", "--store", "sqlite:"+filepath.Join(dir, "sandglass.db"), "--dump", dump)
 	return lastLine(text), err
 }
 

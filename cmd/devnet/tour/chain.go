@@ -1,4 +1,4 @@
-package main
+package tour
 
 import (
 	"context"
@@ -18,17 +18,16 @@ const (
 )
 
 // deposit pays the resource's address, and waits until that is shown.
-func (d *demo) deposit(ctx context.Context) (string, error) {
-	t := &d.tour
-	v, err := d.daemon.follow(ctx, t.long.Resource.ID)
+func (t *Tour) deposit(ctx context.Context) (string, error) {
+	v, err := t.daemon.follow(ctx, t.long.Resource.ID)
 	if err != nil {
 		return "", err
 	}
 	defer v.end()
-	if t.txid, err = d.net.Send(ctx, v.last.Address, coin); err != nil {
+	if t.txid, err = t.net.Send(ctx, v.last.Address, coin); err != nil {
 		return "", err
 	}
-	r, p, err := d.shows(v, "seen")
+	r, p, err := t.shows(v, "seen")
 	if err != nil {
 		return "", err
 	}
@@ -43,10 +42,10 @@ func (d *demo) deposit(ctx context.Context) (string, error) {
 }
 
 // shows waits until the payment on the chain is shown with a status.
-func (d *demo) shows(v *view, status string) (r wire.Resource, p wire.Payment, err error) {
+func (t *Tour) shows(v *view, status string) (r wire.Resource, p wire.Payment, err error) {
 	r, err = v.until("the payment on the chain is "+status, func(r *wire.Resource) bool {
 		for _, pending := range r.Pending {
-			if pending.TxID == d.tour.txid && pending.Status == status {
+			if pending.TxID == t.txid && pending.Status == status {
 				p = pending
 				return true
 			}
@@ -64,22 +63,22 @@ func confirmationsOf(p wire.Payment) int64 {
 }
 
 // confirm mines the blocks that make the payment count: the first of them does not.
-func (d *demo) confirm(ctx context.Context) (string, error) {
-	return d.counts(ctx, func(v *view) error {
-		if err := d.net.Mine(ctx, 1); err != nil {
+func (t *Tour) confirm(ctx context.Context) (string, error) {
+	return t.counts(ctx, func(v *view) error {
+		if err := t.net.Mine(ctx, 1); err != nil {
 			return err
 		}
-		r, p, err := d.shows(v, "confirmed")
+		r, p, err := t.shows(v, "confirmed")
 		if err != nil {
 			return err
 		}
-		return errors.Join(is("confirmations", confirmationsOf(p), 1), is("paid until", r.PaidUntil, d.tour.until), d.net.Mine(ctx, deep-1))
+		return errors.Join(is("confirmations", confirmationsOf(p), 1), is("paid until", r.PaidUntil, t.until), t.net.Mine(ctx, deep-1))
 	})
 }
 
 // counts has blocks mined, and waits until the payment on the chain is credited.
-func (d *demo) counts(ctx context.Context, mine func(*view) error) (string, error) {
-	v, err := d.daemon.follow(ctx, d.tour.long.Resource.ID)
+func (t *Tour) counts(ctx context.Context, mine func(*view) error) (string, error) {
+	v, err := t.daemon.follow(ctx, t.long.Resource.ID)
 	if err != nil {
 		return "", err
 	}
@@ -87,26 +86,25 @@ func (d *demo) counts(ctx context.Context, mine func(*view) error) (string, erro
 	if err := mine(v); err != nil {
 		return "", err
 	}
-	r, err := v.until("the payment on the chain counts", func(r *wire.Resource) bool { return r.Credited > d.tour.paid })
+	r, err := v.until("the payment on the chain counts", func(r *wire.Resource) bool { return r.Credited > t.paid })
 	if err != nil {
 		return "", err
 	}
-	return "credited, " + left(r.Remaining) + " left", d.topped(&r, coin*money.Sat, coinTime)
+	return "credited, " + left(r.Remaining) + " left", t.topped(&r, coin*money.Sat, coinTime)
 }
 
 // reorg replaces the blocks by others, and one more, none of which holds the payment.
-func (d *demo) reorg(ctx context.Context) (string, error) {
-	t := &d.tour
-	v, err := d.daemon.follow(ctx, t.long.Resource.ID)
+func (t *Tour) reorg(ctx context.Context) (string, error) {
+	v, err := t.daemon.follow(ctx, t.long.Resource.ID)
 	if err != nil {
 		return "", err
 	}
 	defer v.end()
 	lots := len(v.last.Lots)
-	if _, err := d.net.Reorg(ctx, deep); err != nil {
+	if err := t.net.Reorg(ctx, deep); err != nil {
 		return "", err
 	}
-	if _, _, err := d.shows(v, "reorged"); err != nil {
+	if _, _, err := t.shows(v, "reorged"); err != nil {
 		return "", err
 	}
 	r, err := v.until("its time is taken back", func(r *wire.Resource) bool { return len(r.Lots) < lots })
@@ -118,12 +116,12 @@ func (d *demo) reorg(ctx context.Context) (string, error) {
 	return "taken back, " + left(r.Remaining) + " left", err
 }
 
-func (d *demo) mineAgain(ctx context.Context) (string, error) {
-	return d.counts(ctx, func(*view) error { return d.net.Mine(ctx, deep) })
+func (t *Tour) mineAgain(ctx context.Context) (string, error) {
+	return t.counts(ctx, func(*view) error { return t.net.Mine(ctx, deep) })
 }
 
 // reconcile holds the log against the wallet, as the operator does.
-func (d *demo) reconcile(ctx context.Context) (string, error) {
+func (t *Tour) reconcile(ctx context.Context) (string, error) {
 	type side struct {
 		Wallet struct {
 			Payments int `json:"payments"`
@@ -134,7 +132,7 @@ func (d *demo) reconcile(ctx context.Context) (string, error) {
 		Chain       side `json:"onchain"`
 		Differences int  `json:"count"`
 	}
-	err := d.daemon.ask(ctx, &report, "audit", "reconcile")
+	err := t.daemon.ask(ctx, &report, "audit", "reconcile")
 	if err != nil {
 		return "", err
 	}
