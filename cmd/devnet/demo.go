@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"path/filepath"
 	"runtime"
 
@@ -11,15 +12,18 @@ import (
 
 func demoCommand() *cobra.Command {
 	var binary string
-	var once bool
+	var once, quick bool
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Show Sandglass at work on a network of its own",
 		Long: `Start the network and the daemon on it, order two hours as a newcomer would, pay from bob's
 wallet, and show the time drain until Ctrl-C. With --once do the whole tour without a
-person and check each step. Everything is gone at the end, however it ends.`,
-		Example: "  devnet demo --sandglass bin/sandglass\n  devnet demo --sandglass bin/sandglass --once",
-		Args:    cobra.NoArgs,
+person and check each step. With --quick do that on a simulated network, for which no
+node is built. Everything is gone at the end, however it ends.`,
+		Example: `  devnet demo --sandglass bin/sandglass
+  devnet demo --sandglass bin/sandglass --once
+  devnet demo --sandglass bin/sandglass --quick`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			// The kernel ends our children with the thread that started them: it has
 			// to be one that lasts as long as we do.
@@ -34,7 +38,11 @@ person and check each step. Everything is gone at the end, however it ends.`,
 				Sandglass: path, Out: cmd.OutOrStdout(), Progress: n.progress,
 				Title: "a private network: btcd, alice and bob", Start: n.start, Control: n.leaveInfo,
 			}
-			if once {
+			if quick {
+				fmt.Fprint(t.Out, simulated)
+				t.Title, t.Start = "a simulated network", startQuick
+			}
+			if once || quick {
 				return t.Once(cmd.Context())
 			}
 			return t.Stay(cmd.Context())
@@ -42,6 +50,8 @@ person and check each step. Everything is gone at the end, however it ends.`,
 	}
 	cmd.Flags().StringVar(&binary, "sandglass", "", "the `path` of the sandglass binary")
 	cmd.Flags().BoolVar(&once, "once", false, "do the whole tour without a person, check it, and end")
+	cmd.Flags().BoolVar(&quick, "quick", false, "do that without real nodes: with a simulated lnd and a simulated chain")
+	cmd.MarkFlagsMutuallyExclusive("once", "quick")
 	if err := cmd.MarkFlagRequired("sandglass"); err != nil {
 		panic(err) // no such flag: a bug of ours
 	}

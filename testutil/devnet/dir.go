@@ -58,6 +58,16 @@ func newDataDir(parent string) (*dataDir, error) {
 	return d, nil
 }
 
+// TempDir makes a folder that goes when remove is called, or when this process ends, however
+// it ends. It is in memory if there is room.
+func TempDir() (path string, remove func() error, err error) {
+	d, err := newDataDir("")
+	if err != nil {
+		return "", nil, err
+	}
+	return d.path, d.remove, nil
+}
+
 // remove has the reaper remove the folder. Nobody may write to it any more.
 func (d *dataDir) remove() error {
 	_, err := io.WriteString(d.owner, "gone\n")

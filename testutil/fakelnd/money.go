@@ -91,6 +91,18 @@ func (l *Lnd) Pay(hash string, msats ...int64) error {
 	})
 }
 
+// Settled returns the invoices that were paid, in the order in which they were added.
+func (l *Lnd) Settled() (settled []*lnrpc.Invoice) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, row := range l.db.rows {
+		if row.State == lnrpc.Invoice_SETTLED {
+			settled = append(settled, shown(row))
+		}
+	}
+	return settled
+}
+
 // Shard adds an HTLC that came, and was failed back.
 func (l *Lnd) Shard(hash string, msat int64) error {
 	return l.on(hash, func(row *lnrpc.Invoice) error {

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+
+	"github.com/lightningnetwork/lnd/zpay32"
+
+	"sandglass/cmd/devnet/tour"
+	"sandglass/domain/money"
+	"sandglass/testutil/devnet"
+	"sandglass/testutil/fakelnd"
+	"sandglass/testutil/simchain"
+)
+
+// simulated says what a quick tour shows, and what not.
+const simulated = `A quick tour: no Bitcoin or Lightning node runs.
+  simulated  lnd and its wallet (fakelnd answers in its place), the channel and its payers,
+             btcd and the chain: blocks without work, transactions without signatures
+  real       sandglass: the daemon, its event log, HTTP API, command line and audit;
+             the gRPC, TLS and macaroons between it and the wallet; BOLT 11 invoices, addresses, blocks
+The same tour on real nodes: scripts/demo --once
+
+`
+
+// quick is the network of a quick tour: a node that says it was paid when it is told to.
+type quick struct {
+	node   *fakelnd.Lnd
+	dir    string
+	remove func() error
+}
+
+var _ tour.Network = (*quick)(nil)
+
+// firstBlocks is how long the chain is at first, so that heights look like heights.
+const firstBlocks = 100
+
+func startQuick(context.Context) (tour.Network, string, error) {
+	dir, remove, err := devnet.TempDir()
+	if err != nil {
+		return nil, "", err
+	}
+	node, err := fakelnd.New(dir)
+	if err != nil {
+		return nil, "", errors.Join(err, remove())
+	}
+	node.Mine(firstBlocks)
+	return &quick{node, dir, remove}, "fakelnd serves gRPC at " + node.Addr, nil
+}
+
+// Env implements [tour.Network].
+func (q *quick) Env() []string {
+	return []string{
+		"SANDGLASS_LND_ADDR=" + q.node.Addr, "SANDGLASS_LND_TLS_CERT=" + q.node.TLSCert,
+		"SANDGLASS_LND_WATCH_MACAROON=" + q.node.WatchMacaroon, "SANDGLASS_LND_ISSUE_MACAROON=" + q.node.IssueMacaroon,
+	}
+}
+
+// Dir implements [tour.Network].
+func (q *quick) Dir() string { return q.dir }
+
+// Close implements [tour.Network].
+func (q *quick) Close() error {
+	q.node.Kill()
+	return q.remove()
+}
+
+// Payee implements [tour.Lightning].
+func (q *quick) Payee() string { return q.node.Identity() }
+
+// Decode implements [tour.Lightning]. It checks the signature, as a payer's wallet does.
+func (q *quick) Decode(_ context.Context, request string) (tour.Invoice, error) {
+	inv, err := zpay32.Decode(request, simchain.Params)
+	if err != nil {
+		return tour.Invoice{}, err
+	}
+	if inv.MilliSat == nil {
+		return tour.Invoice{}, errors.New("the invoice asks no amount")
+	}
+	return tour.Invoice{
+		Hash:   hex.EncodeToString(inv.PaymentHash[:]),
+		Payee:  hex.EncodeToString(inv.Destination.SerializeCompressed()),
+		Amount: money.Msat(*inv.MilliSat),
+	}, nil
+}
+
+// Pay implements [tour.Lightning].
+func (q *quick) Pay(ctx context.Context, request string) error {
+	inv, err := q.Decode(ctx, request)
+	if err != nil {
+		return err
+	}
+	return q.node.Pay(inv.Hash, int64(inv.Amount))
+}
+
+// Keysend implements [tour.Lightning].
+func (q *quick) Keysend(_ context.Context, resource string, amount money.Msat) error {
+	var preimage [32]byte
+	rand.Read(preimage[:])
+	q.node.Keysend(preimage, int64(amount), recordOf(resource))
+	return nil
+}
+
+// Settled implements [tour.Lightning].
+func (q *quick) Settled(context.Context) ([]tour.Invoice, error) {
+	return paidOf(q.node.Settled()), nil
+}
+
+// Send implements [tour.Chain].
+func (q *quick) Send(_ context.Context, address string, sat int64) (txid string, err error) {
+	return q.node.Send(address, sat)
+}
+
+// Mine implements [tour.Chain].
+func (q *quick) Mine(_ context.Context, blocks int) error {
+	q.node.Mine(blocks)
+	return nil
+}
+
+// Reorg implements [tour.Chain].
+func (q *quick) Reorg(_ context.Context, depth int) error { return q.node.Reorg(depth) }
