@@ -10,8 +10,6 @@ import (
 
 	"github.com/lightningnetwork/lnd/lnrpc"
 	"github.com/lightningnetwork/lnd/lnrpc/chainrpc"
-	"github.com/lightningnetwork/lnd/lnrpc/invoicesrpc"
-	"github.com/lightningnetwork/lnd/lnrpc/routerrpc"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials"
@@ -26,8 +24,6 @@ func (d *Node) dial() error {
 	}
 	d.Conn = conn
 	d.Lightning = lnrpc.NewLightningClient(conn)
-	d.Router = routerrpc.NewRouterClient(conn)
-	d.Invoices = invoicesrpc.NewInvoicesClient(conn)
 	d.ChainNotifier = chainrpc.NewChainNotifierClient(conn)
 	d.ChainKit = chainrpc.NewChainKitClient(conn)
 	d.State = lnrpc.NewStateClient(conn)

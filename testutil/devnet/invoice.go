@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 
 	"github.com/lightningnetwork/lnd/lnrpc"
-	"github.com/lightningnetwork/lnd/lnrpc/invoicesrpc"
 )
 
 // Invoice adds an invoice; msat may be 0 for one without an amount. For all else
@@ -33,36 +32,45 @@ func (d *Node) HoldInvoice(ctx context.Context, msat int64, memo string) (*Hold,
 	preimage := make([]byte, 32)
 	rand.Read(preimage)
 	hash := sha256.Sum256(preimage)
-	resp, err := d.Invoices.AddHoldInvoice(ctx, &invoicesrpc.AddHoldInvoiceRequest{
-		Hash: hash[:], ValueMsat: msat, Memo: memo,
-	})
+	var request fields
+	request.bytes(1, []byte(memo))
+	request.bytes(2, hash[:])
+	request.varint(10, uint64(msat))
+	if err := d.call(ctx, "/invoicesrpc.Invoices/AddHoldInvoice", request); err != nil {
+		return nil, err
+	}
+	inv, err := d.Lightning.LookupInvoice(ctx, &lnrpc.PaymentHash{RHash: hash[:]})
 	if err != nil {
 		return nil, err
 	}
-	return &Hold{resp.PaymentRequest, hash[:], preimage}, nil
+	return &Hold{inv.PaymentRequest, hash[:], preimage}, nil
 }
 
 // Settle takes the payment that a hold invoice has accepted.
 func (d *Node) Settle(ctx context.Context, h *Hold) error {
-	_, err := d.Invoices.SettleInvoice(ctx, &invoicesrpc.SettleInvoiceMsg{Preimage: h.Preimage})
-	return err
+	var request fields
+	request.bytes(1, h.Preimage)
+	return d.call(ctx, "/invoicesrpc.Invoices/SettleInvoice", request)
 }
 
 // Cancel cancels an invoice by its hash, and gives back what it has accepted.
 func (d *Node) Cancel(ctx context.Context, hash []byte) error {
-	_, err := d.Invoices.CancelInvoice(ctx, &invoicesrpc.CancelInvoiceMsg{PaymentHash: hash})
-	return err
+	var request fields
+	request.bytes(1, hash)
+	return d.call(ctx, "/invoicesrpc.Invoices/CancelInvoice", request)
 }
 
 // WaitInvoice waits until the invoice with this hash is in state.
 func (d *Node) WaitInvoice(ctx context.Context, hash []byte, state lnrpc.Invoice_InvoiceState) (*lnrpc.Invoice, error) {
 	ctx, cancel := context.WithCancel(ctx) // ends the stream
 	defer cancel()
-	updates, err := d.Invoices.SubscribeSingleInvoice(ctx, &invoicesrpc.SubscribeSingleInvoiceRequest{RHash: hash})
+	var request fields
+	request.bytes(2, hash)
+	recv, err := follow[lnrpc.Invoice](ctx, d, "/invoicesrpc.Invoices/SubscribeSingleInvoice", request)
 	if err != nil {
 		return nil, err
 	}
-	return recvUntil(updates.Recv, func(inv *lnrpc.Invoice) bool { return inv.State == state })
+	return recvUntil(recv, func(inv *lnrpc.Invoice) bool { return inv.State == state })
 }
 
 // SettledInvoices returns every invoice that was paid, in the order in which they

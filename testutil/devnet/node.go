@@ -12,8 +12,6 @@ import (
 	"github.com/btcsuite/btcd/chaincfg/chainhash"
 	"github.com/lightningnetwork/lnd/lnrpc"
 	"github.com/lightningnetwork/lnd/lnrpc/chainrpc"
-	"github.com/lightningnetwork/lnd/lnrpc/invoicesrpc"
-	"github.com/lightningnetwork/lnd/lnrpc/routerrpc"
 	"google.golang.org/grpc"
 )
 
@@ -24,8 +22,6 @@ type Node struct {
 
 	Conn          *grpc.ClientConn
 	Lightning     lnrpc.LightningClient
-	Router        routerrpc.RouterClient
-	Invoices      invoicesrpc.InvoicesClient
 	ChainNotifier chainrpc.ChainNotifierClient
 	ChainKit      chainrpc.ChainKitClient
 	State         lnrpc.StateClient

@@ -9,7 +9,6 @@ import (
 	"maps"
 
 	"github.com/lightningnetwork/lnd/lnrpc"
-	"github.com/lightningnetwork/lnd/lnrpc/routerrpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 )
@@ -21,23 +20,65 @@ const keysendRecord = 5482373484
 // held may take longer.
 const payTimeoutSeconds = 30
 
+// sendRequest is what is used here of routerrpc.SendPaymentRequest.
+type sendRequest struct {
+	paymentRequest string // or what follows
+	dest           []byte
+	paymentHash    []byte
+	paymentAddr    []byte
+	finalCltvDelta int64
+	destFeatures   []lnrpc.FeatureBit
+	records        map[uint64][]byte
+
+	amtMsat      int64
+	amp          bool
+	maxParts     uint32
+	maxShardMsat uint64
+}
+
+func (r *sendRequest) fields() (f fields) {
+	f.bytes(1, r.dest)
+	f.bytes(3, r.paymentHash)
+	f.varint(4, uint64(r.finalCltvDelta))
+	f.bytes(5, []byte(r.paymentRequest))
+	f.varint(6, payTimeoutSeconds)
+	for number, value := range r.records {
+		var entry fields
+		entry.varint(1, number)
+		entry.bytes(2, value)
+		f.bytes(11, entry)
+	}
+	f.varint(12, uint64(r.amtMsat))
+	for _, bit := range r.destFeatures {
+		f.element(16, uint64(bit))
+	}
+	f.varint(17, uint64(r.maxParts))
+	f.varint(18, 1) // no_inflight_updates
+	f.bytes(20, r.paymentAddr)
+	f.varint(21, r.maxShardMsat)
+	if r.amp {
+		f.varint(22, 1)
+	}
+	return f
+}
+
 // A PayOption changes how a payment is sent.
-type PayOption func(*routerrpc.SendPaymentRequest)
+type PayOption func(*sendRequest)
 
 // InParts lets a payment be split into at most parts, and makes it be, as none
 // may be above shardMsat. Without it a payment is one HTLC.
 func InParts(parts uint32, shardMsat uint64) PayOption {
-	return func(r *routerrpc.SendPaymentRequest) { r.MaxParts, r.MaxShardSizeMsat = parts, shardMsat }
+	return func(r *sendRequest) { r.maxParts, r.maxShardMsat = parts, shardMsat }
 }
 
 // WithPreimage gives a keysend its secret, so that two can have the same hash.
 func WithPreimage(preimage [32]byte) PayOption {
-	return func(r *routerrpc.SendPaymentRequest) { setKeysend(r, preimage[:]) }
+	return func(r *sendRequest) { setKeysend(r, preimage[:]) }
 }
 
 // WithPaymentAddr has a spontaneous AMP payment name an AMP invoice.
 func WithPaymentAddr(addr []byte) PayOption {
-	return func(r *routerrpc.SendPaymentRequest) { r.PaymentAddr = addr }
+	return func(r *sendRequest) { r.paymentAddr = addr }
 }
 
 // A PaymentFailed is the error of a payment that lnd tried and gave up.
@@ -51,7 +92,7 @@ func (e *PaymentFailed) Error() string {
 
 // Pay pays what an invoice asks, and returns once the payee has settled it.
 func (d *Node) Pay(ctx context.Context, bolt11 string, opts ...PayOption) (*lnrpc.Payment, error) {
-	return d.send(ctx, &routerrpc.SendPaymentRequest{PaymentRequest: bolt11}, opts)
+	return d.send(ctx, &sendRequest{paymentRequest: bolt11}, opts)
 }
 
 // PayAmount pays msat for an invoice: one without an amount, or more or less than
@@ -61,21 +102,21 @@ func (d *Node) PayAmount(ctx context.Context, bolt11 string, msat int64, opts ..
 	if err != nil {
 		return nil, err
 	}
-	req := &routerrpc.SendPaymentRequest{AmtMsat: msat}
+	req := &sendRequest{amtMsat: msat}
 	if inv.NumMsat == 0 {
-		req.PaymentRequest = bolt11
+		req.paymentRequest = bolt11
 		return d.send(ctx, req, opts)
 	}
-	if req.Dest, err = hex.DecodeString(inv.Destination); err != nil {
+	if req.dest, err = hex.DecodeString(inv.Destination); err != nil {
 		return nil, err
 	}
-	if req.PaymentHash, err = hex.DecodeString(inv.PaymentHash); err != nil {
+	if req.paymentHash, err = hex.DecodeString(inv.PaymentHash); err != nil {
 		return nil, err
 	}
-	req.PaymentAddr = inv.PaymentAddr
-	req.FinalCltvDelta = int32(inv.CltvExpiry)
+	req.paymentAddr = inv.PaymentAddr
+	req.finalCltvDelta = inv.CltvExpiry
 	for bit := range maps.Keys(inv.Features) {
-		req.DestFeatures = append(req.DestFeatures, lnrpc.FeatureBit(bit))
+		req.destFeatures = append(req.destFeatures, lnrpc.FeatureBit(bit))
 	}
 	return d.send(ctx, req, opts)
 }
@@ -95,7 +136,7 @@ func (d *Node) Keysend(ctx context.Context, pubkey string, msat int64, records m
 // PayAMP pays an AMP invoice, which can be paid many times. msat is 0 if the
 // invoice says an amount.
 func (d *Node) PayAMP(ctx context.Context, bolt11 string, msat int64, opts ...PayOption) (*lnrpc.Payment, error) {
-	return d.send(ctx, &routerrpc.SendPaymentRequest{PaymentRequest: bolt11, AmtMsat: msat, Amp: true}, opts)
+	return d.send(ctx, &sendRequest{paymentRequest: bolt11, amtMsat: msat, amp: true}, opts)
 }
 
 // SendAMP pays msat by AMP to a node that gave no invoice, with records beside.
@@ -104,25 +145,25 @@ func (d *Node) SendAMP(ctx context.Context, pubkey string, msat int64, records m
 	if err != nil {
 		return nil, err
 	}
-	req.Amp = true
+	req.amp = true
 	return d.send(ctx, req, opts)
 }
 
-func spontaneous(pubkey string, msat int64, records map[uint64][]byte) (*routerrpc.SendPaymentRequest, error) {
+func spontaneous(pubkey string, msat int64, records map[uint64][]byte) (*sendRequest, error) {
 	dest, err := hex.DecodeString(pubkey)
 	if err != nil {
 		return nil, fmt.Errorf("pubkey %q: %w", pubkey, err)
 	}
-	req := &routerrpc.SendPaymentRequest{Dest: dest, AmtMsat: msat, DestCustomRecords: map[uint64][]byte{}}
-	maps.Copy(req.DestCustomRecords, records)
+	req := &sendRequest{dest: dest, amtMsat: msat, records: map[uint64][]byte{}}
+	maps.Copy(req.records, records)
 	return req, nil
 }
 
-func setKeysend(req *routerrpc.SendPaymentRequest, preimage []byte) {
+func setKeysend(req *sendRequest, preimage []byte) {
 	hash := sha256.Sum256(preimage)
-	req.PaymentHash = hash[:]
-	req.DestCustomRecords[keysendRecord] = preimage
-	req.DestFeatures = []lnrpc.FeatureBit{lnrpc.FeatureBit_TLV_ONION_OPT}
+	req.paymentHash = hash[:]
+	req.records[keysendRecord] = preimage
+	req.destFeatures = []lnrpc.FeatureBit{lnrpc.FeatureBit_TLV_ONION_OPT}
 }
 
 // ForgetPayment makes the node forget that it paid a hash, which it would refuse
@@ -132,17 +173,15 @@ func (d *Node) ForgetPayment(ctx context.Context, hash []byte) error {
 	return err
 }
 
-func (d *Node) send(ctx context.Context, req *routerrpc.SendPaymentRequest, opts []PayOption) (*lnrpc.Payment, error) {
-	req.MaxParts = 1
-	req.TimeoutSeconds = payTimeoutSeconds
-	req.NoInflightUpdates = true
+func (d *Node) send(ctx context.Context, req *sendRequest, opts []PayOption) (*lnrpc.Payment, error) {
+	req.maxParts = 1
 	for _, opt := range opts {
 		opt(req)
 	}
 	payment, err := d.sendOnce(ctx, req)
 	// lnd pays a hash once; a keysend with a given preimage says that it is meant.
-	if status.Code(err) == codes.AlreadyExists && req.DestCustomRecords[keysendRecord] != nil {
-		if err := d.ForgetPayment(ctx, req.PaymentHash); err != nil {
+	if status.Code(err) == codes.AlreadyExists && req.records[keysendRecord] != nil {
+		if err := d.ForgetPayment(ctx, req.paymentHash); err != nil {
 			return nil, err
 		}
 		return d.sendOnce(ctx, req)
@@ -150,14 +189,14 @@ func (d *Node) send(ctx context.Context, req *routerrpc.SendPaymentRequest, opts
 	return payment, err
 }
 
-func (d *Node) sendOnce(ctx context.Context, req *routerrpc.SendPaymentRequest) (*lnrpc.Payment, error) {
+func (d *Node) sendOnce(ctx context.Context, req *sendRequest) (*lnrpc.Payment, error) {
 	ctx, cancel := context.WithCancel(ctx) // ends the stream
 	defer cancel()
-	updates, err := d.Router.SendPaymentV2(ctx, req)
+	recv, err := follow[lnrpc.Payment](ctx, d, "/routerrpc.Router/SendPaymentV2", req.fields())
 	if err != nil {
 		return nil, err
 	}
-	payment, err := recvUntil(updates.Recv, func(p *lnrpc.Payment) bool {
+	payment, err := recvUntil(recv, func(p *lnrpc.Payment) bool {
 		return p.Status == lnrpc.Payment_SUCCEEDED || p.Status == lnrpc.Payment_FAILED
 	})
 	if err != nil {
