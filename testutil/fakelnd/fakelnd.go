@@ -29,6 +29,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/keepalive"
+
+	"sandglass/testutil/fakelnd/stall"
 )
 
 // Lnd is a node. Its paths stay the same over restarts.
@@ -55,7 +57,7 @@ type Lnd struct {
 	ending   chan struct{} // closed when the streams end
 	faults   faults
 	server   *grpc.Server
-	listener *listener
+	listener *stall.Listener
 	served   sync.WaitGroup
 }
 
@@ -104,7 +106,7 @@ func (l *Lnd) Start() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.Addr = tcp.Addr().String()
-	l.listener = newListener(tcp)
+	l.listener = stall.New(tcp)
 	server := grpc.NewServer(
 		grpc.Creds(credentials.NewServerTLSFromCert(&cert)),
 		grpc.UnaryInterceptor(l.unary), grpc.StreamInterceptor(l.streaming),
@@ -130,7 +132,7 @@ func (l *Lnd) Kill() {
 	if server == nil {
 		return
 	}
-	listener.stall(false)
+	listener.Stall(false)
 	server.Stop()
 	l.served.Wait()
 }
@@ -155,7 +157,7 @@ func (l *Lnd) EndStreams() {
 func (l *Lnd) Stall(on bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.listener.stall(on)
+	l.listener.Stall(on)
 }
 
 // SetIdentity makes it another node: one for each n but 0.

@@ -1,25 +1,29 @@
-package fakelnd
+// Package stall is a listener whose connections can be kept open and silent, as those of a
+// network are that forgot them.
+package stall
 
 import (
 	"net"
 	"sync"
 )
 
-// listener can stall its connections: they stay open, and nothing goes through.
-type listener struct {
+// Listener can stall its connections: they stay open, and nothing goes through.
+type Listener struct {
 	net.Listener
 
 	mu    sync.Mutex
 	going chan struct{} // closed while nothing is stalled
 }
 
-func newListener(l net.Listener) *listener {
+// New returns a listener on another one, with nothing stalled.
+func New(l net.Listener) *Listener {
 	going := make(chan struct{})
 	close(going)
-	return &listener{Listener: l, going: going}
+	return &Listener{Listener: l, going: going}
 }
 
-func (l *listener) stall(on bool) {
+// Stall lets nothing through from now on, or everything again.
+func (l *Listener) Stall(on bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	select {
@@ -34,14 +38,14 @@ func (l *listener) stall(on bool) {
 	}
 }
 
-func (l *listener) gate() <-chan struct{} {
+func (l *Listener) gate() <-chan struct{} {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.going
 }
 
 // Accept implements [net.Listener].
-func (l *listener) Accept() (net.Conn, error) {
+func (l *Listener) Accept() (net.Conn, error) {
 	c, err := l.Listener.Accept()
 	if err != nil {
 		return nil, err
@@ -51,7 +55,7 @@ func (l *listener) Accept() (net.Conn, error) {
 
 type conn struct {
 	net.Conn
-	l      *listener
+	l      *Listener
 	once   sync.Once
 	closed chan struct{}
 }
