@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"sandglass/adapters/httpapi/auth"
+	"sandglass/adapters/httpapi/middleware"
 	"sandglass/adapters/httpapi/problem"
 	"sandglass/adapters/httpapi/wire"
 	"sandglass/domain/stream"
@@ -20,14 +21,14 @@ func (d *definition) audit() {
 		name: "read-events", method: "GET", path: "/v1/events", tag: "audit", who: auth.Auditor, summary: "The log, as lines of JSON",
 		doc: "Every record after a position, in the order of commits, one JSON object a line: the schema Event. " +
 			"With `follow=true` it goes on with what is new, and does not end. An answer that breaks off was broken off: go on from the last position that was read.",
-		content: "application/x-ndjson", traits: traits{stream: true},
+		content: "application/x-ndjson", Traits: middleware.Traits{Stream: true},
 		example: `{"position":1,"stream":"plan-vm-small","revision":0,"id":"6f2a5c1e-7a0b-5d3c-9e4f-0a1b2c3d4e5f","type":"plan.published.v1","at":"2026-01-02T03:04:05.678Z","recorded_at":"2026-01-02T03:04:05.690Z","data":{},"meta":{}}` + "\n",
 	}, d.s.events)
 	d.OpenAPI().Components.Schemas.Schema(typeOf[wire.Event](), true, "Event")
 	register(d, call{
 		name: "dump", method: "GET", path: "/v1/audit/dump", tag: "audit", who: auth.Auditor, summary: "Every figure of the read models, as lines of JSON",
 		doc: "As they stand at one position of the log, to be compared with a replay of it. One JSON object a line, sorted by its stream.", content: "application/x-ndjson",
-		traits: traits{stream: true}, example: `{"stream":"$views","position":42}` + "\n",
+		Traits: middleware.Traits{Stream: true}, example: `{"stream":"$views","position":42}` + "\n",
 	}, d.s.dump)
 }
 

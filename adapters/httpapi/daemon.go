@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 
+	"sandglass/adapters/httpapi/middleware"
 	"sandglass/adapters/httpapi/wire"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -18,12 +19,12 @@ func (d *definition) daemon() {
 	}, d.s.about)
 	register(d, call{
 		name: "healthz", method: "GET", path: "/healthz", tag: "daemon", summary: "Whether the daemon is alive",
-		doc: "It answers as long as it can answer at all.", content: "text/plain", example: "alive\n", traits: traits{free: true},
+		doc: "It answers as long as it can answer at all.", content: "text/plain", example: "alive\n", Traits: middleware.Traits{Free: true},
 	}, d.s.healthz)
 	register(d, call{
 		name: "readyz", method: "GET", path: "/readyz", tag: "daemon", summary: "Whether the daemon is ready, and what it waits for",
 		doc: "200 if every component is ready, else 503 with the same body.", also: map[int]string{503: "Not every component is ready."},
-		traits: traits{free: true},
+		Traits: middleware.Traits{Free: true},
 	}, d.s.readyz)
 	register(d, call{
 		name: "metrics", method: "GET", path: "/metrics", tag: "daemon", summary: "Metrics, for Prometheus",

@@ -11,18 +11,13 @@ import (
 	"strings"
 
 	"sandglass/adapters/httpapi/auth"
+	"sandglass/adapters/httpapi/middleware"
 	"sandglass/adapters/httpapi/problem"
 	"sandglass/adapters/httpapi/wire"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 )
-
-// traits are what the server, beside the handler, has to know of a call.
-type traits struct {
-	free   bool // of rate limits
-	stream bool
-}
 
 // call is one call of the API, as it is documented and guarded.
 type call struct {
@@ -35,7 +30,7 @@ type call struct {
 	refused            []int          // for reasons of its own; the common ones are added
 	content            string         // type of an answer that is not JSON
 	example            string         // of such an answer
-	traits
+	middleware.Traits
 }
 
 // mux gives the root to GET / alone: to net/http "/" is the root of everything.
@@ -139,7 +134,7 @@ func (s *Server) transform(ctx huma.Context, _ string, v any) (any, error) {
 		v = p
 	}
 	if p, ok := v.(*problem.Problem); ok {
-		requestOf(ctx.Context()).show(p)
+		middleware.RequestOf(ctx.Context()).Note(p)
 		return p.Problem, nil
 	}
 	return v, nil
@@ -161,9 +156,9 @@ func marshal(w io.Writer, v any) error {
 // guard refuses callers that may not do calls of that role, before anything else is looked at.
 func guard(need auth.Role) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
-		r := requestOf(ctx.Context())
-		if p := r.caller.Refuse(need); p != nil {
-			r.refuse(p)
+		r := middleware.RequestOf(ctx.Context())
+		if p := r.Caller.Refuse(need); p != nil {
+			r.Refuse(p)
 			return
 		}
 		next(ctx)
@@ -182,14 +177,14 @@ func register[I, O any](d *definition, c call, handle func(context.Context, *I) 
 		op.Security = append(op.Security, map[string][]string{scheme: {}})
 	}
 	d.document(&op, c)
-	d.s.routes[exact(c.method+" "+c.path)] = c.traits
+	d.s.traits[exact(c.method+" "+c.path)] = c.Traits
 	huma.Register(d.API, op, func(ctx context.Context, in *I) (*O, error) {
-		if !c.stream {
+		if !c.Stream {
 			var cancel context.CancelFunc
 			ctx, cancel = context.WithTimeout(ctx, d.s.Limits.Request)
 			defer cancel()
 		}
-		d.s.bodyRead(ctx)
+		middleware.RequestOf(ctx).AllowTime(2 * d.s.Limits.Request)
 		out, err := handle(ctx, in)
 		if err != nil {
 			return nil, problem.Of(ctx, err)
@@ -214,7 +209,7 @@ func (d *definition) document(op *huma.Operation, c call) {
 	}
 	refused := append([]int{429, 500}, c.refused...)
 	switch {
-	case c.free:
+	case c.Free:
 		refused = []int{500}
 	case strings.HasPrefix(c.path, "/v1/"):
 		refused = append(refused, 400, 422, 503)

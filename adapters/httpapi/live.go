@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"sandglass/adapters/httpapi/middleware"
 	"sandglass/adapters/httpapi/wire"
 	"sandglass/domain/resource"
 
@@ -23,7 +24,7 @@ func (d *definition) live() {
 			"who then comes back with `Last-Event-ID` is answered 204, upon which a browser's EventSource stops.",
 		refused: []int{404}, content: "text/event-stream", also: map[int]string{204: "The resource is released, which the client has seen."},
 		example: "retry: 3000\nid: 42\nevent: resource\ndata: {\"id\":\"web-1\",\"status\":\"running\",…}\n\n: alive\n\n",
-		traits:  traits{stream: true},
+		Traits:  middleware.Traits{Stream: true},
 	}, d.s.liveStream)
 }
 
@@ -44,7 +45,7 @@ func (s *Server) liveStream(ctx context.Context, in *liveInput) (*huma.StreamRes
 	if v.Status == released && in.LastEventID != "" {
 		return &huma.StreamResponse{Body: func(c huma.Context) { c.SetStatus(http.StatusNoContent) }}, nil
 	}
-	done, p := s.admit(requestOf(ctx))
+	done, p := s.admit(middleware.RequestOf(ctx))
 	if p != nil {
 		return nil, p
 	}

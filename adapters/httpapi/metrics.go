@@ -2,20 +2,16 @@ package httpapi
 
 import (
 	"fmt"
-	"strconv"
-	"time"
 
 	"sandglass/domain/resource"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// metrics are what the server counts. Those of the read models are collected when asked.
+// metrics are what the server counts besides requests. Those of the read models are
+// collected when asked.
 type metrics struct {
 	s        *Server
-	requests *prometheus.CounterVec
-	duration *prometheus.HistogramVec
-	limited  *prometheus.CounterVec
 	refused  prometheus.Counter
 	streams  *prometheus.Desc
 	status   *prometheus.Desc
@@ -24,35 +20,21 @@ type metrics struct {
 
 func newMetrics(s *Server) (*metrics, error) {
 	m := &metrics{
-		s:        s,
-		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sandglass_http_requests_total", Help: "Requests answered, by route, method and status."}, []string{"route", "method", "code"}),
-		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "sandglass_http_request_duration_seconds", Help: "How long requests took, but for streams.",
-			Buckets: prometheus.ExponentialBuckets(0.0005, 4, 9), // to 32 s
-		}, []string{"route", "method"}),
-		limited:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sandglass_http_rate_limited_total", Help: "Requests refused since their address asked too often, by kind."}, []string{"kind"}),
-		refused:  prometheus.NewCounter(prometheus.CounterOpts{Name: "sandglass_http_connections_refused_total", Help: "Connections closed at once since too many were open."}),
+		s: s,
+		refused: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "sandglass_http_connections_refused_total",
+			Help: "Connections closed at once since too many were open.",
+		}),
 		streams:  prometheus.NewDesc("sandglass_live_streams", "Event streams that are open.", nil, nil),
 		status:   prometheus.NewDesc("sandglass_resources", "Resources, by status.", []string{"status"}, nil),
 		position: prometheus.NewDesc("sandglass_views_position", "Position of the log that the read models hold.", nil, nil),
 	}
-	for _, c := range []prometheus.Collector{m.requests, m.duration, m.limited, m.refused, m} {
+	for _, c := range []prometheus.Collector{m.refused, m} {
 		if err := s.Registry.Register(c); err != nil {
 			return nil, fmt.Errorf("httpapi: metrics: %w", err)
 		}
 	}
-	m.limited.WithLabelValues("read")
-	m.limited.WithLabelValues("write")
 	return m, nil
-}
-
-// observe counts a request. A stream's length says nothing about how fast answers are.
-func (m *metrics) observe(r *request, method string, took time.Duration, stream bool) {
-	route := r.route()
-	m.requests.WithLabelValues(route, methodOf(method), strconv.Itoa(r.status)).Inc()
-	if !stream {
-		m.duration.WithLabelValues(route, methodOf(method)).Observe(took.Seconds())
-	}
 }
 
 // Describe implements [prometheus.Collector].

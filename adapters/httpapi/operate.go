@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"sandglass/adapters/httpapi/auth"
+	"sandglass/adapters/httpapi/middleware"
 	"sandglass/adapters/httpapi/wire"
 	"sandglass/domain/money"
 	"sandglass/domain/payment"
@@ -59,7 +60,7 @@ func (s *Server) publish(ctx context.Context, in *answer[wire.PublishRequest]) (
 	if d := b.Deep; d != nil {
 		o.Large = plan.ConfirmationRule{Above: d.Above, Confirmations: d.Confirmations}
 	}
-	out, err := s.Billing.Publish(ctx, requestOf(ctx).meta("operator"), b.Name, o)
+	out, err := s.Billing.Publish(ctx, middleware.RequestOf(ctx).Meta("operator"), b.Name, o)
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +78,7 @@ func (s *Server) withdraw(ctx context.Context, in *planPath) (*answer[wire.Plan]
 	if plan.CheckName(in.Name) != nil { // else it would be no name of a stream
 		return nil, ofPlan(in.Name, plan.ErrUnknown)
 	}
-	out, err := s.Billing.Withdraw(ctx, requestOf(ctx).meta("operator"), in.Name)
+	out, err := s.Billing.Withdraw(ctx, middleware.RequestOf(ctx).Meta("operator"), in.Name)
 	if err != nil {
 		return nil, ofPlan(in.Name, err)
 	}
@@ -126,7 +127,7 @@ type grantInput struct {
 
 func (s *Server) grant(ctx context.Context, in *grantInput) (*answer[wire.Resource], error) {
 	b := in.Body
-	out, err := s.Billing.Grant(ctx, requestOf(ctx).meta("operator"), resource.ID(in.ID), b.Key, b.Time, b.Reason)
+	out, err := s.Billing.Grant(ctx, middleware.RequestOf(ctx).Meta("operator"), resource.ID(in.ID), b.Key, b.Time, b.Reason)
 	return s.done(ctx, out, err)
 }
 
@@ -136,7 +137,7 @@ type repriceInput struct {
 }
 
 func (s *Server) reprice(ctx context.Context, in *repriceInput) (*answer[wire.Resource], error) {
-	out, err := s.Billing.Reprice(ctx, requestOf(ctx).meta("operator"), resource.ID(in.ID), price(in.Body.Price))
+	out, err := s.Billing.Reprice(ctx, middleware.RequestOf(ctx).Meta("operator"), resource.ID(in.ID), price(in.Body.Price))
 	return s.done(ctx, out, err)
 }
 
@@ -146,7 +147,7 @@ type moveInput struct {
 }
 
 func (s *Server) move(ctx context.Context, in *moveInput) (*answer[wire.Resource], error) {
-	out, err := s.Billing.Move(ctx, requestOf(ctx).meta("operator"), resource.ID(in.ID), in.Body.Host)
+	out, err := s.Billing.Move(ctx, middleware.RequestOf(ctx).Meta("operator"), resource.ID(in.ID), in.Body.Host)
 	return s.done(ctx, out, err)
 }
 
@@ -178,7 +179,7 @@ func (s *Server) allocate(ctx context.Context, in *allocateInput) (*answer[wire.
 	if plan.CheckName(in.Body.Resource) != nil {
 		return nil, noResource(in.Body.Resource)
 	}
-	out, err := s.Billing.Allocate(ctx, requestOf(ctx).meta("operator"), key, resource.ID(in.Body.Resource))
+	out, err := s.Billing.Allocate(ctx, middleware.RequestOf(ctx).Meta("operator"), key, resource.ID(in.Body.Resource))
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"sandglass/adapters/httpapi/middleware"
 	"sandglass/adapters/httpapi/problem"
 	"sandglass/adapters/httpapi/wire"
 	"sandglass/domain/billing"
@@ -107,7 +108,7 @@ func (s *Server) order(ctx context.Context, in *orderInput) (*orderOutput, error
 	if err := s.folded(); err != nil {
 		return nil, err
 	}
-	o, err := s.Billing.Order(ctx, requestOf(ctx).meta("anyone"), billing.OrderRequest{
+	o, err := s.Billing.Order(ctx, middleware.RequestOf(ctx).Meta("anyone"), billing.OrderRequest{
 		Plan: in.Body.Plan, Time: in.Body.Time, Amount: in.Body.Amount, ID: resource.ID(in.Body.ID), Host: in.Body.Host, IdempotencyKey: in.Key,
 	})
 	if err != nil {
@@ -140,7 +141,7 @@ func (s *Server) fund(ctx context.Context, in *fundInput) (*paymentOutput, error
 	if err := s.folded(); err != nil {
 		return nil, err
 	}
-	out, err := s.Billing.Pay(ctx, requestOf(ctx).meta("anyone"), resource.ID(in.ID), in.Body.Time, in.Body.Amount)
+	out, err := s.Billing.Pay(ctx, middleware.RequestOf(ctx).Meta("anyone"), resource.ID(in.ID), in.Body.Time, in.Body.Amount)
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"sandglass/adapters/httpapi/auth"
+	"sandglass/adapters/httpapi/middleware"
 	"sandglass/adapters/httpapi/problem"
 	"sandglass/adapters/httpapi/wire"
 	"sandglass/domain/billing"
@@ -93,15 +94,15 @@ func (s *Server) hold(do command) func(context.Context, *ResourcePath) (*answer[
 		if !ok {
 			return nil, noResource(in.ID)
 		}
-		r := requestOf(ctx)
+		r := middleware.RequestOf(ctx)
 		actor := "operator"
-		if !r.caller.Operator {
-			if !billing.Holds(state, r.caller.Token) {
+		if !r.Caller.Operator {
+			if !billing.Holds(state, r.Caller.Token) {
 				return nil, auth.WrongToken(auth.Holder)
 			}
 			actor = "holder"
 		}
-		out, err := do(ctx, r.meta(actor), id)
+		out, err := do(ctx, r.Meta(actor), id)
 		return s.done(ctx, out, err)
 	}
 }

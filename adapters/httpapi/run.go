@@ -17,7 +17,7 @@ import (
 
 // Handler returns what answers requests, for a server of the caller's own. [Server.Run]
 // adds the bounds of connections and the timeouts that go with it.
-func (s *Server) Handler() http.Handler { return http.HandlerFunc(s.serve) }
+func (s *Server) Handler() http.Handler { return s.handler }
 
 // Run serves on l until ctx ends. It then ends the streams, waits for the requests that
 // are under way, for [Limits].Drain at most, and returns nil. It runs once.

@@ -18,6 +18,7 @@ import (
 
 	"sandglass/adapters/httpapi/auth"
 	"sandglass/adapters/httpapi/limit"
+	"sandglass/adapters/httpapi/middleware"
 	"sandglass/adapters/httpapi/wire"
 	"sandglass/domain/billing"
 	"sandglass/domain/instant"
@@ -128,10 +129,10 @@ type Server struct {
 	Options
 	payments payment.Handler
 	mux      *http.ServeMux
-	routes   map[string]traits // by pattern
+	traits   map[string]middleware.Traits // by pattern
+	handler  *middleware.Handler
 	openapi  []byte
 	metrics  *metrics
-	rates    *limit.Rates
 	live     *limit.Quota
 
 	stopping context.Context // ends the streams
@@ -148,8 +149,7 @@ func New(o Options) (*Server, error) {
 		Options:  o,
 		payments: payment.Handler{Aggregate: payment.Aggregate(), Store: o.Store},
 		mux:      http.NewServeMux(),
-		routes:   map[string]traits{},
-		rates:    limit.NewRates(o.Limits.Reads, o.Limits.Writes, o.Limits.Addresses),
+		traits:   map[string]middleware.Traits{},
 		live:     limit.NewQuota(o.Limits.Live, o.Limits.LivePer),
 	}
 	s.stopping, s.stop = context.WithCancel(context.Background())
@@ -157,8 +157,23 @@ func New(o Options) (*Server, error) {
 	if s.metrics, err = newMetrics(s); err != nil {
 		return nil, err
 	}
+	requests, err := middleware.NewMetrics(o.Registry)
+	if err != nil {
+		return nil, err
+	}
 	if s.openapi, err = s.define(); err != nil {
 		return nil, err
+	}
+	s.handler = &middleware.Handler{
+		Mux:        s.mux,
+		Traits:     s.traits,
+		Tokens:     auth.Tokens{Operator: o.Operator, Auditor: o.Auditor},
+		Rates:      limit.NewRates(o.Limits.Reads, o.Limits.Writes, o.Limits.Addresses),
+		TrustProxy: o.TrustProxy,
+		MaxBody:    o.Limits.Body,
+		Now:        o.Now,
+		Log:        o.Log,
+		Metrics:    requests,
 	}
 	return s, nil
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"sandglass/adapters/httpapi/limit"
+	"sandglass/adapters/httpapi/middleware"
 	"sandglass/adapters/httpapi/problem"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -53,19 +54,18 @@ func (s *Server) streaming(content string, done func(), body func(ctx context.Co
 		defer cancel()
 		defer context.AfterFunc(s.stopping, cancel)()
 		if err := body(ctx, out); err != nil {
-			requestOf(hr.Context()).cause = err
-			panic(http.ErrAbortHandler)
+			middleware.RequestOf(hr.Context()).Abort(err)
 		}
 	}}
 }
 
 // admit counts one more stream of the client, until done. Who has a token of the
 // operator or the auditor is trusted not to open too many.
-func (s *Server) admit(r *request) (done func(), p *problem.Problem) {
-	if r.caller.Auditor {
+func (s *Server) admit(r *middleware.Request) (done func(), p *problem.Problem) {
+	if r.Caller.Auditor {
 		return func() {}, nil
 	}
-	done, err := s.live.Enter(r.addr)
+	done, err := s.live.Enter(r.Addr)
 	switch err {
 	case nil:
 		return done, nil

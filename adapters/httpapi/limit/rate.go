@@ -56,7 +56,7 @@ func NewRates(reads, writes Rate, addresses int) *Rates {
 func (r *Rates) Take(addr netip.Addr, write bool, now time.Time) time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	b := r.of(addr)
+	b := r.bucketsOf(addr)
 	bucket := b.reads
 	if write {
 		bucket = b.writes
@@ -72,9 +72,17 @@ func (r *Rates) Take(addr netip.Addr, write bool, now time.Time) time.Duration {
 	return wait
 }
 
-// of returns the buckets of an address, for which the one that has not come for longest
+// Of returns the rate that writes or reads are held to.
+func (r *Rates) Of(write bool) Rate {
+	if write {
+		return r.writes
+	}
+	return r.reads
+}
+
+// bucketsOf returns the buckets of an address, for which the one that has not come for longest
 // may be forgotten.
-func (r *Rates) of(addr netip.Addr) *buckets {
+func (r *Rates) bucketsOf(addr netip.Addr) *buckets {
 	if e, ok := r.known[addr]; ok {
 		r.order.MoveToFront(e)
 		return e.Value.(*buckets)
