@@ -8,6 +8,8 @@ import (
 	"os"
 	"strings"
 
+	"sandglass/domain/audit"
+	"sandglass/domain/stream"
 	"sandglass/projections"
 
 	"github.com/spf13/cobra"
@@ -90,8 +92,12 @@ func (c *cli) replay(ctx context.Context, f *replayFlags) error {
 	if err != nil {
 		return err
 	}
-	check := newChecker(c.stderr, isTerminal(c.stderr), head.Position)
-	store, err := c.openLog(ctx, &f.logFlags, head.Position, check)
+	check, p := audit.New(head.Position), progress{c.stderr, isTerminal(c.stderr)}
+	store, err := c.openLog(ctx, &f.logFlags, head.Position, func(r *stream.Record) {
+		if check.Record(r) {
+			p.tellAudit(check.Events, r.Position, head.Position)
+		}
+	})
 	if err != nil {
 		return err
 	}
@@ -101,15 +107,18 @@ func (c *cli) replay(ctx context.Context, f *replayFlags) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		check.done()
-		check.verdict.Error = "the log can't be folded: " + message(err)
-		return c.printVerdict(check.verdict)
+		p.done()
+		v := newVerdict(head.Position, check, 0, nil)
+		v.Error = "the log can't be folded: " + message(err)
+		return c.printVerdict(v)
 	}
-	check.done()
-	if err := check.compare(views, dump); err != nil {
+	p.done()
+	figures, diffs, err := compareDump(views, dump)
+	if err != nil {
 		return fmt.Errorf("comparing: %w", err)
 	}
-	return c.printVerdict(check.verdict)
+	check.Compare(auditedViews{views})
+	return c.printVerdict(newVerdict(head.Position, check, figures, diffs))
 }
 
 // figures returns a file that holds a dump: the daemon's own is fetched into one that is
@@ -204,30 +213,4 @@ func shorten(s string) string {
 		return string(r[:most-1]) + "…"
 	}
 	return s
-}
-
-// figureCounter counts the values in a dump, but for each line's name, as they are read.
-type figureCounter struct {
-	r              io.Reader
-	figures        int64
-	inText, escape bool
-}
-
-func (f *figureCounter) Read(p []byte) (int, error) {
-	n, err := f.r.Read(p)
-	for _, b := range p[:n] {
-		switch {
-		case f.escape:
-			f.escape = false
-		case f.inText && b == '\\':
-			f.escape = true
-		case b == '"':
-			f.inText = !f.inText
-		case b == ':' && !f.inText:
-			f.figures++
-		case b == '\n':
-			f.figures--
-		}
-	}
-	return n, err
 }

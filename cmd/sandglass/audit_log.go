@@ -59,10 +59,10 @@ func openStore(ctx context.Context, url string) (logStore, error) {
 	return p.openReadOnly(ctx)
 }
 
-// auditLog is a log that is only read, with each record shown to the checker.
+// auditLog is a log that is only read, with each record shown to an auditor.
 type auditLog struct {
 	stream.EventStore
-	check *checker
+	show  func(*stream.Record)
 	close func() error
 }
 
@@ -73,7 +73,7 @@ func (l *auditLog) Subscribe(ctx context.Context, after stream.Position) iter.Se
 	return func(yield func([]stream.Record, error) bool) {
 		for run, err := range l.EventStore.Subscribe(ctx, after) {
 			for i := range run {
-				l.check.record(&run[i])
+				l.show(&run[i])
 			}
 			if !yield(run, err) {
 				return
@@ -83,27 +83,27 @@ func (l *auditLog) Subscribe(ctx context.Context, after stream.Position) iter.Se
 }
 
 // openLog opens the log up to a position.
-func (c *cli) openLog(ctx context.Context, f *logFlags, until stream.Position, check *checker) (*auditLog, error) {
+func (c *cli) openLog(ctx context.Context, f *logFlags, until stream.Position, show func(*stream.Record)) (*auditLog, error) {
 	switch {
 	case f.store != "":
 		s, err := openStore(ctx, f.store)
 		if err != nil {
 			return nil, err
 		}
-		return &auditLog{s, check, s.Close}, nil
+		return &auditLog{s, show, s.Close}, nil
 	case f.log != "":
 		file, err := os.Open(f.log)
 		if err != nil {
 			return nil, err
 		}
 		events := func(context.Context, uint64) iter.Seq2[wire.Event, error] { return readEvents(file) }
-		return &auditLog{newEventLog(events, until), check, file.Close}, nil
+		return &auditLog{newEventLog(events, until), show, file.Close}, nil
 	}
 	cl, err := c.client(auditor)
 	if err != nil {
 		return nil, err
 	}
-	return &auditLog{newEventLog(fetched(cl), until), check, func() error { return nil }}, nil
+	return &auditLog{newEventLog(fetched(cl), until), show, func() error { return nil }}, nil
 }
 
 func fetched(cl *client.Client) func(context.Context, uint64) iter.Seq2[wire.Event, error] {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
 
 	"sandglass/adapters/lnd"
 	"sandglass/domain/plan"
@@ -69,10 +68,6 @@ Whether the log is whole and adds up is for "audit replay" to say.`,
 	return cmd
 }
 
-// secondLook is after how long both sides are read again when something differs: a
-// daemon at work has booked by then what it was told of.
-const secondLook = 2 * time.Second
-
 func (c *cli) reconcile(ctx context.Context, f *reconcileFlags) error {
 	if err := f.check(); err != nil {
 		return err
@@ -97,84 +92,22 @@ func (c *cli) reconcile(ctx context.Context, f *reconcileFlags) error {
 	}
 	defer node.Close()
 	p := progress{c.stderr, isTerminal(c.stderr)}
-	l := &looker{
-		reconcileFlags: f, source: source, log: reconcile.NewLog(), progress: p,
-		reader: reconcile.Reader{Invoices: node, Chain: node, Progress: p.tell},
+	r := reconcile.Reconciler{
+		Records:       source.after,
+		Still:         source.still,
+		Reader:        reconcile.Reader{Invoices: node, Chain: node, Progress: p.tell},
+		Height:        f.height,
+		Confirmations: f.confirmations,
 	}
-	report, err := l.reconcile(ctx)
+	report, synced, err := r.Reconcile(ctx)
 	p.done()
-	if err != nil {
+	switch {
+	case errors.Is(err, reconcile.ErrHeight):
+		return usage("--height %d: %w", f.height, err)
+	case err != nil:
 		return err
 	}
-	return c.printReport(report, f.confirmations, l.synced)
-}
-
-// looker reads both sides.
-type looker struct {
-	*reconcileFlags
-	source   *growingLog
-	log      *reconcile.Log
-	reader   reconcile.Reader
-	progress progress
-	synced   bool
-}
-
-func (l *looker) reconcile(ctx context.Context) (*reconcile.Report, error) {
-	report, err := l.look(ctx)
-	if err != nil || report.Clean() || l.source.still {
-		return report, err
-	}
-	select {
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	case <-time.After(secondLook):
-	}
-	again, err := l.look(ctx)
-	if err == nil {
-		again.Confirm(report)
-	}
-	return again, err
-}
-
-// look compares once. The log is read before the wallet and, for what is new in it, after
-// it: before, since it names the addresses and blocks to ask for; after, since the log
-// follows the wallet. So what the wallet showed had the time of the reading to reach the
-// log, and what the log got only after the first of its readings is not held against a
-// wallet that was read in between.
-func (l *looker) look(ctx context.Context) (*reconcile.Report, error) {
-	if err := l.follow(ctx); err != nil {
-		return nil, err
-	}
-	known := l.log.Position
-	w, err := l.reader.Read(ctx, l.log, l.height)
-	if errors.Is(err, reconcile.ErrHeight) {
-		return nil, usage("--height %d: %w", l.height, err)
-	}
-	if err != nil {
-		return nil, err
-	}
-	if err := l.follow(ctx); err != nil {
-		return nil, err
-	}
-	l.synced = w.Synced
-	return reconcile.Compare(l.log, w, reconcile.Options{Known: known, Required: l.log.Required(l.confirmations)}), nil
-}
-
-// follow reads what is new in the log.
-func (l *looker) follow(ctx context.Context) error {
-	n := int64(0)
-	for r, err := range l.source.after(ctx, l.log.Position) {
-		if err != nil {
-			return fmt.Errorf("reading the log: %w", err)
-		}
-		if err := l.log.Add(&r); err != nil {
-			return err
-		}
-		if n++; n%tellEvery == 0 {
-			l.progress.tell("events", n, 0)
-		}
-	}
-	return nil
+	return c.printReport(report, f.confirmations, synced)
 }
 
 // progress tells a person at a terminal how far something is.

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 
+	"sandglass/domain/audit"
 	"sandglass/domain/money"
 	"sandglass/domain/reconcile"
 	"sandglass/domain/resource"
@@ -97,7 +98,7 @@ func (c *cli) printSides(r *reconcile.Report, confirmations int, synced bool) er
 		return err
 	}
 	fmt.Fprintln(c.stdout)
-	listed := r.Differences[:min(len(r.Differences), maxFindings)]
+	listed := r.Differences[:min(len(r.Differences), audit.MaxFindings)]
 	rows := make([]string, len(listed))
 	for i, d := range listed {
 		rows[i] = cells(string(d.Kind), d.Key, string(d.Resource), shorten(d.Wallet), shorten(d.Log), d.Advice)

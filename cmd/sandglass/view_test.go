@@ -127,13 +127,6 @@ func TestNews(t *testing.T) {
 	}
 }
 
-func TestFigureCounter(t *testing.T) {
-	c := &figureCounter{r: strings.NewReader(`{"stream":"a:b","x":1,"y":"{\"z\":2}\\"}` + "\n" + `{"stream":"c","x":1}` + "\n")}
-	if _, err := io.Copy(io.Discard, c); err != nil || c.figures != 3 {
-		t.Errorf("counted %d, %v", c.figures, err)
-	}
-}
-
 func TestBefore(t *testing.T) {
 	for _, typed := range []string{"a", "web-1", "0"} {
 		if got := before(typed); got >= typed {

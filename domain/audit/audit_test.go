@@ -1,0 +1,303 @@
+package audit_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"sandglass/domain/audit"
+	"sandglass/domain/instant"
+	"sandglass/domain/money"
+	"sandglass/domain/payment"
+	"sandglass/domain/resource"
+	"sandglass/domain/stream"
+	"sandglass/projections"
+	"sandglass/testutil/histories"
+	"sandglass/testutil/storetest"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const at = instant.Time(1_700_000_000_000)
+
+// events are a log that is being written, with sound ids, revisions and positions.
+type events []stream.Record
+
+func (l *events) add(name string, f stream.Fact) {
+	r := stream.Record{Event: stream.Encode(f), Stream: name, Position: stream.Position(len(*l) + 1), RecordedAt: at}
+	for i := range *l {
+		if (*l)[i].Stream == name {
+			r.Revision++
+		}
+	}
+	*l = append(*l, sealed(r))
+}
+
+// sealed returns r with the id that follows from its content.
+func sealed(r stream.Record) stream.Record {
+	r.ID = stream.NewID(r.Stream, r.Revision, r.Event)
+	return r
+}
+
+func settled(m money.Msat) *payment.Settled {
+	return &payment.Settled{At: payment.At{At: at}, Amount: m, Via: payment.ViaBOLT11, Node: "02aa", Index: 1}
+}
+
+func bought(key string, m, debt money.Msat, ms instant.Millis) *resource.Credited {
+	price := money.Price{Msat: 1000, Per: instant.Second}
+	return &resource.Credited{At: resource.At{At: at}, Payment: key, Amount: m, Time: ms, Price: price, DebtPaid: debt}
+}
+
+func debited(m money.Msat) *resource.Debited {
+	return &resource.Debited{At: resource.At{At: at}, From: at, Time: 1, Amount: m}
+}
+
+func reversed(key string, m money.Msat) *resource.Reversed {
+	return &resource.Reversed{At: resource.At{At: at}, Payment: key, Amount: m, Balance: m}
+}
+
+func done(id resource.ID) *payment.Credited {
+	return &payment.Credited{At: payment.At{At: at}, Resource: id}
+}
+
+// paid returns a log of one payment of 3,500 msat, which bought 3,500 ms.
+func paid() (l events) {
+	l.add("payment-ln-1", settled(3500))
+	l.add("resource-web", bought("ln-1", 3500, 0, 3500))
+	l.add("payment-ln-1", done("web"))
+	return l
+}
+
+// books are read models that say what a test wants.
+type books struct {
+	rows  []resource.State
+	trial money.Msat
+	diffs []audit.Difference
+}
+
+func (b *books) Resources(after resource.ID, limit int, _ func(*resource.State) bool) (page []resource.State) {
+	for _, r := range b.rows {
+		if r.ID > after && len(page) < limit {
+			page = append(page, r)
+		}
+	}
+	return page
+}
+
+func (b *books) Trial() money.Msat         { return b.trial }
+func (b *books) Check() []audit.Difference { return b.diffs }
+
+// found checks a log, and compares it with books if there are any.
+func found(l events, v audit.Views) *audit.Checker {
+	c := audit.New(stream.Position(len(l)))
+	for i := range l {
+		c.Record(&l[i])
+	}
+	if v != nil {
+		c.Compare(v)
+	}
+	return c
+}
+
+func TestRecord(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		change func(events)
+		want   []audit.Finding
+	}{
+		{"a sound log", func(events) {}, nil},
+		{"a position twice", func(l events) { l[2].Position = 2 }, []audit.Finding{
+			{"position 2, payment-ln-1", "positions increase", "2", "more than 2"},
+		}},
+		{"a clock that runs backwards", func(l events) { l[1].RecordedAt-- }, []audit.Finding{
+			{"position 2, resource-web", "recorded_at never runs backwards", (at - 1).String(), at.String() + " or later"},
+		}},
+		{"a gap", func(l events) { l[2].Revision = 2; l[2] = sealed(l[2]) }, []audit.Finding{
+			{"position 3, payment-ln-1", "revisions have no gap", "2", "1"},
+		}},
+		{"an id of other content", func(l events) { l[0].ID[3] ^= 1 }, []audit.Finding{
+			{"position 1, payment-ln-1", "the id follows from the content", paidID(1), paidID(0)},
+		}},
+		{"a credit for less time", func(l events) { l[1].Event = stream.Encode(bought("ln-1", 3500, 0, 3499)); l[1] = sealed(l[1]) },
+			[]audit.Finding{{"position 2, resource-web", "a credit buys amount × per / price", "3499", "3500"}}},
+		{"a credit after debt", func(l events) { l[1].Event = stream.Encode(bought("ln-1", 3500, 500, 3000)); l[1] = sealed(l[1]) }, nil},
+		{"a credit of more", func(l events) { l[1].Event = stream.Encode(bought("ln-1", 4500, 0, 4500)); l[1] = sealed(l[1]) },
+			[]audit.Finding{{"position 2, resource-web", "a credit is what the payment brought", "4500 msat", "3500 msat"}}},
+		{"a payload that can't be read", func(l events) { l[0].Data = []byte(`{}`); l[0] = sealed(l[0]) }, []audit.Finding{
+			{"position 2, resource-web", "a credit is what the payment brought", "3500 msat", "0 msat"},
+		}},
+	} {
+		l := paid()
+		c.change(l)
+		if diff := cmp.Diff(c.want, found(l, nil).Findings); diff != "" {
+			t.Errorf("%s: (-want +got)\n%s", c.name, diff)
+		}
+	}
+}
+
+// paidID returns the id of the first event of [paid], with some bits turned.
+func paidID(bits byte) string {
+	id := paid()[0].ID
+	id[3] ^= bits
+	return id.String()
+}
+
+func TestCompare(t *testing.T) {
+	twice, undone, again, other := paid(), paid(), paid(), paid()
+	twice.add("resource-web", bought("ln-1", 3500, 0, 3500))
+	undone.add("resource-web", reversed("ln-1", 3500))
+	again.add("resource-web", reversed("ln-1", 3500))
+	again.add("resource-web", bought("ln-1", 3500, 0, 3500))
+	other[2].Event = stream.Encode(done("db"))
+	other[2] = sealed(other[2])
+	used := paid()
+	used.add("resource-web", debited(500))
+	holds := func(m, debited, debt money.Msat) *books {
+		lot := resource.Lot{Key: "ln-1", Amount: m, Time: 1}
+		return &books{rows: []resource.State{{ID: "web", Lots: []resource.Lot{lot}, Debited: debited, Debt: debt}}}
+	}
+	sums := func(is, want string) audit.Finding {
+		return audit.Finding{"resource-web", "credits − debits − reversals = held − debt", is, want}
+	}
+	for _, c := range []struct {
+		name string
+		log  events
+		v    *books
+		want []audit.Finding
+	}{
+		{"sound", paid(), holds(3500, 0, 0), nil},
+		{"nothing", nil, &books{}, nil},
+		{"used", used, holds(3000, 500, 0), nil},
+		{"owed", used, holds(4000, 500, 1000), nil},
+		{"used, and not drawn", used, holds(3000, 400, 0), []audit.Finding{
+			{"resource-web", "debits move what was drawn", "500 msat", "400 msat"},
+		}},
+		{"a resource that nobody paid", nil, holds(1, 0, 0), []audit.Finding{sums("0 msat", "1 msat")}},
+		{"credited twice", twice, holds(7000, 0, 0), []audit.Finding{{"payment-ln-1", "a payment is one credit", "2", "1"}}},
+		{"taken back", undone, holds(0, 0, 0), nil},
+		{"taken back, and given again", again, holds(3500, 0, 0), nil},
+		{"a credit that another has", other, holds(3500, 0, 0), []audit.Finding{
+			{"payment-ln-1", "the resource that has it", "db", "web"},
+		}},
+		{"settled, and on its way", paid()[:1], &books{}, nil},
+		{"credited at the resource alone", paid()[:2], holds(3500, 0, 0), nil},
+		{"books that don't balance", paid(), &books{trial: 5}, []audit.Finding{
+			{"books", "assets − liabilities − income", "5 msat", "0"},
+		}},
+		{"books of other resources", nil, &books{diffs: []audit.Difference{{"$views", "prepaid_msat", "5", "6"}}}, []audit.Finding{
+			{"$views", "the books agree with the resources: prepaid_msat", "5", "6"},
+		}},
+	} {
+		if diff := cmp.Diff(c.want, found(c.log, c.v).Findings); diff != "" {
+			t.Errorf("%s: (-want +got)\n%s", c.name, diff)
+		}
+	}
+}
+
+// All findings are counted, and the first are listed.
+func TestManyFindings(t *testing.T) {
+	var l events
+	for i := range 2 * audit.MaxFindings {
+		l.add(fmt.Sprintf("toy-%d", i), settled(1))
+		l[i].ID[0] ^= 1
+	}
+	if c := found(l, nil); c.Count != 2*audit.MaxFindings || len(c.Findings) != audit.MaxFindings || c.Events != c.Count {
+		t.Errorf("%d events, %d findings, %d listed", c.Events, c.Count, len(c.Findings))
+	}
+}
+
+// What comes later than what is of interest is left out.
+func TestUntil(t *testing.T) {
+	l := paid()
+	c := audit.New(2)
+	for i := range l {
+		if c.Record(&l[i]) != (i < 2) {
+			t.Errorf("position %d", i+1)
+		}
+	}
+	if c.Events != 2 || c.Count != 0 {
+		t.Errorf("%d events, %v", c.Events, c.Findings)
+	}
+}
+
+// folded are views as the checker takes them.
+type folded struct{ *projections.Views }
+
+func (f folded) Trial() money.Msat { return f.TrialBalance().Trial() }
+
+func (f folded) Check() (diffs []audit.Difference) {
+	for _, d := range f.Views.Check() {
+		diffs = append(diffs, audit.Difference{Where: d.Stream, Field: d.Field, Books: d.Ours, Resources: d.Theirs})
+	}
+	return diffs
+}
+
+// In a history that could have happened nothing is found; in one in which the amount of a
+// credit or debit was changed, something is.
+func TestHistories(t *testing.T) {
+	for seed := range uint64(8) {
+		s, clock := storetest.SQLite(t)
+		w := histories.New(seed, 20)
+		for range 150 {
+			for _, a := range w.Step() {
+				clock.Set(w.Now)
+				if _, err := s.Append(t.Context(), a.Stream, a.Expected, a.Events); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		head, err := s.Head(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		views := projections.New(instant.Hour)
+		if err := projections.Replay(t.Context(), s, views, head); err != nil {
+			t.Fatal(err)
+		}
+		var log events
+		for r, err := range stream.Between(t.Context(), s, 0, head) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			log = append(log, r)
+		}
+		check := func(l events) *audit.Checker {
+			c := audit.New(head)
+			for i := range l {
+				c.Record(&l[i])
+			}
+			c.Compare(folded{views})
+			return c
+		}
+		if c := check(log); c.Count > 0 || c.Events != int64(len(log)) {
+			t.Errorf("seed %d: of %d events %d were checked: %v", seed, len(log), c.Events, c.Findings)
+		}
+		for i := range log {
+			l := slices.Clone(log)
+			if changed, ok := richer(l[i]); ok {
+				if l[i] = changed; check(l).Count == 0 {
+					t.Errorf("seed %d: position %d, %s: %s was changed, and nothing is found", seed, l[i].Position, l[i].Stream, l[i].Type)
+				}
+			}
+		}
+	}
+}
+
+// richer returns the record of a credit or debit with 1 msat more, and the id of that.
+func richer(r stream.Record) (stream.Record, bool) {
+	if !strings.HasPrefix(r.Stream, resource.Prefix) {
+		return r, false
+	}
+	switch e, _ := resource.Decode(&r); e := e.(type) {
+	case *resource.Credited:
+		e.Amount++
+		r.Event.Data = stream.Encode(e).Data
+	case *resource.Debited:
+		e.Amount++
+		r.Event.Data = stream.Encode(e).Data
+	default:
+		return r, false
+	}
+	return sealed(r), true
+}
