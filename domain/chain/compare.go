@@ -101,7 +101,7 @@ func (s *sweep) leaveLostBlock(ctx context.Context, p payment.State) (payment.St
 	if p.Status != payment.StatusReorged {
 		return p, nil
 	}
-	out, err := s.w.Booker.Finish(ctx, watch.Meta, p.Key) // also where a crash came before
+	out, err := s.w.Booker.TakeBack(ctx, watch.Meta, p.Key) // also where a crash came before
 	return out.State, err
 }
 

@@ -1,6 +1,7 @@
 package chain_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -10,6 +11,22 @@ import (
 	"sandglass/domain/resource"
 	"sandglass/testutil/storetest"
 )
+
+// A hold stays as long as its deposit is on its way, whatever else the chain brings.
+func TestAHoldStaysWithItsDeposit(t *testing.T) {
+	onChain(t, func(t *testing.T, h *harness) {
+		h.start()
+		a := h.pays("addr-1", 500)
+		h.hold("vm-1", a)
+		for n := range 3 {
+			h.change(func() { h.wallet.mine(tx{id: fmt.Sprint("unrelated-", n)}) })
+			h.want(a, payment.StatusSeen)
+			if r := h.resource("vm-1"); r.HeldUntil() <= now() {
+				t.Fatalf("it is held until %s", r.HeldUntil())
+			}
+		}
+	})
+}
 
 // A hold ends with its deposit also where the watcher died, or could not write it.
 func TestAHoldEndsAlsoAfterARestart(t *testing.T) {

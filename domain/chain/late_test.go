@@ -147,13 +147,13 @@ func TestCreditedAnewWhileItIsTakenBack(t *testing.T) {
 		do(payment.Reorg{Block: "lost"})
 		h.store.OnAppend = func() storetest.Fault {
 			h.store.OnAppend = nil
-			if _, err := other.Finish(t.Context(), stream.Meta{}, key); err != nil {
+			if _, err := other.TakeBack(t.Context(), stream.Meta{}, key); err != nil {
 				t.Error(err)
 			}
 			credit("active")
 			return storetest.None
 		}
-		if _, err := h.booker.Finish(t.Context(), stream.Meta{}, key); err != nil {
+		if _, err := h.booker.TakeBack(t.Context(), stream.Meta{}, key); err != nil {
 			t.Error(err)
 		}
 		h.want(a, payment.StatusCredited)
@@ -185,6 +185,24 @@ func TestSettledInABlockThatItLeft(t *testing.T) {
 			}
 		}
 		h.credited("vm-1", 500)
+	})
+}
+
+// What the projection shows as reorged may be settled in its next block by now, which left
+// the chain too: nothing is credited for a block that is not the chain's.
+func TestSettledInALostBlockWhileTheProjectionIsLate(t *testing.T) {
+	onChain(t, func(t *testing.T, h *harness) {
+		a := h.pays("addr-1", 500)
+		do := func(c payment.Command) { h.executeOnPayment(h.booker, a, c) }
+		do(payment.See{Resource: "vm-1", Address: "addr-1", Amount: 500 * money.Sat})
+		do(payment.Confirm{Height: 17, Block: "lost1"})
+		do(payment.Reorg{Block: "lost1"})
+		do(payment.Confirm{Height: 18, Block: "lost2"})
+		do(inBlock("lost2")) // and a crash before the credit; lost2 leaves the chain
+		h.lags(h.was(a, payment.StatusReorged))
+		h.start()
+		h.want(a, payment.StatusSettled)
+		h.credited("vm-1", 0)
 	})
 }
 

@@ -36,8 +36,8 @@ func (b *Booker) Book(ctx context.Context, meta stream.Meta, key Key, c Settle) 
 	return b.finish(ctx, meta, out)
 }
 
-// Finish carries a settled payment on from where it stands, and takes back from its
-// resource what a reorg took from us. It does nothing to any other.
+// Finish carries a settled payment on from where it stands: a crash may have come between.
+// It does nothing to any other.
 func (b *Booker) Finish(ctx context.Context, meta stream.Meta, key Key) (Outcome, error) {
 	out, err := b.Payments.Load(ctx, key)
 	if err != nil {
@@ -46,22 +46,27 @@ func (b *Booker) Finish(ctx context.Context, meta stream.Meta, key Key) (Outcome
 	return b.finish(ctx, meta, out)
 }
 
-func (b *Booker) finish(ctx context.Context, meta stream.Meta, p Outcome) (Outcome, error) {
-	switch p.State.Status {
-	case StatusSettled:
-		return b.finishSettled(ctx, meta.CausedBy(p.Last), p)
-	case StatusReorged:
-		reversed := func(now *State) bool { return now.Status == StatusReorged }
-		position, err := b.reverse(ctx, meta.CausedBy(p.Last), &p.State, reversed)
-		p.Position = max(p.Position, position)
-		return p, err
+// TakeBack takes the credit of a payment that is reorged back from its resource, also
+// where a crash came between. It does nothing to any other: whoever asks may know only what
+// the payment was a while ago, and it may be in a block again by now.
+func (b *Booker) TakeBack(ctx context.Context, meta stream.Meta, key Key) (Outcome, error) {
+	reorged := func(now *State) bool { return now.Status == StatusReorged }
+	out, err := b.Payments.Load(ctx, key)
+	if err != nil || !reorged(&out.State) {
+		return out, err
 	}
-	return p, nil
+	out.Position, err = b.reverse(ctx, meta.CausedBy(out.Last), &out.State, reorged)
+	return out, err
 }
 
-// finishSettled gives the money to its resource, and says so; or says why it can't.
-func (b *Booker) finishSettled(ctx context.Context, meta stream.Meta, p Outcome) (Outcome, error) {
+// finish gives the money of a settled payment to its resource, and says so; or says why it
+// can't.
+func (b *Booker) finish(ctx context.Context, meta stream.Meta, p Outcome) (Outcome, error) {
 	s := &p.State
+	if s.Status != StatusSettled {
+		return p, nil
+	}
+	meta = meta.CausedBy(p.Last)
 	reason, err := b.credit(ctx, meta, s, nil)
 	if err != nil {
 		return p, err

@@ -404,8 +404,8 @@ func TestCausation(t *testing.T) {
 	do("btc-00-0", payment.Confirm{At: epoch + 10, Height: 7, Block: "aa"})
 	must(b.Book(t.Context(), meta, "btc-00-0", payment.Settle{At: epoch + 10, Amount: 500, Via: "onchain", Block: "aa"}))
 	do("btc-00-0", payment.Reorg{At: epoch + 20, Block: "aa"})
-	must(b.Finish(t.Context(), meta, "btc-00-0"))
-	must(b.Finish(t.Context(), meta, "btc-00-0")) // which writes nothing
+	must(b.TakeBack(t.Context(), meta, "btc-00-0"))
+	must(b.TakeBack(t.Context(), meta, "btc-00-0")) // which writes nothing
 
 	names := map[string]string{meta.Causation: "the request"} // by id
 	var got []string

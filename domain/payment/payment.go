@@ -27,7 +27,7 @@
 //	what came between                                 what repairs it
 //	crash after settled, or after the resource's      [Booker.Finish], from the next sweep: the
 //	credit                                            resource knows the payment, and takes it once
-//	crash after reorged, before the reversal          [Booker.Finish] of a payment that is reorged
+//	crash after reorged, before the reversal          [Booker.TakeBack], from the next sweep
 //	a late watcher reverses what stands again, in     reverse does so only if the payment does not
 //	its next block                                    stand once the resource has been read
 //	reorged while its credit was being given: the     Finish finds that the payment moved on, and
