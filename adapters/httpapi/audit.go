@@ -5,9 +5,11 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"reflect"
 
 	"sandglass/adapters/httpapi/auth"
 	"sandglass/adapters/httpapi/middleware"
+	"sandglass/adapters/httpapi/openapi"
 	"sandglass/adapters/httpapi/problem"
 	"sandglass/adapters/httpapi/wire"
 	"sandglass/domain/stream"
@@ -15,21 +17,21 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
-// audit defines what the auditor can read.
-func (d *definition) audit() {
-	register(d, call{
-		name: "read-events", method: "GET", path: "/v1/events", tag: "audit", who: auth.Auditor, summary: "The log, as lines of JSON",
-		doc: "Every record after a position, in the order of commits, one JSON object a line: the schema Event. " +
+// defineAudit defines what the auditor can read.
+func (s *Server) defineAudit(a *openapi.API) {
+	openapi.Register(a, openapi.Operation{
+		Name: "read-events", Method: "GET", Path: "/v1/events", Tag: "audit", Who: auth.Auditor, Summary: "The log, as lines of JSON",
+		Doc: "Every record after a position, in the order of commits, one JSON object a line: the schema Event. " +
 			"With `follow=true` it goes on with what is new, and does not end. An answer that breaks off was broken off: go on from the last position that was read.",
-		content: "application/x-ndjson", Traits: middleware.Traits{Stream: true},
-		example: `{"position":1,"stream":"plan-vm-small","revision":0,"id":"6f2a5c1e-7a0b-5d3c-9e4f-0a1b2c3d4e5f","type":"plan.published.v1","at":"2026-01-02T03:04:05.678Z","recorded_at":"2026-01-02T03:04:05.690Z","data":{},"meta":{}}` + "\n",
-	}, d.s.events)
-	d.OpenAPI().Components.Schemas.Schema(typeOf[wire.Event](), true, "Event")
-	register(d, call{
-		name: "dump", method: "GET", path: "/v1/audit/dump", tag: "audit", who: auth.Auditor, summary: "Every figure of the read models, as lines of JSON",
-		doc: "As they stand at one position of the log, to be compared with a replay of it. One JSON object a line, sorted by its stream.", content: "application/x-ndjson",
-		Traits: middleware.Traits{Stream: true}, example: `{"stream":"$views","position":42}` + "\n",
-	}, d.s.dump)
+		Content: "application/x-ndjson", Traits: middleware.Traits{Stream: true},
+		Example: `{"position":1,"stream":"plan-vm-small","revision":0,"id":"6f2a5c1e-7a0b-5d3c-9e4f-0a1b2c3d4e5f","type":"plan.published.v1","at":"2026-01-02T03:04:05.678Z","recorded_at":"2026-01-02T03:04:05.690Z","data":{},"meta":{}}` + "\n",
+	}, s.events)
+	a.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[wire.Event](), true, "Event")
+	openapi.Register(a, openapi.Operation{
+		Name: "dump", Method: "GET", Path: "/v1/audit/dump", Tag: "audit", Who: auth.Auditor, Summary: "Every figure of the read models, as lines of JSON",
+		Doc: "As they stand at one position of the log, to be compared with a replay of it. One JSON object a line, sorted by its stream.", Content: "application/x-ndjson",
+		Traits: middleware.Traits{Stream: true}, Example: `{"stream":"$views","position":42}` + "\n",
+	}, s.dump)
 }
 
 type eventsInput struct {

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"sandglass/adapters/httpapi/middleware"
+	"sandglass/adapters/httpapi/openapi"
 	"sandglass/adapters/httpapi/wire"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -12,28 +13,28 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// daemon defines what tells how the daemon is.
-func (d *definition) daemon() {
-	register(d, call{
-		name: "about", method: "GET", path: "/", tag: "daemon", summary: "What this is",
-	}, d.s.about)
-	register(d, call{
-		name: "healthz", method: "GET", path: "/healthz", tag: "daemon", summary: "Whether the daemon is alive",
-		doc: "It answers as long as it can answer at all.", content: "text/plain", example: "alive\n", Traits: middleware.Traits{Free: true},
-	}, d.s.healthz)
-	register(d, call{
-		name: "readyz", method: "GET", path: "/readyz", tag: "daemon", summary: "Whether the daemon is ready, and what it waits for",
-		doc: "200 if every component is ready, else 503 with the same body.", also: map[int]string{503: "Not every component is ready."},
+// defineDaemon defines what tells how the daemon is.
+func (s *Server) defineDaemon(a *openapi.API) {
+	openapi.Register(a, openapi.Operation{
+		Name: "about", Method: "GET", Path: "/", Tag: "daemon", Summary: "What this is",
+	}, s.about)
+	openapi.Register(a, openapi.Operation{
+		Name: "healthz", Method: "GET", Path: "/healthz", Tag: "daemon", Summary: "Whether the daemon is alive",
+		Doc: "It answers as long as it can answer at all.", Content: "text/plain", Example: "alive\n", Traits: middleware.Traits{Free: true},
+	}, s.healthz)
+	openapi.Register(a, openapi.Operation{
+		Name: "readyz", Method: "GET", Path: "/readyz", Tag: "daemon", Summary: "Whether the daemon is ready, and what it waits for",
+		Doc: "200 if every component is ready, else 503 with the same body.", Also: map[int]string{503: "Not every component is ready."},
 		Traits: middleware.Traits{Free: true},
-	}, d.s.readyz)
-	register(d, call{
-		name: "metrics", method: "GET", path: "/metrics", tag: "daemon", summary: "Metrics, for Prometheus",
-		content: "text/plain", example: "# TYPE sandglass_resources gauge\nsandglass_resources{status=\"running\"} 3\n",
-	}, d.s.metricsPage)
-	register(d, call{
-		name: "openapi", method: "GET", path: "/openapi.json", tag: "daemon", summary: "This document",
-		content: "application/openapi+json",
-	}, d.s.document)
+	}, s.readyz)
+	openapi.Register(a, openapi.Operation{
+		Name: "metrics", Method: "GET", Path: "/metrics", Tag: "daemon", Summary: "Metrics, for Prometheus",
+		Content: "text/plain", Example: "# TYPE sandglass_resources gauge\nsandglass_resources{status=\"running\"} 3\n",
+	}, s.metricsPage)
+	openapi.Register(a, openapi.Operation{
+		Name: "openapi", Method: "GET", Path: "/openapi.json", Tag: "daemon", Summary: "This document",
+		Content: "application/openapi+json",
+	}, s.document)
 }
 
 func (s *Server) about(context.Context, *none) (*answer[wire.About], error) {

@@ -9,23 +9,24 @@ import (
 	"time"
 
 	"sandglass/adapters/httpapi/middleware"
+	"sandglass/adapters/httpapi/openapi"
 	"sandglass/adapters/httpapi/wire"
 	"sandglass/domain/resource"
 
 	"github.com/danielgtaylor/huma/v2"
 )
 
-// live defines the stream of a resource's life.
-func (d *definition) live() {
-	register(d, call{
-		name: "live", method: "GET", path: "/v1/resources/{id}/live", tag: "buy", summary: "A resource's life, as server-sent events",
-		doc: "An event `resource` at once and then whenever the resource or a payment for it changes, or soon after a pending payment has another confirmation; its data is the resource as GET /v1/resources/{id} shows it. " +
+// defineLive defines the stream of a resource's life.
+func (s *Server) defineLive(a *openapi.API) {
+	openapi.Register(a, openapi.Operation{
+		Name: "live", Method: "GET", Path: "/v1/resources/{id}/live", Tag: "buy", Summary: "A resource's life, as server-sent events",
+		Doc: "An event `resource` at once and then whenever the resource or a payment for it changes, or soon after a pending payment has another confirmation; its data is the resource as GET /v1/resources/{id} shows it. " +
 			"Changes that come fast may be shown as one. A comment comes every 15 s as a sign of life. The stream ends once the resource is released; " +
 			"who then comes back with `Last-Event-ID` is answered 204, upon which a browser's EventSource stops.",
-		refused: []int{404}, content: "text/event-stream", also: map[int]string{204: "The resource is released, which the client has seen."},
-		example: "retry: 3000\nid: 42\nevent: resource\ndata: {\"id\":\"web-1\",\"status\":\"running\",…}\n\n: alive\n\n",
+		Refused: []int{404}, Content: "text/event-stream", Also: map[int]string{204: "The resource is released, which the client has seen."},
+		Example: "retry: 3000\nid: 42\nevent: resource\ndata: {\"id\":\"web-1\",\"status\":\"running\",…}\n\n: alive\n\n",
 		Traits:  middleware.Traits{Stream: true},
-	}, d.s.liveStream)
+	}, s.liveStream)
 }
 
 type liveInput struct {

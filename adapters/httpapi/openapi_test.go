@@ -119,7 +119,7 @@ func literals(t *testing.T, like *regexp.Regexp) (found []string) {
 			}
 			name, _ := kv.Key.(*ast.Ident)
 			text, _ := kv.Value.(*ast.BasicLit)
-			if name != nil && name.Name == "path" && text != nil {
+			if name != nil && name.Name == "Path" && text != nil {
 				path, _ := strconv.Unquote(text.Value)
 				if like.MatchString(path) {
 					found = append(found, path)

@@ -5,6 +5,7 @@ import (
 
 	"sandglass/adapters/httpapi/auth"
 	"sandglass/adapters/httpapi/middleware"
+	"sandglass/adapters/httpapi/openapi"
 	"sandglass/adapters/httpapi/wire"
 	"sandglass/domain/money"
 	"sandglass/domain/payment"
@@ -12,40 +13,40 @@ import (
 	"sandglass/domain/resource"
 )
 
-// operations defines what the operator can do.
-func (d *definition) operations() {
-	register(d, call{
-		name: "publish-plan", method: "POST", path: "/v1/plans", tag: "operate", who: auth.Operator, summary: "Put a plan on offer, or change it",
-		doc: "What is changed holds for later orders: a resource keeps the terms that it was opened with. The same again changes nothing.",
-	}, d.s.publish)
-	register(d, call{
-		name: "withdraw-plan", method: "DELETE", path: "/v1/plans/{name}", tag: "operate", who: auth.Operator, summary: "Take a plan off the offer",
-		doc: "What was sold runs on, and can be paid for. Done again it changes nothing.", refused: []int{404},
-	}, d.s.withdraw)
-	register(d, call{
-		name: "list-resources", method: "GET", path: "/v1/resources", tag: "operate", who: auth.Operator, summary: "All resources, by id, page by page",
-		doc: "Pending payments, addresses and links are not shown in a list.",
-	}, d.s.listResources)
-	register(d, call{
-		name: "grant", method: "POST", path: "/v1/resources/{id}/grants", tag: "operate", who: auth.Operator, summary: "Give time for nothing",
-		doc: "Once for each key: the same again changes nothing, the same key with another time is refused with 409.", refused: []int{404, 409},
-	}, d.s.grant)
-	register(d, call{
-		name: "reprice", method: "POST", path: "/v1/resources/{id}/reprice", tag: "operate", who: auth.Operator, summary: "Set the price of a resource's later payments",
-		doc: "Time that was bought is kept, and an open invoice keeps its price until it expires.", refused: []int{404, 409},
-	}, d.s.reprice)
-	register(d, call{
-		name: "move", method: "POST", path: "/v1/resources/{id}/move", tag: "operate", who: auth.Operator, summary: "Give a resource to another host",
-		doc: "From then on that host's daemon meters it. What was used until then is debited first. Done again it changes nothing.", refused: []int{404, 409},
-	}, d.s.move)
-	register(d, call{
-		name: "list-unallocated", method: "GET", path: "/v1/unallocated", tag: "operate", who: auth.Operator, summary: "Money that no resource has, by key, page by page",
-		doc: "Payments that found no open resource, and why.",
-	}, d.s.unallocated)
-	register(d, call{
-		name: "allocate", method: "POST", path: "/v1/unallocated/{key}/allocate", tag: "operate", who: auth.Operator, summary: "Give unallocated money to a resource",
-		doc: "It buys time at the resource's price.", refused: []int{404, 409},
-	}, d.s.allocate)
+// defineOperator defines what the operator can do.
+func (s *Server) defineOperator(a *openapi.API) {
+	openapi.Register(a, openapi.Operation{
+		Name: "publish-plan", Method: "POST", Path: "/v1/plans", Tag: "operate", Who: auth.Operator, Summary: "Put a plan on offer, or change it",
+		Doc: "What is changed holds for later orders: a resource keeps the terms that it was opened with. The same again changes nothing.",
+	}, s.publish)
+	openapi.Register(a, openapi.Operation{
+		Name: "withdraw-plan", Method: "DELETE", Path: "/v1/plans/{name}", Tag: "operate", Who: auth.Operator, Summary: "Take a plan off the offer",
+		Doc: "What was sold runs on, and can be paid for. Done again it changes nothing.", Refused: []int{404},
+	}, s.withdraw)
+	openapi.Register(a, openapi.Operation{
+		Name: "list-resources", Method: "GET", Path: "/v1/resources", Tag: "operate", Who: auth.Operator, Summary: "All resources, by id, page by page",
+		Doc: "Pending payments, addresses and links are not shown in a list.",
+	}, s.listResources)
+	openapi.Register(a, openapi.Operation{
+		Name: "grant", Method: "POST", Path: "/v1/resources/{id}/grants", Tag: "operate", Who: auth.Operator, Summary: "Give time for nothing",
+		Doc: "Once for each key: the same again changes nothing, the same key with another time is refused with 409.", Refused: []int{404, 409},
+	}, s.grant)
+	openapi.Register(a, openapi.Operation{
+		Name: "reprice", Method: "POST", Path: "/v1/resources/{id}/reprice", Tag: "operate", Who: auth.Operator, Summary: "Set the price of a resource's later payments",
+		Doc: "Time that was bought is kept, and an open invoice keeps its price until it expires.", Refused: []int{404, 409},
+	}, s.reprice)
+	openapi.Register(a, openapi.Operation{
+		Name: "move", Method: "POST", Path: "/v1/resources/{id}/move", Tag: "operate", Who: auth.Operator, Summary: "Give a resource to another host",
+		Doc: "From then on that host's daemon meters it. What was used until then is debited first. Done again it changes nothing.", Refused: []int{404, 409},
+	}, s.move)
+	openapi.Register(a, openapi.Operation{
+		Name: "list-unallocated", Method: "GET", Path: "/v1/unallocated", Tag: "operate", Who: auth.Operator, Summary: "Money that no resource has, by key, page by page",
+		Doc: "Payments that found no open resource, and why.",
+	}, s.unallocated)
+	openapi.Register(a, openapi.Operation{
+		Name: "allocate", Method: "POST", Path: "/v1/unallocated/{key}/allocate", Tag: "operate", Who: auth.Operator, Summary: "Give unallocated money to a resource",
+		Doc: "It buys time at the resource's price.", Refused: []int{404, 409},
+	}, s.allocate)
 }
 
 func (s *Server) publish(ctx context.Context, in *answer[wire.PublishRequest]) (*answer[wire.Plan], error) {

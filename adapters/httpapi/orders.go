@@ -7,6 +7,7 @@ import (
 	"net/url"
 
 	"sandglass/adapters/httpapi/middleware"
+	"sandglass/adapters/httpapi/openapi"
 	"sandglass/adapters/httpapi/problem"
 	"sandglass/adapters/httpapi/wire"
 	"sandglass/domain/billing"
@@ -22,16 +23,16 @@ type answer[T any] struct{ Body T }
 
 type none struct{}
 
-// plans defines what is on offer, and at which price.
-func (d *definition) plans() {
-	register(d, call{
-		name: "list-plans", method: "GET", path: "/v1/plans", tag: "buy", summary: "What is on offer",
-		doc: "Lists the plans that are on offer, by name.",
-	}, d.s.listPlans)
-	register(d, call{
-		name: "quote", method: "GET", path: "/v1/quotes", tag: "buy", summary: "What a time costs, or an amount buys",
-		doc: "Makes nothing. Give `time_ms` or `amount_msat`, one of them.", refused: []int{404, 409},
-	}, d.s.quote)
+// definePlans defines what is on offer, and at which price.
+func (s *Server) definePlans(a *openapi.API) {
+	openapi.Register(a, openapi.Operation{
+		Name: "list-plans", Method: "GET", Path: "/v1/plans", Tag: "buy", Summary: "What is on offer",
+		Doc: "Lists the plans that are on offer, by name.",
+	}, s.listPlans)
+	openapi.Register(a, openapi.Operation{
+		Name: "quote", Method: "GET", Path: "/v1/quotes", Tag: "buy", Summary: "What a time costs, or an amount buys",
+		Doc: "Makes nothing. Give `time_ms` or `amount_msat`, one of them.", Refused: []int{404, 409},
+	}, s.quote)
 }
 
 func (s *Server) listPlans(context.Context, *none) (*answer[wire.Plans], error) {
@@ -72,25 +73,25 @@ func ofPlan(name string, err error) error {
 	return err
 }
 
-// orders defines what anyone can buy.
-func (d *definition) orders() {
-	register(d, call{
-		name: "order", method: "POST", path: "/v1/orders", tag: "buy", summary: "Order a resource", status: http.StatusCreated,
-		also: map[int]string{200: "The same order as before."},
-		doc: "Makes a resource that waits for its payment, an invoice and, where the daemon takes payments on the chain, an address; `uri` has both. Give `time_ms` or `amount_msat`, one of them.\n\n" +
+// defineOrders defines what anyone can buy.
+func (s *Server) defineOrders(a *openapi.API) {
+	openapi.Register(a, openapi.Operation{
+		Name: "order", Method: "POST", Path: "/v1/orders", Tag: "buy", Summary: "Order a resource", Status: http.StatusCreated,
+		Also: map[int]string{200: "The same order as before."},
+		Doc: "Makes a resource that waits for its payment, an invoice and, where the daemon takes payments on the chain, an address; `uri` has both. Give `time_ms` or `amount_msat`, one of them.\n\n" +
 			"The same `Idempotency-Key` with the same content gives the same order again, with status 200. The same key or `id` with other content is refused with 409.\n\n" +
 			"Of a provider with several hosts `host` names one of the plan's; left out, one is chosen.",
-		refused: []int{404, 409},
-	}, d.s.order)
-	register(d, call{
-		name: "fund", method: "POST", path: "/v1/resources/{id}/payments", tag: "buy", summary: "An invoice that funds a resource", status: http.StatusCreated,
-		doc:     "Anyone can fund any resource, by the invoice or, if it has one, its address. An open invoice of the same amount, if it can be paid for long enough, is given again.",
-		refused: []int{404, 409},
-	}, d.s.fund)
-	register(d, call{
-		name: "get-payment", method: "GET", path: "/v1/payments/{key}", tag: "buy", summary: "The life of a payment so far",
-		doc: "Whoever knows the key of a payment can see what became of it.", refused: []int{404},
-	}, d.s.payment)
+		Refused: []int{404, 409},
+	}, s.order)
+	openapi.Register(a, openapi.Operation{
+		Name: "fund", Method: "POST", Path: "/v1/resources/{id}/payments", Tag: "buy", Summary: "An invoice that funds a resource", Status: http.StatusCreated,
+		Doc:     "Anyone can fund any resource, by the invoice or, if it has one, its address. An open invoice of the same amount, if it can be paid for long enough, is given again.",
+		Refused: []int{404, 409},
+	}, s.fund)
+	openapi.Register(a, openapi.Operation{
+		Name: "get-payment", Method: "GET", Path: "/v1/payments/{key}", Tag: "buy", Summary: "The life of a payment so far",
+		Doc: "Whoever knows the key of a payment can see what became of it.", Refused: []int{404},
+	}, s.payment)
 }
 
 type orderInput struct {

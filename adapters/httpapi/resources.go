@@ -7,6 +7,7 @@ import (
 
 	"sandglass/adapters/httpapi/auth"
 	"sandglass/adapters/httpapi/middleware"
+	"sandglass/adapters/httpapi/openapi"
 	"sandglass/adapters/httpapi/problem"
 	"sandglass/adapters/httpapi/wire"
 	"sandglass/domain/billing"
@@ -21,25 +22,25 @@ type ResourcePath struct {
 	ID string `path:"id" maxLength:"64" doc:"The id of the resource." example:"web-1"`
 }
 
-// resources defines what can be seen of a resource, and what its holder can do.
-func (d *definition) resources() {
-	register(d, call{
-		name: "get-resource", method: "GET", path: "/v1/resources/{id}", tag: "buy", summary: "A resource, now or as of an instant",
-		doc: "Whoever knows the id of a resource can see it. There are no secrets in it.", refused: []int{404},
-	}, d.s.resource)
-	d.live()
+// defineResources defines what can be seen of a resource, and what its holder can do.
+func (s *Server) defineResources(a *openapi.API) {
+	openapi.Register(a, openapi.Operation{
+		Name: "get-resource", Method: "GET", Path: "/v1/resources/{id}", Tag: "buy", Summary: "A resource, now or as of an instant",
+		Doc: "Whoever knows the id of a resource can see it. There are no secrets in it.", Refused: []int{404},
+	}, s.resource)
+	s.defineLive(a)
 	for _, c := range []struct {
 		name, summary, doc string
 		do                 command
 	}{
-		{"pause", "Stop the clock", "Its time runs no further until it is resumed.", d.s.Billing.Pause},
-		{"resume", "Let a paused resource run again", "It needs time that is left.", d.s.Billing.Resume},
-		{"release", "End a resource for good", "What it still holds is not paid out by this call. Money that comes later is unallocated.", d.s.release},
+		{"pause", "Stop the clock", "Its time runs no further until it is resumed.", s.Billing.Pause},
+		{"resume", "Let a paused resource run again", "It needs time that is left.", s.Billing.Resume},
+		{"release", "End a resource for good", "What it still holds is not paid out by this call. Money that comes later is unallocated.", s.release},
 	} {
-		register(d, call{
-			name: c.name, method: "POST", path: "/v1/resources/{id}/" + c.name, tag: "hold", who: auth.Holder, summary: c.summary,
-			doc: c.doc + " Done again it changes nothing.", refused: []int{404, 409},
-		}, d.s.hold(c.do))
+		openapi.Register(a, openapi.Operation{
+			Name: c.name, Method: "POST", Path: "/v1/resources/{id}/" + c.name, Tag: "hold", Who: auth.Holder, Summary: c.summary,
+			Doc: c.doc + " Done again it changes nothing.", Refused: []int{404, 409},
+		}, s.hold(c.do))
 	}
 }
 

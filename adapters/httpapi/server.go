@@ -1,7 +1,7 @@
 // Package httpapi is the HTTP API: requests become commands of billing, and the read
 // models become answers.
 //
-// There is one typed definition of each call, in operations.go and the structs of
+// There is one typed definition of each call, where its handler is and in the structs of
 // package wire; handlers, validation and the OpenAPI document follow from it. An answer
 // to a command is given after the durable append, and reads show what was answered.
 // What strangers can make grow has a bound: bodies, rates, streams and connections.
@@ -149,7 +149,6 @@ func New(o Options) (*Server, error) {
 		Options:  o,
 		payments: payment.Handler{Aggregate: payment.Aggregate(), Store: o.Store},
 		mux:      http.NewServeMux(),
-		traits:   map[string]middleware.Traits{},
 		live:     limit.NewQuota(o.Limits.Live, o.Limits.LivePer),
 	}
 	s.stopping, s.stop = context.WithCancel(context.Background())
@@ -161,7 +160,7 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.openapi, err = s.define(); err != nil {
+	if err = s.define(); err != nil {
 		return nil, err
 	}
 	s.handler = &middleware.Handler{

@@ -1,4 +1,4 @@
-package httpapi
+package openapi
 
 import (
 	"net/http"
@@ -10,12 +10,12 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
-// ofHuma returns what huma found wrong with a request. Values are not shown again: they
+// problemOf returns what huma found wrong with a request. Values are not shown again: they
 // may be secrets, or the whole body.
-func (s *Server) ofHuma(e *huma.ErrorModel) *problem.Problem {
+func (a *API) problemOf(e *huma.ErrorModel) *problem.Problem {
 	switch e.Status {
 	case http.StatusRequestEntityTooLarge:
-		return problem.TooLarge(s.Limits.Body)
+		return problem.TooLarge(a.bounds.Body)
 	case http.StatusRequestTimeout:
 		return problem.New(e.Status, "incomplete_body", "the body did not arrive whole and in time: send it at once")
 	case http.StatusUnsupportedMediaType:
