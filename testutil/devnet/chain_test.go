@@ -24,7 +24,7 @@ type chain struct {
 
 func newChain(t *testing.T) *chain {
 	t.Helper()
-	c := &chain{Network: devnet.Shared(t), t: t, ctx: within(t)}
+	c := &chain{Network: devnet.Shared(t), t: t, ctx: t.Context()}
 	var err error
 	c.addr, err = c.Alice.Address(c.ctx)
 	check(t, err)

@@ -33,9 +33,9 @@ func (n *Network) openChannel(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancel(ctx) // ends the stream
+	opening, cancel := step(ctx) // which ends the stream
 	defer cancel()
-	updates, err := n.Bob.Lightning.OpenChannel(ctx, &lnrpc.OpenChannelRequest{
+	updates, err := n.Bob.Lightning.OpenChannel(opening, &lnrpc.OpenChannelRequest{
 		NodePubkey:         pubkey,
 		LocalFundingAmount: n.opts.ChannelSat,
 		PushSat:            n.opts.PushSat,

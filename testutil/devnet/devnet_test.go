@@ -1,14 +1,12 @@
 package devnet_test
 
 import (
-	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
 	"testing"
-	"time"
 
 	"github.com/lightningnetwork/lnd/lnrpc"
 	"golang.org/x/sync/errgroup"
@@ -21,14 +19,6 @@ func TestMain(m *testing.M) {
 		helper(role)
 	}
 	devnet.Run(m)
-}
-
-// within bounds what a test waits for, far above what it takes.
-func within(t *testing.T) context.Context {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	t.Cleanup(cancel)
-	return ctx
 }
 
 func check(t *testing.T, err error) {
@@ -46,7 +36,7 @@ func lookup(t *testing.T, d *devnet.Node, hash []byte) *lnrpc.Invoice {
 }
 
 func TestBobPaysAlice(t *testing.T) {
-	net, ctx := devnet.Shared(t), within(t)
+	net, ctx := devnet.Shared(t), t.Context()
 	for _, tc := range []struct {
 		name       string
 		asks, pays int64
@@ -74,7 +64,7 @@ func TestBobPaysAlice(t *testing.T) {
 }
 
 func TestAliceRefusesTooLittle(t *testing.T) {
-	net, ctx := devnet.Shared(t), within(t)
+	net, ctx := devnet.Shared(t), t.Context()
 	inv, err := net.Alice.Invoice(ctx, 10_000, "")
 	check(t, err)
 	_, err = net.Bob.PayAmount(ctx, inv.PaymentRequest, 9_999)
@@ -86,7 +76,7 @@ func TestAliceRefusesTooLittle(t *testing.T) {
 }
 
 func TestBobPaysInParts(t *testing.T) {
-	net, ctx := devnet.Shared(t), within(t)
+	net, ctx := devnet.Shared(t), t.Context()
 	inv, err := net.Alice.Invoice(ctx, 100_000_000, "parts")
 	check(t, err)
 	_, err = net.Bob.Pay(ctx, inv.PaymentRequest, devnet.InParts(4, 25_000_000))
@@ -97,7 +87,7 @@ func TestBobPaysInParts(t *testing.T) {
 }
 
 func TestAlicePaysBob(t *testing.T) {
-	net, ctx := devnet.Shared(t), within(t)
+	net, ctx := devnet.Shared(t), t.Context()
 	inv, err := net.Bob.Invoice(ctx, 1_000_000, "refund")
 	check(t, err)
 	_, err = net.Alice.Pay(ctx, inv.PaymentRequest)
@@ -106,7 +96,7 @@ func TestAlicePaysBob(t *testing.T) {
 
 // TestSixteenPayers is the load that other packages put on the channel.
 func TestSixteenPayers(t *testing.T) {
-	net, ctx := devnet.Shared(t), within(t)
+	net, ctx := devnet.Shared(t), t.Context()
 	before, err := net.Alice.SettledInvoices(ctx)
 	check(t, err)
 	const payers, each = 16, 4
@@ -134,7 +124,7 @@ func TestSixteenPayers(t *testing.T) {
 }
 
 func TestKeysendTwiceWithOnePreimage(t *testing.T) {
-	net, ctx := devnet.Shared(t), within(t)
+	net, ctx := devnet.Shared(t), t.Context()
 	var preimage [32]byte
 	rand.Read(preimage[:])
 	hash := sha256.Sum256(preimage[:])
@@ -155,7 +145,7 @@ func TestKeysendTwiceWithOnePreimage(t *testing.T) {
 }
 
 func TestAMPPaidTwice(t *testing.T) {
-	net, ctx := devnet.Shared(t), within(t)
+	net, ctx := devnet.Shared(t), t.Context()
 	inv, err := net.Alice.AMPInvoice(ctx, 0, "again and again")
 	check(t, err)
 	for range 2 {
@@ -169,7 +159,7 @@ func TestAMPPaidTwice(t *testing.T) {
 }
 
 func TestSpontaneousAMP(t *testing.T) {
-	net, ctx := devnet.Shared(t), within(t)
+	net, ctx := devnet.Shared(t), t.Context()
 	before, err := net.Alice.SettledInvoices(ctx)
 	check(t, err)
 	_, err = net.Bob.SendAMP(ctx, net.Alice.Pubkey, 3_000_000, map[uint64][]byte{0x676c6173: []byte("vm-1")})
@@ -182,7 +172,7 @@ func TestSpontaneousAMP(t *testing.T) {
 }
 
 func TestHoldInvoice(t *testing.T) {
-	net, ctx := devnet.Shared(t), within(t)
+	net, ctx := devnet.Shared(t), t.Context()
 	for _, tc := range []struct {
 		end   lnrpc.Invoice_InvoiceState
 		doing func(*devnet.Hold) error
@@ -210,7 +200,7 @@ func TestHoldInvoice(t *testing.T) {
 }
 
 func TestPaymentOnChain(t *testing.T) {
-	net, ctx := devnet.Shared(t), within(t)
+	net, ctx := devnet.Shared(t), t.Context()
 	addr, err := net.Alice.Address(ctx)
 	check(t, err)
 	txid, err := net.Send(ctx, addr, 100_000, 200_000)

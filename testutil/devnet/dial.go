@@ -31,8 +31,8 @@ func (d *Node) dial() error {
 	return nil
 }
 
-// Dial makes a connection that carries the macaroon in the file at path. The
-// caller closes it.
+// Dial makes a connection that carries the macaroon in the file at path, and bounds each
+// call that is no stream. The caller closes it.
 func (d *Node) Dial(path string) (*grpc.ClientConn, error) {
 	creds, err := credentials.NewClientTLSFromFile(d.TLSCert, "")
 	if err != nil {
@@ -41,12 +41,20 @@ func (d *Node) Dial(path string) (*grpc.ClientConn, error) {
 	return grpc.NewClient(d.GRPC,
 		grpc.WithTransportCredentials(creds),
 		grpc.WithPerRPCCredentials(macaroonFile(path)),
+		grpc.WithUnaryInterceptor(inOneStep),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(200<<20)), // lnd's own limit
 		grpc.WithConnectParams(grpc.ConnectParams{
 			// A node that restarts is back soon, and costs nobody anything.
 			Backoff:           backoff.Config{BaseDelay: 20 * time.Millisecond, Multiplier: 1.5, MaxDelay: 200 * time.Millisecond},
 			MinConnectTimeout: 5 * time.Second,
 		}))
+}
+
+// inOneStep ends a call that a hung node would never answer.
+func inOneStep(ctx context.Context, method string, req, reply any, conn *grpc.ClientConn, call grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+	ctx, cancel := step(ctx)
+	defer cancel()
+	return call(ctx, method, req, reply, conn, opts...)
 }
 
 // A macaroonFile is read for each call. It may not be there yet: while the

@@ -19,6 +19,9 @@
 // with SIGKILL: the kernel kills the nodes, and a reaper, which reads from a
 // pipe that closes with the process, removes the data. Both need Linux.
 //
+// Each step, which is a wait, a call or a payment, ends after two minutes at the latest,
+// far above what it takes: so a caller needs no deadline, and none for many steps.
+//
 // The chain does what a test says. Blocks are mined with what is in the mempool ([Network.Mine]), or crafted
 // with whatever a test likes, on any block ([Network.MineBranch]), which makes
 // reorgs ([Network.Reorg]) and double spends ([Network.DoubleSpend]); payments are

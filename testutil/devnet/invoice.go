@@ -62,7 +62,7 @@ func (d *Node) Cancel(ctx context.Context, hash []byte) error {
 
 // WaitInvoice waits until the invoice with this hash is in state.
 func (d *Node) WaitInvoice(ctx context.Context, hash []byte, state lnrpc.Invoice_InvoiceState) (*lnrpc.Invoice, error) {
-	ctx, cancel := context.WithCancel(ctx) // ends the stream
+	ctx, cancel := step(ctx) // which ends the stream
 	defer cancel()
 	var request fields
 	request.bytes(2, hash)

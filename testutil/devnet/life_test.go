@@ -51,7 +51,9 @@ func using(dir string) (found []string) {
 // waitClean fails unless all processes and files below dir go.
 func waitClean(t *testing.T, dir string) {
 	t.Helper()
-	check(t, devnet.Until(within(t), "nothing is left", func(context.Context) error {
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	check(t, devnet.Until(ctx, "nothing is left", func(context.Context) error {
 		files, err := os.ReadDir(dir)
 		if len(files) > 0 {
 			return fmt.Errorf("left in %s: %v", dir, files)
@@ -90,7 +92,7 @@ func TestNothingOutlivesItsParent(t *testing.T) {
 
 func TestCloseLeavesNothing(t *testing.T) {
 	dir := t.TempDir()
-	net, err := devnet.Start(within(t), devnet.Options{Dir: dir})
+	net, err := devnet.Start(t.Context(), devnet.Options{Dir: dir})
 	check(t, err)
 	check(t, net.Alice.Freeze())
 	check(t, net.Close())
@@ -110,7 +112,7 @@ func TestFailedStart(t *testing.T) {
 	dir := t.TempDir()
 	orphan := filepath.Join(dir, fmt.Sprintf("sandglass-devnet-%d-1-123", os.Getpid()))
 	check(t, os.MkdirAll(filepath.Join(orphan, "alice"), 0o700))
-	_, err := devnet.Start(within(t), devnet.Options{Dir: dir, Binaries: devnet.Binaries{Btcd: "/bin/false"}})
+	_, err := devnet.Start(t.Context(), devnet.Options{Dir: dir, Binaries: devnet.Binaries{Btcd: "/bin/false"}})
 	if err == nil || !strings.Contains(err.Error(), "btcd ended (exit status 1)") {
 		t.Errorf("start with a broken btcd: %v", err)
 	}
@@ -120,7 +122,7 @@ func TestFailedStart(t *testing.T) {
 }
 
 func TestChannelSurvivesKill(t *testing.T) {
-	net, ctx := devnet.Shared(t), within(t)
+	net, ctx := devnet.Shared(t), t.Context()
 	before, err := net.Alice.Invoice(ctx, 4_000, "added before the kill")
 	check(t, err)
 	check(t, net.Alice.Kill())
@@ -138,7 +140,7 @@ func TestChannelSurvivesKill(t *testing.T) {
 }
 
 func TestSharedMends(t *testing.T) {
-	net, ctx := devnet.Shared(t), within(t)
+	net, ctx := devnet.Shared(t), t.Context()
 	check(t, net.Alice.Freeze())
 	check(t, net.Bob.Stop(ctx))
 	if again := devnet.Shared(t); again != net {
@@ -151,7 +153,7 @@ func TestSharedMends(t *testing.T) {
 }
 
 func TestFrozenNodeIsSilent(t *testing.T) {
-	net, ctx := devnet.Shared(t), within(t)
+	net, ctx := devnet.Shared(t), t.Context()
 	check(t, net.Alice.Freeze())
 	short, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
 	defer cancel()
@@ -165,7 +167,7 @@ func TestFrozenNodeIsSilent(t *testing.T) {
 }
 
 func TestLockedNode(t *testing.T) {
-	net, ctx := devnet.Shared(t), within(t)
+	net, ctx := devnet.Shared(t), t.Context()
 	carol, err := net.StartLocked(ctx)
 	check(t, err)
 	_, err = carol.Lightning.GetInfo(ctx, &lnrpc.GetInfoRequest{})

@@ -135,7 +135,7 @@ func TestMacaroonsTellWhatTheyMay(t *testing.T) {
 }
 
 func TestRevokedMacaroon(t *testing.T) {
-	net, ctx := devnet.Shared(t), within(t)
+	net, ctx := devnet.Shared(t), t.Context()
 	const rootKeyID = 777
 	path, err := net.Alice.BakeMacaroon(ctx, rootKeyID, "info:read", "/lnrpc.Lightning/ListInvoices")
 	check(t, err)

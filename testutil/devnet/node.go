@@ -156,6 +156,8 @@ func (d *Node) Kill() error { return d.proc.kill() }
 
 // Stop asks the node to end, with SIGINT, and waits until it has.
 func (d *Node) Stop(ctx context.Context) error {
+	ctx, cancel := step(ctx)
+	defer cancel()
 	if err := errors.Join(d.Thaw(), d.proc.signal(os.Interrupt)); err != nil {
 		return err
 	}

@@ -17,7 +17,7 @@ import (
 const keysendRecord = 5482373484
 
 // payTimeoutSeconds bounds the search for a route. A payment that is accepted and
-// held may take longer.
+// held may take longer, as long as a step may.
 const payTimeoutSeconds = 30
 
 // sendRequest is what is used here of routerrpc.SendPaymentRequest.
@@ -190,7 +190,7 @@ func (d *Node) send(ctx context.Context, req *sendRequest, opts []PayOption) (*l
 }
 
 func (d *Node) sendOnce(ctx context.Context, req *sendRequest) (*lnrpc.Payment, error) {
-	ctx, cancel := context.WithCancel(ctx) // ends the stream
+	ctx, cancel := step(ctx) // which ends the stream
 	defer cancel()
 	recv, err := follow[lnrpc.Payment](ctx, d, "/routerrpc.Router/SendPaymentV2", req.fields())
 	if err != nil {

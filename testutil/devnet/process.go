@@ -132,12 +132,30 @@ func tail(path string, lines int) string {
 	return string(bytes.Join(all[max(0, len(all)-lines):], []byte("\n")))
 }
 
-// tryTime bounds one try, since a node that starts or stops may leave a call
-// without an answer for good.
-const tryTime = 5 * time.Second
+const (
+	// tryTime bounds one try, since a node that starts or stops may leave a call
+	// without an answer for good.
+	tryTime = 5 * time.Second
 
-// until calls try until it returns nil, ctx ends, or p does. p may be nil.
+	// patience bounds one step: a wait, a call or a payment. It is far above what any
+	// takes, on a loaded machine too, so that it ends only what hangs.
+	patience = 2 * time.Minute
+)
+
+// step returns ctx for one step.
+func step(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, patience, fmt.Errorf("not done after %s", patience))
+}
+
+// until calls try until it returns nil, the patience or ctx ends, or p does. p may be
+// nil.
 func (p *process) until(ctx context.Context, what string, try func(context.Context) error) error {
+	ctx, cancel := step(ctx)
+	defer cancel()
+	return p.poll(ctx, what, try)
+}
+
+func (p *process) poll(ctx context.Context, what string, try func(context.Context) error) error {
 	var ended <-chan struct{} // nil, which blocks, without a process
 	if p != nil {
 		ended = p.done
@@ -164,5 +182,5 @@ func (p *process) until(ctx context.Context, what string, try func(context.Conte
 // Until polls until try returns nil or ctx ends, whose error then says what was
 // waited for and what try said last. Prefer lnd's streams where there is one.
 func Until(ctx context.Context, what string, try func(context.Context) error) error {
-	return (*process)(nil).until(ctx, what, try)
+	return (*process)(nil).poll(ctx, what, try)
 }

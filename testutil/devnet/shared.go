@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/lightningnetwork/lnd/lnrpc"
 )
@@ -20,10 +19,6 @@ var shared struct {
 	net *Network
 	err error // of its start, which isn't tried twice
 }
-
-// mendTime bounds what Shared does to a network that runs; a first build may take
-// as long as the test binary may.
-const mendTime = time.Minute
 
 // Shared returns the network that all tests of the binary share, and starts it
 // for the first of them. What an earlier test did to the nodes is mended, and its
@@ -41,14 +36,12 @@ func Shared(t testing.TB) *Network {
 	if shared.err != nil {
 		t.Fatal(shared.err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), mendTime)
-	defer cancel()
 	for _, r := range shared.net.rivals {
 		if err := r.Close(); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := shared.net.Mend(ctx); err != nil {
+	if err := shared.net.Mend(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	return shared.net
