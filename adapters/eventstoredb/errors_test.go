@@ -54,7 +54,7 @@ func TestRefusals(t *testing.T) {
 			if want {
 				return // a subscription goes on for ever
 			}
-			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 			defer cancel()
 			err = nil
 			for _, err = range served(t, refusing{subscription: code}, nil).Subscribe(ctx, 0) {
@@ -69,7 +69,7 @@ func TestRefusals(t *testing.T) {
 // A subscription that breaks again and again is told of, once.
 func TestASubscriptionBreaksEachTime(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	words := ""
 	s := served(t, refusing{subscription: codes.Internal}, func(text string) { words = text; cancel() })

@@ -124,7 +124,7 @@ func (n realNode) sendAMP(t *testing.T, msat int64, records map[uint64][]byte) {
 
 func (n realNode) hold(t *testing.T, msat int64) held {
 	t.Helper()
-	ctx := within(t)
+	ctx := t.Context() // of a test, in which it is held for several steps
 	h := must(n.Alice.HoldInvoice(ctx, msat, t.Name()))(t)
 	paid := make(chan struct{})
 	go func() {

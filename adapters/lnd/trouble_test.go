@@ -135,8 +135,7 @@ func TestStatement20_States(t *testing.T) {
 
 func TestStatement20_RealStates(t *testing.T) {
 	net := devnet.Shared(t)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
+	ctx := t.Context()
 	carol := must(net.StartLocked(ctx))(t)
 	c := lnd.Config{Addr: carol.GRPC, TLSCert: carol.TLSCert, WatchMacaroon: filepath.Join(carol.Dir, "watch.macaroon")}
 	d := newDaemon(t, c).start()

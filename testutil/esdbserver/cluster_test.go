@@ -42,7 +42,7 @@ func single(t testing.TB) (*esdbserver.Cluster, *esdb.Client) {
 // ctx is for calls that must not hang.
 func ctx(t testing.TB) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }
