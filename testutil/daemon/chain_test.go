@@ -104,8 +104,7 @@ func (s *shore) has(id string, sat int64) {
 func (s *shore) sums() map[string]money.Msat {
 	s.t.Helper()
 	sums := map[string]money.Msat{}
-	for e, err := range s.Client().Events(s.ctx, 0, false) {
-		s.must(err)
+	for e := range s.Events(s.ctx) {
 		id, ok := strings.CutPrefix(e.Stream, "resource-")
 		if !ok || e.Type != "resource.credited.v1" && e.Type != "resource.reversed.v1" {
 			continue
@@ -129,8 +128,7 @@ func (s *shore) sums() map[string]money.Msat {
 // countOf returns how many events of a type a stream has.
 func (s *shore) countOf(stream, kind string) (n int) {
 	s.t.Helper()
-	for e, err := range s.Client().Events(s.ctx, 0, false) {
-		s.must(err)
+	for e := range s.Events(s.ctx) {
 		if e.Stream == stream && e.Type == kind {
 			n++
 		}
@@ -368,8 +366,7 @@ func TestStatement18EachOutputIsAPayment(t *testing.T) {
 	}
 	s.has("vm", 3000+5045)
 	streams := map[string]bool{}
-	for e, err := range s.Client().Events(s.ctx, 0, false) {
-		s.must(err)
+	for e := range s.Events(s.ctx) {
 		if strings.HasPrefix(e.Stream, "payment-btc-") {
 			streams[e.Stream] = true
 		}

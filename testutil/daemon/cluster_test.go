@@ -1,7 +1,6 @@
 package daemon_test
 
 import (
-	"context"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -17,20 +16,19 @@ import (
 	"sandglass/testutil/esdbserver"
 )
 
-var clusterKills = flag.Int("cluster-kills", 40, "how often one of two daemons on one log is killed under load")
+var clusterKills = flag.Int("cluster-kills", 20, "how often one of two daemons on one log is killed under load")
 
 // Two daemons, of two hosts, watch one wallet and write to one log in a cluster of three
 // nodes. Each is killed with -9 at random moments under load, and the leader moves. In the
 // end each payment is credited exactly once, and both daemons say what the log says.
 func TestTwoDaemonsOnOneLog(t *testing.T) {
 	net := devnet.Shared(t)
-	random := rand.New(rand.NewPCG(seedOf(t), 2))
+	random := rand.New(rand.NewPCG(seedOf(t, "cluster-kills"), 2))
 	c := esdbserver.New(t, esdbserver.Options{Nodes: 3, SystemEvery: 20})
 	env := append(net.Env(), "SANDGLASS_MAX_OPEN_INVOICES_PER_RESOURCE=100000", "SANDGLASS_LOG_LEVEL=warn")
 	first := daemon.New(t, append(env, daemon.Clustered(c)...)...)
 	both := []*daemon.Daemon{first, first.Beside("SANDGLASS_HOST=host-2")}
-	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
-	defer cancel()
+	ctx := t.Context()
 	since := settled(ctx, t, net)
 	load := &load{net: net}
 	for _, d := range both {

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"net"
 	"os"
 	"os/exec"
@@ -19,6 +20,7 @@ import (
 	"time"
 
 	"sandglass/adapters/httpapi/client"
+	"sandglass/adapters/httpapi/wire"
 	"sandglass/testutil/esdbserver"
 )
 
@@ -54,6 +56,16 @@ func Binary(t testing.TB) string {
 		t.Fatal(binary.err)
 	}
 	return binary.path
+}
+
+// Patience bounds each step of a test: a wait for a daemon, or a command. It is far above
+// what any takes, on a loaded machine too, so that it ends only what hangs. Nothing bounds
+// a whole test, as how many steps it has says nothing of how long one may take.
+const Patience = 2 * time.Minute
+
+// Step returns ctx for one step of a test.
+func Step(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, Patience, fmt.Errorf("not done after %s", Patience))
 }
 
 // Daemon is a sandglass that runs, or does not.
@@ -133,10 +145,12 @@ func freeAddress(t testing.TB) string {
 // Command runs another command of the binary with the daemon's environment, and returns
 // what it printed.
 func (d *Daemon) Command(ctx context.Context, args ...string) (string, error) {
+	ctx, cancel := Step(ctx)
+	defer cancel()
 	cmd := exec.CommandContext(ctx, d.bin, args...)
 	cmd.Env = d.Env
 	out, err := cmd.CombinedOutput()
-	return string(out), err
+	return string(out), errors.Join(err, context.Cause(ctx))
 }
 
 // Client returns a client of the daemon's API with the operator's token.
@@ -146,6 +160,23 @@ func (d *Daemon) Client() *client.Client {
 		d.t.Fatal(err)
 	}
 	return c
+}
+
+// Events yields the log so far, and fails the test if that can't be read.
+func (d *Daemon) Events(ctx context.Context) iter.Seq[wire.Event] {
+	d.t.Helper()
+	return func(yield func(wire.Event) bool) {
+		ctx, cancel := Step(ctx)
+		defer cancel()
+		for e, err := range d.Client().Events(ctx, 0, false) {
+			if err != nil {
+				d.t.Fatalf("reading the log: %v\n%s", err, d.Log())
+			}
+			if !yield(e) {
+				return
+			}
+		}
+	}
 }
 
 // Start starts the process. It dies with the test binary.
@@ -180,7 +211,13 @@ func (d *Daemon) Stop() {
 	if err := d.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		d.t.Fatal(err)
 	}
-	<-d.done
+	ctx, cancel := Step(d.t.Context())
+	defer cancel()
+	select {
+	case <-d.done:
+	case <-ctx.Done():
+		d.t.Fatalf("waited until the daemon ends: %v\n%s", context.Cause(ctx), d.Log())
+	}
 	if code := d.cmd.ProcessState.ExitCode(); code != 0 {
 		d.t.Fatalf("the daemon ended with %d\n%s", code, d.Log())
 	}
@@ -205,9 +242,11 @@ func (d *Daemon) WaitReady(ctx context.Context) {
 	})
 }
 
-// Until tries until it works, and fails the test when ctx ends before.
+// Until tries until it works, and fails the test when the patience or ctx ends before.
 func (d *Daemon) Until(ctx context.Context, what string, try func() error) {
 	d.t.Helper()
+	ctx, cancel := Step(ctx)
+	defer cancel()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	var last error // that is not of the end of ctx
@@ -221,7 +260,7 @@ func (d *Daemon) Until(ctx context.Context, what string, try func() error) {
 		}
 		select {
 		case <-ctx.Done():
-			d.t.Fatalf("waited until %s: %v\n%s", what, last, d.Log())
+			d.t.Fatalf("waited until %s: %v: %v\n%s", what, context.Cause(ctx), last, d.Log())
 		case <-d.done:
 			d.t.Fatalf("waited until %s, and the daemon has ended: %v\n%s", what, errors.Join(err), d.Log())
 		case <-tick.C:

@@ -21,7 +21,8 @@ import (
 	"sandglass/testutil/devnet"
 )
 
-// rig is a daemon on alice, with a plan on offer.
+// rig is a daemon on alice, with a plan on offer. Each of its steps has a bound of its own,
+// and so has each of the network's.
 type rig struct {
 	*daemon.Daemon
 	t   *testing.T
@@ -32,8 +33,7 @@ type rig struct {
 func newRig(t *testing.T, env ...string) *rig {
 	t.Helper()
 	net := devnet.Shared(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
-	t.Cleanup(cancel)
+	ctx := t.Context()
 	r := &rig{daemon.New(t, append(net.Env(), env...)...), t, ctx, net}
 	r.Start()
 	r.WaitReady(ctx)
@@ -148,8 +148,7 @@ func TestLndHangs(t *testing.T) {
 
 func TestLndIsLocked(t *testing.T) {
 	net := devnet.Shared(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	defer cancel()
+	ctx := t.Context()
 	carol, err := net.StartLocked(ctx)
 	if err != nil {
 		t.Fatal(err)

@@ -16,7 +16,7 @@ var histories = flag.Int("histories", 3, "random histories of payments on the ch
 // the daemon and of lnd. Each ends with credits less reversals that are what the chain
 // says, a clean replay and a clean reconciliation.
 func TestRandomHistories(t *testing.T) {
-	first := seedOf(t)
+	first := seedOf(t, "histories")
 	for n := range *histories {
 		t.Run(fmt.Sprint("seed ", first+uint64(n)), func(t *testing.T) {
 			h := &history{shore: newShore(t, "SANDGLASS_FINAL_DEPTH=12"), random: rand.New(rand.NewPCG(first+uint64(n), 7)), daemon: true, lnd: true}
