@@ -33,8 +33,9 @@ var binary struct {
 	err  error
 }
 
-// Binary builds cmd/sandglass once for a test binary, with the flags of the environment,
-// and returns its path. $SANDGLASS_BIN names a folder that has it already.
+// Binary builds cmd/sandglass once for a test binary, as users do and without the race
+// detector, with which each start takes seconds, and returns its path. $SANDGLASS_BIN names
+// a folder that has it already.
 func Binary(t testing.TB) string {
 	t.Helper()
 	binary.once.Do(func() {
@@ -48,7 +49,9 @@ func Binary(t testing.TB) string {
 			return
 		}
 		binary.path = filepath.Join(dir, "sandglass")
-		if out, err := exec.Command("go", "build", "-o", binary.path, "sandglass/cmd/sandglass").CombinedOutput(); err != nil {
+		build := exec.Command("go", "build", "-trimpath", "-o", binary.path, "sandglass/cmd/sandglass")
+		build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=")
+		if out, err := build.CombinedOutput(); err != nil {
 			binary.err = fmt.Errorf("building the daemon: %w\n%s", err, out)
 		}
 	})
