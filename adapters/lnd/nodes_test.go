@@ -151,5 +151,5 @@ func lndConn(n node) (*grpc.ClientConn, error) {
 		return r.Alice.Dial(r.Alice.AdminMacaroon)
 	}
 	f := n.(fakeNode)
-	return (&devnet.Node{NodeInfo: devnet.NodeInfo{GRPC: f.Addr, TLSCert: f.TLSCert}}).Dial(f.AdminMacaroon)
+	return (&devnet.Node{Info: devnet.NodeInfo{GRPC: f.Addr, TLSCert: f.TLSCert}}).Dial(f.AdminMacaroon)
 }

@@ -10,7 +10,7 @@ import (
 
 	"sandglass/cmd/devnet/tour"
 	"sandglass/domain/money"
-	"sandglass/testutil/devnet"
+	"sandglass/testutil/devnet/process"
 	"sandglass/testutil/fakelnd"
 	"sandglass/testutil/simchain"
 )
@@ -27,9 +27,8 @@ The same tour on real nodes: scripts/demo --once
 
 // quick is the network of a quick tour: a node that says it was paid when it is told to.
 type quick struct {
-	node   *fakelnd.Lnd
-	dir    string
-	remove func() error
+	node *fakelnd.Lnd
+	dir  *process.Dir
 }
 
 var _ tour.Network = (*quick)(nil)
@@ -38,16 +37,16 @@ var _ tour.Network = (*quick)(nil)
 const firstBlocks = 100
 
 func startQuick(context.Context) (tour.Network, string, error) {
-	dir, remove, err := devnet.TempDir()
+	dir, err := process.NewDir("")
 	if err != nil {
 		return nil, "", err
 	}
-	node, err := fakelnd.New(dir)
+	node, err := fakelnd.New(dir.Path)
 	if err != nil {
-		return nil, "", errors.Join(err, remove())
+		return nil, "", errors.Join(err, dir.Remove())
 	}
 	node.Mine(firstBlocks)
-	return &quick{node, dir, remove}, "fakelnd serves gRPC at " + node.Addr, nil
+	return &quick{node, dir}, "fakelnd serves gRPC at " + node.Addr, nil
 }
 
 // Env implements [tour.Network].
@@ -59,12 +58,12 @@ func (q *quick) Env() []string {
 }
 
 // Dir implements [tour.Network].
-func (q *quick) Dir() string { return q.dir }
+func (q *quick) Dir() string { return q.dir.Path }
 
 // Close implements [tour.Network].
 func (q *quick) Close() error {
 	q.node.Kill()
-	return q.remove()
+	return q.dir.Remove()
 }
 
 // Payee implements [tour.Lightning].

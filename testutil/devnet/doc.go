@@ -22,13 +22,10 @@
 // Each step, which is a wait, a call or a payment, ends after two minutes at the latest,
 // far above what it takes: so a caller needs no deadline, and none for many steps.
 //
-// The chain does what a test says. Blocks are mined with what is in the mempool ([Network.Mine]), or crafted
-// with whatever a test likes, on any block ([Network.MineBranch]), which makes
-// reorgs ([Network.Reorg]) and double spends ([Network.DoubleSpend]); payments are
-// replaced in the mempool ([Network.Bump]); a second btcd mines a chain of its own
-// ([Network.StartRival]). [Network.ActiveOutputs] tells what was paid in the end.
-//
 // lnd's wallet undoes only the last block of a reorg that is deeper. It then counts
 // on for a transaction that no block holds, or says for good that one is missing:
 // [Network.Mend] has it read the chain anew.
+//
+// What the chain can be made to do is in package btc, what the nodes can in package lnd;
+// package build builds both, and package process runs them.
 package devnet

@@ -8,15 +8,13 @@ import (
 	"sync"
 	"time"
 
+	"github.com/lightningnetwork/lnd/lnrpc"
 	"golang.org/x/sync/errgroup"
-)
 
-const (
-	// firstBlocks are mined before anything else: with fewer, regtest has not
-	// activated what channels need, and 432 are enough.
-	firstBlocks = 432
-
-	btc = 100_000_000 // sat
+	"sandglass/testutil/devnet/btc"
+	"sandglass/testutil/devnet/build"
+	"sandglass/testutil/devnet/lnd"
+	"sandglass/testutil/devnet/process"
 )
 
 // Options say how a network is made. The zero value is the usual one.
@@ -32,21 +30,19 @@ type Options struct {
 // A Network is what runs. Its methods may be called from many goroutines, but
 // for those that start, stop or restart nodes.
 type Network struct {
-	Alice, Bob *Node
+	*btc.Chain // whose blocks the nodes follow
+
+	Alice, Bob *lnd.Node
 
 	// The macaroons of a daemon on alice, as [Network.Env] gives them.
 	WatchMacaroon, IssueMacaroon string
 
-	opts     Options
-	binaries Binaries
-	dir      string
-	data     *dataDir // nil, as the next two, if another process runs the network
-	nursery  *nursery
-	ports    *ports
-	btcd     *btcd
-	miner    *miner
-	others   []*Node // started locked
-	rivals   []*Rival
+	opts    Options
+	dir     string
+	data    *process.Dir // nil, as the next two, if another process runs the network
+	nursery *process.Nursery
+	ports   *process.Ports
+	others  []*lnd.Node // started locked
 
 	close func() error // once
 }
@@ -59,14 +55,14 @@ func Start(ctx context.Context, opts Options) (*Network, error) {
 		opts.Progress = io.Discard
 	}
 	if opts.ChannelSat == 0 {
-		opts.ChannelSat = 10 * btc
+		opts.ChannelSat = 10 * coin
 	}
 	if opts.PushSat == 0 {
 		opts.PushSat = opts.ChannelSat / 5
 	}
 	if opts.Binaries == (Binaries{}) {
 		var err error
-		if opts.Binaries, err = Build(ctx, opts.Progress); err != nil {
+		if opts.Binaries, err = build.Nodes(ctx, opts.Progress); err != nil {
 			return nil, err
 		}
 	}
@@ -75,20 +71,26 @@ func Start(ctx context.Context, opts Options) (*Network, error) {
 		if err == nil {
 			return n, nil
 		}
-		if !errors.Is(err, errAddressInUse) || attempt == 3 {
+		if !errors.Is(err, process.ErrAddressInUse) || attempt == 3 {
 			return nil, fmt.Errorf("start the devnet: %w", err)
 		}
 	}
 }
 
 func start(ctx context.Context, opts Options) (*Network, error) {
-	data, err := newDataDir(opts.Dir)
+	data, err := process.NewDir(opts.Dir)
 	if err != nil {
 		return nil, err
 	}
-	n := &Network{opts: opts, binaries: opts.Binaries, dir: data.path, data: data, nursery: newNursery(), ports: new(ports)}
+	n := &Network{opts: opts, dir: data.Path, data: data, nursery: process.NewNursery(), ports: new(process.Ports)}
 	n.close = sync.OnceValue(n.end)
-	if err := n.boot(ctx); err != nil {
+	n.Chain, err = btc.New(btc.Options{
+		Binary: opts.Binaries.Btcd, Dir: n.dir, Nursery: n.nursery, Ports: n.ports, Synced: n.waitSynced,
+	})
+	if err == nil {
+		err = n.boot(ctx)
+	}
+	if err != nil {
 		return nil, errors.Join(err, n.Close())
 	}
 	return n, nil
@@ -100,7 +102,7 @@ func (n *Network) boot(ctx context.Context) error {
 		name string
 		do   func(context.Context) error
 	}{
-		{"starting btcd", n.startChain},
+		{"starting btcd", n.Launch},
 		{"starting alice and bob", n.startNodes},
 		{"funding bob", n.fundBob},
 		{"opening the channel", n.openChannel},
@@ -116,53 +118,57 @@ func (n *Network) boot(ctx context.Context) error {
 	return nil
 }
 
-func (n *Network) startChain(ctx context.Context) error {
-	n.btcd = n.newBtcd("btcd")
-	var err error
-	if n.miner, err = newMiner(n.btcd); err != nil {
-		return err
-	}
-	if err := n.startBtcd(ctx, n.btcd); err != nil {
-		return err
-	}
-	_, err = n.btcd.generate(ctx, firstBlocks)
-	return err
-}
-
 func (n *Network) startNodes(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
-	for name, node := range map[string]**Node{"alice": &n.Alice, "bob": &n.Bob} {
-		d, err := n.newNode(name, n.opts.Flags...)
+	for name, node := range map[string]**lnd.Node{"alice": &n.Alice, "bob": &n.Bob} {
+		d, err := n.host().New(name, n.opts.Flags...)
 		if err != nil {
 			return err
 		}
-		if err := d.unlocksItself(); err != nil {
+		if err := d.UnlocksItself(); err != nil {
 			return err
 		}
 		*node = d
 		g.Go(func() error {
-			if err := d.launch(ctx); err != nil {
+			if err := d.Launch(ctx); err != nil {
 				return err
 			}
-			return d.createWallet(ctx)
+			return d.CreateWallet(ctx)
 		})
 	}
 	return g.Wait()
 }
 
-// Mine adds blocks to the chain, which hold what is in the mempool, and waits
-// until the nodes have seen them.
-func (n *Network) Mine(ctx context.Context, blocks int) error {
-	if _, err := n.btcd.generate(ctx, blocks); err != nil {
-		return err
+// host is where a node runs.
+func (n *Network) host() lnd.Host {
+	return lnd.Host{Binary: n.opts.Binaries.Lnd, Dir: n.dir, Nursery: n.nursery, Ports: n.ports, Chain: n.Chain}
+}
+
+// StartLocked starts another lnd with a wallet of its own, which waits for its
+// password: its State is LOCKED until [lnd.Node.Unlock]. It has no channel, and locks
+// itself again at each restart.
+func (n *Network) StartLocked(ctx context.Context) (*lnd.Node, error) {
+	d, err := n.host().New(fmt.Sprintf("carol-%d", len(n.others)+1))
+	if err != nil {
+		return nil, err
 	}
-	return n.waitSynced(ctx)
+	n.others = append(n.others, d)
+	if err := d.Launch(ctx); err != nil {
+		return nil, err
+	}
+	if err := d.CreateWallet(ctx); err != nil {
+		return nil, err
+	}
+	if err := d.Relaunch(ctx); err != nil {
+		return nil, err
+	}
+	return d, d.WaitState(ctx, lnrpc.WalletState_LOCKED)
 }
 
 // waitSynced waits for the nodes that run and whose wallets were ever open.
 func (n *Network) waitSynced(ctx context.Context) error {
 	for _, d := range n.nodes() {
-		if d.proc != nil && !d.Running() || d.Pubkey == "" {
+		if !d.Follows() {
 			continue
 		}
 		if err := d.WaitSynced(ctx); err != nil {
@@ -172,23 +178,9 @@ func (n *Network) waitSynced(ctx context.Context) error {
 	return nil
 }
 
-// Send pays each of sats to addr from the miner's coins, in one transaction, and
-// returns its id. It stands in the mempool until the next Mine.
-func (n *Network) Send(ctx context.Context, addr string, sats ...int64) (txid string, err error) {
-	var outputs []Output
-	for _, sat := range sats {
-		outputs = append(outputs, To(addr, sat))
-	}
-	tx, err := n.miner.send(ctx, final, outputs)
-	if err != nil {
-		return "", err
-	}
-	return tx.Txid, nil
-}
-
-func (n *Network) nodes() []*Node {
-	var nodes []*Node
-	for _, d := range append([]*Node{n.Alice, n.Bob}, n.others...) {
+func (n *Network) nodes() []*lnd.Node {
+	var nodes []*lnd.Node
+	for _, d := range append([]*lnd.Node{n.Alice, n.Bob}, n.others...) {
 		if d != nil {
 			nodes = append(nodes, d)
 		}
@@ -205,20 +197,17 @@ func (n *Network) Close() error { return n.close() }
 func (n *Network) end() error {
 	var errs []error
 	for _, d := range n.nodes() {
-		if d.proc != nil {
+		if d.Running() {
 			errs = append(errs, d.Kill())
 		}
 	}
-	for _, r := range n.rivals {
-		errs = append(errs, r.Close())
-	}
-	if n.btcd != nil && n.btcd.proc != nil {
-		errs = append(errs, n.btcd.proc.kill())
+	if n.Chain != nil {
+		errs = append(errs, n.Chain.End())
 	}
 	errs = append(errs, n.closeConns())
-	n.nursery.close()
-	n.ports.release()
-	return errors.Join(append(errs, n.data.remove())...)
+	n.nursery.Close()
+	n.ports.Release()
+	return errors.Join(append(errs, n.data.Remove())...)
 }
 
 func (n *Network) closeConns() error {

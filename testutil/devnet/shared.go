@@ -5,12 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
-	"strings"
 	"sync"
 	"testing"
 
-	"github.com/lightningnetwork/lnd/lnrpc"
+	"sandglass/testutil/devnet/lnd"
 )
 
 // shared is the one network of a test binary.
@@ -36,10 +34,8 @@ func Shared(t testing.TB) *Network {
 	if shared.err != nil {
 		t.Fatal(shared.err)
 	}
-	for _, r := range shared.net.rivals {
-		if err := r.Close(); err != nil {
-			t.Fatal(err)
-		}
+	if err := shared.net.CloseRivals(); err != nil {
+		t.Fatal(err)
 	}
 	if err := shared.net.Mend(t.Context()); err != nil {
 		t.Fatal(err)
@@ -65,34 +61,13 @@ func Run(m *testing.M) {
 // can't list its transactions any more read the chain anew, and waits until their
 // channel is active. It does nothing to a network that is well.
 func (n *Network) Mend(ctx context.Context) error {
-	for _, d := range []*Node{n.Alice, n.Bob} {
-		if err := d.Thaw(); err != nil {
-			return err
-		}
-		if !d.Running() {
-			if err := d.Restart(ctx); err != nil {
-				return err
-			}
-		}
-		if err := d.mendWallet(ctx); err != nil {
+	for _, d := range []*lnd.Node{n.Alice, n.Bob} {
+		if err := d.Mend(ctx); err != nil {
 			return err
 		}
 	}
-	if !n.btcd.proc.running() {
+	if !n.Alive() {
 		return errors.New("btcd has ended: a network can't be mended without its chain")
 	}
 	return n.WaitChannel(ctx)
-}
-
-// mendWallet mends what a reorg of several blocks can do to lnd, whose wallet then
-// says for good that it misses a transaction: it reads the chain anew.
-func (d *Node) mendWallet(ctx context.Context) error {
-	_, err := d.Lightning.GetTransactions(ctx, &lnrpc.GetTransactionsRequest{})
-	if err == nil || !strings.Contains(err.Error(), "missing transaction") {
-		return err
-	}
-	usual := d.flags
-	defer func() { d.flags = usual }()
-	d.flags = append(slices.Clone(usual), "--reset-wallet-transactions")
-	return d.Restart(ctx)
 }

@@ -1,4 +1,4 @@
-package devnet
+package lnd
 
 import (
 	"context"
@@ -11,6 +11,8 @@ import (
 	"github.com/lightningnetwork/lnd/lnrpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"sandglass/testutil/devnet/process"
 )
 
 // keysendRecord is the TLV record that carries a keysend's preimage.
@@ -190,7 +192,7 @@ func (d *Node) send(ctx context.Context, req *sendRequest, opts []PayOption) (*l
 }
 
 func (d *Node) sendOnce(ctx context.Context, req *sendRequest) (*lnrpc.Payment, error) {
-	ctx, cancel := step(ctx) // which ends the stream
+	ctx, cancel := process.Step(ctx) // which ends the stream
 	defer cancel()
 	recv, err := follow[lnrpc.Payment](ctx, d, "/routerrpc.Router/SendPaymentV2", req.fields())
 	if err != nil {

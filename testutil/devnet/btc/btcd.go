@@ -1,4 +1,4 @@
-package devnet
+package btc
 
 import (
 	"bytes"
@@ -12,29 +12,39 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"sandglass/testutil/devnet/process"
 )
 
 const rpcUser, rpcPass = "dev", "dev"
 
-// A btcd is the chain: a node on regtest and its JSON-RPC.
+// An Info says where btcd's JSON-RPC is.
+type Info struct {
+	RPC  string `json:"rpc"`
+	User string `json:"user"`
+	Pass string `json:"pass"`
+	Cert string `json:"cert"`
+}
+
+// A btcd is a node on regtest and its JSON-RPC.
 type btcd struct {
-	BtcdInfo
+	Info
 	name string
-	proc *process
+	proc *process.Process
 	dir  string
 	p2p  string
 	http *http.Client
 }
 
-func (n *Network) newBtcd(name string) *btcd {
-	b := &btcd{name: name, dir: filepath.Join(n.dir, name), BtcdInfo: BtcdInfo{User: rpcUser, Pass: rpcPass}}
+func (c *Chain) newBtcd(name string) *btcd {
+	b := &btcd{name: name, dir: filepath.Join(c.opts.Dir, name), Info: Info{User: rpcUser, Pass: rpcPass}}
 	b.Cert = filepath.Join(b.dir, "rpc.cert")
 	return b
 }
 
 // startBtcd starts b, whose blocks pay the miner, and waits until it answers.
-func (n *Network) startBtcd(ctx context.Context, b *btcd) error {
-	if err := n.ports.take(&b.RPC, &b.p2p); err != nil {
+func (c *Chain) startBtcd(ctx context.Context, b *btcd) error {
+	if err := c.opts.Ports.Take(&b.RPC, &b.p2p); err != nil {
 		return err
 	}
 	if err := os.Mkdir(b.dir, 0o700); err != nil {
@@ -45,11 +55,11 @@ func (n *Network) startBtcd(ctx context.Context, b *btcd) error {
 		return err
 	}
 	var err error
-	b.proc, err = n.nursery.run(b.name, filepath.Join(b.dir, "btcd.log"), n.binaries.Btcd, b.flags(conf, n.miner.addr.EncodeAddress())...)
+	b.proc, err = c.opts.Nursery.Run(b.name, filepath.Join(b.dir, "btcd.log"), c.opts.Binary, b.flags(conf, c.miner.addr.EncodeAddress())...)
 	if err != nil {
 		return err
 	}
-	return b.proc.until(ctx, b.name+" answers", func(ctx context.Context) error {
+	return b.proc.Until(ctx, b.name+" answers", func(ctx context.Context) error {
 		if err := b.connect(); err != nil {
 			return err
 		}

@@ -1,4 +1,4 @@
-package devnet
+package lnd
 
 import (
 	"context"
@@ -13,12 +13,30 @@ import (
 	"github.com/lightningnetwork/lnd/lnrpc"
 	"github.com/lightningnetwork/lnd/lnrpc/chainrpc"
 	"google.golang.org/grpc"
+
+	"sandglass/testutil/devnet/btc"
+	"sandglass/testutil/devnet/process"
 )
+
+// An Info says where an lnd is and what opens it; all but the names are paths and
+// host:port.
+type Info struct {
+	Name   string `json:"name"`
+	Pubkey string `json:"pubkey"` // identity, in hex; "" while the wallet was never open
+	GRPC   string `json:"grpc"`
+	P2P    string `json:"p2p"`
+	Dir    string `json:"dir"` // its --lnddir
+
+	TLSCert          string `json:"tls_cert"`
+	AdminMacaroon    string `json:"admin_macaroon"`
+	ReadonlyMacaroon string `json:"readonly_macaroon"`
+	InvoiceMacaroon  string `json:"invoice_macaroon"`
+}
 
 // A Node is an lnd. Its clients stay usable over restarts, and carry the admin
 // macaroon; every call is there for what the methods don't say.
 type Node struct {
-	NodeInfo
+	Info
 
 	Conn          *grpc.ClientConn
 	Lightning     lnrpc.LightningClient
@@ -27,18 +45,28 @@ type Node struct {
 	State         lnrpc.StateClient
 	Unlocker      lnrpc.WalletUnlockerClient
 
-	net   *Network
-	proc  *process
+	host  Host
+	proc  *process.Process
 	flags []string
 }
 
-// newNode prepares a node without starting it.
-func (n *Network) newNode(name string, flags ...string) (*Node, error) {
-	dir := filepath.Join(n.dir, name)
+// A Host is where nodes run, and the chain that they follow.
+type Host struct {
+	Binary  string // lnd's
+	Dir     string // which holds a folder for each node
+	Nursery *process.Nursery
+	Ports   *process.Ports
+	Chain   *btc.Chain
+}
+
+// New prepares a node without starting it.
+func (h Host) New(name string, flags ...string) (*Node, error) {
+	dir := filepath.Join(h.Dir, name)
+	chain := h.Chain.Btcd()
 	macaroons := filepath.Join(dir, "data", "chain", "bitcoin", "regtest")
 	d := &Node{
-		net: n,
-		NodeInfo: NodeInfo{
+		host: h,
+		Info: Info{
 			Name: name, Dir: dir,
 			TLSCert:          filepath.Join(dir, "tls.cert"),
 			AdminMacaroon:    filepath.Join(macaroons, "admin.macaroon"),
@@ -46,14 +74,14 @@ func (n *Network) newNode(name string, flags ...string) (*Node, error) {
 			InvoiceMacaroon:  filepath.Join(macaroons, "invoice.macaroon"),
 		},
 	}
-	if err := n.ports.take(&d.GRPC, &d.P2P); err != nil {
+	if err := h.Ports.Take(&d.GRPC, &d.P2P); err != nil {
 		return nil, err
 	}
 	d.flags = append([]string{
 		"--lnddir=" + dir, "--alias=" + name,
 		"--bitcoin.regtest", "--bitcoin.node=btcd", "--bitcoin.defaultchanconfs=1", "--bitcoin.minhtlc=1",
-		"--btcd.rpchost=" + n.btcd.RPC, "--btcd.rpcuser=" + n.btcd.User, "--btcd.rpcpass=" + n.btcd.Pass,
-		"--btcd.rpccert=" + n.btcd.Cert,
+		"--btcd.rpchost=" + chain.RPC, "--btcd.rpcuser=" + chain.User, "--btcd.rpcpass=" + chain.Pass,
+		"--btcd.rpccert=" + chain.Cert,
 		"--listen=" + d.P2P, "--rpclisten=" + d.GRPC, "--norest", "--tlsdisableautofill", "--nobootstrap",
 		"--trickledelay=50", "--gossip.sub-batch-delay=5ms", "--db.batch-commit-interval=10ms",
 		"--accept-keysend", "--accept-amp", "--protocol.wumbo-channels", "--maxpendingchannels=10",
@@ -63,19 +91,25 @@ func (n *Network) newNode(name string, flags ...string) (*Node, error) {
 	return d, os.MkdirAll(dir, 0o700)
 }
 
-// launch starts the process and waits until the State service answers.
-func (d *Node) launch(ctx context.Context) error {
-	proc, err := d.net.nursery.run(d.Name, filepath.Join(d.Dir, "lnd.log"), d.net.binaries.Lnd, d.flags...)
+// Attach makes the clients of a node that another process runs.
+func Attach(info Info, chain *btc.Chain) (*Node, error) {
+	d := &Node{Info: info, host: Host{Chain: chain}}
+	return d, d.dial()
+}
+
+// Launch starts the process and waits until the State service answers.
+func (d *Node) Launch(ctx context.Context) error {
+	proc, err := d.host.Nursery.Run(d.Name, filepath.Join(d.Dir, "lnd.log"), d.host.Binary, d.flags...)
 	if err != nil {
 		return err
 	}
 	d.proc = proc
 	if d.Conn == nil {
-		if err := d.proc.until(ctx, d.Name+" has written its certificate", func(context.Context) error { return d.dial() }); err != nil {
+		if err := d.proc.Until(ctx, d.Name+" has written its certificate", func(context.Context) error { return d.dial() }); err != nil {
 			return err
 		}
 	}
-	return d.proc.until(ctx, d.Name+" answers", func(ctx context.Context) error {
+	return d.proc.Until(ctx, d.Name+" answers", func(ctx context.Context) error {
 		_, err := d.State.GetState(ctx, &lnrpc.GetStateRequest{})
 		return err
 	})
@@ -83,7 +117,7 @@ func (d *Node) launch(ctx context.Context) error {
 
 // WaitState waits for the node to be in state, or beyond it.
 func (d *Node) WaitState(ctx context.Context, state lnrpc.WalletState) error {
-	return d.proc.until(ctx, d.Name+" is "+state.String(), func(ctx context.Context) error {
+	return d.proc.Until(ctx, d.Name+" is "+state.String(), func(ctx context.Context) error {
 		got, err := d.State.GetState(ctx, &lnrpc.GetStateRequest{})
 		if err != nil {
 			return err
@@ -106,9 +140,9 @@ func (d *Node) WaitReady(ctx context.Context) error {
 // WaitSynced waits until the node has seen the active chain's last block: its
 // wallet, its channels, and its chain notifier, which alone tells a block from
 // another at its height. While the chain is shorter than it was, which only
-// [Network.Invalidate] makes it, lnd doesn't say, and nothing is waited for.
+// [btc.Chain.Invalidate] makes it, lnd doesn't say, and nothing is waited for.
 func (d *Node) WaitSynced(ctx context.Context) error {
-	return d.proc.until(ctx, d.Name+" has seen the last block", func(ctx context.Context) error {
+	return d.proc.Until(ctx, d.Name+" has seen the last block", func(ctx context.Context) error {
 		info, err := d.Lightning.GetInfo(ctx, &lnrpc.GetInfoRequest{}) // whose block is btcd's
 		if err != nil {
 			return err
@@ -120,7 +154,7 @@ func (d *Node) WaitSynced(ctx context.Context) error {
 		if err != nil || seen == info.BlockHash && info.SyncedToChain {
 			return err
 		}
-		if shorter, err := d.net.btcd.wasLonger(ctx); err != nil || shorter {
+		if shorter, err := d.host.Chain.WasLonger(ctx); err != nil || shorter {
 			return err
 		}
 		return fmt.Errorf("%s has seen block %s, synced %t, and the last is %d, %s",
@@ -147,22 +181,26 @@ func (d *Node) lastBlockSeen(ctx context.Context) (string, error) {
 	return hash.String(), nil
 }
 
+// Follows reports whether the node follows the chain: its wallet was open before, and it
+// runs, or another process knows whether it does.
+func (d *Node) Follows() bool { return d.Pubkey != "" && (d.proc == nil || d.Running()) }
+
 // Running says whether the node's process is there, frozen or not.
-func (d *Node) Running() bool { return d.proc.running() }
+func (d *Node) Running() bool { return d.proc.Running() }
 
 // Kill ends the node with SIGKILL, as a power cut would. A payment to it that is
 // sent before its peer has noticed waits until the node is back.
-func (d *Node) Kill() error { return d.proc.kill() }
+func (d *Node) Kill() error { return d.proc.Kill() }
 
 // Stop asks the node to end, with SIGINT, and waits until it has.
 func (d *Node) Stop(ctx context.Context) error {
-	ctx, cancel := step(ctx)
+	ctx, cancel := process.Step(ctx)
 	defer cancel()
-	if err := errors.Join(d.Thaw(), d.proc.signal(os.Interrupt)); err != nil {
+	if err := errors.Join(d.Thaw(), d.proc.Signal(os.Interrupt)); err != nil {
 		return err
 	}
 	select {
-	case <-d.proc.done:
+	case <-d.proc.Ended():
 		return nil
 	case <-ctx.Done():
 		return fmt.Errorf("stop %s: %w", d.Name, context.Cause(ctx))
@@ -170,8 +208,7 @@ func (d *Node) Stop(ctx context.Context) error {
 }
 
 // Restart starts the node again, on its ports and data, after stopping it if it
-// runs, and waits until it serves every call. The channel may need a moment more:
-// see [Network.WaitChannel].
+// runs, and waits until it serves every call. A channel may need a moment more.
 func (d *Node) Restart(ctx context.Context) error {
 	if err := d.Relaunch(ctx); err != nil {
 		return err
@@ -187,7 +224,7 @@ func (d *Node) Relaunch(ctx context.Context) error {
 			return err
 		}
 	}
-	return d.launch(ctx)
+	return d.Launch(ctx)
 }
 
 // stopOrKill gives the node a few seconds to end.
@@ -202,7 +239,7 @@ func (d *Node) stopOrKill(ctx context.Context) error {
 
 // Freeze stops the node from doing anything, with SIGSTOP: its connections stay
 // open and silent.
-func (d *Node) Freeze() error { return d.proc.signal(syscall.SIGSTOP) }
+func (d *Node) Freeze() error { return d.proc.Signal(syscall.SIGSTOP) }
 
 // Thaw lets a frozen node go on.
-func (d *Node) Thaw() error { return d.proc.signal(syscall.SIGCONT) }
+func (d *Node) Thaw() error { return d.proc.Signal(syscall.SIGCONT) }

@@ -1,4 +1,9 @@
-package devnet
+// Package build builds the nodes of the private network, lnd and btcd, from the module in
+// ../nodes, once, into a cache.
+//
+// What stands in the cache is whole: a build happens in a folder of its own, under a lock,
+// and is moved. The network that runs the nodes is package devnet.
+package build
 
 import (
 	"context"
@@ -13,6 +18,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"sandglass/testutil/devnet/process"
 )
 
 // lowscrypt makes creating a wallet cheap; nothing else differs from a release.
@@ -46,13 +53,13 @@ func (b Binaries) exist() bool {
 	return true
 }
 
-// Build returns the nodes' binaries, and builds them before if the cache doesn't
+// Nodes returns the nodes' binaries, and builds them before if the cache doesn't
 // hold them: minutes the first time, while it writes to progress (which may be
 // nil) what it is at. Two processes that need them at once build them once.
 //
 // The cache is $SANDGLASS_CACHE or the user's cache folder; its key is all that
 // goes into the binaries.
-func Build(ctx context.Context, progress io.Writer) (Binaries, error) {
+func Nodes(ctx context.Context, progress io.Writer) (Binaries, error) {
 	if progress == nil {
 		progress = io.Discard
 	}
@@ -82,7 +89,7 @@ func Build(ctx context.Context, progress io.Writer) (Binaries, error) {
 	return built, build(ctx, nodes, dir, progress)
 }
 
-// nodesModule finds nodes/ from the working folder, as tests run in their
+// nodesModule finds the module that pins the nodes, from the working folder, as tests run in their
 // package's, or else from where this file was compiled.
 func nodesModule() (string, error) {
 	var candidates []string
@@ -93,7 +100,7 @@ func nodesModule() (string, error) {
 		}
 	}
 	if _, file, _, ok := runtime.Caller(0); ok {
-		candidates = append(candidates, filepath.Join(filepath.Dir(file), "nodes"))
+		candidates = append(candidates, filepath.Join(filepath.Dir(file), "..", "nodes"))
 	}
 	for _, dir := range candidates {
 		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
@@ -187,9 +194,9 @@ func goBuild(ctx context.Context, nodes, out string, progress io.Writer) error {
 	// Interrupted, go removes its work folder; killed, it would leave it.
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGINT) }
 	cmd.WaitDelay = 10 * time.Second
-	n := newNursery()
-	defer n.close()
-	err := n.start(cmd)
+	n := process.NewNursery()
+	defer n.Close()
+	err := n.Start(cmd)
 	if err == nil {
 		err = cmd.Wait()
 	}

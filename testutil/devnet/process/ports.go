@@ -1,4 +1,4 @@
-package devnet
+package process
 
 import (
 	"errors"
@@ -12,15 +12,15 @@ import (
 // connections and listeners on port 0.
 const firstPort, lastPort = 10_000, 32_000
 
-// A ports hands out loopback ports that no other devnet of this machine gets: for
-// each it holds the same port of another loopback address, even while the node
+// Ports hand out loopback ports that no other devnet of this machine gets: for
+// each they hold the same port of another loopback address, even while the node
 // that it is for is down.
-type ports struct {
+type Ports struct {
 	held []io.Closer
 }
 
 // next returns a free address on 127.0.0.1.
-func (p *ports) next() (string, error) {
+func (p *Ports) next() (string, error) {
 	for range 100 {
 		port := firstPort + rand.IntN(lastPort-firstPort)
 		hold, err := net.Listen("tcp", fmt.Sprintf("127.83.0.1:%d", port))
@@ -39,8 +39,8 @@ func (p *ports) next() (string, error) {
 	return "", errors.New("found no free port on 127.0.0.1 in 100 tries")
 }
 
-// take fills each of addrs with a free address.
-func (p *ports) take(addrs ...*string) error {
+// Take fills each of addrs with a free address.
+func (p *Ports) Take(addrs ...*string) error {
 	for _, addr := range addrs {
 		next, err := p.next()
 		if err != nil {
@@ -51,7 +51,8 @@ func (p *ports) take(addrs ...*string) error {
 	return nil
 }
 
-func (p *ports) release() {
+// Release gives back what was taken.
+func (p *Ports) Release() {
 	for _, hold := range p.held {
 		hold.Close()
 	}

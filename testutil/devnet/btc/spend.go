@@ -1,4 +1,4 @@
-package devnet
+package btc
 
 import (
 	"context"
@@ -44,71 +44,85 @@ const (
 	replaceable = wire.MaxTxInSequenceNum - 2 // it takes another for a higher fee: BIP 125
 )
 
-// Pay pays outputs from the miner's coins, in one transaction that [Network.Bump]
+// Send pays each of sats to addr from the miner's coins, in one transaction, and
+// returns its id. It stands in the mempool until the next Mine.
+func (c *Chain) Send(ctx context.Context, addr string, sats ...int64) (txid string, err error) {
+	var outputs []Output
+	for _, sat := range sats {
+		outputs = append(outputs, To(addr, sat))
+	}
+	tx, err := c.miner.send(ctx, final, outputs)
+	if err != nil {
+		return "", err
+	}
+	return tx.Txid, nil
+}
+
+// Pay pays outputs from the miner's coins, in one transaction that [Chain.Bump]
 // can replace while it stands in the mempool.
-func (n *Network) Pay(ctx context.Context, outputs ...Output) (*Tx, error) {
-	return n.miner.send(ctx, replaceable, outputs)
+func (c *Chain) Pay(ctx context.Context, outputs ...Output) (*Tx, error) {
+	return c.miner.send(ctx, replaceable, outputs)
 }
 
-// Draft signs what [Network.Pay] would send, for [Network.MineBranch] or [With].
+// Draft signs what [Chain.Pay] would send, for [Chain.MineBranch] or [With].
 // The mempool doesn't learn of it.
-func (n *Network) Draft(ctx context.Context, outputs ...Output) (*Tx, error) {
-	n.miner.mu.Lock()
-	defer n.miner.mu.Unlock()
-	return n.miner.draft(ctx, replaceable, minerFeeSat, nil, outputs)
+func (c *Chain) Draft(ctx context.Context, outputs ...Output) (*Tx, error) {
+	c.miner.mu.Lock()
+	defer c.miner.mu.Unlock()
+	return c.miner.draft(ctx, replaceable, minerFeeSat, nil, outputs)
 }
 
-// Bump replaces a transaction of [Network.Pay], or of Bump itself, in the mempool
+// Bump replaces a transaction of [Chain.Pay], or of Bump itself, in the mempool
 // by one that spends the same coins, pays outputs, of which there may be none, and
 // a higher fee.
-func (n *Network) Bump(ctx context.Context, tx *Tx, outputs ...Output) (*Tx, error) {
+func (c *Chain) Bump(ctx context.Context, tx *Tx, outputs ...Output) (*Tx, error) {
 	if tx.sequence != replaceable {
 		return nil, fmt.Errorf("bump %s: its inputs don't say that it can be replaced", tx.Txid)
 	}
-	n.miner.mu.Lock()
-	defer n.miner.mu.Unlock()
-	bumped, err := n.miner.conflict(ctx, tx, outputs)
+	c.miner.mu.Lock()
+	defer c.miner.mu.Unlock()
+	bumped, err := c.miner.conflict(ctx, tx, outputs)
 	if err != nil {
 		return nil, err
 	}
-	if err := n.miner.publish(ctx, bumped); err != nil {
+	if err := c.miner.publish(ctx, bumped); err != nil {
 		return nil, fmt.Errorf("bump %s: %w", tx.Txid, err)
 	}
 	return bumped, nil
 }
 
 // Conflict signs a transaction that spends the coins of tx, pays outputs, of which
-// there may be none, and a higher fee, for [Network.MineBranch] or [With]. The
+// there may be none, and a higher fee, for [Chain.MineBranch] or [With]. The
 // mempool doesn't learn of it.
-func (n *Network) Conflict(ctx context.Context, tx *Tx, outputs ...Output) (*Tx, error) {
-	n.miner.mu.Lock()
-	defer n.miner.mu.Unlock()
-	return n.miner.conflict(ctx, tx, outputs)
+func (c *Chain) Conflict(ctx context.Context, tx *Tx, outputs ...Output) (*Tx, error) {
+	c.miner.mu.Lock()
+	defer c.miner.mu.Unlock()
+	return c.miner.conflict(ctx, tx, outputs)
 }
 
 // DoubleSpend mines a transaction that spends the coins of tx and pays outputs, of
 // which there may be none: in a block on the last one while no block spends them,
-// and else, as tx or what replaced it does, in a [Network.Reorg] of that block,
+// and else, as tx or what replaced it does, in a [Chain.Reorg] of that block,
 // [MaxDepth] deep at most, and all after it. Only another reorg brings tx back.
-func (n *Network) DoubleSpend(ctx context.Context, tx *Tx, outputs ...Output) (*Tx, error) {
-	other, err := n.Conflict(ctx, tx, outputs...)
+func (c *Chain) DoubleSpend(ctx context.Context, tx *Tx, outputs ...Output) (*Tx, error) {
+	other, err := c.Conflict(ctx, tx, outputs...)
 	if err != nil {
 		return nil, err
 	}
-	height, tip, err := n.btcd.best(ctx)
+	height, tip, err := c.btcd.best(ctx)
 	if err != nil {
 		return nil, err
 	}
-	for blk, err := range n.btcd.back(ctx, tip, height-MaxDepth+1) {
+	for blk, err := range c.btcd.back(ctx, tip, height-MaxDepth+1) {
 		if err != nil {
 			return nil, err
 		}
 		if blk.spends(tx.coins[0]) {
-			_, err = n.Reorg(ctx, int(height-blk.height)+1, With(other.MsgTx))
+			_, err = c.Reorg(ctx, int(height-blk.height)+1, With(other.MsgTx))
 			return other, err
 		}
 	}
-	_, err = n.MineBranch(ctx, tip, 1, other.MsgTx)
+	_, err = c.MineBranch(ctx, tip, 1, other.MsgTx)
 	return other, err
 }
 

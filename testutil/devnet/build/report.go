@@ -1,4 +1,4 @@
-package devnet
+package build
 
 import (
 	"bytes"

@@ -1,8 +1,7 @@
-package devnet
+package lnd
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 
@@ -12,39 +11,20 @@ import (
 // walletPassword is the password of all wallets.
 const walletPassword = "sandglass"
 
-// unlocksItself gives the node its password in a file. --noseedbackup would too, but
+// UnlocksItself gives the node its password in a file. --noseedbackup would too, but
 // a wallet that it opens can't be reset.
-func (d *Node) unlocksItself() error {
+func (d *Node) UnlocksItself() error {
 	file := filepath.Join(d.Dir, "password")
 	d.flags = append(d.flags, "--wallet-unlock-password-file="+file, "--wallet-unlock-allow-create")
 	return os.WriteFile(file, []byte(walletPassword), 0o600)
 }
 
-// StartLocked starts another lnd with a wallet of its own, which waits for its
-// password: its State is LOCKED until [Node.Unlock]. It has no channel, and locks
-// itself again at each restart.
-func (n *Network) StartLocked(ctx context.Context) (*Node, error) {
-	d, err := n.newNode(fmt.Sprintf("carol-%d", len(n.others)+1))
-	if err != nil {
-		return nil, err
-	}
-	n.others = append(n.others, d)
-	if err := d.launch(ctx); err != nil {
-		return nil, err
-	}
-	if err := d.createWallet(ctx); err != nil {
-		return nil, err
-	}
-	if err := d.Relaunch(ctx); err != nil {
-		return nil, err
-	}
-	return d, d.WaitState(ctx, lnrpc.WalletState_LOCKED)
-}
-
-func (d *Node) createWallet(ctx context.Context) error {
+// CreateWallet makes the wallet of a node that was launched for the first time, and waits
+// until it serves every call.
+func (d *Node) CreateWallet(ctx context.Context) error {
 	// The unlocker is there a moment before it serves.
 	var seed *lnrpc.GenSeedResponse
-	err := d.proc.until(ctx, d.Name+" makes a seed", func(ctx context.Context) (err error) {
+	err := d.proc.Until(ctx, d.Name+" makes a seed", func(ctx context.Context) (err error) {
 		seed, err = d.Unlocker.GenSeed(ctx, &lnrpc.GenSeedRequest{})
 		return err
 	})

@@ -1,4 +1,4 @@
-package devnet
+package lnd
 
 import (
 	"context"
@@ -6,6 +6,8 @@ import (
 	"crypto/sha256"
 
 	"github.com/lightningnetwork/lnd/lnrpc"
+
+	"sandglass/testutil/devnet/process"
 )
 
 // Invoice adds an invoice; msat may be 0 for one without an amount. For all else
@@ -62,7 +64,7 @@ func (d *Node) Cancel(ctx context.Context, hash []byte) error {
 
 // WaitInvoice waits until the invoice with this hash is in state.
 func (d *Node) WaitInvoice(ctx context.Context, hash []byte, state lnrpc.Invoice_InvoiceState) (*lnrpc.Invoice, error) {
-	ctx, cancel := step(ctx) // which ends the stream
+	ctx, cancel := process.Step(ctx) // which ends the stream
 	defer cancel()
 	var request fields
 	request.bytes(2, hash)

@@ -1,4 +1,4 @@
-package devnet
+package process
 
 import (
 	"bytes"
@@ -19,11 +19,12 @@ const (
 	prefix  = "sandglass-devnet-"
 )
 
-// A dataDir is a folder that goes when its owner does. Its name holds the
-// owner's pid and start time, by which a later [Start] sees that it is orphaned,
+// A Dir is a folder that goes when its owner does. Its name holds the
+// owner's pid and start time, by which a later [NewDir] sees that it is orphaned,
 // should even the reaper have been killed.
-type dataDir struct {
-	path   string
+type Dir struct {
+	Path string
+
 	owner  io.WriteCloser // the reaper's input, which the kernel closes when we die
 	reaper *exec.Cmd
 }
@@ -37,7 +38,9 @@ rm -rf -- "$1"
 [ "$farewell" ] && exit
 for i in 1 2 3 4 5; do sleep 0.1; rm -rf -- "$1"; done`
 
-func newDataDir(parent string) (*dataDir, error) {
+// NewDir makes a folder below parent, or in memory if that is "" and there is room. It
+// removes those below parent whose owners are gone.
+func NewDir(parent string) (*Dir, error) {
 	if parent == "" {
 		parent = dataParent()
 	}
@@ -46,7 +49,7 @@ func newDataDir(parent string) (*dataDir, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &dataDir{path: path, reaper: exec.Command("sh", "-c", reap, prefix+"reaper", path)}
+	d := &Dir{Path: path, reaper: exec.Command("sh", "-c", reap, prefix+"reaper", path)}
 	d.reaper.Dir = "/"
 	d.reaper.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if d.owner, err = d.reaper.StdinPipe(); err == nil {
@@ -58,18 +61,8 @@ func newDataDir(parent string) (*dataDir, error) {
 	return d, nil
 }
 
-// TempDir makes a folder that goes when remove is called, or when this process ends, however
-// it ends. It is in memory if there is room.
-func TempDir() (path string, remove func() error, err error) {
-	d, err := newDataDir("")
-	if err != nil {
-		return "", nil, err
-	}
-	return d.path, d.remove, nil
-}
-
-// remove has the reaper remove the folder. Nobody may write to it any more.
-func (d *dataDir) remove() error {
+// Remove has the reaper remove the folder. Nobody may write to it any more.
+func (d *Dir) Remove() error {
 	_, err := io.WriteString(d.owner, "gone\n")
 	return errors.Join(err, d.owner.Close(), d.reaper.Wait())
 }

@@ -1,4 +1,4 @@
-package devnet
+package btc
 
 import (
 	"bytes"
@@ -20,8 +20,8 @@ import (
 )
 
 const (
-	// MaxDepth is how many blocks [Network.Reorg], [Network.Invalidate] and
-	// [Network.DoubleSpend] replace at most. The channel and the miner's coins
+	// MaxDepth is how many blocks [Chain.Reorg], [Chain.Invalidate] and
+	// [Chain.DoubleSpend] replace at most. The channel and the miner's coins
 	// are buried deeper than that.
 	MaxDepth = 20
 
@@ -142,13 +142,13 @@ func (b *btcd) mineBranch(ctx context.Context, m *miner, parent string, blocks i
 // hashes. txs, which need not be in the mempool, are in the first of them; what
 // is in the mempool stays there unless it is among txs or in conflict with them.
 // The branch becomes the active chain once it is longer than that; if it does,
-// MineBranch waits until the nodes have seen it.
-func (n *Network) MineBranch(ctx context.Context, parent string, blocks int, txs ...*wire.MsgTx) ([]string, error) {
-	hashes, err := n.btcd.mineBranch(ctx, n.miner, parent, blocks, txs)
+// MineBranch waits until those who follow the chain have seen it.
+func (c *Chain) MineBranch(ctx context.Context, parent string, blocks int, txs ...*wire.MsgTx) ([]string, error) {
+	hashes, err := c.btcd.mineBranch(ctx, c.miner, parent, blocks, txs)
 	if err != nil {
 		return hashes, err
 	}
-	return hashes, n.waitSynced(ctx)
+	return hashes, c.opts.Synced(ctx)
 }
 
 // A ReorgOption says what the blocks of a reorg hold; without one, nothing.
@@ -171,19 +171,19 @@ func KeepTxs() ReorgOption {
 }
 
 // Reorg replaces the last depth blocks, 1 to [MaxDepth], by depth+1 crafted ones,
-// whose hashes it returns, and waits until the nodes have seen them. Transactions
+// whose hashes it returns, and waits until those who follow the chain have seen them. Transactions
 // of the old blocks that the new ones don't hold go back to the mempool, and so
-// into the next block of [Network.Mine], unless they have become invalid.
-func (n *Network) Reorg(ctx context.Context, depth int, opts ...ReorgOption) ([]string, error) {
+// into the next block of [Chain.Mine], unless they have become invalid.
+func (c *Chain) Reorg(ctx context.Context, depth int, opts ...ReorgOption) ([]string, error) {
 	var r reorg
 	for _, opt := range opts {
 		opt(&r)
 	}
-	old, err := n.last(ctx, depth)
+	old, err := c.last(ctx, depth)
 	if err != nil {
 		return nil, err
 	}
-	br, err := n.btcd.branchFrom(ctx, n.miner, old[0].Header.PrevBlock.String())
+	br, err := c.btcd.branchFrom(ctx, c.miner, old[0].Header.PrevBlock.String())
 	if err != nil {
 		return nil, err
 	}
@@ -195,20 +195,20 @@ func (n *Network) Reorg(ctx context.Context, depth int, opts ...ReorgOption) ([]
 		}
 		hashes = append(hashes, hash)
 	}
-	return hashes, n.waitSynced(ctx)
+	return hashes, c.opts.Synced(ctx)
 }
 
 // last returns the last depth blocks of the active chain, the oldest first.
-func (n *Network) last(ctx context.Context, depth int) ([]block, error) {
+func (c *Chain) last(ctx context.Context, depth int) ([]block, error) {
 	if depth < 1 || depth > MaxDepth {
 		return nil, fmt.Errorf("replacing the last %d blocks: 1 to %d can be", depth, MaxDepth)
 	}
-	height, tip, err := n.btcd.best(ctx)
+	height, tip, err := c.btcd.best(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var blocks []block
-	for blk, err := range n.btcd.back(ctx, tip, height-int64(depth)+1) {
+	for blk, err := range c.btcd.back(ctx, tip, height-int64(depth)+1) {
 		if err != nil {
 			return nil, err
 		}
@@ -255,15 +255,15 @@ func (r *reorg) fill(old []block) [][]*wire.MsgTx {
 // invalidateblock does, and no peer can. Branches beside the removed blocks, which
 // could take their place, become invalid too. The nodes are not waited for: lnd
 // says that it isn't synced until the chain has its former height again.
-func (n *Network) Invalidate(ctx context.Context, depth int) error {
-	old, err := n.last(ctx, depth)
+func (c *Chain) Invalidate(ctx context.Context, depth int) error {
+	old, err := c.last(ctx, depth)
 	if err != nil {
 		return err
 	}
-	if err := n.btcd.pruneTips(ctx, old[0].height); err != nil {
+	if err := c.btcd.pruneTips(ctx, old[0].height); err != nil {
 		return err
 	}
-	return n.btcd.call(ctx, nil, "invalidateblock", old[0].hash)
+	return c.btcd.call(ctx, nil, "invalidateblock", old[0].hash)
 }
 
 // A chainTip ends the active chain or a branch beside it.
@@ -295,13 +295,13 @@ func (b *btcd) pruneTips(ctx context.Context, from int64) error {
 	return nil
 }
 
-// wasLonger says whether the active chain was longer before an invalidateblock:
-// no other branch has more blocks.
-func (b *btcd) wasLonger(ctx context.Context) (bool, error) {
-	height, _, err := b.best(ctx)
+// WasLonger reports whether the active chain was longer before [Chain.Invalidate]: no
+// other branch has more blocks.
+func (c *Chain) WasLonger(ctx context.Context) (bool, error) {
+	height, _, err := c.btcd.best(ctx)
 	if err != nil {
 		return false, err
 	}
-	tips, err := b.tips(ctx)
+	tips, err := c.btcd.tips(ctx)
 	return slices.ContainsFunc(tips, func(t chainTip) bool { return t.Height > height }), err
 }

@@ -1,4 +1,4 @@
-package devnet
+package lnd
 
 import (
 	"context"
@@ -13,6 +13,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials"
+
+	"sandglass/testutil/devnet/process"
 )
 
 // dial makes the clients; it fails while the certificate isn't whole. Of itself
@@ -51,8 +53,10 @@ func (d *Node) Dial(path string) (*grpc.ClientConn, error) {
 }
 
 // inOneStep ends a call that a hung node would never answer.
-func inOneStep(ctx context.Context, method string, req, reply any, conn *grpc.ClientConn, call grpc.UnaryInvoker, opts ...grpc.CallOption) error {
-	ctx, cancel := step(ctx)
+func inOneStep(
+	ctx context.Context, method string, req, reply any, conn *grpc.ClientConn, call grpc.UnaryInvoker, opts ...grpc.CallOption,
+) error {
+	ctx, cancel := process.Step(ctx)
 	defer cancel()
 	return call(ctx, method, req, reply, conn, opts...)
 }

@@ -1,4 +1,4 @@
-package devnet
+package btc
 
 import (
 	"bytes"
@@ -72,15 +72,24 @@ func (b *btcd) back(ctx context.Context, hash string, downTo int64) iter.Seq2[bl
 	}
 }
 
+// Mine adds blocks to the chain, which hold what is in the mempool, and waits
+// until those who follow it have seen them.
+func (c *Chain) Mine(ctx context.Context, blocks int) error {
+	if _, err := c.btcd.generate(ctx, blocks); err != nil {
+		return err
+	}
+	return c.opts.Synced(ctx)
+}
+
 // BestBlock returns the height and the hash of the active chain's last block,
 // as btcd has it: the nodes may not have seen it yet.
-func (n *Network) BestBlock(ctx context.Context) (height int64, hash string, err error) {
-	return n.btcd.best(ctx)
+func (c *Chain) BestBlock(ctx context.Context) (height int64, hash string, err error) {
+	return c.btcd.best(ctx)
 }
 
 // BlockHash returns the hash of the active chain's block at a height.
-func (n *Network) BlockHash(ctx context.Context, height int64) (string, error) {
-	return n.btcd.blockHash(ctx, height)
+func (c *Chain) BlockHash(ctx context.Context, height int64) (string, error) {
+	return c.btcd.blockHash(ctx, height)
 }
 
 // An ActiveOutput is an output in a block of the active chain, spent or not.
@@ -96,7 +105,7 @@ type ActiveOutput struct {
 // at height from, out of btcd itself, and returns all that pays one of addrs: what
 // any wallet should say in the end. The order is the chain's. It takes 1 to 2 ms
 // a block.
-func (n *Network) ActiveOutputs(ctx context.Context, from int64, addrs ...string) ([]ActiveOutput, error) {
+func (c *Chain) ActiveOutputs(ctx context.Context, from int64, addrs ...string) ([]ActiveOutput, error) {
 	addrOf := make(map[string]string) // by script
 	for _, addr := range addrs {
 		script, err := payTo(addr)
@@ -105,12 +114,12 @@ func (n *Network) ActiveOutputs(ctx context.Context, from int64, addrs ...string
 		}
 		addrOf[string(script)] = addr
 	}
-	_, tip, err := n.btcd.best(ctx)
+	_, tip, err := c.btcd.best(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var found []ActiveOutput
-	for blk, err := range n.btcd.back(ctx, tip, from) {
+	for blk, err := range c.btcd.back(ctx, tip, from) {
 		if err != nil {
 			return nil, err
 		}
