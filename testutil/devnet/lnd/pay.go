@@ -78,11 +78,6 @@ func WithPreimage(preimage [32]byte) PayOption {
 	return func(r *sendRequest) { setKeysend(r, preimage[:]) }
 }
 
-// WithPaymentAddr has a spontaneous AMP payment name an AMP invoice.
-func WithPaymentAddr(addr []byte) PayOption {
-	return func(r *sendRequest) { r.paymentAddr = addr }
-}
-
 // A PaymentFailed is the error of a payment that lnd tried and gave up.
 type PaymentFailed struct {
 	Payment *lnrpc.Payment
