@@ -11,6 +11,7 @@ import (
 	"sandglass/adapters/httpapi/middleware"
 	"sandglass/adapters/httpapi/openapi"
 	"sandglass/adapters/httpapi/problem"
+	"sandglass/adapters/httpapi/view"
 	"sandglass/adapters/httpapi/wire"
 	"sandglass/domain/stream"
 
@@ -75,7 +76,7 @@ func (s *Server) follow(ctx context.Context, w *sender, from, head stream.Positi
 			if !on && run[i].Position > head {
 				break
 			}
-			if err := lines.Encode(eventView(&run[i])); err != nil {
+			if err := lines.Encode(view.Event(&run[i])); err != nil {
 				return err
 			}
 			if b.Len() >= chunk || i == len(run)-1 || !on && run[i].Position == head {
@@ -102,13 +103,6 @@ func (s *Server) cut(on bool) error {
 		return nil
 	}
 	return context.Canceled
-}
-
-func eventView(r *stream.Record) wire.Event {
-	return wire.Event{
-		Position: uint64(r.Position), Stream: r.Stream, Revision: int64(r.Revision), ID: r.ID.String(), Type: r.Type,
-		At: r.At, RecordedAt: r.RecordedAt, Data: r.Data, Meta: r.Meta,
-	}
 }
 
 func (s *Server) dump(context.Context, *none) (*huma.StreamResponse, error) {

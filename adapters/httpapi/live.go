@@ -39,7 +39,7 @@ func (s *Server) liveStream(ctx context.Context, in *liveInput) (*huma.StreamRes
 		return nil, err
 	}
 	id := resource.ID(in.ID)
-	v, ok := s.present(id)
+	v, ok := s.presenter.Resource(id)
 	if !ok {
 		return nil, noResource(in.ID)
 	}
@@ -67,12 +67,12 @@ func (s *Server) show(ctx context.Context, id resource.ID, w *sender) {
 	defer alive.Stop()
 	text := []byte("retry: 3000\n")
 	for {
-		tip := s.tip() // before the look, which then is as new
-		v, ok := s.present(id)
+		tip := s.presenter.Height() // before the look, which then is as new
+		v, ok := s.presenter.Resource(id)
 		if !ok || w.send(event(text, v)) != nil || v.Status == released {
 			return
 		}
-		grown := func() bool { return anyMined(&v) && s.tip() != tip }
+		grown := func() bool { return anyMined(&v) && s.presenter.Height() != tip }
 		if !idle(ctx, changed, alive.C, grown, w) {
 			return
 		}

@@ -6,6 +6,7 @@ import (
 	"sandglass/adapters/httpapi/auth"
 	"sandglass/adapters/httpapi/middleware"
 	"sandglass/adapters/httpapi/openapi"
+	"sandglass/adapters/httpapi/view"
 	"sandglass/adapters/httpapi/wire"
 	"sandglass/domain/money"
 	"sandglass/domain/payment"
@@ -66,7 +67,7 @@ func (s *Server) publish(ctx context.Context, in *answer[wire.PublishRequest]) (
 		return nil, err
 	}
 	s.wait(ctx, out.Position)
-	return &answer[wire.Plan]{planView(out.State)}, nil
+	return &answer[wire.Plan]{view.Plan(out.State)}, nil
 }
 
 func price(p wire.Price) money.Price { return money.Price{Msat: p.Msat, Per: p.Per} }
@@ -84,7 +85,7 @@ func (s *Server) withdraw(ctx context.Context, in *planPath) (*answer[wire.Plan]
 		return nil, ofPlan(in.Name, err)
 	}
 	s.wait(ctx, out.Position)
-	return &answer[wire.Plan]{planView(out.State)}, nil
+	return &answer[wire.Plan]{view.Plan(out.State)}, nil
 }
 
 // Page says which part of a list to show. It is exported for huma, as [ResourcePath] is.
@@ -113,7 +114,7 @@ func (s *Server) listResources(_ context.Context, in *listInput) (*answer[wire.R
 	out := wire.Resources{Resources: make([]wire.Resource, len(list))}
 	now := s.Now()
 	for i, state := range list {
-		out.Resources[i] = resourceView(state, now)
+		out.Resources[i] = view.Resource(state, now)
 	}
 	if len(list) == in.Limit {
 		out.Next = string(list[len(list)-1].ID)
@@ -159,7 +160,7 @@ func (s *Server) unallocated(_ context.Context, in *Page) (*answer[wire.Payments
 	list := s.Views.Unallocated(payment.Key(in.After), in.Limit)
 	out := wire.Payments{Payments: make([]wire.Payment, len(list))}
 	for i, p := range list {
-		out.Payments[i] = s.paymentView(p)
+		out.Payments[i] = s.presenter.Payment(p)
 	}
 	if len(list) == in.Limit {
 		out.Next = string(list[len(list)-1].Key)
@@ -185,5 +186,5 @@ func (s *Server) allocate(ctx context.Context, in *allocateInput) (*answer[wire.
 		return nil, err
 	}
 	s.wait(ctx, out.Position)
-	return &answer[wire.Payment]{s.paymentView(out.State)}, nil
+	return &answer[wire.Payment]{s.presenter.Payment(out.State)}, nil
 }

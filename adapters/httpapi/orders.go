@@ -9,6 +9,7 @@ import (
 	"sandglass/adapters/httpapi/middleware"
 	"sandglass/adapters/httpapi/openapi"
 	"sandglass/adapters/httpapi/problem"
+	"sandglass/adapters/httpapi/view"
 	"sandglass/adapters/httpapi/wire"
 	"sandglass/domain/billing"
 	"sandglass/domain/instant"
@@ -39,7 +40,7 @@ func (s *Server) listPlans(context.Context, *none) (*answer[wire.Plans], error) 
 	out := answer[wire.Plans]{wire.Plans{Plans: []wire.Plan{}}}
 	for _, p := range s.Views.Plans() {
 		if p.OnOffer {
-			out.Body.Plans = append(out.Body.Plans, planView(p))
+			out.Body.Plans = append(out.Body.Plans, view.Plan(p))
 		}
 	}
 	return &out, s.folded()
@@ -59,7 +60,7 @@ func (s *Server) quote(_ context.Context, in *quoteInput) (*answer[wire.Quote], 
 	if err != nil {
 		return nil, ofPlan(in.Plan, err)
 	}
-	return &answer[wire.Quote]{wire.Quote{Plan: q.Plan, Price: priceView(q.Price), Amount: q.Amount, Time: q.Time}}, nil
+	return &answer[wire.Quote]{wire.Quote{Plan: q.Plan, Price: view.Price(q.Price), Amount: q.Amount, Time: q.Time}}, nil
 }
 
 // ofPlan returns err, with the name of the plan if it is the plan that is wrong.
@@ -121,7 +122,7 @@ func (s *Server) order(ctx context.Context, in *orderInput) (*orderOutput, error
 	}
 	out.Body = wire.Order{Resource: s.shown(ctx, o.Position, o.Resource), HolderKey: o.HolderKey}
 	if o.Payment.Status != payment.StatusNone {
-		p := s.paymentView(o.Payment)
+		p := s.presenter.Payment(o.Payment)
 		out.Body.Payment = &p
 	}
 	return &out, nil
@@ -148,7 +149,7 @@ func (s *Server) fund(ctx context.Context, in *fundInput) (*paymentOutput, error
 	}
 	s.wait(ctx, out.Position)
 	p := out.State
-	return &paymentOutput{Location: "/v1/payments/" + url.PathEscape(string(p.Key)), Body: s.paymentView(p)}, nil
+	return &paymentOutput{Location: "/v1/payments/" + url.PathEscape(string(p.Key)), Body: s.presenter.Payment(p)}, nil
 }
 
 // PaymentPath names a payment. It is exported for huma, as [ResourcePath] is.
@@ -170,5 +171,5 @@ func (s *Server) payment(ctx context.Context, in *PaymentPath) (*answer[wire.Pay
 	if state.Status == payment.StatusNone {
 		return nil, problem.New(http.StatusNotFound, "unknown_payment", "no payment %.80q: a key is in the answer to an order, and is ln- and the payment_hash, or btc-, the txid, - and the vout", in.Key)
 	}
-	return &answer[wire.Payment]{s.paymentView(state)}, nil
+	return &answer[wire.Payment]{s.presenter.Payment(state)}, nil
 }

@@ -9,6 +9,7 @@ import (
 	"sandglass/adapters/httpapi/middleware"
 	"sandglass/adapters/httpapi/openapi"
 	"sandglass/adapters/httpapi/problem"
+	"sandglass/adapters/httpapi/view"
 	"sandglass/adapters/httpapi/wire"
 	"sandglass/domain/billing"
 	"sandglass/domain/instant"
@@ -53,7 +54,7 @@ func (s *Server) resource(ctx context.Context, in *resourceInput) (*answer[wire.
 	if err := s.folded(); err != nil {
 		return nil, err
 	}
-	v, ok := s.present(resource.ID(in.ID))
+	v, ok := s.presenter.Resource(resource.ID(in.ID))
 	switch {
 	case !ok:
 		return nil, noResource(in.ID)
@@ -72,7 +73,7 @@ func (s *Server) resource(ctx context.Context, in *resourceInput) (*answer[wire.
 	if state.Status == resource.StatusNone {
 		return nil, problem.New(http.StatusNotFound, "unknown_resource", "the resource %q was not opened by %s", in.ID, at)
 	}
-	then := resourceView(state, at)
+	then := view.Resource(state, at)
 	then.AsOf = at
 	return &answer[wire.Resource]{then}, nil
 }
@@ -125,11 +126,11 @@ func (s *Server) done(ctx context.Context, out resource.Outcome, err error) (*an
 // It was done in any case: where they are late, it is what the command returned.
 func (s *Server) shown(ctx context.Context, pos stream.Position, state resource.State) wire.Resource {
 	if s.wait(ctx, pos) {
-		if v, ok := s.present(state.ID); ok {
+		if v, ok := s.presenter.Resource(state.ID); ok {
 			return v
 		}
 	}
-	return resourceView(state, s.Now())
+	return view.Resource(state, s.Now())
 }
 
 // wait waits until the read models hold what was written, but not for long, and says

@@ -19,6 +19,7 @@ import (
 	"sandglass/adapters/httpapi/auth"
 	"sandglass/adapters/httpapi/limit"
 	"sandglass/adapters/httpapi/middleware"
+	"sandglass/adapters/httpapi/view"
 	"sandglass/adapters/httpapi/wire"
 	"sandglass/domain/billing"
 	"sandglass/domain/instant"
@@ -127,13 +128,14 @@ func (l Limits) orDefaults() Limits {
 // Server answers HTTP.
 type Server struct {
 	Options
-	payments payment.Handler
-	mux      *http.ServeMux
-	traits   map[string]middleware.Traits // by pattern
-	handler  *middleware.Handler
-	openapi  []byte
-	metrics  *metrics
-	live     *limit.Quota
+	payments  payment.Handler
+	presenter *view.Presenter
+	mux       *http.ServeMux
+	traits    map[string]middleware.Traits // by pattern
+	handler   *middleware.Handler
+	openapi   []byte
+	metrics   *metrics
+	live      *limit.Quota
 
 	stopping context.Context // ends the streams
 	stop     context.CancelFunc
@@ -146,10 +148,11 @@ func New(o Options) (*Server, error) {
 	}
 	o.Limits = o.Limits.orDefaults()
 	s := &Server{
-		Options:  o,
-		payments: payment.Handler{Aggregate: payment.Aggregate(), Store: o.Store},
-		mux:      http.NewServeMux(),
-		live:     limit.NewQuota(o.Limits.Live, o.Limits.LivePer),
+		Options:   o,
+		payments:  payment.Handler{Aggregate: payment.Aggregate(), Store: o.Store},
+		presenter: &view.Presenter{Views: o.Views, Now: o.Now, Tip: o.Tip, Required: o.Required},
+		mux:       http.NewServeMux(),
+		live:      limit.NewQuota(o.Limits.Live, o.Limits.LivePer),
 	}
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	var err error

@@ -1,29 +1,44 @@
-package httpapi
+package view
 
 import (
 	"sandglass/adapters/httpapi/bip21"
 	"sandglass/adapters/httpapi/wire"
+	"sandglass/domain/instant"
 	"sandglass/domain/money"
 	"sandglass/domain/payment"
 	"sandglass/domain/resource"
+	"sandglass/projections"
 )
 
-// present shows a resource as it is now, or nothing of one that there is not.
-func (s *Server) present(id resource.ID) (wire.Resource, bool) {
-	position := s.Views.Position() // before the state, which then has it in it
-	state, _, ok := s.Views.Resource(id)
+// Presenter shows resources and payments as they are now. Views and Now are required.
+type Presenter struct {
+	Views *projections.Views
+	Now   func() instant.Time
+
+	// Tip returns the height of the chain, 0 if it is not known. It may be nil.
+	Tip func() int64
+
+	// Required returns how many confirmations a payment needs. It may be nil: then nothing
+	// is said of them.
+	Required func(id resource.ID, amount money.Msat) int
+}
+
+// Resource shows a resource as it is now, or nothing of one that there is not.
+func (p *Presenter) Resource(id resource.ID) (wire.Resource, bool) {
+	position := p.Views.Position() // before the state, which then has it in it
+	state, _, ok := p.Views.Resource(id)
 	if !ok {
 		return wire.Resource{}, false
 	}
-	v := resourceView(state, s.Now())
+	v := Resource(state, p.Now())
 	v.Position = uint64(position)
-	look := s.look(&state)
-	v.Address, v.URI = look.address, bip21.URI(look.address, 0, "")
-	for _, p := range s.Views.PaymentsOf(id) {
-		if p.Status == payment.StatusCredited {
+	l := p.look(&state)
+	v.Address, v.URI = l.address, bip21.URI(l.address, 0, "")
+	for _, s := range p.Views.PaymentsOf(id) {
+		if s.Status == payment.StatusCredited {
 			continue // watched until it is final, and a lot for long
 		}
-		shown := look.payment(&p)
+		shown := l.payment(&s)
 		v.Pending = append(v.Pending, shown)
 		if shown.URI != "" && state.Status != resource.StatusReleased {
 			v.URI = shown.URI // of the latest
@@ -32,47 +47,55 @@ func (s *Server) present(id resource.ID) (wire.Resource, bool) {
 	return v, true
 }
 
-// paymentView shows a payment as it is now.
-func (s *Server) paymentView(p payment.State) wire.Payment {
-	state, _, ok := s.Views.Resource(p.Resource)
+// Payment shows a payment as it is now.
+func (p *Presenter) Payment(s payment.State) wire.Payment {
+	r, _, ok := p.Views.Resource(s.Resource)
 	if !ok {
-		state = resource.New(p.Resource)
+		r = resource.New(s.Resource)
 	}
-	return s.look(&state).payment(&p)
+	return p.look(&r).payment(&s)
 }
 
-// tip returns the height of the chain, 0 if it is not known.
-func (s *Server) tip() int64 {
-	if s.Tip == nil {
+// Height returns the height of the chain, 0 if it is not known.
+func (p *Presenter) Height() int64 {
+	if p.Tip == nil {
 		return 0
 	}
-	return s.Tip()
+	return p.Tip()
 }
 
-// look is what the views of a resource's payments take beside their own states.
+// look is what the views of a resource's payments take besides their own states.
 type look struct {
-	*Server
+	*Presenter
 	resource *resource.State // of status none if there is no such one
 	address  string          // empty once it is released: what came would find no home
 	tip      int64
 }
 
-func (s *Server) look(r *resource.State) look {
-	l := look{Server: s, resource: r, tip: s.tip()}
+func (p *Presenter) look(r *resource.State) look {
+	l := look{Presenter: p, resource: r, tip: p.Height()}
 	if r.Status != resource.StatusReleased {
-		l.address, _ = s.Views.AddressOf(r.ID)
+		l.address, _ = p.Views.AddressOf(r.ID)
 	}
 	return l
 }
 
 func (l look) payment(p *payment.State) wire.Payment {
 	v := wire.Payment{
-		Key: string(p.Key), Status: p.Status.String(), Resource: string(p.Resource), Asked: p.Asked, Amount: p.Amount,
-		RequestedAt: p.Requested, ExpiresAt: p.Expiry, SettledAt: p.SettledAt,
-		Via: string(p.Via), Reason: string(p.Reason), ChangedAt: p.Last,
+		Key:         string(p.Key),
+		Status:      p.Status.String(),
+		Resource:    string(p.Resource),
+		Asked:       p.Asked,
+		Amount:      p.Amount,
+		RequestedAt: p.Requested,
+		ExpiresAt:   p.Expiry,
+		SettledAt:   p.SettledAt,
+		Via:         string(p.Via),
+		Reason:      string(p.Reason),
+		ChangedAt:   p.Last,
 	}
 	if p.Price != (money.Price{}) {
-		price := priceView(p.Price)
+		price := Price(p.Price)
 		v.Price = &price
 	}
 	switch {

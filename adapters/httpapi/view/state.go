@@ -1,0 +1,112 @@
+// Package view shows states of the domain as the structs of package wire.
+//
+// [Resource], [Plan], [Price] and [Event] are pure: they show what they are handed. A
+// [Presenter] adds what lies in other places and changes by itself: the payments that a
+// resource waits for, its address, how many blocks stand on a payment.
+//
+// What is read from where, and who may see it, is left to the caller.
+package view
+
+import (
+	"sandglass/adapters/httpapi/wire"
+	"sandglass/domain/instant"
+	"sandglass/domain/money"
+	"sandglass/domain/plan"
+	"sandglass/domain/resource"
+	"sandglass/domain/stream"
+	"sandglass/projections"
+)
+
+// Price shows a price.
+func Price(p money.Price) wire.Price { return wire.Price{Msat: p.Msat, Per: p.Per} }
+
+// Plan shows a plan.
+func Plan(s plan.State) wire.Plan {
+	v := wire.Plan{
+		Name:      s.Name,
+		Title:     s.Title,
+		OnOffer:   s.OnOffer,
+		Price:     Price(s.Terms.Price),
+		Min:       s.Min,
+		Max:       s.Max,
+		Grace:     s.Terms.Grace,
+		Enforcer:  s.Enforcer,
+		Hosts:     s.Hosts.Names(),
+		ChangedAt: s.Last,
+	}
+	if w := s.Terms.Warn; w != (resource.Warn{}) {
+		v.Warn = &wire.Warn{Time: w.Time, Amount: w.Amount, Share: w.Share}
+	}
+	if d := s.Large; d.Confirmations > 0 {
+		v.Deep = &wire.Deep{Above: d.Above, Confirmations: d.Confirmations}
+	}
+	return v
+}
+
+// Resource shows a resource as it stands at an instant. s is changed.
+func Resource(s resource.State, at instant.Time) wire.Resource {
+	v := wire.Resource{
+		ID:        string(s.ID),
+		Plan:      s.Plan,
+		Host:      s.Host,
+		Status:    s.Status.String(),
+		Since:     s.Since,
+		At:        at,
+		Remaining: s.Remaining(at),
+		Warned:    s.Warned,
+		Price:     Price(s.Terms.Price),
+		Grace:     s.Terms.Grace,
+		Debt:      s.Debt,
+		Credited:  s.Credited,
+		Lots:      make([]wire.Lot, len(s.Lots)),
+		Pending:   []wire.Payment{},
+	}
+	v.PaidUntil, _ = projections.PaidUntil(&s)
+	if s.Status == resource.StatusAwaiting || s.Status == resource.StatusSuspended {
+		v.ReleaseAt, _ = s.Deadline(0)
+		if held := s.HeldUntil(); held > at {
+			v.HeldUntil = held
+		}
+	}
+	// The use since the last debit is drawn as the next debit will draw it, so that the
+	// lots add up to what remains.
+	if used := s.Remaining(s.DebitedTo) - v.Remaining; used > 0 {
+		s = resource.Evolve(s, &resource.Debited{At: resource.At{At: at}, From: s.DebitedTo, Time: used})
+	}
+	for i := range s.Lots {
+		v.Lots[i] = lot(&s.Lots[i], i >= int(s.First))
+	}
+	return v
+}
+
+// lot shows a lot; open says that it is not drawn to its end.
+func lot(l *resource.Lot, open bool) wire.Lot {
+	v := wire.Lot{Amount: l.Amount, Time: l.Time, Left: l.Left()}
+	if l.Grant() {
+		v.Grant = l.Key
+	} else {
+		v.Payment = l.Key
+	}
+	switch {
+	case open && l.Time > 0:
+		v.Held = l.Amount - money.Share(l.Amount, l.Used, l.Time)
+	case open:
+		v.Held = l.Amount
+	}
+	return v
+}
+
+// Event shows a record of the log.
+func Event(r *stream.Record) wire.Event {
+	return wire.Event{
+		Position:   uint64(r.Position),
+		Stream:     r.Stream,
+		Revision:   int64(r.Revision),
+		ID:         r.ID.String(),
+		Type:       r.Type,
+		At:         r.At,
+		RecordedAt: r.RecordedAt,
+		Data:       r.Data,
+		Meta:       r.Meta,
+	}
+}
