@@ -41,7 +41,7 @@ func check(data []byte) error {
 }
 
 func value(d *json.Decoder, depth int) error {
-	t, err := token(d)
+	t, err := nextToken(d)
 	if err != nil {
 		return err
 	}
@@ -63,12 +63,12 @@ func value(d *json.Decoder, depth int) error {
 			return err
 		}
 	}
-	_, err = token(d)
+	_, err = nextToken(d)
 	return err
 }
 
 func name(d *json.Decoder, seen map[string]bool) error {
-	t, err := token(d)
+	t, err := nextToken(d)
 	if err != nil {
 		return err
 	}
@@ -83,8 +83,8 @@ func name(d *json.Decoder, seen map[string]bool) error {
 	return nil
 }
 
-// token returns the next token, and says of a text that breaks off that it does.
-func token(d *json.Decoder) (json.Token, error) {
+// nextToken returns the next token, and says of a text that breaks off that it does.
+func nextToken(d *json.Decoder) (json.Token, error) {
 	t, err := d.Token()
 	if err == io.EOF {
 		err = io.ErrUnexpectedEOF

@@ -74,6 +74,9 @@ func (a *API) Document(strict func(schema string) bool) ([]byte, error) {
 			schema.AdditionalProperties = nil
 		}
 	}
+	if err := complete(schemas); err != nil {
+		return nil, err
+	}
 	doc, err := json.MarshalIndent(a.OpenAPI(), "", "  ")
 	if err != nil {
 		return nil, fmt.Errorf("httpapi: the OpenAPI document: %w", err)

@@ -1,0 +1,77 @@
+package wire
+
+import (
+	"sandglass/domain/instant"
+	"sandglass/domain/money"
+)
+
+// Payment is the life of a payment so far.
+type Payment struct {
+	// ln-<payment_hash>, or btc-<txid>-<vout>.
+	Key string `json:"key" example:"ln-5f3d..."`
+	// requested: an invoice is open; settled: the money is here; credited: a resource has it;
+	// unallocated: no resource has it; expired: nobody paid. On the chain: seen: in no block yet;
+	// confirmed: in a block, not deep enough to count; reorged: its block left the chain, and what
+	// was credited was taken back; replaced: it will not come.
+	Status string `json:"status" enum:"requested,settled,credited,unallocated,expired,seen,confirmed,reorged,replaced" example:"requested"`
+	// For which it is meant, or which has it.
+	Resource string `json:"resource,omitempty" example:"web-1"`
+	// Asked for, in millisatoshi.
+	Asked money.Msat `json:"asked_msat,omitempty" example:"86400000"`
+	// What arrived, or was seen on the chain, in millisatoshi; left out before.
+	Amount money.Msat `json:"amount_msat,omitempty"`
+	// Quoted; it holds until expires_at.
+	Price *Price `json:"price,omitempty"`
+	// The BOLT 11 invoice, while it is open.
+	Request string `json:"payment_request,omitempty" example:"lnbc864u1..."`
+	// The same as a link that wallets open, while it is open: with the address of its resource (BIP
+	// 21, in capitals where a QR code profits), or lightning: and the invoice if that has none. The
+	// amount on the chain is rounded up to whole satoshi.
+	URI string `json:"uri,omitempty" example:"bitcoin:BC1QW508D6QEJXTDG4Y5R3ZARVARY0C5XW7KV8F3T4?amount=0.000864&lightning=LNBC864U1..."`
+	// The address that was paid, or, while the invoice is open, that can be paid instead.
+	Address string `json:"address,omitempty" example:"bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"`
+	// On the chain: the transaction.
+	TxID string `json:"txid,omitempty"`
+	// On the chain: which of its outputs, from 0.
+	Vout *uint32 `json:"vout,omitempty"`
+	// On the chain: how many blocks stand on it, its own counted in. Left out while the height of the
+	// chain is not known, and of what will not come.
+	Confirmations *int64 `json:"confirmations,omitempty" example:"1"`
+	// On the chain, until it is credited: with how many it counts.
+	Required int64 `json:"required_confirmations,omitempty" example:"3"`
+	// On the chain, until it is credited: the time that it buys at the present price, less what is
+	// owed, in milliseconds. The price that holds is that at which it counts.
+	ExpectedTime instant.Millis `json:"expected_time_ms,omitempty" example:"43200000"`
+	// On the chain: of its block.
+	Height int64 `json:"height,omitempty" example:"840000"`
+	// On the chain: the hash of its block.
+	Block string `json:"block,omitempty"`
+	// On the chain: it is so deep that it is not watched any more.
+	Final bool `json:"final,omitempty"`
+	// When the invoice was made, or the output seen.
+	RequestedAt instant.Time `json:"requested_at,omitzero" format:"date-time"`
+	// Until when the invoice is to be paid. Money that comes later is counted all the same.
+	ExpiresAt instant.Time `json:"expires_at,omitzero" format:"date-time"`
+	// When the wallet had the money for good.
+	SettledAt instant.Time `json:"settled_at,omitzero" format:"date-time"`
+	// How it came: bolt11, keysend, amp or onchain.
+	Via string `json:"via,omitempty"`
+	// Why it is unallocated, expired, reorged or replaced: a code.
+	Reason string `json:"reason,omitempty"`
+	// When its status last changed.
+	ChangedAt instant.Time `json:"changed_at" format:"date-time"`
+}
+
+// Payments is a page of payments.
+type Payments struct {
+	// By key.
+	Payments []Payment `json:"payments" nullable:"false"`
+	// Give it as after for the next page; left out on the last one.
+	Next string `json:"next,omitempty"`
+}
+
+// AllocateRequest gives unallocated money to a resource.
+type AllocateRequest struct {
+	// The id of the resource.
+	Resource string `json:"resource" minLength:"1" maxLength:"64" example:"web-1"`
+}

@@ -1,0 +1,97 @@
+package wire
+
+import (
+	"sandglass/domain/instant"
+	"sandglass/domain/money"
+)
+
+// Price is what a length of time costs.
+type Price struct {
+	// Millisatoshi for every per_ms milliseconds.
+	Msat money.Msat `json:"msat" minimum:"1" maximum:"2100000000000000000" example:"3600000"`
+	// The period, in milliseconds.
+	Per instant.Millis `json:"per_ms" minimum:"1" maximum:"3155760000000" example:"3600000"`
+}
+
+// Warn says when little is left: one of its fields is set.
+type Warn struct {
+	// Warn when so much time is left, in milliseconds.
+	Time instant.Millis `json:"time_ms,omitempty" minimum:"1" maximum:"7889400000000" example:"3600000"`
+	// Warn when the lots hold so much money, in millisatoshi.
+	Amount money.Msat `json:"amount_msat,omitempty" minimum:"1" maximum:"2100000000000000000"`
+	// Warn when so many millionths of what was left after the last credit are left.
+	Share int64 `json:"share_ppm,omitempty" minimum:"1" maximum:"1000000"`
+}
+
+// Deep asks for more confirmations of large payments on the chain.
+type Deep struct {
+	// Of payments above this amount, in millisatoshi.
+	Above money.Msat `json:"above_msat" minimum:"0" maximum:"2100000000000000000" example:"1000000000"`
+	// So many are asked for, if the daemon does not ask for more of all.
+	Confirmations int64 `json:"confirmations" minimum:"1" maximum:"144" example:"6"`
+}
+
+// Plan is an offer.
+type Plan struct {
+	// Names the plan.
+	Name string `json:"name" example:"vm-small"`
+	// For people.
+	Title string `json:"title,omitempty" example:"A small virtual machine"`
+	// False once the plan is withdrawn; what was sold runs on.
+	OnOffer bool  `json:"on_offer"`
+	Price   Price `json:"price"`
+	// The least that one payment may ask for, in milliseconds.
+	Min instant.Millis `json:"min_time_ms" example:"60000"`
+	// The most that one payment may ask for, in milliseconds.
+	Max  instant.Millis `json:"max_time_ms" example:"31557600000"`
+	Warn *Warn          `json:"warn,omitempty"`
+	// How long a resource without time is kept, in milliseconds.
+	Grace instant.Millis `json:"grace_ms" example:"86400000"`
+	// Above an amount, payments on the chain count with so many confirmations.
+	Deep *Deep `json:"deep,omitempty"`
+	// What stops and starts the resource; nothing if it is left out.
+	Enforcer string `json:"enforcer,omitempty" example:"systemd"`
+	// The hosts that it can be had on; any if it is left out.
+	Hosts []string `json:"hosts,omitempty" nullable:"false" example:"[\"rack-1\",\"rack-2\"]"`
+	// When it was published or withdrawn.
+	ChangedAt instant.Time `json:"changed_at" format:"date-time" example:"2026-01-02T03:04:05.678Z"`
+}
+
+// Plans is the answer to GET /v1/plans.
+type Plans struct {
+	// By name.
+	Plans []Plan `json:"plans" nullable:"false"`
+}
+
+// PublishRequest puts a plan on offer, or changes what is on offer.
+type PublishRequest struct {
+	// Names the plan: 1 to 64 of a-z, 0-9 and -, no - at the ends.
+	Name string `json:"name" minLength:"1" maxLength:"64" format:"name" example:"vm-small"`
+	// For people; up to 200 bytes.
+	Title string `json:"title,omitempty" maxLength:"200" example:"A small virtual machine"`
+	Price Price  `json:"price"`
+	// The least that one payment may ask for, in milliseconds.
+	Min instant.Millis `json:"min_time_ms" minimum:"1" maximum:"7889400000000" example:"60000"`
+	// The most that one payment may ask for, in milliseconds.
+	Max  instant.Millis `json:"max_time_ms" minimum:"1" maximum:"7889400000000" example:"31557600000"`
+	Warn *Warn          `json:"warn,omitempty"`
+	// How long a resource without time is kept, in milliseconds.
+	Grace instant.Millis `json:"grace_ms" minimum:"0" maximum:"3155760000000" example:"86400000"`
+	// Asks for more confirmations of payments on the chain above an amount; left out, the daemon's
+	// setting holds for all.
+	Deep *Deep `json:"deep,omitempty"`
+	// What stops and starts the resource.
+	Enforcer string `json:"enforcer,omitempty" maxLength:"64" example:"systemd"`
+	// The hosts that it can be had on, in any order; any if it is left out.
+	Hosts []string `json:"hosts,omitempty" nullable:"false" maxItems:"64" example:"[\"rack-1\",\"rack-2\"]"`
+}
+
+// Quote is what an amount buys, or a time costs.
+type Quote struct {
+	Plan  string `json:"plan" example:"vm-small"`
+	Price Price  `json:"price"`
+	// To pay, in millisatoshi.
+	Amount money.Msat `json:"amount_msat" example:"86400000"`
+	// Bought by it, in milliseconds.
+	Time instant.Millis `json:"time_ms" example:"86400000"`
+}
