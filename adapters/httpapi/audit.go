@@ -21,17 +21,26 @@ import (
 // defineAudit defines what the auditor can read.
 func (s *Server) defineAudit(a *openapi.API) {
 	openapi.Register(a, openapi.Operation{
-		Name: "read-events", Method: "GET", Path: "/v1/events", Tag: "audit", Who: auth.Auditor, Summary: "The log, as lines of JSON",
+		Name: "read-events", Method: "GET", Path: "/v1/events", Tag: "audit", Who: auth.Auditor,
+		Summary: "The log, as lines of JSON",
 		Doc: "Every record after a position, in the order of commits, one JSON object a line: the schema Event. " +
-			"With `follow=true` it goes on with what is new, and does not end. An answer that breaks off was broken off: go on from the last position that was read.",
-		Content: "application/x-ndjson", Traits: middleware.Traits{Stream: true},
-		Example: `{"position":1,"stream":"plan-vm-small","revision":0,"id":"6f2a5c1e-7a0b-5d3c-9e4f-0a1b2c3d4e5f","type":"plan.published.v1","at":"2026-01-02T03:04:05.678Z","recorded_at":"2026-01-02T03:04:05.690Z","data":{},"meta":{}}` + "\n",
+			"With `follow=true` it goes on with what is new, and does not end. " +
+			"An answer that breaks off was broken off: go on from the last position that was read.",
+		Content: "application/x-ndjson",
+		Example: `{"position":1,"stream":"plan-vm-small","revision":0,"id":"6f2a5c1e-7a0b-5d3c-9e4f-0a1b2c3d4e5f",` +
+			`"type":"plan.published.v1","at":"2026-01-02T03:04:05.678Z","recorded_at":"2026-01-02T03:04:05.690Z",` +
+			`"data":{},"meta":{}}` + "\n",
+		Traits: middleware.Traits{Stream: true},
 	}, s.events)
 	a.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[wire.Event](), true, "Event")
 	openapi.Register(a, openapi.Operation{
-		Name: "dump", Method: "GET", Path: "/v1/audit/dump", Tag: "audit", Who: auth.Auditor, Summary: "Every figure of the read models, as lines of JSON",
-		Doc: "As they stand at one position of the log, to be compared with a replay of it. One JSON object a line, sorted by its stream.", Content: "application/x-ndjson",
-		Traits: middleware.Traits{Stream: true}, Example: `{"stream":"$views","position":42}` + "\n",
+		Name: "dump", Method: "GET", Path: "/v1/audit/dump", Tag: "audit", Who: auth.Auditor,
+		Summary: "Every figure of the read models, as lines of JSON",
+		Doc: "As they stand at one position of the log, to be compared with a replay of it. " +
+			"One JSON object a line, sorted by its stream.",
+		Content: "application/x-ndjson",
+		Example: `{"stream":"$views","position":42}` + "\n",
+		Traits:  middleware.Traits{Stream: true},
 	}, s.dump)
 }
 
@@ -47,7 +56,8 @@ func (s *Server) events(ctx context.Context, in *eventsInput) (*huma.StreamRespo
 	}
 	from := stream.Position(in.From)
 	if from > head {
-		return nil, problem.New(http.StatusUnprocessableEntity, "out_of_bounds", "the log ends at position %d: give one that is no greater as from", head)
+		return nil, problem.New(http.StatusUnprocessableEntity, "out_of_bounds",
+			"the log ends at position %d: give one that is no greater as from", head)
 	}
 	return s.streaming("application/x-ndjson", func() {}, func(ctx context.Context, w *sender) error {
 		if from == head && !in.Follow {

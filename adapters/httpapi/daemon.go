@@ -20,11 +20,14 @@ func (s *Server) defineDaemon(a *openapi.API) {
 	}, s.about)
 	openapi.Register(a, openapi.Operation{
 		Name: "healthz", Method: "GET", Path: "/healthz", Tag: "daemon", Summary: "Whether the daemon is alive",
-		Doc: "It answers as long as it can answer at all.", Content: "text/plain", Example: "alive\n", Traits: middleware.Traits{Free: true},
+		Doc:     "It answers as long as it can answer at all.",
+		Content: "text/plain", Example: "alive\n",
+		Traits: middleware.Traits{Free: true},
 	}, s.healthz)
 	openapi.Register(a, openapi.Operation{
 		Name: "readyz", Method: "GET", Path: "/readyz", Tag: "daemon", Summary: "Whether the daemon is ready, and what it waits for",
-		Doc: "200 if every component is ready, else 503 with the same body.", Also: map[int]string{503: "Not every component is ready."},
+		Doc:    "200 if every component is ready, else 503 with the same body.",
+		Also:   map[int]string{503: "Not every component is ready."},
 		Traits: middleware.Traits{Free: true},
 	}, s.readyz)
 	openapi.Register(a, openapi.Operation{
@@ -40,7 +43,8 @@ func (s *Server) defineDaemon(a *openapi.API) {
 func (s *Server) about(context.Context, *none) (*answer[wire.About], error) {
 	return &answer[wire.About]{wire.About{
 		Name: "sandglass", Version: s.Version, OpenAPI: "/openapi.json",
-		Description: "Prepaid billing of resources, paid over Bitcoin and Lightning. The calls are described in /openapi.json; GET /v1/plans lists what is on offer.",
+		Description: "Prepaid billing of resources, paid over Bitcoin and Lightning. " +
+			"The calls are described in /openapi.json; GET /v1/plans lists what is on offer.",
 	}}, nil
 }
 
@@ -69,7 +73,11 @@ func (s *Server) readyz(context.Context, *none) (*readyOutput, error) {
 	if s.folded() != nil {
 		views = wire.Component{Name: "views", State: "folding", Advice: "the daemon reads its log: wait"}
 	}
-	out := readyOutput{Status: http.StatusOK, Body: wire.Ready{Ready: true, Position: uint64(s.Views.Position()), Components: []wire.Component{views}}}
+	out := readyOutput{Status: http.StatusOK, Body: wire.Ready{
+		Ready:      true,
+		Position:   uint64(s.Views.Position()),
+		Components: []wire.Component{views},
+	}}
 	if s.Components != nil {
 		out.Body.Components = append(out.Body.Components, s.Components()...)
 	}

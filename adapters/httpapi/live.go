@@ -20,10 +20,14 @@ import (
 func (s *Server) defineLive(a *openapi.API) {
 	openapi.Register(a, openapi.Operation{
 		Name: "live", Method: "GET", Path: "/v1/resources/{id}/live", Tag: "buy", Summary: "A resource's life, as server-sent events",
-		Doc: "An event `resource` at once and then whenever the resource or a payment for it changes, or soon after a pending payment has another confirmation; its data is the resource as GET /v1/resources/{id} shows it. " +
-			"Changes that come fast may be shown as one. A comment comes every 15 s as a sign of life. The stream ends once the resource is released; " +
+		Doc: "An event `resource` at once and then whenever the resource or a payment for it changes, " +
+			"or soon after a pending payment has another confirmation; its data is the resource as GET /v1/resources/{id} shows it. " +
+			"Changes that come fast may be shown as one. A comment comes every 15 s as a sign of life. " +
+			"The stream ends once the resource is released; " +
 			"who then comes back with `Last-Event-ID` is answered 204, upon which a browser's EventSource stops.",
-		Refused: []int{404}, Content: "text/event-stream", Also: map[int]string{204: "The resource is released, which the client has seen."},
+		Refused: []int{404},
+		Also:    map[int]string{204: "The resource is released, which the client has seen."},
+		Content: "text/event-stream",
 		Example: "retry: 3000\nid: 42\nevent: resource\ndata: {\"id\":\"web-1\",\"status\":\"running\",…}\n\n: alive\n\n",
 		Traits:  middleware.Traits{Stream: true},
 	}, s.liveStream)
@@ -31,7 +35,7 @@ func (s *Server) defineLive(a *openapi.API) {
 
 type liveInput struct {
 	ResourcePath
-	LastEventID string `header:"Last-Event-ID" maxLength:"20" doc:"The id of the last event that the client has seen, as browsers send it."`
+	Last string `header:"Last-Event-ID" maxLength:"20" doc:"The id of the last event that the client has seen, as browsers send it."`
 }
 
 func (s *Server) liveStream(ctx context.Context, in *liveInput) (*huma.StreamResponse, error) {
@@ -43,7 +47,7 @@ func (s *Server) liveStream(ctx context.Context, in *liveInput) (*huma.StreamRes
 	if !ok {
 		return nil, noResource(in.ID)
 	}
-	if v.Status == released && in.LastEventID != "" {
+	if v.Status == released && in.Last != "" {
 		return &huma.StreamResponse{Body: func(c huma.Context) { c.SetStatus(http.StatusNoContent) }}, nil
 	}
 	done, p := s.admit(middleware.RequestOf(ctx))

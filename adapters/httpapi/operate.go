@@ -17,36 +17,51 @@ import (
 // defineOperator defines what the operator can do.
 func (s *Server) defineOperator(a *openapi.API) {
 	openapi.Register(a, openapi.Operation{
-		Name: "publish-plan", Method: "POST", Path: "/v1/plans", Tag: "operate", Who: auth.Operator, Summary: "Put a plan on offer, or change it",
-		Doc: "What is changed holds for later orders: a resource keeps the terms that it was opened with. The same again changes nothing.",
+		Name: "publish-plan", Method: "POST", Path: "/v1/plans", Tag: "operate", Who: auth.Operator,
+		Summary: "Put a plan on offer, or change it",
+		Doc: "What is changed holds for later orders: a resource keeps the terms that it was opened with. " +
+			"The same again changes nothing.",
 	}, s.publish)
 	openapi.Register(a, openapi.Operation{
-		Name: "withdraw-plan", Method: "DELETE", Path: "/v1/plans/{name}", Tag: "operate", Who: auth.Operator, Summary: "Take a plan off the offer",
-		Doc: "What was sold runs on, and can be paid for. Done again it changes nothing.", Refused: []int{404},
+		Name: "withdraw-plan", Method: "DELETE", Path: "/v1/plans/{name}", Tag: "operate", Who: auth.Operator,
+		Summary: "Take a plan off the offer",
+		Doc:     "What was sold runs on, and can be paid for. Done again it changes nothing.",
+		Refused: []int{404},
 	}, s.withdraw)
 	openapi.Register(a, openapi.Operation{
-		Name: "list-resources", Method: "GET", Path: "/v1/resources", Tag: "operate", Who: auth.Operator, Summary: "All resources, by id, page by page",
-		Doc: "Pending payments, addresses and links are not shown in a list.",
+		Name: "list-resources", Method: "GET", Path: "/v1/resources", Tag: "operate", Who: auth.Operator,
+		Summary: "All resources, by id, page by page",
+		Doc:     "Pending payments, addresses and links are not shown in a list.",
 	}, s.listResources)
 	openapi.Register(a, openapi.Operation{
-		Name: "grant", Method: "POST", Path: "/v1/resources/{id}/grants", Tag: "operate", Who: auth.Operator, Summary: "Give time for nothing",
-		Doc: "Once for each key: the same again changes nothing, the same key with another time is refused with 409.", Refused: []int{404, 409},
+		Name: "grant", Method: "POST", Path: "/v1/resources/{id}/grants", Tag: "operate", Who: auth.Operator,
+		Summary: "Give time for nothing",
+		Doc:     "Once for each key: the same again changes nothing, the same key with another time is refused with 409.",
+		Refused: []int{404, 409},
 	}, s.grant)
 	openapi.Register(a, openapi.Operation{
-		Name: "reprice", Method: "POST", Path: "/v1/resources/{id}/reprice", Tag: "operate", Who: auth.Operator, Summary: "Set the price of a resource's later payments",
-		Doc: "Time that was bought is kept, and an open invoice keeps its price until it expires.", Refused: []int{404, 409},
+		Name: "reprice", Method: "POST", Path: "/v1/resources/{id}/reprice", Tag: "operate", Who: auth.Operator,
+		Summary: "Set the price of a resource's later payments",
+		Doc:     "Time that was bought is kept, and an open invoice keeps its price until it expires.",
+		Refused: []int{404, 409},
 	}, s.reprice)
 	openapi.Register(a, openapi.Operation{
-		Name: "move", Method: "POST", Path: "/v1/resources/{id}/move", Tag: "operate", Who: auth.Operator, Summary: "Give a resource to another host",
-		Doc: "From then on that host's daemon meters it. What was used until then is debited first. Done again it changes nothing.", Refused: []int{404, 409},
+		Name: "move", Method: "POST", Path: "/v1/resources/{id}/move", Tag: "operate", Who: auth.Operator,
+		Summary: "Give a resource to another host",
+		Doc: "From then on that host's daemon meters it. What was used until then is debited first. " +
+			"Done again it changes nothing.",
+		Refused: []int{404, 409},
 	}, s.move)
 	openapi.Register(a, openapi.Operation{
-		Name: "list-unallocated", Method: "GET", Path: "/v1/unallocated", Tag: "operate", Who: auth.Operator, Summary: "Money that no resource has, by key, page by page",
-		Doc: "Payments that found no open resource, and why.",
+		Name: "list-unallocated", Method: "GET", Path: "/v1/unallocated", Tag: "operate", Who: auth.Operator,
+		Summary: "Money that no resource has, by key, page by page",
+		Doc:     "Payments that found no open resource, and why.",
 	}, s.unallocated)
 	openapi.Register(a, openapi.Operation{
-		Name: "allocate", Method: "POST", Path: "/v1/unallocated/{key}/allocate", Tag: "operate", Who: auth.Operator, Summary: "Give unallocated money to a resource",
-		Doc: "It buys time at the resource's price.", Refused: []int{404, 409},
+		Name: "allocate", Method: "POST", Path: "/v1/unallocated/{key}/allocate", Tag: "operate", Who: auth.Operator,
+		Summary: "Give unallocated money to a resource",
+		Doc:     "It buys time at the resource's price.",
+		Refused: []int{404, 409},
 	}, s.allocate)
 }
 
@@ -103,7 +118,9 @@ type listInput struct {
 
 // takes reports whether a resource is asked for.
 func (in *listInput) takes(r *resource.State) bool {
-	return (in.Status == "" || r.Status.String() == in.Status) && (in.Host == "" || r.Host == in.Host) && (!in.Unplaced || r.Host == "")
+	return (in.Status == "" || r.Status.String() == in.Status) &&
+		(in.Host == "" || r.Host == in.Host) &&
+		(!in.Unplaced || r.Host == "")
 }
 
 func (s *Server) listResources(_ context.Context, in *listInput) (*answer[wire.Resources], error) {

@@ -17,6 +17,8 @@ import (
 	"sandglass/domain/payment"
 	"sandglass/domain/plan"
 	"sandglass/domain/resource"
+
+	"github.com/danielgtaylor/huma/v2"
 )
 
 // answer is the answer of a call that has a body and no more.
@@ -67,9 +69,11 @@ func (s *Server) quote(_ context.Context, in *quoteInput) (*answer[wire.Quote], 
 func ofPlan(name string, err error) error {
 	switch {
 	case errors.Is(err, plan.ErrUnknown):
-		return problem.New(http.StatusNotFound, "unknown_plan", "no plan %.80q: GET /v1/plans lists what is on offer", name)
+		return problem.New(http.StatusNotFound, "unknown_plan",
+			"no plan %.80q: GET /v1/plans lists what is on offer", name)
 	case errors.Is(err, plan.ErrWithdrawn):
-		return problem.New(http.StatusConflict, "withdrawn_plan", "the plan %.80q is withdrawn: GET /v1/plans lists what is on offer", name)
+		return problem.New(http.StatusConflict, "withdrawn_plan",
+			"the plan %.80q is withdrawn: GET /v1/plans lists what is on offer", name)
 	}
 	return err
 }
@@ -77,16 +81,21 @@ func ofPlan(name string, err error) error {
 // defineOrders defines what anyone can buy.
 func (s *Server) defineOrders(a *openapi.API) {
 	openapi.Register(a, openapi.Operation{
-		Name: "order", Method: "POST", Path: "/v1/orders", Tag: "buy", Summary: "Order a resource", Status: http.StatusCreated,
-		Also: map[int]string{200: "The same order as before."},
-		Doc: "Makes a resource that waits for its payment, an invoice and, where the daemon takes payments on the chain, an address; `uri` has both. Give `time_ms` or `amount_msat`, one of them.\n\n" +
-			"The same `Idempotency-Key` with the same content gives the same order again, with status 200. The same key or `id` with other content is refused with 409.\n\n" +
+		Name: "order", Method: "POST", Path: "/v1/orders", Tag: "buy", Summary: "Order a resource",
+		Status: http.StatusCreated,
+		Also:   map[int]string{200: "The same order as before."},
+		Doc: "Makes a resource that waits for its payment, an invoice and, where the daemon takes payments on the chain, " +
+			"an address; `uri` has both. Give `time_ms` or `amount_msat`, one of them.\n\n" +
+			"The same `Idempotency-Key` with the same content gives the same order again, with status 200. " +
+			"The same key or `id` with other content is refused with 409.\n\n" +
 			"Of a provider with several hosts `host` names one of the plan's; left out, one is chosen.",
 		Refused: []int{404, 409},
 	}, s.order)
 	openapi.Register(a, openapi.Operation{
-		Name: "fund", Method: "POST", Path: "/v1/resources/{id}/payments", Tag: "buy", Summary: "An invoice that funds a resource", Status: http.StatusCreated,
-		Doc:     "Anyone can fund any resource, by the invoice or, if it has one, its address. An open invoice of the same amount, if it can be paid for long enough, is given again.",
+		Name: "fund", Method: "POST", Path: "/v1/resources/{id}/payments", Tag: "buy", Summary: "An invoice that funds a resource",
+		Status: http.StatusCreated,
+		Doc: "Anyone can fund any resource, by the invoice or, if it has one, its address. " +
+			"An open invoice of the same amount, if it can be paid for long enough, is given again.",
 		Refused: []int{404, 409},
 	}, s.fund)
 	openapi.Register(a, openapi.Operation{
@@ -96,8 +105,24 @@ func (s *Server) defineOrders(a *openapi.API) {
 }
 
 type orderInput struct {
-	Key  string `header:"Idempotency-Key" minLength:"20" maxLength:"128" pattern:"^[!-~]+$" patternDescription:"20 to 128 printable ASCII characters without spaces" doc:"A random secret, such as a UUID of version 4: 20 to 128 printable ASCII characters without spaces. The order can then be sent again without being made twice. The holder key and, if none is given, the id follow from it: who knows it holds the resource, so it must be random and kept secret. It is not stored." example:"0b6f9c1e-5d3a-4f6e-9b2a-7c8d9e0f1a2b"`
+	Key  idempotencyKey `header:"Idempotency-Key" minLength:"20" maxLength:"128" example:"0b6f9c1e-5d3a-4f6e-9b2a-7c8d9e0f1a2b"`
 	Body wire.OrderRequest
+}
+
+type idempotencyKey string
+
+// Schema implements [huma.SchemaProvider].
+func (idempotencyKey) Schema(huma.Registry) *huma.Schema {
+	const rule = "20 to 128 printable ASCII characters without spaces"
+	return &huma.Schema{
+		Type:               huma.TypeString,
+		Pattern:            "^[!-~]+$",
+		PatternDescription: rule,
+		Description: "A random secret, such as a UUID of version 4: " + rule + ". " +
+			"The order can then be sent again without being made twice. " +
+			"The holder key and, if none is given, the id follow from it: " +
+			"who knows it holds the resource, so it must be random and kept secret. It is not stored.",
+	}
 }
 
 type orderOutput struct {
@@ -111,7 +136,12 @@ func (s *Server) order(ctx context.Context, in *orderInput) (*orderOutput, error
 		return nil, err
 	}
 	o, err := s.Billing.Order(ctx, middleware.RequestOf(ctx).Meta("anyone"), billing.OrderRequest{
-		Plan: in.Body.Plan, Time: in.Body.Time, Amount: in.Body.Amount, ID: resource.ID(in.Body.ID), Host: in.Body.Host, IdempotencyKey: in.Key,
+		Plan:           in.Body.Plan,
+		Time:           in.Body.Time,
+		Amount:         in.Body.Amount,
+		ID:             resource.ID(in.Body.ID),
+		Host:           in.Body.Host,
+		IdempotencyKey: string(in.Key),
 	})
 	if err != nil {
 		return nil, ofPlan(in.Body.Plan, err)
@@ -169,7 +199,8 @@ func (s *Server) payment(ctx context.Context, in *PaymentPath) (*answer[wire.Pay
 		state = out.State
 	}
 	if state.Status == payment.StatusNone {
-		return nil, problem.New(http.StatusNotFound, "unknown_payment", "no payment %.80q: a key is in the answer to an order, and is ln- and the payment_hash, or btc-, the txid, - and the vout", in.Key)
+		return nil, problem.New(http.StatusNotFound, "unknown_payment", "no payment %.80q: a key is in the answer to an order, "+
+			"and is ln- and the payment_hash, or btc-, the txid, - and the vout", in.Key)
 	}
 	return &answer[wire.Payment]{s.presenter.Payment(state)}, nil
 }

@@ -16,6 +16,8 @@ import (
 	"sandglass/domain/resource"
 	"sandglass/domain/stream"
 	"sandglass/projections"
+
+	"github.com/danielgtaylor/huma/v2"
 )
 
 // ResourcePath names a resource. It is exported since huma looks into no other fields.
@@ -36,18 +38,34 @@ func (s *Server) defineResources(a *openapi.API) {
 	}{
 		{"pause", "Stop the clock", "Its time runs no further until it is resumed.", s.Billing.Pause},
 		{"resume", "Let a paused resource run again", "It needs time that is left.", s.Billing.Resume},
-		{"release", "End a resource for good", "What it still holds is not paid out by this call. Money that comes later is unallocated.", s.release},
+		{
+			"release", "End a resource for good",
+			"What it still holds is not paid out by this call. Money that comes later is unallocated.", s.release,
+		},
 	} {
 		openapi.Register(a, openapi.Operation{
-			Name: c.name, Method: "POST", Path: "/v1/resources/{id}/" + c.name, Tag: "hold", Who: auth.Holder, Summary: c.summary,
-			Doc: c.doc + " Done again it changes nothing.", Refused: []int{404, 409},
+			Name: c.name, Method: "POST", Path: "/v1/resources/{id}/" + c.name, Tag: "hold", Who: auth.Holder,
+			Summary: c.summary,
+			Doc:     c.doc + " Done again it changes nothing.",
+			Refused: []int{404, 409},
 		}, s.hold(c.do))
 	}
 }
 
 type resourceInput struct {
 	ResourcePath
-	AsOf string `query:"as_of" maxLength:"40" doc:"An instant that has passed, as RFC 3339: the resource as it stood then, by the events that took effect until then. Pending payments, the address and the link are not shown." example:"2026-01-02T03:04:05.678Z"`
+	AsOf pastInstant `query:"as_of" maxLength:"40" example:"2026-01-02T03:04:05.678Z"`
+}
+
+type pastInstant string
+
+// Schema implements [huma.SchemaProvider].
+func (pastInstant) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{
+		Type: huma.TypeString,
+		Description: "An instant that has passed, as RFC 3339: the resource as it stood then, by the events that took " +
+			"effect until then. Pending payments, the address and the link are not shown.",
+	}
 }
 
 func (s *Server) resource(ctx context.Context, in *resourceInput) (*answer[wire.Resource], error) {
@@ -61,10 +79,11 @@ func (s *Server) resource(ctx context.Context, in *resourceInput) (*answer[wire.
 	case in.AsOf == "":
 		return &answer[wire.Resource]{v}, nil
 	}
-	t, err := time.Parse(time.RFC3339, in.AsOf)
+	t, err := time.Parse(time.RFC3339, string(in.AsOf))
 	at := instant.Of(t)
 	if err != nil || at < instant.Min || at > s.Now() {
-		return nil, problem.New(http.StatusUnprocessableEntity, "invalid_request", "as_of is %.40q: want an instant that has passed, such as %s", in.AsOf, v.Since)
+		return nil, problem.New(http.StatusUnprocessableEntity, "invalid_request",
+			"as_of is %.40q: want an instant that has passed, such as %s", in.AsOf, v.Since)
 	}
 	state, err := projections.AsOf(ctx, s.Store, resource.ID(in.ID), at)
 	if err != nil {
@@ -147,6 +166,7 @@ func (s *Server) folded() error {
 	case <-s.Views.CaughtUp():
 		return nil
 	default:
-		return problem.New(http.StatusServiceUnavailable, "starting", "the daemon has just started and is reading its log: try again in a moment").After(2 * time.Second)
+		return problem.New(http.StatusServiceUnavailable, "starting",
+			"the daemon has just started and is reading its log: try again in a moment").After(2 * time.Second)
 	}
 }

@@ -70,9 +70,13 @@ func (s *Server) admit(r *middleware.Request) (done func(), p *problem.Problem) 
 	case nil:
 		return done, nil
 	case limit.ErrAddressFull:
-		p = problem.New(http.StatusTooManyRequests, "too_many_streams", "your address has %d streams open, which are the most: close one first", s.Limits.LivePer).After(15 * time.Second)
+		p = problem.New(http.StatusTooManyRequests, "too_many_streams",
+			"your address has %d streams open, which are the most: close one first", s.Limits.LivePer)
+		p.Retry = 15 * time.Second
 	default:
-		p = problem.New(http.StatusServiceUnavailable, "too_many_streams", "all %d streams are in use: try again later, or ask GET /v1/resources/{id} now and then", s.Limits.Live).After(30 * time.Second)
+		p = problem.New(http.StatusServiceUnavailable, "too_many_streams",
+			"all %d streams are in use: try again later, or ask GET /v1/resources/{id} now and then", s.Limits.Live)
+		p.Retry = 30 * time.Second
 	}
 	p.Close = true // who wanted to stay shall not stay for nothing
 	return nil, p
