@@ -84,8 +84,8 @@ func (s *Server) show(ctx context.Context, id resource.ID, w *sender) {
 	}
 }
 
-// idle waits for a change, with signs of life, and says whether there was one. What grown
-// tells of, which nobody announces, is a change that is looked for at each sign of life.
+// idle waits for a change, with signs of life, and reports whether there was one. What grown
+// reports, which nobody announces, is a change that is looked for at each sign of life.
 func idle(ctx context.Context, changed <-chan struct{}, alive <-chan time.Time, grown func() bool, w *sender) bool {
 	for {
 		select {

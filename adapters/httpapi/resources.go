@@ -152,7 +152,7 @@ func (s *Server) shown(ctx context.Context, pos stream.Position, state resource.
 	return view.Resource(state, s.Now())
 }
 
-// wait waits until the read models hold what was written, but not for long, and says
+// wait waits until the read models hold what was written, but not for long, and reports
 // whether they do.
 func (s *Server) wait(ctx context.Context, pos stream.Position) bool {
 	ctx, cancel := context.WithTimeout(ctx, s.Limits.Request/6)
@@ -160,7 +160,7 @@ func (s *Server) wait(ctx context.Context, pos stream.Position) bool {
 	return s.Views.WaitFor(ctx, pos) == nil
 }
 
-// folded says that the read models show the past only, if they do.
+// folded returns an error until the read models have caught up with the log.
 func (s *Server) folded() error {
 	select {
 	case <-s.Views.CaughtUp():

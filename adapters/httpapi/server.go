@@ -1,12 +1,15 @@
 // Package httpapi is the HTTP API: requests become commands of billing, and the read
 // models become answers.
 //
-// There is one typed definition of each call, where its handler is and in the structs of
-// package wire; handlers, validation and the OpenAPI document follow from it. An answer
-// to a command is given after the durable append, and reads show what was answered.
+// There is one typed definition of each call, next to its handler; its route, its validation
+// and its part of the OpenAPI document follow from that and from the structs of package wire.
+// An answer to a command is given after the durable append, and reads show what was answered.
 // What strangers can make grow has a bound: bodies, rates, streams and connections.
 //
-// Prices, balances and who may hold what is decided in domain; the pages for people are
+// A request goes through [limit.Listener], middleware, and openapi with the guard of auth, to
+// a handler here; what it returns is made by view, or is a problem.
+//
+// Prices, balances and who may hold what are decided in domain; the pages for people are
 // built on this API and not part of it.
 package httpapi
 
@@ -39,7 +42,7 @@ type Options struct {
 	Views   *projections.Views
 	Store   stream.EventStore
 
-	// Components tells /readyz how the parts of the daemon are, beside the read models.
+	// Components tells /readyz how the parts of the daemon are, besides the read models.
 	// It is asked for each request, and must not block.
 	Components func() []wire.Component
 

@@ -27,7 +27,7 @@ func (s *sender) Write(b []byte) (int, error) {
 	return s.w.Write(b)
 }
 
-// send writes b and sees to it that it leaves.
+// send writes b and flushes it to the client.
 func (s *sender) send(b []byte) error {
 	if _, err := s.Write(b); err != nil {
 		return err
@@ -59,8 +59,8 @@ func (s *Server) streaming(content string, done func(), body func(ctx context.Co
 	}}
 }
 
-// admit counts one more stream of the client, until done. Who has a token of the
-// operator or the auditor is trusted not to open too many.
+// admit counts one more stream of the client, until done. A caller with the
+// operator's token or the auditor's is trusted not to open too many.
 func (s *Server) admit(r *middleware.Request) (done func(), p *problem.Problem) {
 	if r.Caller.Auditor {
 		return func() {}, nil
@@ -78,6 +78,6 @@ func (s *Server) admit(r *middleware.Request) (done func(), p *problem.Problem) 
 			"all %d streams are in use: try again later, or ask GET /v1/resources/{id} now and then", s.Limits.Live)
 		p.Retry = 30 * time.Second
 	}
-	p.Close = true // who wanted to stay shall not stay for nothing
+	p.Close = true // a client that wanted a stream shall not stay without one
 	return nil, p
 }

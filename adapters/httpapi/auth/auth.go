@@ -41,7 +41,7 @@ type Role int
 // The roles.
 const (
 	Anyone   Role = iota
-	Holder        // of the resource, or the operator: the call sees to it
+	Holder        // of the resource, or the operator: the handler checks which
 	Auditor       // or the operator
 	Operator      // alone
 )

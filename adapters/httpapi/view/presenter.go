@@ -68,7 +68,7 @@ func (p *Presenter) Height() int64 {
 type look struct {
 	*Presenter
 	resource *resource.State // of status none if there is no such one
-	address  string          // empty once it is released: what came would find no home
+	address  string          // empty once it is released: money that came would be unallocated
 	tip      int64
 }
 

@@ -79,7 +79,7 @@ func Resource(s resource.State, at instant.Time) wire.Resource {
 	return v
 }
 
-// lot shows a lot; open says that it is not drawn to its end.
+// lot shows a lot; open tells of one that is not drawn to its end.
 func lot(l *resource.Lot, open bool) wire.Lot {
 	v := wire.Lot{Amount: l.Amount, Time: l.Time, Left: l.Left()}
 	if l.Grant() {
