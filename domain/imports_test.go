@@ -109,7 +109,7 @@ func adapter(dir string) string {
 	return strings.Join(parts[:min(2, len(parts))], "/")
 }
 
-// standard says whether a package is of the standard library: its path has no host.
+// standard reports whether a package is of the standard library: its path has no host.
 func standard(imported string) bool {
 	first, _, _ := strings.Cut(imported, "/")
 	return !strings.Contains(first, ".")
@@ -164,7 +164,7 @@ func parseFile(file, rel string) (source, error) {
 	return s, nil
 }
 
-// skipped says whether a folder holds no sources of the module.
+// skipped reports whether a folder holds no sources of the module.
 func skipped(dir, name string) bool {
 	_, err := os.Stat(filepath.Join(dir, "go.mod"))
 	return err == nil || name[0] == '.' || name == "testdata" || name == "node_modules" || name == "bin"

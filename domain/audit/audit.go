@@ -101,7 +101,8 @@ func (c *Checker) Record(r *stream.Record) bool {
 // place checks where and when r stands, and that its id is that of its content.
 func (c *Checker) place(where string, r *stream.Record) {
 	c.want(r.Position > c.last, where, "positions increase", r.Position, fmt.Sprintf("more than %d", c.last))
-	c.want(r.RecordedAt >= c.recorded, where, "recorded_at never runs backwards", r.RecordedAt, fmt.Sprintf("%s or later", c.recorded))
+	c.want(r.RecordedAt >= c.recorded, where, "recorded_at never runs backwards",
+		r.RecordedAt, fmt.Sprintf("%s or later", c.recorded))
 	c.want(r.Revision == c.next[r.Stream], where, "revisions have no gap", r.Revision, c.next[r.Stream])
 	id := stream.NewID(r.Stream, r.Revision, r.Event)
 	c.want(r.ID == id, where, "the id follows from the content", r.ID, id)

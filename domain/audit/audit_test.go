@@ -119,11 +119,22 @@ func TestRecord(t *testing.T) {
 		{"an id of other content", func(l events) { l[0].ID[3] ^= 1 }, []audit.Finding{
 			{"position 1, payment-ln-1", "the id follows from the content", paidID(1), paidID(0)},
 		}},
-		{"a credit for less time", func(l events) { l[1].Event = stream.Encode(bought("ln-1", 3500, 0, 3499)); l[1] = sealed(l[1]) },
-			[]audit.Finding{{"position 2, resource-web", "a credit buys amount × per / price", "3499", "3500"}}},
-		{"a credit after debt", func(l events) { l[1].Event = stream.Encode(bought("ln-1", 3500, 500, 3000)); l[1] = sealed(l[1]) }, nil},
-		{"a credit of more", func(l events) { l[1].Event = stream.Encode(bought("ln-1", 4500, 0, 4500)); l[1] = sealed(l[1]) },
-			[]audit.Finding{{"position 2, resource-web", "a credit is what the payment brought", "4500 msat", "3500 msat"}}},
+		{"a credit for less time", func(l events) {
+			l[1].Event = stream.Encode(bought("ln-1", 3500, 0, 3499))
+			l[1] = sealed(l[1])
+		}, []audit.Finding{
+			{"position 2, resource-web", "a credit buys amount × per / price", "3499", "3500"},
+		}},
+		{"a credit after debt", func(l events) {
+			l[1].Event = stream.Encode(bought("ln-1", 3500, 500, 3000))
+			l[1] = sealed(l[1])
+		}, nil},
+		{"a credit of more", func(l events) {
+			l[1].Event = stream.Encode(bought("ln-1", 4500, 0, 4500))
+			l[1] = sealed(l[1])
+		}, []audit.Finding{
+			{"position 2, resource-web", "a credit is what the payment brought", "4500 msat", "3500 msat"},
+		}},
 		{"a payload that can't be read", func(l events) { l[0].Data = []byte(`{}`); l[0] = sealed(l[0]) }, []audit.Finding{
 			{"position 2, resource-web", "a credit is what the payment brought", "3500 msat", "0 msat"},
 		}},

@@ -40,7 +40,12 @@ func (w *fakeWallet) Invoice(_ context.Context, amount money.Msat, _ string, exp
 	defer w.mu.Unlock()
 	w.made++
 	hash := fmt.Sprintf("%064d", w.made)
-	return billing.Invoice{Key: payment.LightningKey(hash), Request: "lnbcrtln-" + hash, Amount: amount, Expiry: w.now().Add(expiry)}, w.err
+	return billing.Invoice{
+		Key:     payment.LightningKey(hash),
+		Request: "lnbcrtln-" + hash,
+		Amount:  amount,
+		Expiry:  w.now().Add(expiry),
+	}, w.err
 }
 
 // shop is a service over a store of its own, with one plan on offer.
@@ -82,7 +87,11 @@ func open(t *testing.T) *shop {
 
 func (s *shop) publish(msat money.Msat) {
 	s.t.Helper()
-	p := plan.Offer{Terms: resource.Terms{Price: money.Price{Msat: msat, Per: hour}, Grace: instant.Day}, Min: instant.Minute, Max: 30 * instant.Day}
+	p := plan.Offer{
+		Terms: resource.Terms{Price: money.Price{Msat: msat, Per: hour}, Grace: instant.Day},
+		Min:   instant.Minute,
+		Max:   30 * instant.Day,
+	}
 	out, err := s.Publish(s.t.Context(), stream.Meta{}, "small", p)
 	s.must(errors.Join(err, s.views.WaitFor(s.t.Context(), out.Position)))
 }
@@ -118,7 +127,8 @@ func TestAnOrderIsTheSameOrderWhenSentAgain(t *testing.T) {
 	switch {
 	case !first.New || again.New:
 		t.Errorf("new: %v, then %v", first.New, again.New)
-	case first.Resource.ID != again.Resource.ID || first.HolderKey != again.HolderKey || first.Payment.Invoice != again.Payment.Invoice:
+	case first.Resource.ID != again.Resource.ID || first.HolderKey != again.HolderKey ||
+		first.Payment.Invoice != again.Payment.Invoice:
 		t.Errorf("%+v\nand then %+v", first, again)
 	case first.HolderKey == "" || !billing.Holds(first.Resource, first.HolderKey) || billing.Holds(first.Resource, "guess"):
 		t.Errorf("the holder key is %q", first.HolderKey)
@@ -173,11 +183,12 @@ func TestAnOrderSurvivesFaults(t *testing.T) {
 func TestManySendOneOrderAtOnce(t *testing.T) {
 	s := open(t)
 	var wg sync.WaitGroup
+	r := billing.OrderRequest{Plan: "small", Time: hour, IdempotencyKey: key}
 	orders := make([]billing.Order, 16)
 	for i := range orders {
 		wg.Go(func() {
 			var err error
-			if orders[i], err = s.Order(t.Context(), stream.Meta{}, billing.OrderRequest{Plan: "small", Time: hour, IdempotencyKey: key}); err != nil {
+			if orders[i], err = s.Order(t.Context(), stream.Meta{}, r); err != nil {
 				t.Error(err)
 			}
 		})
@@ -205,10 +216,10 @@ func TestWhatStrangersCanMakeGrowIsBounded(t *testing.T) {
 	}
 	s.order(billing.OrderRequest{Plan: "small", Time: hour, ID: "vm-2"})
 	s.order(billing.OrderRequest{Plan: "small", Time: hour, ID: "vm-3"})
-	if _, err := s.Order(t.Context(), stream.Meta{}, billing.OrderRequest{Plan: "small", Time: hour, ID: "vm-4"}); !errors.Is(err, billing.ErrTooManyOpen) {
+	if err := s.try(billing.OrderRequest{Plan: "small", Time: hour, ID: "vm-4"}); !errors.Is(err, billing.ErrTooManyOpen) {
 		t.Errorf("a sixth invoice: %v", err)
 	}
-	if _, err := s.Order(t.Context(), stream.Meta{}, billing.OrderRequest{Plan: "small", Time: hour, ID: "vm-5"}); !errors.Is(err, billing.ErrTooManyOpen) {
+	if err := s.try(billing.OrderRequest{Plan: "small", Time: hour, ID: "vm-5"}); !errors.Is(err, billing.ErrTooManyOpen) {
 		t.Errorf("a fifth unpaid order: %v", err)
 	}
 }
@@ -233,22 +244,31 @@ func TestBadRequestsChangeNothing(t *testing.T) {
 	s.must(errors.Join(err, s.views.WaitFor(t.Context(), out.Position)))
 	before := s.views.Position()
 	long := strings.Repeat("x", 200)
+	order := func(r billing.OrderRequest) func() error {
+		return func() error { return s.try(r) }
+	}
+	pay := func(id resource.ID) func() error {
+		return func() error {
+			_, err := s.Pay(t.Context(), stream.Meta{}, id, hour, 0)
+			return err
+		}
+	}
 	for name, c := range map[string]struct {
 		do   func() error
 		want error
 	}{
-		"unknown plan":     {func() error { return s.try(billing.OrderRequest{Plan: "big", Time: hour}) }, plan.ErrUnknown},
-		"neither":          {func() error { return s.try(billing.OrderRequest{Plan: "small"}) }, billing.ErrInvalid},
-		"both":             {func() error { return s.try(billing.OrderRequest{Plan: "small", Time: hour, Amount: 1}) }, billing.ErrInvalid},
-		"too short":        {func() error { return s.try(billing.OrderRequest{Plan: "small", Time: 1}) }, plan.ErrBounds},
-		"too long":         {func() error { return s.try(billing.OrderRequest{Plan: "small", Time: 1 << 62}) }, plan.ErrBounds},
-		"all the bitcoin":  {func() error { return s.try(billing.OrderRequest{Plan: "small", Amount: 1<<63 - 1}) }, plan.ErrBounds},
-		"negative":         {func() error { return s.try(billing.OrderRequest{Plan: "small", Time: -hour}) }, billing.ErrInvalid},
-		"bad id":           {func() error { return s.try(billing.OrderRequest{Plan: "small", Time: hour, ID: "../etc"}) }, plan.ErrInvalid},
-		"short key":        {func() error { return s.try(billing.OrderRequest{Plan: "small", Time: hour, IdempotencyKey: "1"}) }, billing.ErrInvalid},
-		"long key":         {func() error { return s.try(billing.OrderRequest{Plan: "small", Time: hour, IdempotencyKey: long}) }, billing.ErrInvalid},
-		"unknown resource": {func() error { _, err := s.Pay(t.Context(), stream.Meta{}, "nobody", hour, 0); return err }, resource.ErrNotOpened},
-		"released":         {func() error { _, err := s.Pay(t.Context(), stream.Meta{}, "gone", hour, 0); return err }, resource.ErrReleased},
+		"unknown plan":     {order(billing.OrderRequest{Plan: "big", Time: hour}), plan.ErrUnknown},
+		"neither":          {order(billing.OrderRequest{Plan: "small"}), billing.ErrInvalid},
+		"both":             {order(billing.OrderRequest{Plan: "small", Time: hour, Amount: 1}), billing.ErrInvalid},
+		"too short":        {order(billing.OrderRequest{Plan: "small", Time: 1}), plan.ErrBounds},
+		"too long":         {order(billing.OrderRequest{Plan: "small", Time: 1 << 62}), plan.ErrBounds},
+		"all the bitcoin":  {order(billing.OrderRequest{Plan: "small", Amount: 1<<63 - 1}), plan.ErrBounds},
+		"negative":         {order(billing.OrderRequest{Plan: "small", Time: -hour}), billing.ErrInvalid},
+		"bad id":           {order(billing.OrderRequest{Plan: "small", Time: hour, ID: "../etc"}), plan.ErrInvalid},
+		"short key":        {order(billing.OrderRequest{Plan: "small", Time: hour, IdempotencyKey: "1"}), billing.ErrInvalid},
+		"long key":         {order(billing.OrderRequest{Plan: "small", Time: hour, IdempotencyKey: long}), billing.ErrInvalid},
+		"unknown resource": {pay("nobody"), resource.ErrNotOpened},
+		"released":         {pay("gone"), resource.ErrReleased},
 		"bad grant": {func() error {
 			_, err := s.Grant(t.Context(), stream.Meta{}, "gone", "Not A Name", hour, "")
 			return err

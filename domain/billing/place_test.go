@@ -17,7 +17,9 @@ import (
 func (s *shop) offer(name string, hosts ...string) {
 	s.t.Helper()
 	p := plan.Offer{
-		Terms: resource.Terms{Price: money.Price{Msat: price, Per: hour}, Grace: instant.Day}, Min: instant.Minute, Max: 30 * instant.Day,
+		Terms: resource.Terms{Price: money.Price{Msat: price, Per: hour}, Grace: instant.Day},
+		Min:   instant.Minute,
+		Max:   30 * instant.Day,
 		Hosts: plan.HostsOf(hosts...),
 	}
 	out, err := s.Publish(s.t.Context(), stream.Meta{}, name, p)
@@ -88,7 +90,8 @@ func TestAnOrderOnAHostThatWasEmptied(t *testing.T) {
 	s.Host = "new"
 	out, err := s.Move(t.Context(), stream.Meta{}, o.Resource.ID, "new")
 	s.must(errors.Join(err, s.views.WaitFor(t.Context(), out.Position)))
-	if err := s.try(billing.OrderRequest{Plan: "small", Time: hour, Host: "old"}); !errors.Is(err, billing.ErrHost) || !strings.Contains(err.Error(), "choose one of new,") {
+	err = s.try(billing.OrderRequest{Plan: "small", Time: hour, Host: "old"})
+	if !errors.Is(err, billing.ErrHost) || !strings.Contains(err.Error(), "choose one of new,") {
 		t.Errorf("an order there: %v", err)
 	}
 	s.order(billing.OrderRequest{Plan: "small", Time: hour, Host: "new", ID: "vm-2"})
@@ -106,7 +109,8 @@ func TestAnOrderThatMovedIsTheSameOrder(t *testing.T) {
 	for id, o := range map[resource.ID]billing.OrderRequest{first.Resource.ID: r, onB.Resource.ID: named} {
 		moved, err := s.Move(t.Context(), stream.Meta{}, id, "d")
 		s.must(errors.Join(err, s.views.WaitFor(t.Context(), moved.Position)))
-		if again := s.order(o); again.New || again.Resource.ID != id || again.Resource.Host != "d" || moved.State.Host != "d" || again.HolderKey == "" {
+		again := s.order(o)
+		if again.New || again.Resource.ID != id || again.Resource.Host != "d" || moved.State.Host != "d" || again.HolderKey == "" {
 			t.Errorf("moved to %q, then %+v", moved.State.Host, again)
 		}
 	}
@@ -147,7 +151,8 @@ func TestMove(t *testing.T) {
 func TestTheRequestIsKept(t *testing.T) {
 	s := open(t)
 	o := s.order(billing.OrderRequest{Plan: "small", Time: hour, ID: "vm", IdempotencyKey: key})
-	if want := [16]byte{0x65, 0x9b, 0x6c, 0x49, 0xf5, 0x4f, 0xbb, 0xc6, 0x45, 0xb3, 0xc6, 0x93, 0x42, 0x50, 0x7f, 0x79}; o.Resource.Request != want {
+	want := [16]byte{0x65, 0x9b, 0x6c, 0x49, 0xf5, 0x4f, 0xbb, 0xc6, 0x45, 0xb3, 0xc6, 0x93, 0x42, 0x50, 0x7f, 0x79}
+	if o.Resource.Request != want {
 		t.Errorf("it is %#v", o.Resource.Request)
 	}
 }

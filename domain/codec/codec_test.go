@@ -36,7 +36,9 @@ func (e *every) Fields(f *codec.Fields) {
 
 func TestCanonicalForm(t *testing.T) {
 	full := every{"vm-1", `a "quoted" ü <b>`, 1, 2, 3, 4, true, [4]byte{0xde, 0xad, 0, 1}}
-	const text = `{"name":"vm-1","note":"a \"quoted\" ü \u003cb\u003e","at":"1970-01-01T00:00:00.001Z","until":"1970-01-01T00:00:00.002Z","amount_msat":3,"debt_msat":4,"forced":true,"hash":"dead0001"}`
+	const text = `{"name":"vm-1","note":"a \"quoted\" ü \u003cb\u003e",` +
+		`"at":"1970-01-01T00:00:00.001Z","until":"1970-01-01T00:00:00.002Z",` +
+		`"amount_msat":3,"debt_msat":4,"forced":true,"hash":"dead0001"}`
 	if got := codec.Encode(&full); string(got) != text {
 		t.Errorf("got  %s\nwant %s", got, text)
 	}

@@ -24,7 +24,10 @@ func TestTextIsThatOfTheStandardLibrary(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, s := range []string{"2024-02-29T23:59:59.999Z", "2023-02-29T00:00:00.000Z", "1969-12-31T23:59:59.999Z", "2026-13-01T00:00:00.000Z", "2026-01-02T03:04:05Z", ""} {
+	for _, s := range []string{
+		"2024-02-29T23:59:59.999Z", "2023-02-29T00:00:00.000Z", "1969-12-31T23:59:59.999Z",
+		"2026-13-01T00:00:00.000Z", "2026-01-02T03:04:05Z", "",
+	} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

@@ -27,7 +27,10 @@ func TestParseMillis(t *testing.T) {
 			t.Errorf("%q: got %d, %v; want %d", text, got, err, want)
 		}
 	}
-	for _, text := range []string{"1000y", "9223372036854775807ms", "9223372036854775808ms", "2", "", "h", "-2h", "1.5h", "30m1h", "1h1h", "2 h", "2µs"} {
+	for _, text := range []string{
+		"1000y", "9223372036854775807ms", "9223372036854775808ms",
+		"2", "", "h", "-2h", "1.5h", "30m1h", "1h1h", "2 h", "2µs",
+	} {
 		if got, err := instant.ParseMillis(text); err == nil || !strings.Contains(err.Error(), "want 2h") {
 			t.Errorf("%q: got %d, %v", text, got, err)
 		}
@@ -53,7 +56,10 @@ func TestInUnits(t *testing.T) {
 
 // What is read is what Prometheus reads, and is written as what is read as the same.
 func FuzzParseMillis(f *testing.F) {
-	for _, s := range []string{"2h", "90m", "7d", "1d2h3m4s5ms", "1y2w", "0", "9223372036854775807ms", "9223372036854ms", "9223372036s855ms"} {
+	for _, s := range []string{
+		"2h", "90m", "7d", "1d2h3m4s5ms", "1y2w", "0",
+		"9223372036854775807ms", "9223372036854ms", "9223372036s855ms",
+	} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

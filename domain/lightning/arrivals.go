@@ -147,7 +147,9 @@ func (s *session) compareWithLog(ctx context.Context, l *lacking) (logged, error
 }
 
 // enqueue queues the booking of l, and calls tried when it was tried.
-func (s *session) enqueue(ctx context.Context, l lacking, heard time.Time, bySweep bool, tried func(wrote bool, err error)) error {
+func (s *session) enqueue(
+	ctx context.Context, l lacking, heard time.Time, bySweep bool, tried func(wrote bool, err error),
+) error {
 	return s.w.workers.Put(ctx, l.among, func(ctx context.Context) {
 		wrote, err := s.book(ctx, &l)
 		if err != nil {

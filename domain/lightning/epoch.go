@@ -26,7 +26,8 @@ func (w *Watcher) adopt(ctx context.Context, id watch.Identity) (wallet.State, e
 	case s.Epoch == 0:
 		return w.adoptNew(ctx, id)
 	case s.Network != id.Network:
-		return s, &hopeless{fmt.Errorf("lightning: node %s was on %s when it was adopted, and is now on %s: this log belongs to the other",
+		return s, &hopeless{fmt.Errorf(
+			"lightning: node %s was on %s when it was adopted, and is now on %s: this log belongs to the other",
 			id.Node, s.Network, id.Network)}
 	}
 	w.noticeOther(id)

@@ -257,9 +257,12 @@ func (c *sweep) resumeUnbooked(ctx context.Context) error {
 			continue
 		}
 		l := lacking{
-			Arrival: Arrival{Key: key, Settle: payment.Settle{At: p.SettledAt, Amount: p.Amount, Via: p.Via, Node: p.Node, Index: p.Index}},
-			among:   cmp.Or(string(p.Resource), string(key)),
-			index:   new(openIndex),
+			Arrival: Arrival{
+				Key:    key,
+				Settle: payment.Settle{At: p.SettledAt, Amount: p.Amount, Via: p.Via, Node: p.Node, Index: p.Index},
+			},
+			among: cmp.Or(string(p.Resource), string(key)),
+			index: new(openIndex),
 		}
 		l.index.left.Add(1)
 		c.lacking = append(c.lacking, l)

@@ -108,7 +108,7 @@ func (w *fakeWallet) add() string {
 }
 
 // pay settles an invoice, at the next settle_index but for the ones to be left out. It
-// tells who listens, if it is to.
+// tells whoever listens, if it is to.
 func (w *fakeWallet) pay(hash string, amount money.Msat, leaveOut int64, tell bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

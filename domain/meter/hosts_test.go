@@ -79,12 +79,16 @@ func TestEachHostMetersItsOwn(t *testing.T) {
 		if a.n.Load() != 1 || b.n.Load() == 0 {
 			t.Errorf("after the move a settled %d times, b %d", a.n.Load(), b.n.Load())
 		}
-		h.want("vm", "opened 0s", "credited 0s", "started 0s", "placed 0s", "debited 1h0m0s", "debited 1h30m0s", "placed 1h30m0s",
-			"debited 2h30m0s", "debited 3h30m0s", "debited 4h30m0s", "warned 4h50m0s", "debited 4h50m0s", "debited 5h0m0s", "exhausted 5h0m0s", "released 6h0m0s")
+		h.want("vm",
+			"opened 0s", "credited 0s", "started 0s", "placed 0s", "debited 1h0m0s", "debited 1h30m0s", "placed 1h30m0s",
+			"debited 2h30m0s", "debited 3h30m0s", "debited 4h30m0s", "warned 4h50m0s", "debited 4h50m0s",
+			"debited 5h0m0s", "exhausted 5h0m0s", "released 6h0m0s")
 		h.want("nobodys", "opened 0s", "credited 0s", "started 0s")
 		h.place("nobodys", "a") // late, and yet at the computed instants
 		h.pass(2 * instant.Hour)
-		h.want("nobodys", "opened 0s", "credited 0s", "started 0s", "warned 4h50m0s", "debited 5h0m0s", "exhausted 5h0m0s", "placed 6h30m0s", "released 6h30m0s")
+		h.want("nobodys",
+			"opened 0s", "credited 0s", "started 0s", "warned 4h50m0s", "debited 5h0m0s", "exhausted 5h0m0s",
+			"placed 6h30m0s", "released 6h30m0s")
 	})
 }
 

@@ -143,7 +143,8 @@ func TestABacklogIsWorkedThroughInOrder(t *testing.T) {
 		if got := h.views.Counts()[resource.StatusReleased]; got != n {
 			t.Fatalf("%d of %d resources are released", got, n)
 		}
-		h.want("vm-0000", "opened 0s", "credited 0s", "started 0s", "warned 45m0s", "debited 55m0s", "exhausted 55m0s", "released 1h55m0s")
+		h.want("vm-0000", "opened 0s", "credited 0s", "started 0s",
+			"warned 45m0s", "debited 55m0s", "exhausted 55m0s", "released 1h55m0s")
 		if l := h.views.TrialBalance(); l.Prepaid != 0 || l.Income != money.Msat(n*(n+1)/2*3000) {
 			t.Errorf("the books say %+v", l)
 		}
@@ -174,7 +175,8 @@ func TestAStoreThatFailsIsTriedAgain(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				store, _ := storetest.SQLite(t)
-				h := newHost(t, &storetest.Faulty{EventStore: store, OnAppend: storetest.Faults(storetest.None, storetest.None, fault, fault)})
+				faults := storetest.Faults(storetest.None, storetest.None, fault, fault)
+				h := newHost(t, &storetest.Faulty{EventStore: store, OnAppend: faults})
 				h.order("vm", 5*instant.Minute)
 				h.pass(2 * instant.Hour)
 				close(h.ready)
@@ -194,7 +196,9 @@ type away struct {
 	gone atomic.Bool
 }
 
-func (a *away) Append(ctx context.Context, name string, expected stream.Revision, events []stream.Event) (stream.Appended, error) {
+func (a *away) Append(
+	ctx context.Context, name string, expected stream.Revision, events []stream.Event,
+) (stream.Appended, error) {
 	if a.gone.Load() {
 		time.Sleep(time.Second)
 		return stream.Appended{}, fmt.Errorf("no route: %w", stream.ErrUnavailable)
@@ -252,7 +256,8 @@ func TestADepositOnItsWayHoldsOffRelease(t *testing.T) {
 		h.do("vm", resource.Credit{When: resource.When{At: h.now()}, Payment: "btc-00-0", Amount: 1_200_000, Paid: h.now()})
 		h.pass(70 * instant.Hour)
 		h.want("lost", append(slices.Clone(out), "held 20m0s", "held 24h20m0s", "held 48h20m0s", "released 72h20m0s")...)
-		want := append(slices.Clone(out), "held 20m0s", "held 24h20m0s", "credited 30h0m0s", "started 30h0m0s", "debited 30h20m0s", "exhausted 30h20m0s")
+		want := append(slices.Clone(out), "held 20m0s", "held 24h20m0s",
+			"credited 30h0m0s", "started 30h0m0s", "debited 30h20m0s", "exhausted 30h20m0s")
 		h.want("vm", append(want, "held 30h20m0s", "held 54h20m0s", "held 78h20m0s")...)
 		coming.Store(false)
 		h.pass(5 * instant.Hour)

@@ -58,7 +58,8 @@ func TestLaterFields(t *testing.T) {
 	p := small(0)
 	p.Hosts, p.Large = plan.HostsOf("b", "a"), plan.ConfirmationRule{Above: 5, Confirmations: 6}
 	e := stream.Encode(p)
-	if want := `"title":"Kleine Maschine, 1 Kern","deep_above_msat":5,"deep_confirmations":6,"hosts":"a,b"}`; !strings.HasSuffix(string(e.Data), want) {
+	const end = `"title":"Kleine Maschine, 1 Kern","deep_above_msat":5,"deep_confirmations":6,"hosts":"a,b"}`
+	if !strings.HasSuffix(string(e.Data), end) {
 		t.Errorf("it is written as %s", e.Data)
 	}
 	if got, err := plan.Decode(&stream.Record{Event: e}); err != nil || *got.(*plan.Published) != *p {

@@ -191,7 +191,8 @@ func (o *Offer) Check() error {
 	if _, err := o.Terms.Price.CostOf(o.Max); err != nil {
 		return fmt.Errorf("%w: the maximum costs %w", ErrInvalid, err)
 	}
-	if d := o.Large; d.Above < 0 || d.Above > money.MaxMsat || d.Confirmations < 0 || d.Confirmations > MaxConfirmations || d.Above > 0 && d.Confirmations == 0 {
+	if d := o.Large; d.Above < 0 || d.Above > money.MaxMsat ||
+		d.Confirmations < 0 || d.Confirmations > MaxConfirmations || d.Above > 0 && d.Confirmations == 0 {
 		return fmt.Errorf("%w: above an amount a plan may ask for 1 to %d confirmations", ErrInvalid, MaxConfirmations)
 	}
 	if len(o.Title) > 200 || len(o.Enforcer) > 64 || !utf8.ValidString(o.Title+o.Enforcer) {

@@ -50,7 +50,8 @@ func TestDecide(t *testing.T) {
 	stream.Check(t, "by a clock that is behind", events{small(9)}, publish(dear(5)), events{dear(9)}, nil)
 	stream.Check(t, "after it was withdrawn", ended, publish(small(20)), events{small(20)}, nil)
 	stream.Check(t, "after 9999", nil, publish(small(instant.Max)), nil, plan.ErrInvalid)
-	stream.Check(t, "with terms that can't be", nil, plan.Publish{At: epoch, Offer: plan.Offer{Min: 1, Max: 1}}, nil, plan.ErrInvalid)
+	stream.Check(t, "with terms that can't be", nil,
+		plan.Publish{At: epoch, Offer: plan.Offer{Min: 1, Max: 1}}, nil, plan.ErrInvalid)
 	stream.Check(t, "a plan is withdrawn", offered, withdraw, events{withdrawn(20)}, nil)
 	stream.Check(t, "that was published at the epoch", events{small(-epoch)}, withdraw, events{withdrawn(20)}, nil)
 	stream.Check(t, "withdrawn again", ended, withdraw, nil, nil)
@@ -71,7 +72,8 @@ func TestState(t *testing.T) {
 		{events{small(0), withdrawn(1)}, false, money.Sat}, // what was sold runs on
 		{events{small(0), withdrawn(1), dear(2)}, true, 2 * money.Sat},
 	} {
-		if s := given.Of(plan.Aggregate(), "small").Fold(x.given...); s.Name != "small" || s.OnOffer != x.offered || s.Terms.Price.Msat != x.price {
+		s := given.Of(plan.Aggregate(), "small").Fold(x.given...)
+		if s.Name != "small" || s.OnOffer != x.offered || s.Terms.Price.Msat != x.price {
 			t.Errorf("%+v", s)
 		}
 	}
@@ -83,7 +85,10 @@ func TestNames(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	for _, name := range []string{"", "-", "-a", "a-", "A", "a b", "a.b", "a/b", "a_b", "ä", "a\x00", "a\xff", "..", strings.Repeat("x", 65)} {
+	for _, name := range []string{
+		"", "-", "-a", "a-", "A", "a b", "a.b", "a/b", "a_b",
+		"ä", "a\x00", "a\xff", "..", strings.Repeat("x", 65),
+	} {
 		if err := plan.CheckName(name); !errors.Is(err, plan.ErrInvalid) {
 			t.Errorf("%q: %v", name, err)
 		}

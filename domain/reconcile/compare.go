@@ -42,7 +42,9 @@ func (c *comparison) arrivals() {
 }
 
 // late is the advice about money that arrived after all that the log tells.
-const late = "It arrived after the last event of the log that was read. Is the log that of a running daemon, and the newest? Then the daemon does not see the wallet: see /readyz. Else read a newer log."
+const late = "It arrived after the last event of the log that was read. " +
+	"Is the log that of a running daemon, and the newest? " +
+	"Then the daemon does not see the wallet: see /readyz. Else read a newer log."
 
 // lacks reports money that the log lacks.
 func (c *comparison) lacks(kind Kind, p *payment.State, id resource.ID, wallet string) {

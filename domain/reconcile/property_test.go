@@ -48,7 +48,9 @@ func drawFacts(t *rapid.T) *facts {
 		}
 	}
 	for i := range rapid.IntRange(0, 6).Draw(t, "outputs") {
-		o := output(byte(i), rapid.SampledFrom([]string{addr, "bcrt1qtwo"}).Draw(t, "address"), money.Msat(amounts.Draw(t, "amount")), rapid.Int64Range(400, height).Draw(t, "height"))
+		to := rapid.SampledFrom([]string{addr, "bcrt1qtwo"}).Draw(t, "address")
+		amount := money.Msat(amounts.Draw(t, "amount"))
+		o := output(byte(i), to, amount, rapid.Int64Range(400, height).Draw(t, "height"))
 		f.wallet.Outputs = append(f.wallet.Outputs, o)
 		switch {
 		case height-o.Height+1 >= depth:

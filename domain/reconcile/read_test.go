@@ -142,7 +142,10 @@ func TestReadPages(t *testing.T) {
 // onChain is a node with three deposits of ours and one of others, and the log of it.
 func onChain() (*fake, events) {
 	f := &fake{tip: 5_000, outputs: []chain.Output{
-		output(1, addr, 1_000, 400), output(2, "bcrt1qother", 1_000, 2_500), output(3, addr, 3_000, 2_501), output(4, addr, 4_000, 4_999),
+		output(1, addr, 1_000, 400),
+		output(2, "bcrt1qother", 1_000, 2_500),
+		output(3, addr, 3_000, 2_501),
+		output(4, addr, 4_000, 4_999),
 	}, mempool: []chain.Output{output(5, addr, 5_000, 0)}}
 	var l events
 	l.adopt(node, 0)
@@ -199,9 +202,15 @@ func TestReadChain(t *testing.T) {
 // elsewhere, as lnd may do for good after a reorg that moved it.
 func TestReadDoubts(t *testing.T) {
 	for name, change := range map[string]func(*fake, chain.Output){
-		"in no block":             func(f *fake, o chain.Output) { o.Height, o.Block = 0, ""; f.mempool = append(f.mempool, o) },
-		"in a block that is gone": func(f *fake, o chain.Output) { o.Height, o.Block = 4_001, "gone"; f.outputs = append(f.outputs, o) },
-		"nowhere":                 func(*fake, chain.Output) {},
+		"in no block": func(f *fake, o chain.Output) {
+			o.Height, o.Block = 0, ""
+			f.mempool = append(f.mempool, o)
+		},
+		"in a block that is gone": func(f *fake, o chain.Output) {
+			o.Height, o.Block = 4_001, "gone"
+			f.outputs = append(f.outputs, o)
+		},
+		"nowhere": func(*fake, chain.Output) {},
 	} {
 		f, l := onChain()
 		moved := output(9, addr, 9_000, 4_000)
@@ -262,7 +271,8 @@ func outputKey(n byte) string {
 func TestReadGivesUp(t *testing.T) {
 	f, l := onChain()
 	log := l.log(t)
-	if _, err := f.reader().Read(t.Context(), log, 5_001); !errors.Is(err, reconcile.ErrHeight) || !strings.Contains(err.Error(), "5000") {
+	_, err := f.reader().Read(t.Context(), log, 5_001)
+	if !errors.Is(err, reconcile.ErrHeight) || !strings.Contains(err.Error(), "5000") {
 		t.Errorf("above the end: %v", err)
 	}
 	r := f.reader()

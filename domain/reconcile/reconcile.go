@@ -163,7 +163,8 @@ func (c *comparison) other() {
 	known := c.log.wallets[c.wallet.Node]
 	switch {
 	case !c.adopted():
-		c.differ(OtherWallet, c.wallet.Node, "", "node "+c.wallet.Node, cmp.Or(strings.Join(c.log.Nodes(), ", "), "it has watched none"))
+		c.differ(OtherWallet, c.wallet.Node, "", "node "+c.wallet.Node,
+			cmp.Or(strings.Join(c.log.Nodes(), ", "), "it has watched none"))
 	case known.Network != c.wallet.Network:
 		c.differ(OtherWallet, c.wallet.Node, "", c.wallet.Network, known.Network)
 	}
@@ -215,7 +216,10 @@ func (c *comparison) unmatched(p *paid) {
 }
 
 var entryWords = map[lightning.EntryStatus]string{
-	lightning.EntryOpen: "open", lightning.EntryAccepted: "accepted, not settled", lightning.EntrySettled: "settled", lightning.EntryCanceled: "canceled",
+	lightning.EntryOpen:     "open",
+	lightning.EntryAccepted: "accepted, not settled",
+	lightning.EntrySettled:  "settled",
+	lightning.EntryCanceled: "canceled",
 }
 
 // booked compares the payments with what the resources have.

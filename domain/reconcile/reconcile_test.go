@@ -25,6 +25,7 @@ const (
 func TestCompare(t *testing.T) {
 	deposit := output(1, addr, 5_000, 490)
 	btc := deposit.Key()
+	theDeposit := string(btc) + " web" // in a difference
 	ours := func(l *events) {
 		l.adopt(node, 5)
 		l.resource("web", &resource.Opened{Plan: "small"})
@@ -43,6 +44,12 @@ func TestCompare(t *testing.T) {
 	moved.Height, moved.Block = 491, block(491)
 	type log = func(*events)
 	type has = func(*reconcile.Wallet)
+	arrived := func(a lightning.Arrival) has {
+		return func(w *reconcile.Wallet) { w.Arrivals = []lightning.Arrival{a} }
+	}
+	listed := func(o chain.Output) has {
+		return func(w *reconcile.Wallet) { w.Outputs = []chain.Output{o} }
+	}
 	for _, test := range []struct {
 		name string
 		log  log
@@ -54,47 +61,60 @@ func TestCompare(t *testing.T) {
 
 		// The wallet has it.
 		{"no trace of an invoice", func(l *events) { ours(l); l.deposited(&deposit) }, paid, "not_in_log ln-aa"},
-		{"an invoice that is only requested", func(l *events) { ours(l); l.pay(ln, requested()); l.deposited(&deposit) }, paid, "not_in_log ln-aa web"},
+		{"an invoice that is only requested", func(l *events) {
+			ours(l)
+			l.pay(ln, requested())
+			l.deposited(&deposit)
+		}, paid, "not_in_log ln-aa web"},
 		{"an invoice that expired", func(l *events) {
 			ours(l)
 			l.pay(ln, requested(), &payment.Expired{Reason: "canceled"})
 			l.deposited(&deposit)
 		}, paid, "not_in_log ln-aa web"},
-		{"no trace of an output", func(l *events) { ours(l); l.booked(ln, settled(1_000)) }, paid, "not_in_log " + string(btc) + " web"},
-		{"an output that is only seen", func(l *events) { ours(l); l.booked(ln, settled(1_000)); l.pay(btc, seen(addr, 5_000)) }, paid, "not_credited " + string(btc) + " web"},
+		{"no trace of an output", func(l *events) { ours(l); l.booked(ln, settled(1_000)) }, paid, "not_in_log " + theDeposit},
+		{"an output that is only seen", func(l *events) {
+			ours(l)
+			l.booked(ln, settled(1_000))
+			l.pay(btc, seen(addr, 5_000))
+		}, paid, "not_credited " + theDeposit},
 		{"an output that is only confirmed", func(l *events) {
 			ours(l)
 			l.booked(ln, settled(1_000))
 			l.pay(btc, seen(addr, 5_000), confirmed(490))
-		}, paid, "not_credited " + string(btc) + " web"},
+		}, paid, "not_credited " + theDeposit},
 		{"an output that was given up", func(l *events) {
 			ours(l)
 			l.booked(ln, settled(1_000))
 			l.pay(btc, seen(addr, 5_000), &payment.Replaced{Reason: "vanished"})
-		}, paid, "not_credited " + string(btc) + " web"},
+		}, paid, "not_credited " + theDeposit},
 		{"an output that was taken back", func(l *events) {
 			both(l)
 			l.pay(btc, &payment.Reorged{Height: 490, Block: block(490)})
 			l.resource("web", &resource.Reversed{Payment: string(btc), Amount: 5_000})
-		}, paid, "not_credited " + string(btc) + " web"},
+		}, paid, "not_credited " + theDeposit},
 		{"more arrived", both, func(w *reconcile.Wallet) { paid(w); w.Arrivals[0].Settle.Amount++ }, "amount ln-aa web"},
-		{"more came on the chain", both, func(w *reconcile.Wallet) { paid(w); w.Outputs[0].Amount++ }, "amount " + string(btc) + " web"},
-		{"history", ours, func(w *reconcile.Wallet) { w.Arrivals = []lightning.Arrival{history(5, since)} }, ""},
-		{"history by its time", ours, func(w *reconcile.Wallet) { w.Arrivals = []lightning.Arrival{history(9, since-4_000_000)} }, ""},
-		{"an old index with a new time is none", ours, func(w *reconcile.Wallet) { w.Arrivals = []lightning.Arrival{history(5, later)} }, "not_in_log ln-old"},
+		{"more came on the chain", both, func(w *reconcile.Wallet) { paid(w); w.Outputs[0].Amount++ }, "amount " + theDeposit},
+		{"history", ours, arrived(history(5, since)), ""},
+		{"history by its time", ours, arrived(history(9, since-4_000_000)), ""},
+		{"an old index with a new time is none", ours, arrived(history(5, later)), "not_in_log ln-old"},
 		{"an invoice that can't be read", both, func(w *reconcile.Wallet) {
 			paid(w)
-			w.Faults = append(w.Faults, reconcile.Fault{Hash: "cc", AddIndex: 3, Text: "no index"}, reconcile.Fault{AddIndex: 4, Text: "no hash"})
+			w.Faults = append(w.Faults,
+				reconcile.Fault{Hash: "cc", AddIndex: 3, Text: "no index"},
+				reconcile.Fault{AddIndex: 4, Text: "no hash"})
 		}, "unreadable add_index 4, unreadable ln-cc"},
 		{"the log knows an invoice that can't be read", both, func(w *reconcile.Wallet) {
 			w.Outputs, w.Faults = []chain.Output{deposit}, []reconcile.Fault{{Hash: "aa", Text: "broken"}}
 		}, "unreadable ln-aa"},
-		{"no amount is told", ours, func(w *reconcile.Wallet) { w.Arrivals = []lightning.Arrival{arrival(ln, 0, 7)} }, "unreadable ln-aa"},
+		{"no amount is told", ours, arrived(arrival(ln, 0, 7)), "unreadable ln-aa"},
 		{"an invoice is listed twice", both, func(w *reconcile.Wallet) { paid(w); w.Arrivals = append(w.Arrivals, w.Arrivals...) }, ""},
 
 		// The log has it.
-		{"the wallet has lost both", both, func(*reconcile.Wallet) {}, "not_in_wallet ln-aa web, not_in_wallet " + string(btc) + " web"},
-		{"the wallet calls it open", both, func(w *reconcile.Wallet) { w.Outputs = []chain.Output{deposit}; w.Unpaid["aa"] = lightning.EntryOpen }, "not_in_wallet ln-aa web"},
+		{"the wallet has lost both", both, func(*reconcile.Wallet) {}, "not_in_wallet ln-aa web, not_in_wallet " + theDeposit},
+		{"the wallet calls it open", both, func(w *reconcile.Wallet) {
+			w.Outputs = []chain.Output{deposit}
+			w.Unpaid["aa"] = lightning.EntryOpen
+		}, "not_in_wallet ln-aa web"},
 		{"another node had it", func(l *events) {
 			both(l)
 			l.adopt(other, 0)
@@ -115,31 +135,58 @@ func TestCompare(t *testing.T) {
 		}, paid, ""},
 
 		// Blocks.
-		{"the block left the chain", both, func(w *reconcile.Wallet) { paid(w); w.Blocks[490] = "other" }, "block_left " + string(btc) + " web"},
+		{"the block left the chain", both, func(w *reconcile.Wallet) { paid(w); w.Blocks[490] = "other" }, "block_left " + theDeposit},
 		{"the output is in no block any more", both, func(w *reconcile.Wallet) {
 			paid(w)
 			w.Outputs[0].Height, w.Outputs[0].Block = 0, ""
 			w.Blocks[490] = "other"
-		}, "block_left " + string(btc) + " web"},
-		{"the wallet's chain is too short", both, func(w *reconcile.Wallet) { paid(w); w.Outputs = nil; w.Tip.Height = 480; delete(w.Blocks, 490) }, "block_left " + string(btc) + " web"},
-		{"the output is in another block", both, func(w *reconcile.Wallet) { paid(w); w.Outputs[0] = moved }, "other_block " + string(btc) + " web"},
+		}, "block_left " + theDeposit},
+		{"the wallet's chain is too short", both, func(w *reconcile.Wallet) {
+			paid(w)
+			w.Outputs = nil
+			w.Tip.Height = 480
+			delete(w.Blocks, 490)
+		}, "block_left " + theDeposit},
+		{"the output is in another block", both, func(w *reconcile.Wallet) {
+			paid(w)
+			w.Outputs[0] = moved
+		}, "other_block " + theDeposit},
 		{"it is listed twice, first in a block that left", both, func(w *reconcile.Wallet) {
 			paid(w)
-			w.Outputs = []chain.Output{{Txid: deposit.Txid, Vout: deposit.Vout, Address: addr, Amount: 5_000, Height: 489, Block: "dead"}, deposit, deposit}
+			w.Outputs = []chain.Output{
+				{Txid: deposit.Txid, Vout: deposit.Vout, Address: addr, Amount: 5_000, Height: 489, Block: "dead"},
+				deposit,
+				deposit,
+			}
 		}, ""},
-		{"an output in a block that left is no money", ours, func(w *reconcile.Wallet) { w.Outputs = []chain.Output{deposit}; w.Blocks[490] = "other" }, ""},
-		{"an unconfirmed one is none", ours, func(w *reconcile.Wallet) { w.Outputs = []chain.Output{output(1, addr, 5_000, 0)} }, ""},
-		{"two confirmations are too few", ours, func(w *reconcile.Wallet) { w.Outputs = []chain.Output{output(1, addr, 5_000, 499)} }, ""},
-		{"three are enough", ours, func(w *reconcile.Wallet) { w.Outputs = []chain.Output{output(1, addr, 5_000, 498)} }, "not_in_log " + string(btc) + " web"},
-		{"more are asked for above an amount", func(l *events) { ours(l); l.publish("small", plan.ConfirmationRule{Above: 4_999, Confirmations: 12}) },
-			func(w *reconcile.Wallet) { w.Outputs = []chain.Output{deposit} }, ""},
-		{"and not below it", func(l *events) { ours(l); l.publish("small", plan.ConfirmationRule{Above: 5_000, Confirmations: 12}) },
-			func(w *reconcile.Wallet) { w.Outputs = []chain.Output{deposit} }, "not_in_log " + string(btc) + " web"},
-		{"not ours", ours, func(w *reconcile.Wallet) { w.Outputs = []chain.Output{output(1, "bcrt1qchange", 5_000, 490)} }, ""},
+		{"an output in a block that left is no money", ours, func(w *reconcile.Wallet) {
+			w.Outputs = []chain.Output{deposit}
+			w.Blocks[490] = "other"
+		}, ""},
+		{"an unconfirmed one is none", ours, listed(output(1, addr, 5_000, 0)), ""},
+		{"two confirmations are too few", ours, listed(output(1, addr, 5_000, 499)), ""},
+		{"three are enough", ours, listed(output(1, addr, 5_000, 498)), "not_in_log " + theDeposit},
+		{"more are asked for above an amount", func(l *events) {
+			ours(l)
+			l.publish("small", plan.ConfirmationRule{Above: 4_999, Confirmations: 12})
+		}, listed(deposit), ""},
+		{"and not below it", func(l *events) {
+			ours(l)
+			l.publish("small", plan.ConfirmationRule{Above: 5_000, Confirmations: 12})
+		}, listed(deposit), "not_in_log " + theDeposit},
+		{"not ours", ours, listed(output(1, "bcrt1qchange", 5_000, 490)), ""},
 		{"it pays another address", func(l *events) { both(l); l.issue("bcrt1qtwo", "two", node) },
-			func(w *reconcile.Wallet) { paid(w); w.Outputs[0].Address = "bcrt1qtwo" }, "other_address " + string(btc) + " web"},
-		{"the address was never issued", func(l *events) { l.adopt(node, 5); l.booked(ln, settled(1_000)); l.deposited(&deposit) }, paid, "not_issued " + string(btc) + " web"},
-		{"a height can't be read", both, func(w *reconcile.Wallet) { paid(w); w.Outputs = nil; w.Blind[490] = errors.New("missing") }, "unreadable height 490"},
+			func(w *reconcile.Wallet) { paid(w); w.Outputs[0].Address = "bcrt1qtwo" }, "other_address " + theDeposit},
+		{"the address was never issued", func(l *events) {
+			l.adopt(node, 5)
+			l.booked(ln, settled(1_000))
+			l.deposited(&deposit)
+		}, paid, "not_issued " + theDeposit},
+		{"a height can't be read", both, func(w *reconcile.Wallet) {
+			paid(w)
+			w.Outputs = nil
+			w.Blind[490] = errors.New("missing")
+		}, "unreadable height 490"},
 
 		// What becomes of it.
 		{"settled, and no more", func(l *events) { both(l); l.pay("ln-bb", settled(9)) },
@@ -151,14 +198,17 @@ func TestCompare(t *testing.T) {
 			l.pay("ln-bb", settled(9), unallocated())
 			l.resource("web", gets("ln-bb", 9))
 		}, func(w *reconcile.Wallet) { paid(w); w.Arrivals = append(w.Arrivals, arrival("ln-bb", 9, 8)) }, "credit_extra ln-bb web"},
-		{"the resource does not have it", func(l *events) { ours(l); l.pay(ln, settled(1_000), credited()); l.deposited(&deposit) }, paid, "credit_missing ln-aa web"},
+		{"the resource does not have it", func(l *events) {
+			ours(l)
+			l.pay(ln, settled(1_000), credited())
+			l.deposited(&deposit)
+		}, paid, "credit_missing ln-aa web"},
 		{"it never settled", func(l *events) {
 			ours(l)
 			l.resource("web", gets(ln, 1_000))
 			l.pay(ln, credited())
 			l.deposited(&deposit)
-		},
-			paid, "amount ln-aa web, credit_amount ln-aa web, unsettled ln-aa web"},
+		}, paid, "amount ln-aa web, credit_amount ln-aa web, unsettled ln-aa web"},
 		{"another resource has it", func(l *events) {
 			ours(l)
 			l.pay(ln, settled(1_000), credited())
@@ -172,11 +222,14 @@ func TestCompare(t *testing.T) {
 			l.resource("web", gets(ln, 1_001))
 			l.deposited(&deposit)
 		}, paid, "credit_amount ln-aa web"},
-		{"credited without a payment", func(l *events) { both(l); l.resource("web", gets("ln-none", 5)) }, paid, "credit_extra ln-none web"},
+		{"credited without a payment", func(l *events) {
+			both(l)
+			l.resource("web", gets("ln-none", 5))
+		}, paid, "credit_extra ln-none web"},
 		{"a reorg, and the credit stands", func(l *events) {
 			both(l)
 			l.pay(btc, &payment.Reorged{Height: 490, Block: block(490)})
-		}, func(w *reconcile.Wallet) { paid(w); w.Outputs = nil }, "credit_extra " + string(btc) + " web"},
+		}, func(w *reconcile.Wallet) { paid(w); w.Outputs = nil }, "credit_extra " + theDeposit},
 
 		{"a wallet that was never watched", func(l *events) { l.adopt(other, 0) }, paid, "other_wallet 02aa"},
 		{"another network", both, func(w *reconcile.Wallet) { paid(w); w.Network = "mainnet" }, "other_wallet 02aa"},
@@ -281,7 +334,8 @@ func TestLate(t *testing.T) {
 	w.Arrivals = []lightning.Arrival{arrival(ln, 1, 1), arrival("ln-bb", 1, 2)}
 	w.Arrivals[0].Settle.At = later + 1
 	r := compare(t, l, w)
-	if list(r) != "not_in_log ln-aa, not_in_log ln-bb" || !strings.Contains(r.Differences[0].Advice, "after the last event") || strings.Contains(r.Differences[1].Advice, "after the last event") {
+	isLate := func(d reconcile.Difference) bool { return strings.Contains(d.Advice, "after the last event") }
+	if list(r) != "not_in_log ln-aa, not_in_log ln-bb" || !isLate(r.Differences[0]) || isLate(r.Differences[1]) {
 		t.Errorf("%+v", r.Differences)
 	}
 }

@@ -37,9 +37,10 @@ func funded(n int) []resource.Event {
 func BenchmarkDecide(b *testing.B) {
 	for _, n := range []int{1, 10, 1_000, 10_000} {
 		s := fold(funded(n)...)
+		now := s.DebitedTo + 1_000
 		for name, c := range map[string]resource.Command{
-			"settle": resource.Settle{When: resource.When{At: s.DebitedTo + 1_000}},
-			"credit": resource.Credit{When: resource.When{At: s.DebitedTo + 1_000}, Payment: "new", Amount: money.Sat, Paid: s.DebitedTo + 1_000},
+			"settle": resource.Settle{When: resource.When{At: now}},
+			"credit": resource.Credit{When: resource.When{At: now}, Payment: "new", Amount: money.Sat, Paid: now},
 		} {
 			b.Run(fmt.Sprintf("%s/%d_lots", name, n), func(b *testing.B) {
 				b.ReportAllocs()

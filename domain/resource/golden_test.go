@@ -11,9 +11,18 @@ import (
 
 // samples has every type of event once, with no field left out.
 var samples = []resource.Event{
-	&resource.Opened{At: stamp(0), Plan: "small", Enforcer: "systemd", Holder: [16]byte{0xab, 15: 1}, Request: [16]byte{0xcd, 15: 2},
-		Terms: resource.Terms{Price: money.Price{Msat: 3_600_000, Per: instant.Hour}, Warn: resource.Warn{Time: instant.Day, Amount: 5, Share: 100_000}, Grace: 7 * instant.Day}},
-	&resource.Credited{At: stamp(0), Payment: "ln-00ff", Amount: 5_000_000, Time: 4_990_000, Price: money.Price{Msat: 3_600_000, Per: instant.Hour}, DebtPaid: 10_000},
+	&resource.Opened{
+		At: stamp(0), Plan: "small", Enforcer: "systemd", Holder: [16]byte{0xab, 15: 1}, Request: [16]byte{0xcd, 15: 2},
+		Terms: resource.Terms{
+			Price: money.Price{Msat: 3_600_000, Per: instant.Hour},
+			Warn:  resource.Warn{Time: instant.Day, Amount: 5, Share: 100_000},
+			Grace: 7 * instant.Day,
+		},
+	},
+	&resource.Credited{
+		At: stamp(0), Payment: "ln-00ff", Amount: 5_000_000, Time: 4_990_000,
+		Price: money.Price{Msat: 3_600_000, Per: instant.Hour}, DebtPaid: 10_000,
+	},
 	&resource.Granted{At: stamp(0), Key: "outage-7", Time: 60_000, Reason: "the disk \"sda\" was slow"},
 	&resource.Started{At: stamp(0), Reason: "paid"},
 	&resource.Debited{At: stamp(100_000), From: zero, Time: 40_000, Amount: 40_080, Forgiven: 60_000},
@@ -21,7 +30,10 @@ var samples = []resource.Event{
 	&resource.Warned{At: stamp(0)},
 	&resource.Recovered{At: stamp(0)},
 	&resource.Exhausted{At: stamp(0)},
-	&resource.Reversed{At: stamp(0), Payment: "btc-00ff-1", Amount: 5_000_000, Balance: 4_000_000, Time: 3_992_000, Debt: 1_000_000, Reason: "reorg"},
+	&resource.Reversed{
+		At: stamp(0), Payment: "btc-00ff-1", Amount: 5_000_000,
+		Balance: 4_000_000, Time: 3_992_000, Debt: 1_000_000, Reason: "reorg",
+	},
 	&resource.Held{At: stamp(0), Payment: "btc-00ff-1", Until: instant.Time(instant.Day)},
 	&resource.Repriced{At: stamp(0), Price: money.Price{Msat: 1, Per: instant.Century}},
 	&resource.Placed{At: stamp(0), Host: "rack-7"},

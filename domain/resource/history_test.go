@@ -157,7 +157,8 @@ func (h *history) do(t *rapid.T, c resource.Command) {
 		t.Fatalf("%T: replay differs:\nlive   %+v\nreplay %+v", c, h.live, h.replayed)
 	}
 	again, err := resource.Decide(h.live, c)
-	if _, reverses := c.(resource.Reverse); len(again) > 0 || reverses != errors.Is(err, resource.ErrNoCredit) || !reverses && err != nil {
+	_, reverses := c.(resource.Reverse)
+	if len(again) > 0 || reverses != errors.Is(err, resource.ErrNoCredit) || !reverses && err != nil {
 		t.Fatalf("%T again: %q, %v", c, kinds(again), err)
 	}
 }

@@ -32,6 +32,10 @@ func kinds(es []resource.Event) string {
 func TestEveryCommandInEveryStatus(t *testing.T) {
 	statuses := []events{nil, awaiting, running, pausedAt4, suspended, gone}
 	unopened := refuses(resource.ErrNotOpened)
+	notRuns := refuses(resource.ErrNotRuns)
+	notPaused := refuses(resource.ErrNotPaused)
+	noTime := refuses(resource.ErrNoTime)
+	noCredit := refuses(resource.ErrNoCredit)
 	final := refuses(resource.ErrReleased)
 	const out = "Debited Exhausted"
 	for _, x := range []struct {
@@ -41,11 +45,13 @@ func TestEveryCommandInEveryStatus(t *testing.T) {
 		{resource.Open{When: at(30_000), Plan: "small", Terms: terms(resource.Warn{}), Request: [16]byte{1}},
 			[6]outcome{does("Opened"), does(""), does(""), does(""), does(""), does("")}},
 		{credit(30_000, "p2", 500),
-			[6]outcome{unopened, does("Credited Started"), does(out + " Credited Started"), does("Credited"), does("Credited Started"), final}},
+			[6]outcome{unopened, does("Credited Started"), does(out + " Credited Started"),
+				does("Credited"), does("Credited Started"), final}},
 		{credit(30_000, "p1", 10_000),
 			[6]outcome{unopened, does("Credited Started"), does(""), does(""), does(""), does("")}},
 		{resource.Grant{When: at(30_000), Key: "g", Time: 5},
-			[6]outcome{unopened, does("Granted Started"), does(out + " Granted Started"), does("Granted"), does("Granted Started"), final}},
+			[6]outcome{unopened, does("Granted Started"), does(out + " Granted Started"),
+				does("Granted"), does("Granted Started"), final}},
 		{settle(30_000),
 			[6]outcome{unopened, does(""), does(out), does(""), does(""), does("")}},
 		{settle(5_000),
@@ -53,15 +59,15 @@ func TestEveryCommandInEveryStatus(t *testing.T) {
 		{settle(3 * 3_600_000),
 			[6]outcome{unopened, does("Released"), does(out + " Released"), does(""), does("Released"), does("")}},
 		{resource.Pause{When: at(5_000)},
-			[6]outcome{unopened, refuses(resource.ErrNotRuns), does("Debited Paused"), does(""), refuses(resource.ErrNotRuns), final}},
+			[6]outcome{unopened, notRuns, does("Debited Paused"), does(""), notRuns, final}},
 		{resource.Pause{When: at(30_000)},
-			[6]outcome{unopened, refuses(resource.ErrNotRuns), refuses(resource.ErrNotRuns), does(""), refuses(resource.ErrNotRuns), final}},
+			[6]outcome{unopened, notRuns, notRuns, does(""), notRuns, final}},
 		{resource.Resume{When: at(5_000)},
-			[6]outcome{unopened, refuses(resource.ErrNotPaused), does(""), does("Started"), refuses(resource.ErrNotPaused), final}},
+			[6]outcome{unopened, notPaused, does(""), does("Started"), notPaused, final}},
 		{resource.Resume{When: at(30_000)},
-			[6]outcome{unopened, refuses(resource.ErrNotPaused), refuses(resource.ErrNoTime), does("Started"), refuses(resource.ErrNotPaused), final}},
+			[6]outcome{unopened, notPaused, noTime, does("Started"), notPaused, final}},
 		{resource.Reverse{When: at(5_000), Payment: "p1"},
-			[6]outcome{unopened, refuses(resource.ErrNoCredit), does("Debited Reversed Exhausted"), does("Reversed"), does("Reversed"), does("Reversed")}},
+			[6]outcome{unopened, noCredit, does("Debited Reversed Exhausted"), does("Reversed"), does("Reversed"), does("Reversed")}},
 		{resource.Reprice{When: at(30_000), Price: money.Price{Msat: 2, Per: 1}},
 			[6]outcome{unopened, does("Repriced"), does(out + " Repriced"), does("Repriced"), does("Repriced"), final}},
 		{resource.Reprice{When: at(30_000), Price: perMilli},
@@ -84,13 +90,17 @@ func TestEveryCommandInEveryStatus(t *testing.T) {
 }
 
 func TestOpen(t *testing.T) {
-	open := resource.Open{When: at(7), Plan: "small", Terms: terms(resource.Warn{Time: 9}), Enforcer: "systemd", Holder: [16]byte{2}, Request: [16]byte{1}}
+	open := resource.Open{
+		When: at(7), Plan: "small", Terms: terms(resource.Warn{Time: 9}), Enforcer: "systemd",
+		Holder: [16]byte{2}, Request: [16]byte{1},
+	}
 	other, dear, none := open, open, resource.Open{When: at(7), Plan: "small", Request: [16]byte{1}}
 	other.Request[15] = 9
 	dear.Plan = "large"
 	run(t, []example{
 		{"a resource is opened", nil, open, events{&resource.Opened{
-			At: stamp(7), Plan: "small", Terms: terms(resource.Warn{Time: 9}), Enforcer: "systemd", Holder: [16]byte{2}, Request: [16]byte{1}}}, nil},
+			At: stamp(7), Plan: "small", Terms: terms(resource.Warn{Time: 9}), Enforcer: "systemd",
+			Holder: [16]byte{2}, Request: [16]byte{1}}}, nil},
 		{"the same order is known", awaiting, open, nil, nil},
 		{"the same order is known without its terms", awaiting, none, nil, nil},
 		{"the same order is known after the end", gone, open, nil, nil},
@@ -158,14 +168,18 @@ func TestCommandsAreBounded(t *testing.T) {
 		{"more than 250 years, with a grant", full, resource.Grant{When: at(1), Key: "g", Time: 1}, nil, money.ErrTooLong},
 		{"a grant without a key", awaiting, resource.Grant{When: at(1), Time: 1}, nil, resource.ErrInvalid},
 		{"a grant of nothing", awaiting, resource.Grant{When: at(1), Key: "g"}, nil, resource.ErrInvalid},
-		{"a grant of more than 250 years", awaiting, resource.Grant{When: at(1), Key: "g", Time: money.MaxTime + 1}, nil, resource.ErrInvalid},
+		{"a grant of more than 250 years", awaiting, resource.Grant{When: at(1), Key: "g", Time: money.MaxTime + 1},
+			nil, resource.ErrInvalid},
 		{"a price of nothing", awaiting, resource.Reprice{When: at(1)}, nil, resource.ErrInvalid},
 	})
 }
 
 // Errors are shown to people.
 func TestErrorsAreReadable(t *testing.T) {
-	for _, c := range []resource.Command{credit(1, "", 1), credit(1, "p", 0), credit(1, "p", -1), resource.Reprice{When: at(1)}, resource.Grant{When: at(1)}} {
+	for _, c := range []resource.Command{
+		credit(1, "", 1), credit(1, "p", 0), credit(1, "p", -1),
+		resource.Reprice{When: at(1)}, resource.Grant{When: at(1)},
+	} {
 		_, err := resource.Decide(fold(awaiting...), c)
 		if err == nil || strings.ContainsAny(err.Error(), "%\n") {
 			t.Errorf("%T: %q", c, err)

@@ -87,7 +87,8 @@ func TestDrawing(t *testing.T) {
 	run(t, []example{
 		{"the money of a lot follows its time, rounded down", lots, settle(6), events{used(0, 6, 1)}, nil},
 		{"cumulatively", join(lots, events{used(0, 6, 1)}), settle(7), events{used(6, 1, 1)}, nil},
-		{"to the end of the lot, and past the one without time", join(lots, events{used(0, 6, 1)}), settle(10), events{used(6, 4, 7)}, nil},
+		{"to the end of the lot, and past the one without time", join(lots, events{used(0, 6, 1)}), settle(10),
+			events{used(6, 4, 7)}, nil},
 		{"not before", lots, settle(9), events{used(0, 9, 2)}, nil},
 		{"into the next", lots, settle(13), events{used(0, 13, 9)}, nil},
 		{"to the end", lots, settle(30), events{used(0, 30, 15), exhausted(30)}, nil},
@@ -105,7 +106,9 @@ func TestReverse(t *testing.T) {
 	old := reverse("p1")
 	old.At = zero + 12_000
 	owed := &resource.Reversed{At: stamp(12_000), Payment: "p1", Amount: 10_000, Debt: 10_000, Reason: "reorg"}
-	unknown := join(pausedAt4, events{&resource.Reversed{At: stamp(4_000), Payment: "p1", Amount: 10_000, Balance: 6_000, Time: 6_000, Debt: 4_000}})
+	unknown := join(pausedAt4, events{
+		&resource.Reversed{At: stamp(4_000), Payment: "p1", Amount: 10_000, Balance: 6_000, Time: 6_000, Debt: 4_000},
+	})
 	debt := join(both, events{owed})
 	run(t, []example{
 		{"of the only lot, partly drawn: debt, and no time", running, reverse("p1"),

@@ -54,7 +54,8 @@ func TestExecute(t *testing.T) {
 		before, _ := store.Head(t.Context())
 		out, err := h.Execute(t.Context(), "1", meta, test.c)
 		head, _ := store.Head(t.Context())
-		if !errors.Is(err, test.err) || out.State.sum != test.sum || out.Revision != test.revision || out.Events != test.events || int(head-before) != test.events {
+		if !errors.Is(err, test.err) || out.State.sum != test.sum || out.Revision != test.revision ||
+			out.Events != test.events || int(head-before) != test.events {
 			t.Errorf("%s: %+v, %v", test.what, out, err)
 		}
 		if out.Events > 0 && out.Position != head {
@@ -116,6 +117,7 @@ func TestWarm(t *testing.T) {
 		}
 		return s
 	}
+	type revs = []stream.Revision
 	past := []command{add{"a", 60}, empty{}, add{"b", 30}} // revisions 0, 1, 2
 	for _, test := range []struct {
 		what           string
@@ -125,16 +127,16 @@ func TestWarm(t *testing.T) {
 		err            error
 		sum            int64
 		last           stream.Revision
-		reads, appends []stream.Revision
+		reads, appends revs
 	}{
-		{"a present state saves the read", jar{30, map[string]bool{"b": true}}, 2, add{"c", 5}, nil, 35, 3, nil, []stream.Revision{2}},
-		{"an old state is read on", jar{60, map[string]bool{"a": true}}, 0, add{"c", 5}, nil, 35, 3, []stream.Revision{1}, []stream.Revision{0, 2}},
-		{"no state at all is old", newJar(""), stream.NoStream, add{"c", 5}, nil, 35, 3, []stream.Revision{0}, []stream.Revision{-1, 2}},
-		{"an old refusal is not believed", full(), 0, add{"c", 5}, nil, 35, 3, []stream.Revision{1}, []stream.Revision{2}},
-		{"an old no-op is not believed", full("a"), 0, add{"a", 5}, nil, 35, 3, []stream.Revision{1}, []stream.Revision{2}},
-		{"a present refusal stays", jar{30, map[string]bool{"b": true}}, 2, add{"c", 99}, errFull, 30, 2, []stream.Revision{3}, nil},
-		{"a present no-op stays", jar{30, map[string]bool{"b": true}}, 2, add{"b", 30}, nil, 30, 2, []stream.Revision{3}, nil},
-		{"an old yes is a no-op today", jar{60, map[string]bool{"a": true}}, 0, add{"b", 30}, nil, 30, 2, []stream.Revision{1}, []stream.Revision{0}},
+		{"a present state saves the read", jar{30, map[string]bool{"b": true}}, 2, add{"c", 5}, nil, 35, 3, nil, revs{2}},
+		{"an old state is read on", jar{60, map[string]bool{"a": true}}, 0, add{"c", 5}, nil, 35, 3, revs{1}, revs{0, 2}},
+		{"no state at all is old", newJar(""), stream.NoStream, add{"c", 5}, nil, 35, 3, revs{0}, revs{-1, 2}},
+		{"an old refusal is not believed", full(), 0, add{"c", 5}, nil, 35, 3, revs{1}, revs{2}},
+		{"an old no-op is not believed", full("a"), 0, add{"a", 5}, nil, 35, 3, revs{1}, revs{2}},
+		{"a present refusal stays", jar{30, map[string]bool{"b": true}}, 2, add{"c", 99}, errFull, 30, 2, revs{3}, nil},
+		{"a present no-op stays", jar{30, map[string]bool{"b": true}}, 2, add{"b", 30}, nil, 30, 2, revs{3}, nil},
+		{"an old yes is a no-op today", jar{60, map[string]bool{"a": true}}, 0, add{"b", 30}, nil, 30, 2, revs{1}, revs{0}},
 	} {
 		t.Run(test.what, func(t *testing.T) {
 			store, _ := storetest.SQLite(t)
@@ -200,8 +202,8 @@ func TestErrorsOfTheStore(t *testing.T) {
 	holds(t, handler(store), 1, 0)
 }
 
-// TestManyExecuteThroughFaults has many who execute the same commands until each is
-// answered, over a store that loses appends and answers: each key is added once.
+// TestManyExecuteThroughFaults has many callers execute the same commands until each
+// is answered, over a store that loses appends and answers: each key is added once.
 func TestManyExecuteThroughFaults(t *testing.T) {
 	store, _ := storetest.SQLite(t)
 	faulty := &storetest.Faulty{EventStore: store, OnAppend: storetest.RandomFaults(1, 40)}

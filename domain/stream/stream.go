@@ -175,7 +175,8 @@ func Check(stream string, expected Revision, events []Event) error {
 		case !validName(e.Type):
 			return fmt.Errorf("%w: event %d has type %.40q", ErrInvalid, i, e.Type)
 		case len(e.Data) > MaxData || len(e.Meta) > MaxData:
-			return fmt.Errorf("%w: event %d has %d bytes of data and %d of metadata, at most %d each", ErrInvalid, i, len(e.Data), len(e.Meta), MaxData)
+			return fmt.Errorf("%w: event %d has %d bytes of data and %d of metadata, at most %d each",
+				ErrInvalid, i, len(e.Data), len(e.Meta), MaxData)
 		case e.At < instant.Min || e.At > instant.Max:
 			return fmt.Errorf("%w: event %d: %w", ErrInvalid, i, instant.ErrRange)
 		}

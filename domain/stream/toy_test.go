@@ -108,7 +108,9 @@ func (o *observed) Read(ctx context.Context, name string, from stream.Revision) 
 	return o.EventStore.Read(ctx, name, from)
 }
 
-func (o *observed) Append(ctx context.Context, name string, expected stream.Revision, events []stream.Event) (stream.Appended, error) {
+func (o *observed) Append(
+	ctx context.Context, name string, expected stream.Revision, events []stream.Event,
+) (stream.Appended, error) {
 	o.mu.Lock()
 	o.appends = append(o.appends, expected)
 	o.mu.Unlock()
