@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"sandglass/cmd/sandglass/cli"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/cobra"
 )
@@ -16,9 +18,9 @@ var update = flag.Bool("update", false, "write the golden files anew")
 // TestHelp holds every help text against the golden file, and asks each command for an
 // example.
 func TestHelp(t *testing.T) {
-	t.Setenv(envURL, "")
+	t.Setenv(cli.EnvURL, "")
 	var all bytes.Buffer
-	root := rootCmd(&cli{stdout: &all, stderr: &all})
+	root := rootCmd(&cli.Env{Stdout: &all, Stderr: &all})
 	root.SetOut(&all)
 	writeHelp(t, root, &all)
 	const golden = "testdata/help.golden"

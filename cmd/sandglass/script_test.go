@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"sandglass/cmd/sandglass/cli"
+	"sandglass/cmd/sandglass/config"
 	"sandglass/testutil/fakelnd"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -60,21 +62,28 @@ func setUp(e *testscript.Env) error {
 	if err != nil {
 		return err
 	}
-	listen := l.Addr().String()
+	listen, token := l.Addr().String(), filepath.Join(e.WorkDir, "operator.token")
 	for name, value := range map[string]string{
-		"LND_ADDR": lnd.Addr, "LND_TLS_CERT": lnd.TLSCert, "LND_WATCH_MACAROON": lnd.WatchMacaroon, "LND_ISSUE_MACAROON": lnd.IssueMacaroon,
-		"STATE_DIR": filepath.Join(e.WorkDir, "state"), "LISTEN": listen, "URL": "http://" + listen, "LOG_LEVEL": "warn",
-		"OPERATOR_TOKEN_FILE": filepath.Join(e.WorkDir, "operator.token"), "FREE_SPACE_FLOOR": "0",
+		"LND_ADDR":            lnd.Addr,
+		"LND_TLS_CERT":        lnd.TLSCert,
+		"LND_WATCH_MACAROON":  lnd.WatchMacaroon,
+		"LND_ISSUE_MACAROON":  lnd.IssueMacaroon,
+		"STATE_DIR":           filepath.Join(e.WorkDir, "state"),
+		"LISTEN":              listen,
+		"URL":                 "http://" + listen,
+		"LOG_LEVEL":           "warn",
+		"OPERATOR_TOKEN_FILE": token,
+		"FREE_SPACE_FLOOR":    "0",
 	} {
-		e.Setenv(prefix+"_"+name, value)
+		e.Setenv(config.Prefix+"_"+name, value)
 	}
-	return errors.Join(l.Close(), os.WriteFile(filepath.Join(e.WorkDir, "operator.token"), []byte("a-token-of-the-operator\n"), 0o600))
+	return errors.Join(l.Close(), os.WriteFile(token, []byte("a-token-of-the-operator\n"), 0o600))
 }
 
 // ready waits until the daemon is.
 func ready(ts *testscript.TestScript, _ bool, _ []string) {
 	until(ts, "the daemon is ready", func() bool {
-		res, err := http.Get(ts.Getenv(envURL) + "/readyz")
+		res, err := http.Get(ts.Getenv(cli.EnvURL) + "/readyz")
 		if err != nil {
 			return false
 		}
@@ -85,7 +94,7 @@ func ready(ts *testscript.TestScript, _ bool, _ []string) {
 
 // fetch keeps what the daemon answers to a GET: fetch FILE PATH.
 func fetch(ts *testscript.TestScript, _ bool, args []string) {
-	res, err := http.Get(ts.Getenv(envURL) + args[1])
+	res, err := http.Get(ts.Getenv(cli.EnvURL) + args[1])
 	ts.Check(err)
 	body, err := io.ReadAll(res.Body)
 	ts.Check(errors.Join(err, res.Body.Close(), os.WriteFile(ts.MkAbs(args[0]), body, 0o600)))

@@ -5,6 +5,9 @@ import (
 	"runtime"
 	"runtime/debug"
 
+	"sandglass/cmd/sandglass/cli"
+	"sandglass/cmd/sandglass/show"
+
 	"github.com/spf13/cobra"
 )
 
@@ -33,7 +36,7 @@ func buildOf(info *debug.BuildInfo) build {
 	return b
 }
 
-func versionCmd(c *cli) *cobra.Command {
+func versionCmd(e *cli.Env) *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Say which build this is",
@@ -46,18 +49,18 @@ func versionCmd(c *cli) *cobra.Command {
 				info = new(debug.BuildInfo)
 			}
 			b := buildOf(info)
-			if c.json {
-				return c.printJSON(b)
+			if e.JSON {
+				return show.JSON(e.Stdout, b)
 			}
-			fmt.Fprintf(c.stdout, "sandglass %s\n", orDash(b.Version))
+			fmt.Fprintf(e.Stdout, "sandglass %s\n", show.OrDash(b.Version))
 			if b.Revision != "" {
 				modified := ""
 				if b.Modified {
 					modified = ", modified"
 				}
-				fmt.Fprintf(c.stdout, "revision %s (%s%s)\n", b.Revision, b.Time, modified)
+				fmt.Fprintf(e.Stdout, "revision %s (%s%s)\n", b.Revision, b.Time, modified)
 			}
-			_, err := fmt.Fprintf(c.stdout, "%s %s\n", b.Go, b.Platform)
+			_, err := fmt.Fprintf(e.Stdout, "%s %s\n", b.Go, b.Platform)
 			return err
 		},
 	}

@@ -1,0 +1,303 @@
+package auditor
+
+import (
+	"bufio"
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"strings"
+	"sync"
+
+	"sandglass/adapters/httpapi/client"
+	"sandglass/adapters/httpapi/wire"
+	"sandglass/cmd/sandglass/cli"
+	"sandglass/cmd/sandglass/config"
+	"sandglass/cmd/sandglass/storeurl"
+	"sandglass/domain/payment"
+	"sandglass/domain/stream"
+
+	"github.com/spf13/cobra"
+)
+
+// logFlags say where the log comes from; the daemon, if not said.
+type logFlags struct{ store, log string }
+
+func (f *logFlags) add(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.store, "store", "",
+		"read the log from this `URL`, such as sqlite:PATH or esdb://HOST:2113, beside the daemon or without one")
+	cmd.Flags().StringVar(&f.log, "log", "", "read the log from a `file` of NDJSON, as \"events\" writes it")
+	cmd.MarkFlagsMutuallyExclusive("store", "log")
+}
+
+func (f *logFlags) check() error {
+	if f.store == "" {
+		return nil
+	}
+	if err := storeurl.CheckFlag(f.store); err != nil {
+		return cli.Usage("--store %w", err)
+	}
+	return nil
+}
+
+// openStore opens the log that a flag names, for reading. Its path is of the working
+// folder; all else is as the environment says.
+func openStore(ctx context.Context, url string) (storeurl.Store, error) {
+	p := storeurl.Place{URL: url}
+	if p.Shared() {
+		conf, err := config.Load()
+		if err != nil {
+			return nil, err
+		}
+		p = conf.LogAt(url)
+	}
+	return p.OpenReadOnly(ctx)
+}
+
+// auditLog is a log that is only read, with each record shown to an auditor.
+type auditLog struct {
+	stream.EventStore
+	see   func(*stream.Record)
+	close func() error
+}
+
+func (l *auditLog) Close() error { return l.close() }
+
+// Subscribe implements [stream.EventStore].
+func (l *auditLog) Subscribe(ctx context.Context, after stream.Position) iter.Seq2[[]stream.Record, error] {
+	return func(yield func([]stream.Record, error) bool) {
+		for run, err := range l.EventStore.Subscribe(ctx, after) {
+			for i := range run {
+				l.see(&run[i])
+			}
+			if !yield(run, err) {
+				return
+			}
+		}
+	}
+}
+
+// openLog opens the log up to a position.
+func (c commands) openLog(ctx context.Context, f *logFlags, until stream.Position, see func(*stream.Record)) (*auditLog, error) {
+	switch {
+	case f.store != "":
+		s, err := openStore(ctx, f.store)
+		if err != nil {
+			return nil, err
+		}
+		return &auditLog{s, see, s.Close}, nil
+	case f.log != "":
+		file, err := os.Open(f.log)
+		if err != nil {
+			return nil, err
+		}
+		events := func(context.Context, uint64) iter.Seq2[wire.Event, error] { return readEvents(file) }
+		return &auditLog{newEventLog(events, until), see, file.Close}, nil
+	}
+	cl, err := c.Client(cli.Auditor)
+	if err != nil {
+		return nil, err
+	}
+	return &auditLog{newEventLog(fetched(cl), until), see, func() error { return nil }}, nil
+}
+
+func fetched(cl *client.Client) eventsAfter {
+	return func(ctx context.Context, after uint64) iter.Seq2[wire.Event, error] {
+		return cl.Events(ctx, after, false)
+	}
+}
+
+// readEvents yields the events of a file of NDJSON.
+func readEvents(r io.Reader) iter.Seq2[wire.Event, error] {
+	return func(yield func(wire.Event, error) bool) {
+		lines := bufio.NewScanner(r)
+		lines.Buffer(nil, 4*stream.MaxData)
+		for n := 1; lines.Scan(); n++ {
+			var e wire.Event
+			err := json.Unmarshal(lines.Bytes(), &e)
+			if err != nil {
+				err = fmt.Errorf("line %d of the log: %w", n, err)
+			}
+			if !yield(e, err) || err != nil {
+				return
+			}
+		}
+		if err := lines.Err(); err != nil {
+			yield(wire.Event{}, fmt.Errorf("reading the log: %w", err))
+		}
+	}
+}
+
+// eventLog is a log that can be read once, from its begin to a position. The streams of
+// payments are kept: a fold asks for one again when late money arrives for it.
+type eventLog struct {
+	events eventsAfter
+	until  stream.Position
+
+	mu       sync.Mutex // guards payments: a fold reads behind the subscription
+	payments map[string][]stream.Record
+}
+
+// Head implements [stream.EventStore]: what comes later is not of interest.
+func (l *eventLog) Head(context.Context) (stream.Position, error) { return l.until, nil }
+
+// Append implements [stream.EventStore].
+func (l *eventLog) Append(context.Context, string, stream.Revision, []stream.Event) (stream.Appended, error) {
+	return stream.Appended{}, stream.ErrReadOnly
+}
+
+// Read implements [stream.EventStore] for the streams of payments, as far as they have
+// been read.
+func (l *eventLog) Read(_ context.Context, name string, from stream.Revision) iter.Seq2[stream.Record, error] {
+	return func(yield func(stream.Record, error) bool) {
+		l.mu.Lock()
+		kept := l.payments[name]
+		l.mu.Unlock()
+		for _, r := range kept {
+			if r.Revision >= from && !yield(r, nil) {
+				return
+			}
+		}
+	}
+}
+
+func newEventLog(events eventsAfter, until stream.Position) *eventLog {
+	return &eventLog{events: events, until: until, payments: map[string][]stream.Record{}}
+}
+
+// runSize is how many records go to the fold at once.
+const runSize = 256
+
+// Subscribe implements [stream.EventStore]. It ends at the position that is of interest,
+// and with an error if the log does not reach it.
+func (l *eventLog) Subscribe(ctx context.Context, after stream.Position) iter.Seq2[[]stream.Record, error] {
+	return func(yield func([]stream.Record, error) bool) {
+		var last stream.Position
+		run := make([]stream.Record, 0, runSize)
+		for e, err := range l.events(ctx, uint64(after)) {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			r, err := record(&e)
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			l.keep(&r)
+			if r.Position > l.until {
+				break
+			}
+			last = r.Position
+			if run = append(run, r); len(run) == runSize {
+				if !yield(run, nil) {
+					return
+				}
+				run = run[:0]
+			}
+		}
+		if len(run) > 0 && !yield(run, nil) {
+			return
+		}
+		if last < l.until {
+			yield(nil, fmt.Errorf("the log ends at position %d, the figures stand at %d", last, l.until))
+		}
+	}
+}
+
+// keep keeps a record of a payment.
+func (l *eventLog) keep(r *stream.Record) {
+	if strings.HasPrefix(r.Stream, payment.Prefix) {
+		l.mu.Lock()
+		l.payments[r.Stream] = append(l.payments[r.Stream], *r)
+		l.mu.Unlock()
+	}
+}
+
+// record turns an event of the API into a record.
+func record(e *wire.Event) (stream.Record, error) {
+	r := stream.Record{
+		Event:    stream.Event{Type: e.Type, At: e.At, Data: e.Data, Meta: e.Meta},
+		Stream:   e.Stream,
+		Revision: stream.Revision(e.Revision),
+		Position: stream.Position(e.Position), RecordedAt: e.RecordedAt,
+	}
+	id, err := hex.DecodeString(strings.ReplaceAll(e.ID, "-", ""))
+	if err != nil || len(id) != len(r.ID) {
+		return r, fmt.Errorf("position %d: %q is not the id of an event", e.Position, e.ID)
+	}
+	r.ID = stream.EventID(id)
+	return r, nil
+}
+
+// growingLog is a log that is read up to where it ends, and then from there on.
+type growingLog struct {
+	// after yields what comes after a position, up to where the log ends now.
+	after recordsAfter
+	still bool // a file: it does not grow
+	close func() error
+}
+
+// growLog opens the log that the flags name.
+func (c commands) growLog(ctx context.Context, f *logFlags) (*growingLog, error) {
+	switch {
+	case f.store != "":
+		s, err := openStore(ctx, f.store)
+		if err != nil {
+			return nil, err
+		}
+		return &growingLog{after: stored(s), close: s.Close}, nil
+	case f.log != "":
+		file, err := os.Open(f.log)
+		if err != nil {
+			return nil, err
+		}
+		events := func(context.Context, uint64) iter.Seq2[wire.Event, error] { return readEvents(file) }
+		return &growingLog{after: records(events), still: true, close: file.Close}, nil
+	}
+	cl, err := c.Client(cli.Auditor)
+	if err != nil {
+		return nil, err
+	}
+	return &growingLog{after: records(fetched(cl)), close: func() error { return nil }}, nil
+}
+
+// Reading a log after a position: as the API writes events, and as records.
+type (
+	eventsAfter  func(ctx context.Context, after uint64) iter.Seq2[wire.Event, error]
+	recordsAfter func(ctx context.Context, after stream.Position) iter.Seq2[stream.Record, error]
+)
+
+// records yields events as records.
+func records(events eventsAfter) recordsAfter {
+	return func(ctx context.Context, after stream.Position) iter.Seq2[stream.Record, error] {
+		return func(yield func(stream.Record, error) bool) {
+			for e, err := range events(ctx, uint64(after)) {
+				var r stream.Record
+				if err == nil {
+					r, err = record(&e)
+				}
+				if !yield(r, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
+}
+
+// stored yields the records of a store up to its head.
+func stored(s stream.EventStore) recordsAfter {
+	return func(ctx context.Context, after stream.Position) iter.Seq2[stream.Record, error] {
+		return func(yield func(stream.Record, error) bool) {
+			head, err := s.Head(ctx)
+			if err != nil {
+				yield(stream.Record{}, err)
+				return
+			}
+			stream.Between(ctx, s, after, head)(yield)
+		}
+	}
+}

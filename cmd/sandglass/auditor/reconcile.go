@@ -1,0 +1,128 @@
+package auditor
+
+import (
+	"context"
+	"errors"
+
+	"sandglass/adapters/lnd"
+	"sandglass/cmd/sandglass/cli"
+	"sandglass/cmd/sandglass/config"
+	"sandglass/cmd/sandglass/show"
+	"sandglass/domain/plan"
+	"sandglass/domain/reconcile"
+
+	"github.com/spf13/cobra"
+)
+
+// reconcileFlags say what is compared. Where they are 0, all of it, and as configured.
+type reconcileFlags struct {
+	logFlags
+	height        int64
+	confirmations int
+}
+
+func (f *reconcileFlags) check() error {
+	switch {
+	case f.height < 0:
+		return cli.Usage("--height %d is not the height of a block", f.height)
+	case f.confirmations < 0 || f.confirmations > plan.MaxConfirmations:
+		return cli.Usage("--confirmations %d: want 1 to %d", f.confirmations, plan.MaxConfirmations)
+	}
+	return f.logFlags.check()
+}
+
+func reconcileCmd(c commands) *cobra.Command {
+	var f reconcileFlags
+	cmd := &cobra.Command{
+		Use:   "reconcile",
+		Short: "Compare the log with the wallet, Lightning and on-chain, both ways",
+		Long: `Compare the log with the wallet, both ways: whatever lnd has received, over Lightning or
+in blocks of the active chain, is credited or unallocated in the log, once and with the
+same amount; and whatever the log counts as received, lnd has. Each difference is
+listed with what either side says, what it means and what to do; the exit status is 1.
+
+The wallet is lnd, which is asked directly, by the settings of "serve": SANDGLASS_LND_ADDR,
+SANDGLASS_LND_TLS_CERT and SANDGLASS_LND_WATCH_MACAROON. The log comes from the daemon, from
+its store with --store, or from NDJSON with --log. Nothing is changed on either side.
+
+What is under way is no difference: when something differs, both sides are read again
+after two seconds, and what has come in order by then is not listed; a file is read once.
+Nor is what has too few confirmations yet (SANDGLASS_CONFIRMATIONS, or more where a plan asks
+for more), what lnd received before the log first watched it, or what other nodes did:
+these are counted apart.
+
+With --height the chain is taken as it was when it ended there: no later block is looked
+at, confirmations are counted up to there, and payments that the log has in later blocks
+are left out. With a log from a file, give the height of its time. Lightning knows no
+heights: it is compared as it is now.
+
+Whether the log is whole and adds up is for "audit replay" to say.`,
+		Example: `  sandglass audit reconcile
+  sandglass audit reconcile --height 850000 --json
+  sandglass audit reconcile --store sqlite:/var/lib/sandglass/sandglass.db`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.reconcile(cmd.Context(), &f) },
+	}
+	f.add(cmd)
+	cmd.Flags().Int64Var(&f.height, "height", 0,
+		"take the chain as it was when it ended at this `height`; 0 is as it is now")
+	cmd.Flags().IntVar(&f.confirmations, "confirmations", 0,
+		"blocks that make a payment on the chain count; 0 is $"+config.Prefix+"_CONFIRMATIONS")
+	return cmd
+}
+
+func (c commands) reconcile(ctx context.Context, f *reconcileFlags) error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	conf, err := config.Load()
+	if err != nil {
+		return err
+	}
+	if f.confirmations == 0 {
+		f.confirmations = conf.Confirmations
+	}
+	source, err := c.growLog(ctx, &f.logFlags)
+	if err != nil {
+		return err
+	}
+	defer source.close()
+	node, err := lnd.Dial(lnd.Config{
+		Addr:          conf.LndAddr,
+		TLSCert:       conf.LndTLSCert,
+		WatchMacaroon: conf.LndWatchMacaroon,
+		AllowSpending: conf.LndAllowSpending,
+	})
+	if err != nil {
+		return err
+	}
+	defer node.Close()
+	p := show.NewProgress(c.Stderr)
+	r := reconcile.Reconciler{
+		Records:       source.after,
+		Still:         source.still,
+		Reader:        reconcile.Reader{Invoices: node, Chain: node, Progress: tellRead(p)},
+		Height:        f.height,
+		Confirmations: f.confirmations,
+	}
+	report, synced, err := r.Reconcile(ctx)
+	p.Done()
+	switch {
+	case errors.Is(err, reconcile.ErrHeight):
+		return cli.Usage("--height %d: %w", f.height, err)
+	case err != nil:
+		return err
+	}
+	return c.printReport(report, f.confirmations, synced)
+}
+
+// tellRead tells a person at a terminal what was read.
+func tellRead(p show.Progress) func(what string, done, of int64) {
+	return func(what string, done, of int64) {
+		if of > 0 {
+			p.Draw("%s %s of %s", what, show.Group(done), show.Group(of))
+		} else {
+			p.Draw("%s %s", show.Group(done), what)
+		}
+	}
+}

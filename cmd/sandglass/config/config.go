@@ -1,0 +1,219 @@
+// Package config reads the settings of the daemon from the environment, checks them, and
+// says what each means. Tools that speak to lnd or to a store by themselves use them too.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"sandglass/adapters/eventstoredb"
+	"sandglass/cmd/sandglass/show"
+	"sandglass/cmd/sandglass/storeurl"
+	"sandglass/domain/plan"
+
+	"github.com/kelseyhightower/envconfig"
+	"github.com/rs/zerolog"
+)
+
+// Prefix begins the name of every variable.
+const Prefix = "SANDGLASS"
+
+// Config is what `sandglass serve` reads from the environment. Secrets are paths to
+// files, which systemd's LoadCredential fits.
+type Config struct {
+	Store             string `envconfig:"STORE" secret:"url" default:"sqlite:sandglass.db"`
+	StorePasswordFile string `envconfig:"STORE_PASSWORD_FILE" secret:"file"`
+	StoreNamespace    string `envconfig:"STORE_NAMESPACE" default:"sandglass"`
+
+	StateDir string `envconfig:"STATE_DIR"`
+	Host     string `envconfig:"HOST"`
+	Listen   string `envconfig:"LISTEN" default:"127.0.0.1:8420"`
+
+	LndAddr           string `envconfig:"LND_ADDR" default:"127.0.0.1:10009"`
+	LndTLSCert        string `envconfig:"LND_TLS_CERT" default:"/var/lib/lnd/tls.cert"`
+	LndWatchMacaroon  string `envconfig:"LND_WATCH_MACAROON" secret:"file" default:"/etc/sandglass/watch.macaroon"`
+	LndIssueMacaroon  string `envconfig:"LND_ISSUE_MACAROON" secret:"file" default:"/etc/sandglass/issue.macaroon"`
+	LndAllowSpending  bool   `envconfig:"LND_ALLOW_SPENDING" default:"false"`
+	OperatorTokenFile string `envconfig:"OPERATOR_TOKEN_FILE" secret:"file"`
+	AuditorTokenFile  string `envconfig:"AUDITOR_TOKEN_FILE" secret:"file"`
+
+	OnChain       bool `envconfig:"ON_CHAIN" default:"true"`
+	Confirmations int  `envconfig:"CONFIRMATIONS" default:"3"`
+	FinalDepth    int  `envconfig:"FINAL_DEPTH" default:"100"`
+
+	SettleEvery   time.Duration `envconfig:"SETTLE_EVERY" default:"1h"`
+	SweepEvery    time.Duration `envconfig:"SWEEP_EVERY" default:"2m"`
+	MaxGap        time.Duration `envconfig:"MAX_GAP" default:"3h"`
+	GapPolicy     string        `envconfig:"GAP_POLICY" default:"bill"`
+	InvoiceExpiry time.Duration `envconfig:"INVOICE_EXPIRY" default:"1h"`
+
+	MaxOpenInvoices int   `envconfig:"MAX_OPEN_INVOICES" default:"100000"`
+	MaxOpenPer      int   `envconfig:"MAX_OPEN_INVOICES_PER_RESOURCE" default:"5"`
+	MaxAwaiting     int   `envconfig:"MAX_UNPAID_ORDERS" default:"100000"`
+	MaxLive         int   `envconfig:"MAX_LIVE_STREAMS" default:"2048"`
+	MaxLivePer      int   `envconfig:"MAX_LIVE_STREAMS_PER_ADDRESS" default:"64"`
+	FreeSpaceFloor  int64 `envconfig:"FREE_SPACE_FLOOR" default:"268435456"`
+	TrustProxy      bool  `envconfig:"TRUST_PROXY" default:"false"`
+
+	LogLevel  string `envconfig:"LOG_LEVEL" default:"info"`
+	LogFormat string `envconfig:"LOG_FORMAT" default:"json"`
+}
+
+// Load reads the environment. An error names the variable and says what would do.
+func Load() (Config, error) {
+	var c Config
+	if err := envconfig.Process(Prefix, &c); err != nil {
+		var parse *envconfig.ParseError
+		if errors.As(err, &parse) {
+			return c, fmt.Errorf("%s is %q: want %s", parse.KeyName, parse.Value, typeWords[parse.TypeName])
+		}
+		return c, err
+	}
+	if c.StateDir == "" {
+		c.StateDir = stateDir()
+	}
+	return c, c.check()
+}
+
+// typeWords say what the types of the variables look like.
+var typeWords = map[string]string{
+	"time.Duration": "a duration such as 90s or 2h",
+	"bool":          "true or false",
+	"int":           "a whole number",
+	"int64":         "a whole number",
+}
+
+// stateDir is where systemd or, for a person, the XDG base directories want state.
+func stateDir() string {
+	if dir, _, _ := strings.Cut(os.Getenv("STATE_DIRECTORY"), ":"); dir != "" {
+		return dir
+	}
+	if dir := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "sandglass")
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "/var/lib/sandglass"
+	}
+	return filepath.Join(home, ".local", "state", "sandglass")
+}
+
+// want returns an error that names a variable whose value is not ok.
+func want(ok bool, name, value, want string) error {
+	if ok {
+		return nil
+	}
+	return fmt.Errorf("%s_%s is %q: want %s", Prefix, name, value, want)
+}
+
+func positive(name string, n int) error {
+	return want(n > 0, name, strconv.Itoa(n), "a number above 0")
+}
+
+func (c *Config) check() error {
+	store := c.Log().Wanted()
+	_, listen := net.ResolveTCPAddr("tcp", c.Listen)
+	_, _, lnd := net.SplitHostPort(c.LndAddr)
+	return errors.Join(
+		want(store == "", "STORE", eventstoredb.Redact(c.Store), store),
+		want(eventstoredb.CheckNamespace(c.StoreNamespace) == nil, "STORE_NAMESPACE", c.StoreNamespace,
+			"1 to 40 of a-z, 0-9 and _, a letter first"),
+		want(c.Host == "" || plan.CheckName(c.Host) == nil, "HOST", c.Host,
+			"1 to 64 of a-z, 0-9 and -, no - at the ends, or nothing"),
+		want(listen == nil, "LISTEN", c.Listen, "an address such as 127.0.0.1:8420"),
+		want(lnd == nil, "LND_ADDR", c.LndAddr, "an address such as 127.0.0.1:10009"),
+		c.checkChain(),
+		c.checkTimes(),
+		positive("MAX_OPEN_INVOICES", c.MaxOpenInvoices),
+		positive("MAX_OPEN_INVOICES_PER_RESOURCE", c.MaxOpenPer),
+		positive("MAX_UNPAID_ORDERS", c.MaxAwaiting),
+		positive("MAX_LIVE_STREAMS", c.MaxLive),
+		positive("MAX_LIVE_STREAMS_PER_ADDRESS", c.MaxLivePer),
+		want(c.FreeSpaceFloor >= 0, "FREE_SPACE_FLOOR", fmt.Sprint(c.FreeSpaceFloor), "0 or more bytes"),
+		c.checkLog(),
+	)
+}
+
+func (c *Config) checkChain() error {
+	return errors.Join(
+		want(c.Confirmations >= 1 && c.Confirmations <= plan.MaxConfirmations, "CONFIRMATIONS", strconv.Itoa(c.Confirmations),
+			fmt.Sprintf("1 to %d", plan.MaxConfirmations)),
+		want(c.FinalDepth >= c.Confirmations && c.FinalDepth <= 10_000, "FINAL_DEPTH", strconv.Itoa(c.FinalDepth),
+			Prefix+"_CONFIRMATIONS to 10000"),
+	)
+}
+
+func (c *Config) checkTimes() error {
+	return errors.Join(
+		want(c.SettleEvery >= time.Second, "SETTLE_EVERY", c.SettleEvery.String(), "1s or more"),
+		want(c.SweepEvery >= time.Second, "SWEEP_EVERY", c.SweepEvery.String(), "1s or more"),
+		want(c.MaxGap == 0 || c.MaxGap > c.SettleEvery, "MAX_GAP", c.MaxGap.String(),
+			"0, or more than "+Prefix+"_SETTLE_EVERY ("+c.SettleEvery.String()+")"),
+		want(c.GapPolicy == "bill" || c.GapPolicy == "forgive", "GAP_POLICY", c.GapPolicy, "bill or forgive"),
+		want(c.InvoiceExpiry >= time.Minute && c.InvoiceExpiry <= 30*24*time.Hour, "INVOICE_EXPIRY", c.InvoiceExpiry.String(),
+			"1m to 720h"),
+	)
+}
+
+func (c *Config) checkLog() error {
+	_, err := zerolog.ParseLevel(c.LogLevel)
+	return errors.Join(
+		want(err == nil && c.LogLevel != "", "LOG_LEVEL", c.LogLevel, "debug, info, warn or error"),
+		want(c.LogFormat == "json" || c.LogFormat == "console", "LOG_FORMAT", c.LogFormat, "json or console"),
+	)
+}
+
+// CheckDaemon checks what holds for the daemon alone: in a cluster it has a name.
+func (c *Config) CheckDaemon() error {
+	return want(c.Host != "" || !c.Log().Shared(), "HOST", c.Host,
+		"the name of this host: the log in a cluster can be shared, and one host alone meters a resource")
+}
+
+// Log returns where the daemon's log is.
+func (c *Config) Log() storeurl.Place {
+	p := c.LogAt(c.Store)
+	p.Dir = c.StateDir
+	return p
+}
+
+// LogAt returns where the log of a URL is, by the other settings.
+func (c *Config) LogAt(url string) storeurl.Place {
+	return storeurl.Place{
+		URL:          url,
+		PasswordFile: c.StorePasswordFile,
+		PasswordFrom: Prefix + "_STORE_PASSWORD_FILE",
+		Namespace:    c.StoreNamespace,
+		Floor:        c.FreeSpaceFloor,
+	}
+}
+
+// Print writes every variable with its value, its default and its meaning. The
+// value of a secret is a path; what the file holds is never read here.
+func Print(w io.Writer, c Config) error {
+	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(t, "VARIABLE\tVALUE\tDEFAULT\tMEANING")
+	v := reflect.ValueOf(c)
+	for i := range v.NumField() {
+		f := v.Type().Field(i)
+		value := fmt.Sprint(v.Field(i).Interface())
+		switch secret := f.Tag.Get("secret"); {
+		case secret == "file" && value != "":
+			value += " (contents hidden)"
+		case secret == "url":
+			value = eventstoredb.Redact(value)
+		}
+		name := f.Tag.Get("envconfig")
+		fmt.Fprintf(t, "%s_%s\t%s\t%s\t%s\n",
+			Prefix, name, show.OrDash(value), show.OrDash(f.Tag.Get("default")), meanings[name])
+	}
+	return t.Flush()
+}

@@ -1,0 +1,80 @@
+package config
+
+import (
+	"bytes"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+func TestAWrongValueNamesItsVariable(t *testing.T) {
+	for name, values := range map[string][]string{
+		"SANDGLASS_STORE": {
+			"postgres:x", "sqlite:", "esdb:host", "esdb://", "esdb://user@?tls=false", "kurrentdb://host",
+		},
+		"SANDGLASS_STORE_NAMESPACE":              {"$all", "Upper", "with-dash", "1st", strings.Repeat("x", 41)},
+		"SANDGLASS_HOST":                         {"Rack-7", "rack.example.org", "-"},
+		"SANDGLASS_LISTEN":                       {"8420", "nowhere:http:1"},
+		"SANDGLASS_LND_ADDR":                     {"lnd"},
+		"SANDGLASS_LND_ALLOW_SPENDING":           {"perhaps"},
+		"SANDGLASS_ON_CHAIN":                     {"often"},
+		"SANDGLASS_CONFIRMATIONS":                {"0", "145", "three"},
+		"SANDGLASS_FINAL_DEPTH":                  {"2", "10001"},
+		"SANDGLASS_SETTLE_EVERY":                 {"0s", "hourly"},
+		"SANDGLASS_SWEEP_EVERY":                  {"10ms", "2"},
+		"SANDGLASS_MAX_GAP":                      {"30m", "-1h"},
+		"SANDGLASS_GAP_POLICY":                   {"free"},
+		"SANDGLASS_INVOICE_EXPIRY":               {"1s", "9000h"},
+		"SANDGLASS_MAX_OPEN_INVOICES":            {"0", "many"},
+		"SANDGLASS_MAX_LIVE_STREAMS_PER_ADDRESS": {"-1"},
+		"SANDGLASS_FREE_SPACE_FLOOR":             {"-1", "256M"},
+		"SANDGLASS_LOG_LEVEL":                    {"loud"},
+		"SANDGLASS_LOG_FORMAT":                   {"xml"},
+	} {
+		for _, value := range values {
+			t.Run(name+"="+value, func(t *testing.T) {
+				t.Setenv(name, value)
+				_, err := Load()
+				if err == nil || !strings.HasPrefix(err.Error(), name+` is "`) || !strings.Contains(err.Error(), "want ") {
+					t.Errorf("got %v", err)
+				}
+			})
+		}
+	}
+}
+
+func TestPrintConfigHidesSecrets(t *testing.T) {
+	t.Setenv("SANDGLASS_STORE", "esdb://ops:sesame@db.example.org:2113?tls=true")
+	t.Setenv("SANDGLASS_OPERATOR_TOKEN_FILE", "/run/credentials/operator.token")
+	c, err := Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if err := Print(&out, c); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"SANDGLASS_OPERATOR_TOKEN_FILE  ", "operator.token (contents hidden)",
+		"SANDGLASS_SWEEP_EVERY", "2m", "esdb://ops@db.example.org:2113?tls=true",
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%q is missing in\n%s", want, out.String())
+		}
+	}
+	if strings.Contains(out.String(), "sesame") {
+		t.Errorf("the password is shown in\n%s", out.String())
+	}
+}
+
+func TestEachVariableHasItsMeaning(t *testing.T) {
+	fields := reflect.TypeFor[Config]()
+	for i := range fields.NumField() {
+		if name := fields.Field(i).Tag.Get("envconfig"); meanings[name] == "" {
+			t.Errorf("%s has none", name)
+		}
+	}
+	if len(meanings) != fields.NumField() {
+		t.Errorf("%d variables, %d meanings", fields.NumField(), len(meanings))
+	}
+}

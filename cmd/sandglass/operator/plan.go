@@ -1,0 +1,203 @@
+package operator
+
+import (
+	"strings"
+
+	"sandglass/adapters/httpapi/wire"
+	"sandglass/cmd/sandglass/cli"
+	"sandglass/cmd/sandglass/show"
+	"sandglass/domain/money"
+
+	"github.com/spf13/cobra"
+)
+
+// PlanCmd returns plan, with its subcommands.
+func PlanCmd(e *cli.Env) *cobra.Command {
+	c := commands{e}
+	cmd := &cobra.Command{
+		Use:   "plan",
+		Short: "What is on offer, and at which price",
+		Example: `  sandglass plan publish small --price 3600sat --per 1h --min 1m --max 30d --warn 10m --grace 1d
+  sandglass plan list`,
+	}
+	cmd.AddCommand(planPublishCmd(c), planListCmd(c), planWithdrawCmd(c))
+	return cmd
+}
+
+// publishFlags are the terms of a plan as they are typed.
+type publishFlags struct {
+	price, warnAmount        cli.AmountFlag
+	per, min, max, grace, at cli.TimeFlag
+	share                    shareFlag
+	deep                     deepFlag
+	title, enforcer          string
+	hosts                    []string
+}
+
+func (f *publishFlags) request(name string) wire.PublishRequest {
+	r := wire.PublishRequest{
+		Name:     name,
+		Title:    f.title,
+		Enforcer: f.enforcer,
+		Hosts:    f.hosts,
+		Price:    wire.Price{Msat: f.price.Msat, Per: f.per.Millis},
+		Min:      f.min.Millis,
+		Max:      f.max.Millis,
+		Grace:    f.grace.Millis,
+	}
+	if warn := (wire.Warn{Time: f.at.Millis, Amount: f.warnAmount.Msat, Share: f.share.ppm}); warn != (wire.Warn{}) {
+		r.Warn = &warn
+	}
+	if f.deep.Confirmations > 0 {
+		r.Deep = &f.deep.Deep
+	}
+	return r
+}
+
+func (f *publishFlags) add(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.Var(&f.price, "price", "what --per costs: msat, or with a unit: 3600sat, 0.0001btc")
+	flags.Var(&f.per, "per", "the time that --price buys: 1h, 1d")
+	flags.Var(&f.min, "min", "the least time that one payment may ask for")
+	flags.Var(&f.max, "max", "the most time that one payment may ask for")
+	flags.Var(&f.at, "warn", "warn when so much time is left")
+	flags.Var(&f.warnAmount, "warn-msat", "or warn when so much money is left")
+	flags.Var(&f.share, "warn-share", "or warn when such a share of the last balance is left: 10%")
+	flags.Var(&f.grace, "grace", "how long a resource without time is kept")
+	flags.Var(&f.deep, "deep", "above an amount, ask payments on the chain for more confirmations: 1000000sat:6")
+	flags.StringVar(&f.title, "title", "", "what people are shown")
+	flags.StringVar(&f.enforcer, "enforcer", "", "what stops and starts the resource")
+	flags.StringSliceVar(&f.hosts, "hosts", nil, "the hosts that it can be had on, of several: rack-1,rack-2; any if not given")
+	for _, name := range []string{"price", "per", "min", "max", "grace"} {
+		_ = cmd.MarkFlagRequired(name) // fails only for an unknown flag
+	}
+	cmd.MarkFlagsMutuallyExclusive("warn", "warn-msat", "warn-share")
+}
+
+func planPublishCmd(c commands) *cobra.Command {
+	var p publishFlags
+	cmd := &cobra.Command{
+		Use:   "publish NAME",
+		Short: "Put a plan on offer, or change it for later orders",
+		Long: `Put a plan on offer, or change what is on offer. A resource keeps the terms that it was
+ordered with. A warning is written once whenever what is left falls to --warn.`,
+		Example: `  sandglass plan publish small --price 3600000 --per 1h --min 1m --max 720h --warn 10m --grace 24h
+  sandglass plan publish large --price 0.001btc --per 1d --min 1h --max 365d --warn-share 10% --grace 7d \
+      --deep 1000000sat:6 --enforcer systemd --title "A large virtual machine"`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cl, err := c.Client(cli.Operator)
+			if err != nil {
+				return err
+			}
+			plan, err := cl.Publish(cmd.Context(), p.request(args[0]))
+			if err != nil {
+				return err
+			}
+			if c.JSON {
+				return show.JSON(c.Stdout, plan)
+			}
+			return c.printPlan(plan)
+		},
+	}
+	p.add(cmd)
+	return cmd
+}
+
+func planListCmd(c commands) *cobra.Command {
+	return &cobra.Command{
+		Use:     "list",
+		Short:   "List the plans",
+		Example: "  sandglass plan list\n  sandglass plan list --json",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cl, err := c.Client(cli.Anyone)
+			if err != nil {
+				return err
+			}
+			plans, err := cl.Plans(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if c.JSON {
+				return show.JSON(c.Stdout, plans)
+			}
+			rows := make([]string, len(plans))
+			for i, p := range plans {
+				rows[i] = show.Cells(p.Name, offer(&p), show.Price(money.Price(p.Price)),
+					p.Min.InUnits(), p.Max.InUnits(), warning(p.Warn), p.Grace.InUnits(),
+					deeper(p.Deep), strings.Join(p.Hosts, ","), p.Enforcer, p.Title)
+			}
+			return show.Table(c.Stdout, "NAME\tOFFER\tPRICE\tMIN\tMAX\tWARN AT\tGRACE\tDEEP\tHOSTS\tENFORCER\tTITLE", rows)
+		},
+	}
+}
+
+func planWithdrawCmd(c commands) *cobra.Command {
+	return &cobra.Command{
+		Use:               "withdraw NAME",
+		Short:             "Take a plan off the offer; what was sold runs on",
+		Example:           "  sandglass plan withdraw small",
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: c.CompletePlans,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cl, err := c.Client(cli.Operator)
+			if err != nil {
+				return err
+			}
+			plan, err := cl.Withdraw(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			if c.JSON {
+				return show.JSON(c.Stdout, plan)
+			}
+			return c.printPlan(plan)
+		},
+	}
+}
+
+func (c commands) printPlan(p wire.Plan) error {
+	return show.Facts(c.Stdout,
+		"plan", p.Name+" ("+offer(&p)+")",
+		"title", p.Title,
+		"price", show.Price(money.Price(p.Price)),
+		"one payment buys", p.Min.InUnits()+" to "+p.Max.InUnits(),
+		"warns at", warning(p.Warn),
+		"grace", p.Grace.InUnits(),
+		"on the chain", deeper(p.Deep),
+		"hosts", strings.Join(p.Hosts, ", "),
+		"enforcer", p.Enforcer)
+}
+
+func offer(p *wire.Plan) string {
+	if p.OnOffer {
+		return "on offer"
+	}
+	return "withdrawn"
+}
+
+func warning(w *wire.Warn) string {
+	switch {
+	case w == nil:
+		return ""
+	case w.Time > 0:
+		return w.Time.InUnits()
+	case w.Amount > 0:
+		return show.Amount(w.Amount)
+	case w.Share > 0:
+		return money.Percent(w.Share)
+	}
+	return ""
+}
+
+// deeper says above which amount a plan asks for how many confirmations.
+func deeper(d *wire.Deep) string {
+	switch {
+	case d == nil:
+		return ""
+	case d.Above == 0:
+		return show.Count(d.Confirmations, "confirmation")
+	}
+	return show.Count(d.Confirmations, "confirmation") + " above " + show.Amount(d.Above)
+}

@@ -1,0 +1,102 @@
+package payer
+
+import (
+	"context"
+	"fmt"
+
+	"sandglass/adapters/httpapi/client"
+	"sandglass/adapters/httpapi/wire"
+	"sandglass/cmd/sandglass/cli"
+	"sandglass/cmd/sandglass/show"
+
+	"github.com/spf13/cobra"
+)
+
+// ResourceCmd returns resource, with the subcommands of payers and holders.
+func ResourceCmd(e *cli.Env) *cobra.Command {
+	c := commands{e}
+	cmd := &cobra.Command{
+		Use:   "resource",
+		Short: "What is rented: show, fund, pause, release",
+		Example: `  sandglass resource show ID
+  sandglass resource pay ID --time 1h
+  SANDGLASS_HOLDER_KEY=... sandglass resource pause ID`,
+	}
+	cmd.AddCommand(
+		resourceShowCmd(c),
+		resourcePayCmd(c),
+		c.holderCmd("pause", "Stop the clock of a running resource", (*client.Client).Pause),
+		c.holderCmd("resume", "Let a paused resource run again", (*client.Client).Resume),
+		c.holderCmd("release", "End a resource for good: what it holds is lost to it", (*client.Client).Release),
+	)
+	return cmd
+}
+
+func resourcePayCmd(c commands) *cobra.Command {
+	var buy buyFlags
+	cmd := &cobra.Command{
+		Use:   "pay ID",
+		Short: "Ask for an invoice that funds a resource: anyone may",
+		Example: `  sandglass resource pay ID --time 1h
+  sandglass resource pay ID --amount 500sat --wait`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: c.CompleteResources,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cl, err := c.Client(cli.Anyone)
+			if err != nil {
+				return err
+			}
+			p, err := cl.Fund(cmd.Context(), args[0], wire.FundRequest{Time: buy.time.Millis, Amount: buy.amount.Msat})
+			if err != nil {
+				return err
+			}
+			if c.JSON {
+				err = show.JSON(c.Stdout, p)
+			} else {
+				err = c.printInvoice(&p, buy.qr)
+			}
+			if err != nil || !buy.wait {
+				return err
+			}
+			return c.wait(cmd.Context(), cl, args[0], p.Key)
+		},
+	}
+	buy.add(cmd)
+	return cmd
+}
+
+// holderCall is a call of the API with the id of a resource.
+type holderCall func(*client.Client, context.Context, string) (wire.Resource, error)
+
+// holderCmd is a command that takes the holder key, or the operator's token.
+func (c commands) holderCmd(name, short string, do holderCall) *cobra.Command {
+	return &cobra.Command{
+		Use:   name + " ID",
+		Short: short,
+		Long:  short + ".\nIt takes the holder key ($" + cli.EnvHolder + " or --holder-key-file) or the operator's token.",
+		Example: "  sandglass resource " + name + " ID --holder-key-file web-1.key\n" +
+			"  sandglass resource " + name + " ID --holder-key-file - < web-1.key",
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: c.CompleteResources,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cl, err := c.Client(cli.Holder)
+			if err != nil {
+				return err
+			}
+			r, err := do(cl, cmd.Context(), args[0])
+			return PrintResult(c.Env, r, err)
+		},
+	}
+}
+
+// PrintResult shows a resource after a command.
+func PrintResult(e *cli.Env, r wire.Resource, err error) error {
+	if err != nil {
+		return err
+	}
+	if e.JSON {
+		return show.JSON(e.Stdout, r)
+	}
+	_, err = fmt.Fprintf(e.Stdout, "%s is %s, %s left\n", r.ID, r.Status, show.Left(r.Remaining))
+	return err
+}

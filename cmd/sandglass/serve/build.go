@@ -1,0 +1,185 @@
+package serve
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"io/fs"
+	"time"
+
+	"sandglass/adapters/httpapi"
+	"sandglass/adapters/lnd"
+	"sandglass/cmd/sandglass/config"
+	"sandglass/cmd/sandglass/storeurl"
+	"sandglass/domain/address"
+	"sandglass/domain/billing"
+	"sandglass/domain/chain"
+	"sandglass/domain/instant"
+	"sandglass/domain/lightning"
+	"sandglass/domain/meter"
+	"sandglass/domain/payment"
+	"sandglass/domain/plan"
+	"sandglass/domain/resource"
+	"sandglass/domain/wallet"
+	"sandglass/domain/watch"
+	"sandglass/projections"
+
+	"github.com/rs/zerolog"
+)
+
+// components are the parts of the daemon.
+type components struct {
+	config.Config
+	log     zerolog.Logger
+	store   storeurl.Store
+	lnd     *lnd.Client
+	views   *projections.Views
+	counts  *counts
+	watcher *lightning.Watcher
+	billing *billing.Service
+	chain   *chain.Watcher // nil if it is off
+	meter   *meter.Meter
+	api     *httpapi.Server
+}
+
+// build makes the components, each from those before it. They start in [run].
+func build(c config.Config, log zerolog.Logger, store storeurl.Store, node *lnd.Client) (d *components, err error) {
+	d = &components{
+		Config: c,
+		log:    log,
+		store:  store,
+		lnd:    node,
+		views:  projections.NewFor(c.Host, instant.OfDuration(c.SettleEvery)),
+		counts: newCounts(log),
+	}
+	if err := d.views.Load(d.snapshotPath(), store.ID()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		log.Info().Err(err).Msg("no snapshot: folding the whole log")
+	}
+	booker := d.newBooker()
+	if d.watcher, err = d.newWatcher(booker); err != nil {
+		return nil, err
+	}
+	d.billing = d.newBilling(booker)
+	if c.OnChain {
+		if d.chain, err = d.newChainWatcher(booker); err != nil {
+			return nil, err
+		}
+	}
+	d.meter = d.newMeter(booker)
+	d.api, err = d.newAPI()
+	return d, err
+}
+
+func now() instant.Time { return instant.Of(time.Now()) }
+
+// What is mended at the wallet should not wait long for us.
+var retry = watch.Retry{Max: 5 * time.Second, Denied: 10 * time.Second}
+
+func (d *components) newBooker() *payment.Booker {
+	return &payment.Booker{
+		Payments:  &payment.Handler{Aggregate: payment.Aggregate(), Store: d.store},
+		Resources: &resource.Handler{Aggregate: resource.Aggregate(), Store: d.store, Warm: d.views.Resource},
+		Now:       now,
+		Gap:       resource.When{MaxGap: instant.OfDuration(d.MaxGap), Forgive: d.GapPolicy == "forgive"},
+	}
+}
+
+func (d *components) newWatcher(booker *payment.Booker) (*lightning.Watcher, error) {
+	return lightning.New(lightning.Config{
+		Wallet:     d.lnd,
+		Wallets:    &wallet.Handler{Aggregate: wallet.Aggregate(), Store: d.store},
+		Booker:     booker,
+		Waiting:    d.waiting,
+		Observer:   d.counts,
+		Now:        now,
+		SweepEvery: d.SweepEvery,
+		Retry:      retry,
+	})
+}
+
+func (d *components) newChainWatcher(booker *payment.Booker) (*chain.Watcher, error) {
+	return chain.New(chain.Config{
+		Wallet:     d.lnd,
+		Booker:     booker,
+		Issued:     d.views.Issued,
+		Lowest:     d.views.LowestIssue,
+		Waiting:    d.deposits,
+		Required:   d.billing.Required,
+		Observer:   d.counts,
+		Now:        now,
+		FinalDepth: d.FinalDepth,
+		SweepEvery: d.SweepEvery,
+		Retry:      retry,
+	})
+}
+
+func (d *components) newBilling(booker *payment.Booker) *billing.Service {
+	var deposits billing.Chain // nil if they are off
+	if d.OnChain {
+		deposits = d.lnd
+	}
+	return &billing.Service{
+		Plans:         &plan.Handler{Aggregate: plan.Aggregate(), Store: d.store},
+		Payments:      booker.Payments,
+		Resources:     booker.Resources,
+		Booker:        booker,
+		Wallet:        d.lnd,
+		Chain:         deposits,
+		Addresses:     &address.Handler{Aggregate: address.Aggregate(), Store: d.store},
+		AddressFailed: d.counts.addressFailed,
+		Views:         d.views,
+		Host:          d.Host,
+		Now:           now,
+		Random:        rand.Reader,
+		Gap:           booker.Gap,
+		Swept:         d.watcher.Swept(),
+		Writable:      d.store.Writable,
+		Confirmations: d.Confirmations,
+		Limits: billing.Limits{
+			OpenPerResource: d.MaxOpenPer,
+			Open:            d.MaxOpenInvoices,
+			Awaiting:        d.MaxAwaiting,
+			Expiry:          instant.OfDuration(d.InvoiceExpiry),
+		},
+	}
+}
+
+// newMeter returns the meter, which begins once the log is folded and the wallet was read.
+func (d *components) newMeter(booker *payment.Booker) *meter.Meter {
+	ready := []<-chan struct{}{d.views.CaughtUp(), d.watcher.Swept()}
+	var pending func(resource.ID) (payment.Key, bool)
+	if d.chain != nil {
+		ready = append(ready, d.chain.Swept())
+		pending = d.chain.Pending
+	}
+	return &meter.Meter{
+		Resources: booker.Resources,
+		Deadlines: d.views,
+		Now:       now,
+		Gap:       booker.Gap,
+		Ready:     ready,
+		Pending:   pending,
+		Failed:    d.counts.settleFailed,
+		Settled:   d.counts.settled,
+	}
+}
+
+// waiting returns the Lightning payments that are not at their end.
+func (d *components) waiting(context.Context) (list []lightning.Waiting, err error) {
+	for _, p := range d.views.OpenPayments() {
+		if !p.OnChain() {
+			list = append(list, lightning.Waiting{Key: p.Key, Status: p.Status, Expiry: p.Expiry})
+		}
+	}
+	return list, nil
+}
+
+// deposits returns the payments on the chain that are not at their end.
+func (d *components) deposits() (list []payment.State) {
+	for _, p := range d.views.OpenPayments() {
+		if p.OnChain() {
+			list = append(list, p)
+		}
+	}
+	return list
+}

@@ -1,0 +1,116 @@
+package serve
+
+import (
+	"time"
+
+	"sandglass/domain/instant"
+	"sandglass/domain/payment"
+	"sandglass/domain/resource"
+	"sandglass/domain/watch"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+)
+
+// counts count what the watchers, the meter and billing tell of, for Prometheus, and write
+// the log lines of it.
+type counts struct {
+	log zerolog.Logger
+
+	booked   *prometheus.CounterVec
+	latency  prometheus.Histogram
+	found    prometheus.Counter
+	sweeps   prometheus.Histogram
+	notices  *prometheus.CounterVec
+	debited  prometheus.Counter
+	late     prometheus.Histogram
+	failures prometheus.Counter
+	noAddr   prometheus.Counter
+}
+
+func newCounts(log zerolog.Logger) *counts {
+	return &counts{
+		log: log,
+		booked: counterOf("sandglass_watcher_payments_booked_total",
+			"Payments booked, by how they came.", "via"),
+		latency: histogram("sandglass_watcher_booking_seconds",
+			"From hearing of a settled payment to its durable credit.", 0.0005),
+		found: counter("sandglass_reconcile_found_total",
+			"Payments that only a sweep found: the live stream had lost them, or the daemon was away."),
+		sweeps: histogram("sandglass_watcher_sweep_seconds",
+			"How long a sweep of the wallet took.", 0.001),
+		notices: counterOf("sandglass_watcher_notices_total",
+			"What the watcher came upon, by sign.", "sign"),
+		debited: counter("sandglass_meter_settled_total",
+			"Resources settled because a deadline was due."),
+		late: histogram("sandglass_meter_lateness_seconds",
+			"How late the most urgent deadline of a round was.", 0.001),
+		failures: counter("sandglass_meter_errors_total",
+			"Settlements that were tried again."),
+		noAddr: counter("sandglass_desk_address_errors_total",
+			"Requests for which the wallet gave no address: the invoice alone was given out."),
+	}
+}
+
+func counter(name, help string) prometheus.Counter {
+	return prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
+}
+
+func counterOf(name, help, label string) *prometheus.CounterVec {
+	return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, []string{label})
+}
+
+func histogram(name, help string, first float64) prometheus.Histogram {
+	return prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name: name, Help: help, Buckets: prometheus.ExponentialBuckets(first, 4, 10),
+	})
+}
+
+func (c *counts) collectors() []prometheus.Collector {
+	return []prometheus.Collector{
+		c.booked, c.latency, c.found, c.sweeps, c.notices, c.debited, c.late, c.failures, c.noAddr,
+	}
+}
+
+// Booked implements [watch.Observer].
+func (c *counts) Booked(via payment.Via, bySweep bool, took time.Duration) {
+	c.booked.WithLabelValues(string(via)).Inc()
+	c.latency.Observe(took.Seconds())
+	if bySweep {
+		c.found.Inc()
+	}
+}
+
+// Swept implements [watch.Observer].
+func (c *counts) Swept(took time.Duration, read, found int) {
+	c.sweeps.Observe(took.Seconds())
+	c.log.Debug().Dur("took", took).Int("read", read).Int("found", found).Msg("swept the wallet")
+}
+
+// Notice implements [watch.Observer].
+func (c *counts) Notice(n watch.Notice) {
+	c.notices.WithLabelValues(string(n.Sign)).Inc()
+	level := zerolog.InfoLevel
+	if n.Sign.Alarm() {
+		level = zerolog.ErrorLevel
+	} else if n.Err != nil {
+		level = zerolog.WarnLevel
+	}
+	c.log.WithLevel(level).Err(n.Err).Str("sign", string(n.Sign)).Str("payment", string(n.Key)).Msg(n.Text)
+}
+
+// addressFailed is told of a resource that got no address.
+func (c *counts) addressFailed(id resource.ID, err error) {
+	c.noAddr.Inc()
+	c.log.Warn().Err(err).Str("resource", string(id)).Msg("no address: the next request tries again")
+}
+
+func (c *counts) settled(n int, late instant.Millis) {
+	c.debited.Add(float64(n))
+	c.late.Observe(late.Std().Seconds())
+}
+
+func (c *counts) settleFailed(id resource.ID, err error) {
+	c.failures.Inc()
+	c.log.Warn().Err(err).Str("resource", string(id)).Msg("settling: will be tried again")
+}

@@ -1,0 +1,71 @@
+package serve
+
+import (
+	"errors"
+
+	"sandglass/adapters/httpapi/wire"
+	"sandglass/domain/stream"
+	"sandglass/domain/watch"
+)
+
+// health tells how the parts of the daemon are, for /readyz.
+func (d *components) health() []wire.Component {
+	h := d.watcher.Health()
+	wallet := wire.Component{
+		Name:   "wallet",
+		Ready:  h.Condition == watch.Ready,
+		State:  string(h.Condition),
+		Advice: h.Advice,
+		Since:  h.Since,
+		Age:    now().Sub(h.Since),
+	}
+	sweep := wire.Component{
+		Name:   "sweep",
+		State:  "waiting",
+		Advice: "the wallet was not read yet: nothing expires, and no order is taken, until it was",
+	}
+	if h.LastSweep != 0 {
+		sweep = wire.Component{Name: "sweep", Ready: true, State: "done", Since: h.LastSweep, Age: now().Sub(h.LastSweep)}
+	}
+	heard := wire.Component{Name: "wallet_stream", Ready: true, State: "silent"}
+	if h.LastEvent != 0 {
+		heard = wire.Component{Name: "wallet_stream", Ready: true, State: "heard", Since: h.LastEvent, Age: now().Sub(h.LastEvent)}
+	}
+	store := wire.Component{Name: "store", Ready: true, State: "writable"}
+	if err := d.store.Writable(); err != nil {
+		store.Ready, store.State, store.Advice = false, "read_only", err.Error()
+		if errors.Is(err, stream.ErrUnavailable) {
+			store.State = "unavailable"
+		}
+	}
+	return append(append([]wire.Component{store, wallet, heard, sweep}, d.chainHealth()...), d.hostHealth()...)
+}
+
+// chainHealth tells how the chain's watcher is.
+func (d *components) chainHealth() []wire.Component {
+	if d.chain == nil {
+		return nil
+	}
+	h := d.chain.Health()
+	return []wire.Component{{
+		Name:   "chain",
+		Ready:  h.Condition == watch.Ready,
+		State:  string(h.Condition),
+		Advice: h.Advice,
+		Since:  h.Since,
+		Age:    now().Sub(h.Since),
+	}}
+}
+
+// hostHealth tells whether each resource has its host, where there are several. One
+// that has none does not keep this daemon from its work.
+func (d *components) hostHealth() []wire.Component {
+	if d.Host == "" {
+		return nil
+	}
+	c := wire.Component{Name: "hosts", Ready: true, State: "placed"}
+	if n := d.unplaced(); n > 0 {
+		c.State, c.Advice = "unplaced", d.unplacedAdvice(n)
+	}
+	return []wire.Component{c}
+}

@@ -1,0 +1,117 @@
+// Package serve is the daemon: it builds the components by the configuration, each once
+// and from those before it, and runs them until one can't go on. What it adds of its own
+// is what shows of them: metrics, the components' health, and what systemd is told.
+package serve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+
+	"sandglass/adapters/lnd"
+	"sandglass/cmd/sandglass/config"
+	"sandglass/projections"
+
+	"github.com/rs/zerolog"
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+)
+
+// Cmd returns serve.
+func Cmd() *cobra.Command {
+	var show bool
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the daemon: watch the wallet, meter the resources, answer HTTP",
+		Long: `Run the daemon until SIGTERM or SIGINT.
+
+It is configured by the environment; --print-config lists every variable with its
+value. The event log must exist: "sandglass init" makes it, once.`,
+		Example: `  sandglass serve --print-config
+  SANDGLASS_LND_ADDR=127.0.0.1:10009 SANDGLASS_LOG_FORMAT=console sandglass serve`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := config.Load()
+			if show {
+				return errors.Join(config.Print(cmd.OutOrStdout(), c), err)
+			}
+			if err != nil {
+				return err
+			}
+			return run(cmd.Context(), c, newLogger(c, cmd.ErrOrStderr()))
+		},
+	}
+	cmd.Flags().BoolVar(&show, "print-config", false, "show every variable, its value, its default and its meaning, and exit")
+	return cmd
+}
+
+func newLogger(c config.Config, w io.Writer) zerolog.Logger {
+	zerolog.TimeFieldFormat = "2006-01-02T15:04:05.000Z07:00"
+	level, _ := zerolog.ParseLevel(c.LogLevel) // checked with the configuration
+	if c.LogFormat == "console" {
+		w = zerolog.ConsoleWriter{Out: w, TimeFormat: "15:04:05.000"}
+	}
+	return zerolog.New(w).Level(level).With().Timestamp().Logger()
+}
+
+// run runs the daemon until ctx ends or something can't go on.
+func run(ctx context.Context, c config.Config, log zerolog.Logger) (err error) {
+	if err := c.CheckDaemon(); err != nil {
+		return err
+	}
+	place := c.Log()
+	place.Log = func(text string) { log.Warn().Str("component", "store").Msg(text) }
+	store, err := place.Open(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	node, err := lnd.Dial(lnd.Config{
+		Addr:          c.LndAddr,
+		TLSCert:       c.LndTLSCert,
+		WatchMacaroon: c.LndWatchMacaroon,
+		IssueMacaroon: c.LndIssueMacaroon,
+		AllowSpending: c.LndAllowSpending,
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, node.Close()) }()
+	d, err := build(c, log, store, node)
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", c.Listen)
+	if err != nil {
+		return fmt.Errorf("%s_LISTEN: %w", config.Prefix, err)
+	}
+	log.Info().Str("listen", listener.Addr().String()).Stringer("store", place).Msg("started")
+	defer func() { log.Info().Err(err).Msg("stopped") }()
+
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return projections.Run(ctx, store, d.views) })
+	g.Go(func() error { return d.watch(ctx) })
+	g.Go(func() error { return d.meter.Run(ctx) })
+	g.Go(func() error { return d.api.Run(ctx, listener) })
+	g.Go(func() error { return d.saveSnapshots(ctx) })
+	g.Go(func() error { return d.notify(ctx) })
+	g.Go(func() error { return d.watchHosts(ctx) })
+	return g.Wait()
+}
+
+// watch runs the watchers once the log is folded, which tells them what to wait for.
+func (d *components) watch(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-d.views.CaughtUp():
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return d.watcher.Run(ctx) })
+	if d.chain != nil {
+		g.Go(func() error { return d.chain.Run(ctx) })
+	}
+	return g.Wait()
+}

@@ -1,0 +1,36 @@
+package store
+
+import (
+	"fmt"
+
+	"sandglass/cmd/sandglass/config"
+
+	"github.com/spf13/cobra"
+)
+
+// InitCmd returns init.
+func InitCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:   "init",
+		Short: "Make the event log, once",
+		Long: `Make an empty event log where SANDGLASS_STORE and SANDGLASS_STATE_DIR say.
+
+It refuses a log that is there. The daemon never makes a log by itself: an empty
+one in the place of a lost one would stop every customer.`,
+		Example: `  sandglass init
+  SANDGLASS_STATE_DIR=/var/lib/sandglass sandglass init`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := config.Load()
+			if err != nil {
+				return err
+			}
+			p := c.Log()
+			if err := p.Create(cmd.Context()); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "made the event log %s\n", p)
+			return err
+		},
+	}
+}
