@@ -18,7 +18,14 @@ func TestWhoMayDoWhat(t *testing.T) {
 	s := open(t, nil)
 	o := s.running("web-1")
 	other := s.running("web-2")
-	tokens := map[string]string{"nobody": "", "holder": o.HolderKey, "other": other.HolderKey, "auditor": auditorToken, "operator": operatorToken, "guess": strings.Repeat("x", 32)}
+	tokens := map[string]string{
+		"nobody":   "",
+		"holder":   o.HolderKey,
+		"other":    other.HolderKey,
+		"auditor":  auditorToken,
+		"operator": operatorToken,
+		"guess":    strings.Repeat("x", 32),
+	}
 	for path, calls := range documentOf(t, s).Paths {
 		for method, c := range calls {
 			may := []string{}
@@ -71,13 +78,31 @@ func TestTheRolesOfTheCalls(t *testing.T) {
 		}
 	}
 	for call, want := range map[string]string{
-		"GET /v1/plans": "", "GET /v1/quotes": "", "POST /v1/orders": "", "GET /v1/resources/{id}": "", "GET /v1/resources/{id}/live": "",
-		"POST /v1/resources/{id}/payments": "", "GET /v1/payments/{key}": "",
-		"POST /v1/resources/{id}/pause": "holder operator", "POST /v1/resources/{id}/resume": "holder operator", "POST /v1/resources/{id}/release": "holder operator",
-		"POST /v1/plans": "operator", "DELETE /v1/plans/{name}": "operator", "GET /v1/resources": "operator", "POST /v1/resources/{id}/grants": "operator",
-		"POST /v1/resources/{id}/reprice": "operator", "POST /v1/resources/{id}/move": "operator", "GET /v1/unallocated": "operator", "POST /v1/unallocated/{key}/allocate": "operator",
-		"GET /v1/events": "auditor operator", "GET /v1/audit/dump": "auditor operator",
-		"GET /": "", "GET /healthz": "", "GET /readyz": "", "GET /metrics": "", "GET /openapi.json": "",
+		"GET /v1/plans":                       "",
+		"GET /v1/quotes":                      "",
+		"POST /v1/orders":                     "",
+		"GET /v1/resources/{id}":              "",
+		"GET /v1/resources/{id}/live":         "",
+		"POST /v1/resources/{id}/payments":    "",
+		"GET /v1/payments/{key}":              "",
+		"POST /v1/resources/{id}/pause":       "holder operator",
+		"POST /v1/resources/{id}/resume":      "holder operator",
+		"POST /v1/resources/{id}/release":     "holder operator",
+		"POST /v1/plans":                      "operator",
+		"DELETE /v1/plans/{name}":             "operator",
+		"GET /v1/resources":                   "operator",
+		"POST /v1/resources/{id}/grants":      "operator",
+		"POST /v1/resources/{id}/reprice":     "operator",
+		"POST /v1/resources/{id}/move":        "operator",
+		"GET /v1/unallocated":                 "operator",
+		"POST /v1/unallocated/{key}/allocate": "operator",
+		"GET /v1/events":                      "auditor operator",
+		"GET /v1/audit/dump":                  "auditor operator",
+		"GET /":                               "",
+		"GET /healthz":                        "",
+		"GET /readyz":                         "",
+		"GET /metrics":                        "",
+		"GET /openapi.json":                   "",
 	} {
 		if who, ok := got[call]; !ok || who != want {
 			t.Errorf("%s is for %q, want %q", call, who, want)
@@ -93,7 +118,9 @@ func TestTheRolesOfTheCalls(t *testing.T) {
 // even none.
 func TestWithoutTokensNobodyOperates(t *testing.T) {
 	s := open(t, func(o *httpapi.Options) { o.Operator, o.Auditor = httpapi.TokenHash{}, httpapi.TokenHash{} })
-	for _, header := range []string{"Authorization: Bearer ", "Authorization: Bearer", "Authorization: Basic Og==", bearer(operatorToken), "X: y"} {
+	for _, header := range []string{
+		"Authorization: Bearer ", "Authorization: Bearer", "Authorization: Basic Og==", bearer(operatorToken), "X: y",
+	} {
 		for _, path := range []string{"/v1/resources", "/v1/events"} {
 			if got := s.send("GET", path, "", header); got.status != 401 && got.status != 403 {
 				t.Errorf("GET %s with %q: %d", path, header, got.status)
@@ -119,7 +146,8 @@ func TestTheOperatorHoldsEveryResource(t *testing.T) {
 			actors = append(actors, string(e.Data)+string(e.Meta))
 		}
 	}
-	if len(actors) != 2 || !strings.Contains(actors[0], `"actor":"operator","$correlationId":"`) || !strings.Contains(actors[1], `{"reason":"operator"}`) {
+	if len(actors) != 2 || !strings.Contains(actors[0], `"actor":"operator","$correlationId":"`) ||
+		!strings.Contains(actors[1], `{"reason":"operator"}`) {
 		t.Errorf("recorded: %v", actors)
 	}
 }
@@ -128,7 +156,14 @@ func TestOperating(t *testing.T) {
 	s := open(t, nil)
 	c := s.client(operatorToken)
 	p, err := c.Publish(t.Context(), wire.PublishRequest{
-		Name: "large", Title: "A <large> one", Price: wire.Price{Msat: 5, Per: 2}, Min: 1, Max: instant.Day, Grace: hour, Warn: &wire.Warn{Share: 100_000}, Enforcer: "none",
+		Name:     "large",
+		Title:    "A <large> one",
+		Price:    wire.Price{Msat: 5, Per: 2},
+		Min:      1,
+		Max:      instant.Day,
+		Grace:    hour,
+		Warn:     &wire.Warn{Share: 100_000},
+		Enforcer: "none",
 	})
 	s.must(err)
 	if !p.OnOffer || p.Title != "A <large> one" || p.Warn == nil || p.Warn.Share != 100_000 || p.Enforcer != "none" {
@@ -221,7 +256,10 @@ func TestListsGoPageByPage(t *testing.T) {
 func TestHeads(t *testing.T) {
 	s := open(t, nil)
 	s.order("web-1")
-	for _, path := range []string{"/v1/plans", "/v1/resources/web-1", "/v1/resources/web-1/live", "/v1/events?follow=true", "/v1/audit/dump", "/healthz", "/metrics"} {
+	for _, path := range []string{
+		"/v1/plans", "/v1/resources/web-1", "/v1/resources/web-1/live", "/v1/events?follow=true", "/v1/audit/dump",
+		"/healthz", "/metrics",
+	} {
 		if got := s.send(http.MethodHead, path, "", bearer(auditorToken)); got.status != 200 || got.body != "" {
 			t.Errorf("HEAD %s: %d %q", path, got.status, got.body)
 		}

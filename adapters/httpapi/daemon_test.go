@@ -19,7 +19,8 @@ import (
 func TestWhatItIs(t *testing.T) {
 	got := open(t, nil).send("GET", "/", "")
 	var about wire.About
-	if err := json.Unmarshal([]byte(got.body), &about); err != nil || got.status != 200 || about.Name != "sandglass" || about.Version != "test" || about.OpenAPI != "/openapi.json" {
+	if err := json.Unmarshal([]byte(got.body), &about); err != nil || got.status != 200 || about.Name != "sandglass" ||
+		about.Version != "test" || about.OpenAPI != "/openapi.json" {
 		t.Errorf("%d %s %v", got.status, got.body, err)
 	}
 }
@@ -40,7 +41,8 @@ func TestReadiness(t *testing.T) {
 	}
 	s.clock.Advance(2 * instant.Minute)
 	r, status := ask()
-	if status != 503 || r.Ready || len(r.Components) != 2 || r.Components[0].State != "folding" || r.Components[1].Age != 2*instant.Minute || r.Components[1].Advice != "unlock it" {
+	if status != 503 || r.Ready || len(r.Components) != 2 || r.Components[0].State != "folding" ||
+		r.Components[1].Age != 2*instant.Minute || r.Components[1].Advice != "unlock it" {
 		t.Errorf("at first: %d %+v", status, r)
 	}
 	s.fold()
@@ -61,9 +63,14 @@ func TestMetricsKeepToPrometheusRules(t *testing.T) {
 	s.send("GET", "/v1/secret-path", "")
 	page := s.send("GET", "/metrics", "").body
 	for _, line := range []string{
-		`sandglass_resources{status="running"} 1`, `sandglass_resources{status="awaiting"} 1`, `sandglass_resources{status="released"} 0`,
-		`sandglass_http_requests_total{code="201",method="POST",route="/v1/orders"} 2`, `sandglass_http_requests_total{code="405",method="other",route="none"} 1`,
-		`sandglass_http_requests_total{code="404",method="GET",route="none"} 1`, `sandglass_live_streams 0`, `sandglass_http_connections_refused_total 0`,
+		`sandglass_resources{status="running"} 1`,
+		`sandglass_resources{status="awaiting"} 1`,
+		`sandglass_resources{status="released"} 0`,
+		`sandglass_http_requests_total{code="201",method="POST",route="/v1/orders"} 2`,
+		`sandglass_http_requests_total{code="405",method="other",route="none"} 1`,
+		`sandglass_http_requests_total{code="404",method="GET",route="none"} 1`,
+		`sandglass_live_streams 0`,
+		`sandglass_http_connections_refused_total 0`,
 		`sandglass_http_request_duration_seconds_count{method="POST",route="/v1/orders"} 2`,
 	} {
 		if !strings.Contains(page, line+"\n") {
@@ -91,12 +98,16 @@ func TestTheLogHoldsNoSecrets(t *testing.T) {
 	s.send("POST", "/v1/orders", `{"plan":"small","time_ms":3600000}`, "Idempotency-Key: a-secret-idempotency-key")
 	s.end()
 	log := s.log.String()
-	for _, secret := range []string{o.HolderKey, key, operatorToken, auditorToken, "a-secret", "127.0.0.1", "203.0.113.9", "Bearer", o.Payment.Request} {
+	for _, secret := range []string{
+		o.HolderKey, key, operatorToken, auditorToken, "a-secret", "127.0.0.1", "203.0.113.9", "Bearer", o.Payment.Request,
+	} {
 		if strings.Contains(log, secret) {
 			t.Errorf("the log holds %q:\n%s", secret, log)
 		}
 	}
-	line := regexp.MustCompile(`^\{"level":"(debug|info|error)",("code":"\w+",)?"request_id":"[0-9a-f-]{36}","method":"(GET|POST)","route":"/v1/[a-z/{}]+","status":\d+,"bytes":\d+,"duration_ms":\d+,("error":".*",)?"message":"request"\}$`)
+	line := regexp.MustCompile(`^\{"level":"(debug|info|error)",("code":"\w+",)?"request_id":"[0-9a-f-]{36}",` +
+		`"method":"(GET|POST)","route":"/v1/[a-z/{}]+","status":\d+,"bytes":\d+,"duration_ms":\d+,` +
+		`("error":".*",)?"message":"request"\}$`)
 	lines := strings.Split(strings.TrimSpace(log), "\n")
 	for _, l := range lines {
 		if !line.MatchString(l) {
@@ -111,7 +122,13 @@ func TestTheLogHoldsNoSecrets(t *testing.T) {
 func TestRequestsHaveIds(t *testing.T) {
 	s := open(t, nil)
 	for id, kept := range map[string]bool{
-		"abc-123": true, strings.Repeat("a", 64): true, strings.Repeat("a", 65): false, "a b": false, "a\"b": false, "": false, "ü": false,
+		"abc-123":               true,
+		strings.Repeat("a", 64): true,
+		strings.Repeat("a", 65): false,
+		"a b":                   false,
+		"a\"b":                  false,
+		"":                      false,
+		"ü":                     false,
 	} {
 		got := s.send("GET", "/v1/plans", "", "X-Request-Id: "+id).header.Get("X-Request-Id")
 		if (got == id) != kept || !kept && len(got) != 36 {
@@ -141,7 +158,8 @@ func TestWhatAServerNeeds(t *testing.T) {
 	r := prometheus.NewRegistry()
 	build(t, func(o *httpapi.Options) { o.Registry = r })
 	s := build(t, nil)
-	if _, err := httpapi.New(httpapi.Options{Billing: s.billing, Views: s.views, Store: s.store, Now: s.clock.Now, Registry: r}); err == nil {
+	_, err := httpapi.New(httpapi.Options{Billing: s.billing, Views: s.views, Store: s.store, Now: s.clock.Now, Registry: r})
+	if err == nil {
 		t.Error("two servers with one registry")
 	}
 }

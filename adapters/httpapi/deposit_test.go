@@ -112,7 +112,8 @@ func TestAnOrderHasAnAddressAndAnInvoiceInOneLink(t *testing.T) {
 	if r := s.get("web-1"); r.Address != theAddress || r.URI != want || r.Pending[0].URI != want {
 		t.Errorf("the resource: %+v", r)
 	}
-	if p, err := s.client("").Payment(t.Context(), o.Payment.Key); err != nil || p.URI != want || p.Address != theAddress || p.Vout != nil || p.Confirmations != nil {
+	p, err := s.client("").Payment(t.Context(), o.Payment.Key)
+	if err != nil || p.URI != want || p.Address != theAddress || p.Vout != nil || p.Confirmations != nil {
 		t.Errorf("the payment: %+v, %v", p, err)
 	}
 	more, err := s.client("").Fund(t.Context(), "web-1", wire.FundRequest{Amount: price + 1})
@@ -135,7 +136,8 @@ func TestAnOrderHasAnAddressAndAnInvoiceInOneLink(t *testing.T) {
 func TestWithoutAnAddressTheLinkIsTheInvoice(t *testing.T) {
 	s := open(t, nil)
 	o := s.order("web-1")
-	if want := "lightning:" + o.Payment.Request; o.Payment.URI != want || o.Resource.URI != want || o.Payment.Address+o.Resource.Address != "" {
+	want := "lightning:" + o.Payment.Request
+	if o.Payment.URI != want || o.Resource.URI != want || o.Payment.Address+o.Resource.Address != "" {
 		t.Errorf("%+v", o)
 	}
 	s.settle(o.Payment.Key, o.Payment.Asked)
@@ -152,8 +154,16 @@ func TestTheLifeOfADeposit(t *testing.T) {
 	o := s.order("web-1")
 	s.settle(o.Payment.Key, o.Payment.Asked)
 	view := wire.Payment{
-		Key: string(deposit), Status: "seen", Resource: "web-1", Amount: 2 * price, Address: theAddress, TxID: txid, Vout: ptr(uint32(0)),
-		Confirmations: ptr(int64(0)), Required: 3, ExpectedTime: 2 * hour,
+		Key:           string(deposit),
+		Status:        "seen",
+		Resource:      "web-1",
+		Amount:        2 * price,
+		Address:       theAddress,
+		TxID:          txid,
+		Vout:          ptr(uint32(0)),
+		Confirmations: ptr(int64(0)),
+		Required:      3,
+		ExpectedTime:  2 * hour,
 	}
 	see := func(pending bool) {
 		t.Helper()
@@ -179,7 +189,9 @@ func TestTheLifeOfADeposit(t *testing.T) {
 	see(true) // it is in no block, wherever the tip is
 
 	s.pays(deposit, s.confirmed(801))
-	view.Status, view.Height, view.Block, view.Confirmations = "confirmed", 801, block(801), nil
+	view.Status = "confirmed"
+	view.Height, view.Block = 801, block(801)
+	view.Confirmations = nil
 	see(true) // nobody knows the tip
 	for tip, n := range map[int64]int64{800: 1, 801: 1, 802: 2, 850: 50} {
 		c.height.Store(tip)
@@ -189,18 +201,28 @@ func TestTheLifeOfADeposit(t *testing.T) {
 
 	c.height.Store(803)
 	s.bookDeposit()
-	view.Status, view.Via, view.Confirmations, view.Required, view.ExpectedTime = "credited", "onchain", ptr(int64(3)), 0, 0
+	view.Status, view.Via = "credited", "onchain"
+	view.Confirmations = ptr(int64(3))
+	view.Required = 0
+	view.ExpectedTime = 0
 	see(false)
 	if r := s.get("web-1"); r.Credited != 4*price || r.Lots[1].Payment != string(deposit) {
 		t.Errorf("credited: %+v", r)
 	}
 
 	s.pays(deposit, s.reorged(801))
-	view.Status, view.Reason, view.Height, view.Block, view.Confirmations, view.Required, view.ExpectedTime = "reorged", "reorged", 0, "", ptr(int64(0)), 3, 2*hour
+	view.Status, view.Reason = "reorged", "reorged"
+	view.Height, view.Block = 0, ""
+	view.Confirmations = ptr(int64(0))
+	view.Required = 3
+	view.ExpectedTime = 2 * hour
 	see(true)
 
 	s.pays(deposit, payment.Replace{At: s.clock.Now(), Reason: payment.ReasonConflict})
-	view.Status, view.Reason, view.Confirmations, view.Required, view.ExpectedTime = "replaced", "conflict", nil, 0, 0
+	view.Status, view.Reason = "replaced", "conflict"
+	view.Confirmations = nil
+	view.Required = 0
+	view.ExpectedTime = 0
 	see(false)
 }
 
@@ -229,7 +251,9 @@ func TestADepositThatPaysADebt(t *testing.T) {
 	s.pays(deposit, s.seen(2*price), s.confirmed(700))
 	s.bookDeposit()
 	s.clock.Advance(3 * instant.Hour)
-	out, err := s.billing.Resources.Execute(t.Context(), "web-1", stream.Meta{}, resource.Reverse{When: resource.When{At: s.clock.Now()}, Payment: string(deposit), Reason: "reorg"})
+	out, err := s.billing.Resources.Execute(t.Context(), "web-1", stream.Meta{}, resource.Reverse{
+		When: resource.When{At: s.clock.Now()}, Payment: string(deposit), Reason: "reorg",
+	})
 	s.must(errors.Join(err, s.views.WaitFor(t.Context(), out.Position)))
 	s.pays(deposit, s.reorged(700))
 	r := s.get("web-1")
@@ -243,7 +267,9 @@ func TestADepositHoldsOffRelease(t *testing.T) {
 	s.order("web-1")
 	grace := s.get("web-1").ReleaseAt
 	until := grace.Add(hour)
-	out, err := s.billing.Resources.Execute(t.Context(), "web-1", stream.Meta{}, resource.Hold{When: resource.When{At: s.clock.Now()}, Payment: string(deposit), Until: until})
+	out, err := s.billing.Resources.Execute(t.Context(), "web-1", stream.Meta{}, resource.Hold{
+		When: resource.When{At: s.clock.Now()}, Payment: string(deposit), Until: until,
+	})
 	s.must(errors.Join(err, s.views.WaitFor(t.Context(), out.Position)))
 	if r := s.get("web-1"); r.HeldUntil != until || r.ReleaseAt != until {
 		t.Errorf("held: %+v, want until %s", r, until)
@@ -362,14 +388,19 @@ func TestAPlanAsksForMoreConfirmations(t *testing.T) {
 	if p, err = c.Publish(t.Context(), r); err != nil || p.Deep != nil {
 		t.Errorf("of none: %+v, %v", p, err)
 	}
-	for _, deep := range []string{`{"above_msat":1}`, `{"above_msat":-1,"confirmations":6}`, `{"above_msat":1,"confirmations":0}`, `{"above_msat":1,"confirmations":145}`, `{"above_msat":1,"confirmations":6,"x":1}`, `6`} {
-		got := s.send("POST", "/v1/plans", `{"name":"x","price":{"msat":1,"per_ms":1},"min_time_ms":1,"max_time_ms":1,"grace_ms":0,"deep":`+deep+`}`, bearer(operatorToken))
+	for _, deep := range []string{
+		`{"above_msat":1}`, `{"above_msat":-1,"confirmations":6}`, `{"above_msat":1,"confirmations":0}`,
+		`{"above_msat":1,"confirmations":145}`, `{"above_msat":1,"confirmations":6,"x":1}`, `6`,
+	} {
+		got := s.send("POST", "/v1/plans", `{"name":"x","price":{"msat":1,"per_ms":1},"min_time_ms":1,"max_time_ms":1,`+
+			`"grace_ms":0,"deep":`+deep+`}`, bearer(operatorToken))
 		if got.status != 422 {
 			t.Errorf("%s: %d %s", deep, got.status, got.body)
 		}
 	}
 	var problem *client.Problem
-	if _, err := c.Payment(t.Context(), "btc-"+txid+"-7"); !errors.As(err, &problem) || problem.Status != 404 || !strings.Contains(problem.Detail, "btc-") {
+	_, err = c.Payment(t.Context(), "btc-"+txid+"-7")
+	if !errors.As(err, &problem) || problem.Status != 404 || !strings.Contains(problem.Detail, "btc-") {
 		t.Errorf("a deposit that nobody knows: %v", err)
 	}
 }

@@ -21,7 +21,13 @@ func TestTheLogIsReadAsItIs(t *testing.T) {
 	s := open(t, nil)
 	s.running("web-1")
 	c := s.client(operatorToken)
-	_, err := c.Publish(t.Context(), wire.PublishRequest{Name: "odd", Title: "<&>\u2028\u00e9\\\"", Price: wire.Price{Msat: 1, Per: 1}, Min: 1, Max: 2})
+	_, err := c.Publish(t.Context(), wire.PublishRequest{
+		Name:  "odd",
+		Title: "<&>\u2028\u00e9\\\"",
+		Price: wire.Price{Msat: 1, Per: 1},
+		Min:   1,
+		Max:   2,
+	})
 	s.must(err)
 	want := s.records(0)
 	var got []wire.Event
@@ -34,8 +40,9 @@ func TestTheLogIsReadAsItIs(t *testing.T) {
 	}
 	for i, r := range want {
 		e := got[i]
-		if e.Position != uint64(r.Position) || e.Stream != r.Stream || e.Revision != int64(r.Revision) || e.ID != r.ID.String() || e.Type != r.Type ||
-			e.At != r.At || e.RecordedAt != r.RecordedAt || !bytes.Equal(e.Data, r.Data) || string(e.Meta) != string(r.Meta) {
+		if e.Position != uint64(r.Position) || e.Stream != r.Stream || e.Revision != int64(r.Revision) ||
+			e.ID != r.ID.String() || e.Type != r.Type || e.At != r.At || e.RecordedAt != r.RecordedAt ||
+			!bytes.Equal(e.Data, r.Data) || string(e.Meta) != string(r.Meta) {
 			t.Errorf("%+v\nof the record %+v", e, r)
 		}
 	}
@@ -43,7 +50,8 @@ func TestTheLogIsReadAsItIs(t *testing.T) {
 	if rest.header.Get("Content-Type") != "application/x-ndjson" || strings.Count(rest.body, "\n") != len(want)-3 {
 		t.Errorf("after the third: %s", rest.body)
 	}
-	if end := s.send("GET", "/v1/events?from="+string(mustJSON(got[len(got)-1].Position)), "", bearer(auditorToken)); end.status != 200 || end.body != "" {
+	end := s.send("GET", "/v1/events?from="+string(mustJSON(got[len(got)-1].Position)), "", bearer(auditorToken))
+	if end.status != 200 || end.body != "" {
 		t.Errorf("after the last: %d %q", end.status, end.body)
 	}
 }

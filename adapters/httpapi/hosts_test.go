@@ -24,7 +24,12 @@ func TestSeveralHosts(t *testing.T) {
 	order := func(id, host string) (wire.Order, error) {
 		return s.client("").Order(t.Context(), wire.OrderRequest{Plan: "racks", Time: hour, ID: id, Host: host}, key+id)
 	}
-	for _, x := range []struct{ id, asked, want string }{{"web-1", "b", "b"}, {"web-2", "", "a"}, {"web-3", "a", "a"}, {"web-4", "", "b"}} {
+	for _, x := range []struct{ id, asked, want string }{
+		{"web-1", "b", "b"},
+		{"web-2", "", "a"},
+		{"web-3", "a", "a"},
+		{"web-4", "", "b"},
+	} {
 		o, err := order(x.id, x.asked)
 		s.must(err)
 		if o.Resource.Host != x.want {

@@ -22,14 +22,16 @@ func TestALife(t *testing.T) {
 		t.Errorf("quote: %+v", q)
 	}
 	o := s.order("web-1")
-	if o.HolderKey == "" || o.Payment == nil || o.Payment.Asked != 2*price || o.Payment.URI != "lightning:"+o.Payment.Request || o.Resource.Status != "awaiting" || len(o.Resource.Pending) != 1 {
+	if o.HolderKey == "" || o.Payment == nil || o.Payment.Asked != 2*price ||
+		o.Payment.URI != "lightning:"+o.Payment.Request || o.Resource.Status != "awaiting" || len(o.Resource.Pending) != 1 {
 		t.Fatalf("order: %+v", o)
 	}
 	s.settle(o.Payment.Key, o.Payment.Asked)
 	s.clock.Advance(30 * instant.Minute)
 	r, err := c.Resource(t.Context(), "web-1")
 	s.must(err)
-	if r.Status != "running" || r.Remaining != 90*instant.Minute || r.PaidUntil != s.clock.Now().Add(r.Remaining) || len(r.Pending) != 0 {
+	if r.Status != "running" || r.Remaining != 90*instant.Minute || r.PaidUntil != s.clock.Now().Add(r.Remaining) ||
+		len(r.Pending) != 0 {
 		t.Errorf("resource: %+v", r)
 	}
 	if l := r.Lots[0]; l.Payment != o.Payment.Key || l.Left != r.Remaining || l.Held != 1.5*price {

@@ -58,7 +58,9 @@ func TestTheLifeOfWhatIsReleased(t *testing.T) {
 	_, err := s.client(o.HolderKey).Release(t.Context(), "web-1")
 	s.must(err)
 	got := s.send("GET", "/v1/resources/web-1/live", "")
-	if got.status != 200 || got.header.Get("Content-Type") != "text/event-stream" || !strings.HasPrefix(got.body, "retry: 3000\nid: ") || !strings.HasSuffix(got.body, "\n\n") || !strings.Contains(got.body, "\nevent: resource\ndata: {") {
+	if got.status != 200 || got.header.Get("Content-Type") != "text/event-stream" ||
+		!strings.HasPrefix(got.body, "retry: 3000\nid: ") || !strings.HasSuffix(got.body, "\n\n") ||
+		!strings.Contains(got.body, "\nevent: resource\ndata: {") {
 		t.Errorf("%d %v %q", got.status, got.header, got.body)
 	}
 	if got := s.send("GET", "/v1/resources/web-1/live", "", "Last-Event-ID: 7"); got.status != 204 {

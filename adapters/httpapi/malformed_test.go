@@ -3,15 +3,21 @@ package httpapi_test
 import (
 	"bytes"
 	"crypto/sha256"
-	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"strings"
 	"testing"
 
 	"sandglass/adapters/httpapi"
 )
+
+var (
+	asOperator = []string{bearer(operatorToken)}
+	asAuditor  = []string{bearer(auditorToken)}
+)
+
+// aPlan is a plan that could be published, without the end of its JSON.
+const aPlan = `{"name":"p","price":{"msat":1,"per_ms":1},"min_time_ms":1,"max_time_ms":2,"grace_ms":0`
 
 // malformed are requests that are refused: as what, and with which words in the detail.
 var malformed = []struct {
@@ -26,28 +32,70 @@ var malformed = []struct {
 	{"a method of their own", "BREW", "/v1/plans", "", nil, 405, "wrong_method", "it takes GET, HEAD, POST"},
 	{"a query that is no query", "GET", "/v1/quotes?plan=%zz", "", nil, 400, "malformed_request", "name=value"},
 	{"a query with semicolons", "GET", "/v1/quotes?plan=small;time_ms=1", "", nil, 400, "malformed_request", "name=value"},
-	{"an unknown query", "GET", "/v1/resources/web-1?as_off=2026-01-02T03:04:05Z", "", nil, 422, "invalid_request", "query.as_off: unknown query parameter"},
-	{"a query given twice", "GET", "/v1/quotes?plan=small&time_ms=3600000&time_ms=1", "", nil, 422, "invalid_request", "give it once"},
+	{
+		"an unknown query", "GET", "/v1/resources/web-1?as_off=2026-01-02T03:04:05Z", "", nil,
+		422, "invalid_request", "query.as_off: unknown query parameter",
+	},
+	{
+		"a query given twice", "GET", "/v1/quotes?plan=small&time_ms=3600000&time_ms=1", "", nil,
+		422, "invalid_request", "give it once",
+	},
 	{"a quote of nothing", "GET", "/v1/quotes?plan=small", "", nil, 422, "invalid_request", "time_ms or amount_msat, one of them"},
-	{"a quote of both", "GET", "/v1/quotes?plan=small&time_ms=3600000&amount_msat=1", "", nil, 422, "invalid_request", "one of them"},
+	{
+		"a quote of both", "GET", "/v1/quotes?plan=small&time_ms=3600000&amount_msat=1", "", nil,
+		422, "invalid_request", "one of them",
+	},
 	{"a quote without a plan", "GET", "/v1/quotes?time_ms=1", "", nil, 422, "invalid_request", "query.plan: required"},
 	{"a quote of no number", "GET", "/v1/quotes?plan=small&time_ms=1h", "", nil, 422, "invalid_request", "invalid integer"},
 	{"a quote of a fraction", "GET", "/v1/quotes?plan=small&time_ms=1.5", "", nil, 422, "invalid_request", "invalid integer"},
 	{"a quote below zero", "GET", "/v1/quotes?plan=small&time_ms=-1", "", nil, 422, "invalid_request", "expected number >= 1"},
-	{"a quote of 2^63", "GET", "/v1/quotes?plan=small&amount_msat=9223372036854775808", "", nil, 422, "invalid_request", "invalid integer"},
-	{"a quote of 2^63-1", "GET", "/v1/quotes?plan=small&amount_msat=9223372036854775807", "", nil, 422, "invalid_request", "expected number <= "},
-	{"a quote of all bitcoin", "GET", "/v1/quotes?plan=small&amount_msat=2100000000000000000", "", nil, 422, "out_of_bounds", "one payment on plan"},
-	{"a quote of too little", "GET", "/v1/quotes?plan=small&amount_msat=1", "", nil, 422, "out_of_bounds", "buys 60000 to 2592000000 ms, for 60000 to 2592000000 msat"},
-	{"a quote of an unknown plan", "GET", "/v1/quotes?plan=large&time_ms=3600000", "", nil, 404, "unknown_plan", `no plan "large": GET /v1/plans lists`},
-	{"an unknown resource", "GET", "/v1/resources/nobody", "", nil, 404, "unknown_resource", `no resource "nobody": POST /v1/orders`},
+	{
+		"a quote of 2^63", "GET", "/v1/quotes?plan=small&amount_msat=9223372036854775808", "", nil,
+		422, "invalid_request", "invalid integer",
+	},
+	{
+		"a quote of 2^63-1", "GET", "/v1/quotes?plan=small&amount_msat=9223372036854775807", "", nil,
+		422, "invalid_request", "expected number <= ",
+	},
+	{
+		"a quote of all bitcoin", "GET", "/v1/quotes?plan=small&amount_msat=2100000000000000000", "", nil,
+		422, "out_of_bounds", "one payment on plan",
+	},
+	{
+		"a quote of too little", "GET", "/v1/quotes?plan=small&amount_msat=1", "", nil,
+		422, "out_of_bounds", "buys 60000 to 2592000000 ms, for 60000 to 2592000000 msat",
+	},
+	{
+		"a quote of an unknown plan", "GET", "/v1/quotes?plan=large&time_ms=3600000", "", nil,
+		404, "unknown_plan", `no plan "large": GET /v1/plans lists`,
+	},
+	{
+		"an unknown resource", "GET", "/v1/resources/nobody", "", nil,
+		404, "unknown_resource", `no resource "nobody": POST /v1/orders`,
+	},
 	{"an id with a slash", "GET", "/v1/resources/a%2Fb", "", nil, 404, "unknown_resource", "no resource"},
 	{"an id with a line break", "GET", "/v1/resources/a%0Ab", "", nil, 404, "unknown_resource", `"a\nb"`},
-	{"an id that is too long", "GET", "/v1/resources/" + strings.Repeat("a", 65), "", nil, 422, "invalid_request", "expected length <= 64"},
+	{
+		"an id that is too long", "GET", "/v1/resources/" + strings.Repeat("a", 65), "", nil,
+		422, "invalid_request", "expected length <= 64",
+	},
 	{"the life of an unknown resource", "GET", "/v1/resources/nobody/live", "", nil, 404, "unknown_resource", "POST /v1/orders"},
-	{"an as_of that is no time", "GET", "/v1/resources/web-1?as_of=yesterday", "", nil, 422, "invalid_request", "an instant that has passed, such as 2026"},
-	{"an as_of in the future", "GET", "/v1/resources/web-1?as_of=2040-01-02T03:04:05Z", "", nil, 422, "invalid_request", "has passed"},
-	{"an as_of before the epoch", "GET", "/v1/resources/web-1?as_of=1960-01-02T03:04:05Z", "", nil, 422, "invalid_request", "has passed"},
-	{"an as_of before its time", "GET", "/v1/resources/web-1?as_of=2020-01-02T03:04:05Z", "", nil, 404, "unknown_resource", "was not opened by 2020-01-02T03:04:05.000Z"},
+	{
+		"an as_of that is no time", "GET", "/v1/resources/web-1?as_of=yesterday", "", nil,
+		422, "invalid_request", "an instant that has passed, such as 2026",
+	},
+	{
+		"an as_of in the future", "GET", "/v1/resources/web-1?as_of=2040-01-02T03:04:05Z", "", nil,
+		422, "invalid_request", "has passed",
+	},
+	{
+		"an as_of before the epoch", "GET", "/v1/resources/web-1?as_of=1960-01-02T03:04:05Z", "", nil,
+		422, "invalid_request", "has passed",
+	},
+	{
+		"an as_of before its time", "GET", "/v1/resources/web-1?as_of=2020-01-02T03:04:05Z", "", nil,
+		404, "unknown_resource", "was not opened by 2020-01-02T03:04:05.000Z",
+	},
 	{"an unknown payment", "GET", "/v1/payments/ln-00", "", nil, 404, "unknown_payment", "payment_hash"},
 	{"a payment that is no name", "GET", "/v1/payments/%00%ff..%2f", "", nil, 404, "unknown_payment", "payment_hash"},
 	{"a GET with a body", "GET", "/v1/plans", "{}", nil, 400, "malformed_request", "GET takes no body"},
@@ -56,61 +104,184 @@ var malformed = []struct {
 	{"no JSON", "POST", "/v1/orders", "plan=small", nil, 400, "malformed_request", "the body is not JSON"},
 	{"half JSON", "POST", "/v1/orders", `{"plan":"small"`, nil, 400, "malformed_request", "the body is not JSON"},
 	{"more than JSON", "POST", "/v1/orders", `{"plan":"small","time_ms":3600000}{}`, nil, 400, "malformed_request", "more follows"},
-	{"deep JSON", "POST", "/v1/orders", strings.Repeat("[", 30000) + strings.Repeat("]", 30000), nil, 400, "malformed_request", "nested more than 16 deep"},
+	{
+		"deep JSON", "POST", "/v1/orders", strings.Repeat("[", 30000) + strings.Repeat("]", 30000), nil,
+		400, "malformed_request", "nested more than 16 deep",
+	},
 	{"a list", "POST", "/v1/orders", `[]`, nil, 422, "invalid_request", "expected object"},
 	{"null", "POST", "/v1/orders", `null`, nil, 422, "invalid_request", "expected object"},
-	{"what is not UTF-8", "POST", "/v1/orders", "{\"plan\":\"small\xff\",\"time_ms\":3600000}", nil, 400, "malformed_request", "not UTF-8"},
+	{
+		"what is not UTF-8", "POST", "/v1/orders", "{\"plan\":\"small\xff\",\"time_ms\":3600000}", nil,
+		400, "malformed_request", "not UTF-8",
+	},
 	{"another type", "POST", "/v1/orders", `{}`, []string{"Content-Type: text/plain"}, 415, "content_type", "application/json"},
 	{"a type that is none", "POST", "/v1/orders", `{}`, []string{"Content-Type: ;+"}, 415, "content_type", "application/json"},
 	{"no plan", "POST", "/v1/orders", `{"time_ms":3600000}`, nil, 422, "invalid_request", "expected required property plan"},
-	{"an unknown field", "POST", "/v1/orders", `{"plan":"small","time":3600000}`, nil, 422, "invalid_request", "body.time: unexpected property"},
+	{
+		"an unknown field", "POST", "/v1/orders", `{"plan":"small","time":3600000}`, nil,
+		422, "invalid_request", "body.time: unexpected property",
+	},
 	{"a field in capitals", "POST", "/v1/orders", `{"plan":"small","TIME_MS":3600000}`, nil, 400, "malformed_request", "lower case"},
-	{"a field twice", "POST", "/v1/orders", `{"plan":"small","time_ms":3600000,"time_ms":1}`, nil, 400, "malformed_request", "twice"},
-	{"a time that is a text", "POST", "/v1/orders", `{"plan":"small","time_ms":"3600000"}`, nil, 422, "invalid_request", "body.time_ms: expected integer"},
-	{"a time that is a fraction", "POST", "/v1/orders", `{"plan":"small","time_ms":3600000.5}`, nil, 422, "invalid_request", "body.time_ms: expected integer"},
-	{"a time below zero", "POST", "/v1/orders", `{"plan":"small","time_ms":-3600000}`, nil, 422, "invalid_request", "expected number >= 1"},
+	{
+		"a field twice", "POST", "/v1/orders", `{"plan":"small","time_ms":3600000,"time_ms":1}`, nil,
+		400, "malformed_request", "twice",
+	},
+	{
+		"a time that is a text", "POST", "/v1/orders", `{"plan":"small","time_ms":"3600000"}`, nil,
+		422, "invalid_request", "body.time_ms: expected integer",
+	},
+	{
+		"a time that is a fraction", "POST", "/v1/orders", `{"plan":"small","time_ms":3600000.5}`, nil,
+		422, "invalid_request", "body.time_ms: expected integer",
+	},
+	{
+		"a time below zero", "POST", "/v1/orders", `{"plan":"small","time_ms":-3600000}`, nil,
+		422, "invalid_request", "expected number >= 1",
+	},
 	{"a time of zero", "POST", "/v1/orders", `{"plan":"small","time_ms":0}`, nil, 422, "invalid_request", "expected number >= 1"},
-	{"a time of 1e300", "POST", "/v1/orders", `{"plan":"small","time_ms":1e300}`, nil, 422, "invalid_request", "expected number <= "},
-	{"an amount beyond 64 bits", "POST", "/v1/orders", `{"plan":"small","amount_msat":99999999999999999999}`, nil, 422, "invalid_request", "expected number <= "},
-	{"an amount just beyond all bitcoin", "POST", "/v1/orders", `{"plan":"small","amount_msat":2100000000000000001}`, nil, 422, "out_of_bounds", "one payment on plan"},
-	{"250 years", "POST", "/v1/orders", `{"plan":"small","time_ms":7889400000000}`, nil, 422, "out_of_bounds", "one payment on plan"},
+	{
+		"a time of 1e300", "POST", "/v1/orders", `{"plan":"small","time_ms":1e300}`, nil,
+		422, "invalid_request", "expected number <= ",
+	},
+	{
+		"an amount beyond 64 bits", "POST", "/v1/orders", `{"plan":"small","amount_msat":99999999999999999999}`, nil,
+		422, "invalid_request", "expected number <= ",
+	},
+	{
+		"an amount just beyond all bitcoin", "POST", "/v1/orders", `{"plan":"small","amount_msat":2100000000000000001}`, nil,
+		422, "out_of_bounds", "one payment on plan",
+	},
+	{
+		"250 years", "POST", "/v1/orders", `{"plan":"small","time_ms":7889400000000}`, nil,
+		422, "out_of_bounds", "one payment on plan",
+	},
 	{"neither time nor amount", "POST", "/v1/orders", `{"plan":"small"}`, nil, 422, "invalid_request", "one of them"},
 	{"an unknown plan", "POST", "/v1/orders", `{"plan":"large","time_ms":3600000}`, nil, 404, "unknown_plan", "GET /v1/plans"},
-	{"an id in capitals", "POST", "/v1/orders", `{"plan":"small","time_ms":3600000,"id":"WEB"}`, nil, 422, "invalid_request", "a-z, 0-9 and -"},
-	{"an id that ends with -", "POST", "/v1/orders", `{"plan":"small","time_ms":3600000,"id":"web-"}`, nil, 422, "invalid_request", "no - at the ends"},
-	{"a short key", "POST", "/v1/orders", `{"plan":"small","time_ms":3600000}`, []string{"Idempotency-Key: short"}, 422, "invalid_request", "header.Idempotency-Key: expected length >= 20"},
-	{"a long key", "POST", "/v1/orders", `{"plan":"small","time_ms":3600000}`, []string{"Idempotency-Key: " + strings.Repeat("k", 129)}, 422, "invalid_request", "expected length <= 128"},
-	{"a key with spaces", "POST", "/v1/orders", `{"plan":"small","time_ms":3600000}`, []string{"Idempotency-Key: " + strings.Repeat("k ", 20)}, 422, "invalid_request", "printable ASCII"},
-	{"the key of another order", "POST", "/v1/orders", `{"plan":"small","time_ms":3600000,"id":"web-1"}`, []string{"Idempotency-Key: " + key + "web-1"}, 409, "order_conflict", "choose a new one"},
-	{"the id of another order", "POST", "/v1/orders", `{"plan":"small","time_ms":3600000,"id":"web-1"}`, nil, 409, "order_conflict", "choose a new one"},
-	{"an order on a host that is none", "POST", "/v1/orders", `{"plan":"small","time_ms":3600000,"host":"b"}`, nil, 422, "wrong_host", "no hosts to choose from"},
-	{"an order on no name", "POST", "/v1/orders", `{"plan":"small","time_ms":3600000,"host":"../b"}`, nil, 422, "invalid_request", "1 to 64 of a-z"},
-	{"funds for nobody", "POST", "/v1/resources/nobody/payments", `{"time_ms":3600000}`, nil, 404, "unknown_resource", "POST /v1/orders"},
+	{
+		"an id in capitals", "POST", "/v1/orders", `{"plan":"small","time_ms":3600000,"id":"WEB"}`, nil,
+		422, "invalid_request", "a-z, 0-9 and -",
+	},
+	{
+		"an id that ends with -", "POST", "/v1/orders", `{"plan":"small","time_ms":3600000,"id":"web-"}`, nil,
+		422, "invalid_request", "no - at the ends",
+	},
+	{
+		"a short key", "POST", "/v1/orders", `{"plan":"small","time_ms":3600000}`, []string{"Idempotency-Key: short"},
+		422, "invalid_request", "header.Idempotency-Key: expected length >= 20",
+	},
+	{
+		"a long key", "POST", "/v1/orders",
+		`{"plan":"small","time_ms":3600000}`, []string{"Idempotency-Key: " + strings.Repeat("k", 129)},
+		422, "invalid_request", "expected length <= 128",
+	},
+	{
+		"a key with spaces", "POST", "/v1/orders",
+		`{"plan":"small","time_ms":3600000}`, []string{"Idempotency-Key: " + strings.Repeat("k ", 20)},
+		422, "invalid_request", "printable ASCII",
+	},
+	{
+		"the key of another order", "POST", "/v1/orders",
+		`{"plan":"small","time_ms":3600000,"id":"web-1"}`, []string{"Idempotency-Key: " + key + "web-1"},
+		409, "order_conflict", "choose a new one",
+	},
+	{
+		"the id of another order", "POST", "/v1/orders", `{"plan":"small","time_ms":3600000,"id":"web-1"}`, nil,
+		409, "order_conflict", "choose a new one",
+	},
+	{
+		"an order on a host that is none", "POST", "/v1/orders", `{"plan":"small","time_ms":3600000,"host":"b"}`, nil,
+		422, "wrong_host", "no hosts to choose from",
+	},
+	{
+		"an order on no name", "POST", "/v1/orders", `{"plan":"small","time_ms":3600000,"host":"../b"}`, nil,
+		422, "invalid_request", "1 to 64 of a-z",
+	},
+	{
+		"funds for nobody", "POST", "/v1/resources/nobody/payments", `{"time_ms":3600000}`, nil,
+		404, "unknown_resource", "POST /v1/orders",
+	},
 
-	{"a grant of no time", "POST", "/v1/resources/web-1/grants", `{"key":"k"}`, []string{bearer(operatorToken)}, 422, "invalid_request", "required property time_ms"},
-	{"a grant to nobody", "POST", "/v1/resources/nobody/grants", `{"key":"k","time_ms":1}`, []string{bearer(operatorToken)}, 404, "unknown_resource", "POST /v1/orders"},
-	{"a grant to an id with a slash", "POST", "/v1/resources/a%2Fb/grants", `{"key":"k","time_ms":1}`, []string{bearer(operatorToken)}, 404, "unknown_resource", "POST /v1/orders"},
-	{"a price with an unknown field", "POST", "/v1/resources/web-1/reprice", `{"price":{"msat":1,"per_ms":1,"per":1}}`, []string{bearer(operatorToken)}, 422, "invalid_request", "body.price.per: unexpected property"},
-	{"a price of nothing", "POST", "/v1/resources/web-1/reprice", `{"price":{"msat":0,"per_ms":1}}`, []string{bearer(operatorToken)}, 422, "invalid_request", "expected number >= 1"},
-	{"a move to no name", "POST", "/v1/resources/web-1/move", `{"host":"Rack 7"}`, []string{bearer(operatorToken)}, 422, "invalid_request", "1 to 64 of a-z"},
-	{"a move to nowhere", "POST", "/v1/resources/web-1/move", `{}`, []string{bearer(operatorToken)}, 422, "invalid_request", "required property host"},
-	{"a move of nobody", "POST", "/v1/resources/nobody/move", `{"host":"b"}`, []string{bearer(operatorToken)}, 404, "unknown_resource", "POST /v1/orders"},
-	{"a move of an id with a slash", "POST", "/v1/resources/a%2Fb/move", `{"host":"b"}`, []string{bearer(operatorToken)}, 404, "unknown_resource", "POST /v1/orders"},
-	{"a plan on a host that is no name", "POST", "/v1/plans", `{"name":"p","price":{"msat":1,"per_ms":1},"min_time_ms":1,"max_time_ms":2,"grace_ms":0,"hosts":["a","Rack 7"]}`, []string{bearer(operatorToken)}, 422, "invalid_request", `the name "Rack 7"`},
-	{"a plan on 65 hosts", "POST", "/v1/plans", `{"name":"p","price":{"msat":1,"per_ms":1},"min_time_ms":1,"max_time_ms":2,"grace_ms":0,"hosts":["a"` + strings.Repeat(`,"a"`, 64) + `]}`, []string{bearer(operatorToken)}, 422, "invalid_request", "expected array length <= 64"},
-	{"a plan that warns in two ways", "POST", "/v1/plans", `{"name":"p","price":{"msat":1,"per_ms":1},"min_time_ms":1,"max_time_ms":2,"grace_ms":0,"warn":{"time_ms":1,"share_ppm":1}}`, []string{bearer(operatorToken)}, 422, "invalid_request", "one of them"},
-	{"a plan whose minimum is above its maximum", "POST", "/v1/plans", `{"name":"p","price":{"msat":1,"per_ms":1},"min_time_ms":3,"max_time_ms":2,"grace_ms":0}`, []string{bearer(operatorToken)}, 422, "invalid_request", "minimum ≤ maximum"},
-	{"a plan too dear for all bitcoin", "POST", "/v1/plans", `{"name":"p","price":{"msat":2100000000000000000,"per_ms":1},"min_time_ms":1,"max_time_ms":2,"grace_ms":0}`, []string{bearer(operatorToken)}, 422, "invalid_request", "21 million"},
-	{"withdrawing what is not", "DELETE", "/v1/plans/large", "", []string{bearer(operatorToken)}, 404, "unknown_plan", "GET /v1/plans"},
-	{"withdrawing what can't be", "DELETE", "/v1/plans/a%2Fb", "", []string{bearer(operatorToken)}, 404, "unknown_plan", "GET /v1/plans"},
-	{"a page of none", "GET", "/v1/resources?limit=0", "", []string{bearer(operatorToken)}, 422, "invalid_request", "expected number >= 1"},
-	{"a page of 501", "GET", "/v1/resources?limit=501", "", []string{bearer(operatorToken)}, 422, "invalid_request", "expected number <= 500"},
-	{"an unknown status", "GET", "/v1/resources?status=dead", "", []string{bearer(operatorToken)}, 422, "invalid_request", "one of"},
-	{"allocating what is not", "POST", "/v1/unallocated/ln-00/allocate", `{"resource":"web-1"}`, []string{bearer(operatorToken)}, 404, "unknown_payment", "GET /v1/unallocated"},
-	{"allocating a name", "POST", "/v1/unallocated/..%2f/allocate", `{"resource":"web-1"}`, []string{bearer(operatorToken)}, 404, "unknown_payment", "GET /v1/unallocated"},
-	{"allocating to nobody", "POST", "/v1/unallocated/ln-00/allocate", `{"resource":"no body"}`, []string{bearer(operatorToken)}, 404, "unknown_resource", "POST /v1/orders"},
-	{"events from below zero", "GET", "/v1/events?from=-1", "", []string{bearer(auditorToken)}, 422, "invalid_request", "invalid integer"},
-	{"events from the future", "GET", "/v1/events?from=18446744073709551615", "", []string{bearer(auditorToken)}, 422, "out_of_bounds", "the log ends at position"},
+	{
+		"a grant of no time", "POST", "/v1/resources/web-1/grants", `{"key":"k"}`, asOperator,
+		422, "invalid_request", "required property time_ms",
+	},
+	{
+		"a grant to nobody", "POST", "/v1/resources/nobody/grants", `{"key":"k","time_ms":1}`, asOperator,
+		404, "unknown_resource", "POST /v1/orders",
+	},
+	{
+		"a grant to an id with a slash", "POST", "/v1/resources/a%2Fb/grants", `{"key":"k","time_ms":1}`, asOperator,
+		404, "unknown_resource", "POST /v1/orders",
+	},
+	{
+		"a price with an unknown field", "POST", "/v1/resources/web-1/reprice",
+		`{"price":{"msat":1,"per_ms":1,"per":1}}`, asOperator,
+		422, "invalid_request", "body.price.per: unexpected property",
+	},
+	{
+		"a price of nothing", "POST", "/v1/resources/web-1/reprice", `{"price":{"msat":0,"per_ms":1}}`, asOperator,
+		422, "invalid_request", "expected number >= 1",
+	},
+	{
+		"a move to no name", "POST", "/v1/resources/web-1/move", `{"host":"Rack 7"}`, asOperator,
+		422, "invalid_request", "1 to 64 of a-z",
+	},
+	{"a move to nowhere", "POST", "/v1/resources/web-1/move", `{}`, asOperator, 422, "invalid_request", "required property host"},
+	{
+		"a move of nobody", "POST", "/v1/resources/nobody/move", `{"host":"b"}`, asOperator,
+		404, "unknown_resource", "POST /v1/orders",
+	},
+	{
+		"a move of an id with a slash", "POST", "/v1/resources/a%2Fb/move", `{"host":"b"}`, asOperator,
+		404, "unknown_resource", "POST /v1/orders",
+	},
+	{
+		"a plan on a host that is no name", "POST", "/v1/plans",
+		aPlan + `,"hosts":["a","Rack 7"]}`, asOperator,
+		422, "invalid_request", `the name "Rack 7"`,
+	},
+	{
+		"a plan on 65 hosts", "POST", "/v1/plans",
+		aPlan + `,"hosts":["a"` + strings.Repeat(`,"a"`, 64) + `]}`, asOperator,
+		422, "invalid_request", "expected array length <= 64",
+	},
+	{
+		"a plan that warns in two ways", "POST", "/v1/plans",
+		aPlan + `,"warn":{"time_ms":1,"share_ppm":1}}`, asOperator,
+		422, "invalid_request", "one of them",
+	},
+	{
+		"a plan whose minimum is above its maximum", "POST", "/v1/plans",
+		`{"name":"p","price":{"msat":1,"per_ms":1},"min_time_ms":3,"max_time_ms":2,"grace_ms":0}`, asOperator,
+		422, "invalid_request", "minimum ≤ maximum",
+	},
+	{
+		"a plan too dear for all bitcoin", "POST", "/v1/plans",
+		`{"name":"p","price":{"msat":2100000000000000000,"per_ms":1},"min_time_ms":1,"max_time_ms":2,"grace_ms":0}`, asOperator,
+		422, "invalid_request", "21 million",
+	},
+	{"withdrawing what is not", "DELETE", "/v1/plans/large", "", asOperator, 404, "unknown_plan", "GET /v1/plans"},
+	{"withdrawing what can't be", "DELETE", "/v1/plans/a%2Fb", "", asOperator, 404, "unknown_plan", "GET /v1/plans"},
+	{"a page of none", "GET", "/v1/resources?limit=0", "", asOperator, 422, "invalid_request", "expected number >= 1"},
+	{"a page of 501", "GET", "/v1/resources?limit=501", "", asOperator, 422, "invalid_request", "expected number <= 500"},
+	{"an unknown status", "GET", "/v1/resources?status=dead", "", asOperator, 422, "invalid_request", "one of"},
+	{
+		"allocating what is not", "POST", "/v1/unallocated/ln-00/allocate", `{"resource":"web-1"}`, asOperator,
+		404, "unknown_payment", "GET /v1/unallocated",
+	},
+	{
+		"allocating a name", "POST", "/v1/unallocated/..%2f/allocate", `{"resource":"web-1"}`, asOperator,
+		404, "unknown_payment", "GET /v1/unallocated",
+	},
+	{
+		"allocating to nobody", "POST", "/v1/unallocated/ln-00/allocate", `{"resource":"no body"}`, asOperator,
+		404, "unknown_resource", "POST /v1/orders",
+	},
+	{"events from below zero", "GET", "/v1/events?from=-1", "", asAuditor, 422, "invalid_request", "invalid integer"},
+	{
+		"events from the future", "GET", "/v1/events?from=18446744073709551615", "", asAuditor,
+		422, "out_of_bounds", "the log ends at position",
+	},
 }
 
 func TestMalformedRequests(t *testing.T) {
@@ -135,7 +306,8 @@ func TestMalformedRequests(t *testing.T) {
 func wellFormed(t *testing.T, r reply) {
 	t.Helper()
 	p := r.problem
-	if p.Type != "urn:sandglass:problem:"+p.Code || p.Title == "" || p.Status != r.status || p.Detail == "" || p.RequestID == "" || p.RequestID != r.header.Get("X-Request-Id") {
+	if p.Type != "urn:sandglass:problem:"+p.Code || p.Title == "" || p.Status != r.status || p.Detail == "" ||
+		p.RequestID == "" || p.RequestID != r.header.Get("X-Request-Id") {
 		t.Errorf("%d is no whole problem: %s", r.status, r.body)
 	}
 }
@@ -172,8 +344,14 @@ func (zeros) Read(b []byte) (int, error) { return len(b), nil }
 func TestBrokenRequests(t *testing.T) {
 	s := open(t, nil)
 	for name, test := range map[string]struct{ request, answer string }{
-		"a chunk that is none":       {"POST /v1/orders HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Type: application/json\r\n\r\n{}\r\n", "408 Request Timeout"},
-		"headers of 1 MB":            {"GET / HTTP/1.1\r\nHost: x\r\nA: " + strings.Repeat("a", 1<<20) + "\r\n\r\n", "431 Request Header Fields Too Large"},
+		"a chunk that is none": {
+			"POST /v1/orders HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Type: application/json\r\n\r\n{}\r\n",
+			"408 Request Timeout",
+		},
+		"headers of 1 MB": {
+			"GET / HTTP/1.1\r\nHost: x\r\nA: " + strings.Repeat("a", 1<<20) + "\r\n\r\n",
+			"431 Request Header Fields Too Large",
+		},
 		"no HTTP":                    {"\x16\x03\x01 hello\r\n\r\n", "400 Bad Request"},
 		"a header with a line break": {"GET / HTTP/1.1\r\nHost: x\r\nX-Request-Id: a\n b\r\n\r\n", " "},
 	} {
@@ -187,83 +365,6 @@ func TestBrokenRequests(t *testing.T) {
 		}
 		c.Close()
 	}
-}
-
-// FuzzOrders sends any body, key and type: nothing is an internal error, and every
-// refusal is a problem.
-func FuzzOrders(f *testing.F) {
-	for _, m := range malformed {
-		f.Add(m.body, key, "application/json")
-	}
-	f.Add(`{"plan":"small","time_ms":3600000}`, key, "")
-	f.Add(`{"plan":"small","amount_msat":3600000,"id":"a"}`, "", "application/json; charset=utf-8")
-	s := open(f, func(o *httpapi.Options) { o.Log = o.Log.Level(7) })
-	f.Fuzz(func(t *testing.T, body, key, contentType string) {
-		req, err := http.NewRequest("POST", s.url+"/v1/orders", strings.NewReader(body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		req.Header["Idempotency-Key"], req.Header["Content-Type"] = []string{key}, []string{contentType}
-		w := newRecorder()
-		req.RemoteAddr = "192.0.2.1:1"
-		s.server.Handler().ServeHTTP(w, req)
-		switch {
-		case w.status == 500 || w.status < 200:
-			t.Errorf("%d %s", w.status, w.body.String())
-		case w.status >= 400 && w.Header().Get("Content-Type") != "application/problem+json":
-			t.Errorf("%d without a problem: %s", w.status, w.body.String())
-		}
-	})
-}
-
-// FuzzPaths asks for anything.
-func FuzzPaths(f *testing.F) {
-	for _, m := range malformed {
-		f.Add(m.method, m.path)
-	}
-	s := open(f, func(o *httpapi.Options) { o.Log = o.Log.Level(7) })
-	f.Fuzz(func(t *testing.T, method, target string) {
-		req, err := http.NewRequest(method, s.url, nil)
-		if err != nil {
-			return // no request
-		}
-		req.Body = http.NoBody // as a server has it
-		path, query, _ := strings.Cut(target, "?")
-		req.URL.Path, req.URL.RawQuery, req.RemoteAddr = "/"+strings.TrimPrefix(path, "/"), query, "192.0.2.1:1"
-		if strings.HasSuffix(path, "/live") {
-			return // does not end
-		}
-		w := newRecorder()
-		s.server.Handler().ServeHTTP(w, req)
-		if w.status == 500 || w.status < 200 {
-			t.Errorf("%s %q: %d %s", method, target, w.status, w.body.String())
-		}
-	})
-}
-
-// recorder takes an answer, and sees that its status is written once.
-type recorder struct {
-	header http.Header
-	status int
-	body   bytes.Buffer
-}
-
-func newRecorder() *recorder { return &recorder{header: http.Header{}} }
-
-func (r *recorder) Header() http.Header { return r.header }
-
-func (r *recorder) Write(b []byte) (int, error) {
-	if r.status == 0 {
-		r.status = 200
-	}
-	return r.body.Write(b)
-}
-
-func (r *recorder) WriteHeader(status int) {
-	if r.status != 0 {
-		panic(fmt.Sprintf("the status is written twice: %d, %d", r.status, status))
-	}
-	r.status = status
 }
 
 func TestTokensAreKeptAsHashes(t *testing.T) {

@@ -78,7 +78,9 @@ func TestEveryCallIsInTheDocument(t *testing.T) {
 			t.Errorf("%s is not in the document", path)
 		}
 	}
-	for _, want := range []string{"/v1/resources/{id}/pause", "/v1/resources/{id}/resume", "/v1/resources/{id}/release", "/v1/events", "/healthz", "/"} {
+	for _, want := range []string{
+		"/v1/resources/{id}/pause", "/v1/resources/{id}/resume", "/v1/resources/{id}/release", "/v1/events", "/healthz", "/",
+	} {
 		if d.Paths[want] == nil {
 			t.Errorf("%s is not in the document", want)
 		}
@@ -140,7 +142,8 @@ func literals(t *testing.T, like *regexp.Regexp) (found []string) {
 // what is no id, name or status.
 func TestEveryFieldSaysItsUnit(t *testing.T) {
 	d := documentOf(t, open(t, nil))
-	obvious := regexp.MustCompile(`^(id|plan|name|price|warn|status|resource|payment|stream|type|version|description|openapi|requested_at|ready|components|position)$`)
+	obvious := regexp.MustCompile(`^(id|plan|name|price|warn|status|resource|payment|stream|type|version|description|` +
+		`openapi|requested_at|ready|components|position)$`)
 	for name, schema := range d.Components.Schemas {
 		for field, p := range schema.Properties {
 			if p.Description == "" && !obvious.MatchString(field) {

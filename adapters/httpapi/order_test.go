@@ -57,7 +57,8 @@ func TestAnOrderSentManyTimesAtOnce(t *testing.T) {
 	}
 	wg.Wait()
 	for _, o := range orders {
-		if o.HolderKey == "" || o.Resource.ID != orders[0].Resource.ID || o.HolderKey != orders[0].HolderKey || o.Payment.Key != orders[0].Payment.Key {
+		if o.HolderKey == "" || o.Resource.ID != orders[0].Resource.ID || o.HolderKey != orders[0].HolderKey ||
+			o.Payment.Key != orders[0].Payment.Key {
 			t.Errorf("%+v\nand %+v", o, orders[0])
 		}
 	}
@@ -93,7 +94,8 @@ func TestFunding(t *testing.T) {
 	s.must(err)
 	r, err := c.Resource(t.Context(), "web-1")
 	s.must(err)
-	if p.Status != "requested" || p.Asked != price || len(r.Pending) != 1 || r.Pending[0].Key != p.Key || r.Pending[0].Request != p.Request {
+	if p.Status != "requested" || p.Asked != price || len(r.Pending) != 1 || r.Pending[0].Key != p.Key ||
+		r.Pending[0].Request != p.Request {
 		t.Errorf("the invoice %+v\nand the resource %+v", p, r)
 	}
 	if got, err := c.Payment(t.Context(), p.Key); err != nil || got.Status != "requested" || got.URI != "lightning:"+p.Request {
@@ -117,15 +119,23 @@ func TestRefusalsOfTheDaemon(t *testing.T) {
 		code   string
 		retry  bool
 	}{
-		"a wallet that fails":          {func(s *shop) { s.wallet.err = errors.New("rpc error: 10.0.0.1 said no") }, 503, "no_wallet", true},
-		"a wallet that panics":         {func(s *shop) { s.wallet.panic = true }, 500, "internal_error", false},
-		"a store that fails":           {func(s *shop) { s.store.OnAppend = storetest.Faults(storetest.Lost) }, 500, "internal_error", false},
-		"a store whose answer is lost": {func(s *shop) { s.store.OnAppend = storetest.Faults(storetest.AnswerLost) }, 500, "internal_error", false},
-		"a store that is full":         {func(s *shop) { s.store.EventStore = full{s.store.EventStore} }, 503, "read_only", true},
-		"a store that is away":         {func(s *shop) { s.store.EventStore = away{s.store.EventStore} }, 503, "store_unavailable", true},
-		"a store that says so":         {func(s *shop) { s.writable = errAway }, 503, "store_unavailable", true},
-		"a store that is slow":         {func(s *shop) { s.store.EventStore = slow{s.store.EventStore} }, 503, "timeout", true},
-		"a store that can't be read":   {func(s *shop) { s.store.OnRead = func() bool { return true } }, 500, "internal_error", false},
+		"a wallet that fails": {
+			func(s *shop) { s.wallet.err = errors.New("rpc error: 10.0.0.1 said no") }, 503, "no_wallet", true,
+		},
+		"a wallet that panics": {func(s *shop) { s.wallet.panic = true }, 500, "internal_error", false},
+		"a store that fails": {
+			func(s *shop) { s.store.OnAppend = storetest.Faults(storetest.Lost) }, 500, "internal_error", false,
+		},
+		"a store whose answer is lost": {
+			func(s *shop) { s.store.OnAppend = storetest.Faults(storetest.AnswerLost) }, 500, "internal_error", false,
+		},
+		"a store that is full": {func(s *shop) { s.store.EventStore = full{s.store.EventStore} }, 503, "read_only", true},
+		"a store that is away": {
+			func(s *shop) { s.store.EventStore = away{s.store.EventStore} }, 503, "store_unavailable", true,
+		},
+		"a store that says so":       {func(s *shop) { s.writable = errAway }, 503, "store_unavailable", true},
+		"a store that is slow":       {func(s *shop) { s.store.EventStore = slow{s.store.EventStore} }, 503, "timeout", true},
+		"a store that can't be read": {func(s *shop) { s.store.OnRead = func() bool { return true } }, 500, "internal_error", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := open(t, nil)
@@ -194,7 +204,11 @@ func TestBeforeTheFirstSweepNothingIsSold(t *testing.T) {
 // TestBeforeTheLogIsFolded nothing is said to be missing.
 func TestBeforeTheLogIsFolded(t *testing.T) {
 	s := build(t, nil)
-	for _, path := range []string{"/v1/plans", "/v1/quotes?plan=small&time_ms=1", "/v1/resources/web-1", "/v1/resources/web-1?as_of=2020-01-02T03:04:05Z", "/v1/resources/web-1/live", "/v1/resources", "/v1/unallocated", "/v1/audit/dump"} {
+	for _, path := range []string{
+		"/v1/plans", "/v1/quotes?plan=small&time_ms=1", "/v1/resources/web-1",
+		"/v1/resources/web-1?as_of=2020-01-02T03:04:05Z", "/v1/resources/web-1/live", "/v1/resources", "/v1/unallocated",
+		"/v1/audit/dump",
+	} {
 		req, _ := http.NewRequest("GET", path, nil)
 		req.Body = http.NoBody
 		req.Header.Set("Authorization", "Bearer "+operatorToken)

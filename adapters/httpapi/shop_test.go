@@ -108,23 +108,45 @@ func build(t testing.TB, change func(*httpapi.Options)) *shop {
 	t.Helper()
 	inner, clock := storetest.SQLite(t)
 	s := &shop{
-		t: t, clock: clock, store: &storetest.Faulty{EventStore: inner}, views: projections.New(hour),
-		wallet: &fakeWallet{now: clock.Now}, swept: make(chan struct{}), registry: prometheus.NewRegistry(), log: &buffer{}, stopped: make(chan error, 1),
+		t:        t,
+		clock:    clock,
+		store:    &storetest.Faulty{EventStore: inner},
+		views:    projections.New(hour),
+		wallet:   &fakeWallet{now: clock.Now},
+		swept:    make(chan struct{}),
+		registry: prometheus.NewRegistry(),
+		log:      &buffer{},
+		stopped:  make(chan error, 1),
 	}
 	resources := &resource.Handler{Aggregate: resource.Aggregate(), Store: s.store, Warm: s.views.Resource}
 	payments := &payment.Handler{Aggregate: payment.Aggregate(), Store: s.store}
 	s.billing = &billing.Service{
-		Plans: &plan.Handler{Aggregate: plan.Aggregate(), Store: s.store}, Payments: payments, Resources: resources,
-		Booker: &payment.Booker{Payments: payments, Resources: resources, Now: clock.Now},
-		Wallet: s.wallet, Views: s.views, Now: clock.Now, Random: rand.Reader, Swept: s.swept,
-		Limits:   billing.Limits{OpenPerResource: 3, Open: 500, Awaiting: 400, Expiry: hour},
-		Writable: func() error { return s.writable },
+		Plans:     &plan.Handler{Aggregate: plan.Aggregate(), Store: s.store},
+		Payments:  payments,
+		Resources: resources,
+		Booker:    &payment.Booker{Payments: payments, Resources: resources, Now: clock.Now},
+		Wallet:    s.wallet,
+		Views:     s.views,
+		Now:       clock.Now,
+		Random:    rand.Reader,
+		Swept:     s.swept,
+		Limits:    billing.Limits{OpenPerResource: 3, Open: 500, Awaiting: 400, Expiry: hour},
+		Writable:  func() error { return s.writable },
 	}
 	o := httpapi.Options{
-		Billing: s.billing, Views: s.views, Store: s.store, Now: clock.Now, Registry: s.registry, Version: "test",
+		Billing:  s.billing,
+		Views:    s.views,
+		Store:    s.store,
+		Now:      clock.Now,
+		Registry: s.registry,
+		Version:  "test",
 		Log:      zerolog.New(s.log).Level(zerolog.DebugLevel),
-		Operator: httpapi.HashToken(operatorToken), Auditor: httpapi.HashToken(auditorToken),
-		Limits: httpapi.Limits{Reads: httpapi.Rate{PerSecond: 1e6, Burst: 1e6}, Writes: httpapi.Rate{PerSecond: 1e6, Burst: 1e6}},
+		Operator: httpapi.HashToken(operatorToken),
+		Auditor:  httpapi.HashToken(auditorToken),
+		Limits: httpapi.Limits{
+			Reads:  httpapi.Rate{PerSecond: 1e6, Burst: 1e6},
+			Writes: httpapi.Rate{PerSecond: 1e6, Burst: 1e6},
+		},
 	}
 	if change != nil {
 		change(&o)

@@ -126,11 +126,17 @@ func TestSlowClients(t *testing.T) {
 		send, answer string
 		after        time.Duration
 	}{
-		"no request":        {"", "", 10 * time.Second},
-		"half a header":     {"GET / HTTP/1.1\r\nHost:", "", 10 * time.Second},
-		"half a body":       {"POST /v1/orders HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{", "HTTP/1.1 408 Request Timeout", 15 * time.Second},
-		"a body for nobody": {"POST /v1/nothing HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{", "HTTP/1.1 404 Not Found", 30 * time.Second},
-		"nothing more":      {"GET / HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 200 OK", time.Minute},
+		"no request":    {"", "", 10 * time.Second},
+		"half a header": {"GET / HTTP/1.1\r\nHost:", "", 10 * time.Second},
+		"half a body": {
+			"POST /v1/orders HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{", "HTTP/1.1 408 Request Timeout",
+			15 * time.Second,
+		},
+		"a body for nobody": {
+			"POST /v1/nothing HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{", "HTTP/1.1 404 Not Found",
+			30 * time.Second,
+		},
+		"nothing more": {"GET / HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 200 OK", time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inTime(t, nil, func(t *testing.T, s *shop, p *pipes) {

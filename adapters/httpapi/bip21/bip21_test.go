@@ -26,7 +26,10 @@ func TestURI(t *testing.T) {
 		amount           money.Msat
 		want             string
 	}{
-		{"both", mainnet, invoice, 12_345_000, "bitcoin:BC1QW508D6QEJXTDG4Y5R3ZARVARY0C5XW7KV8F3T4?amount=0.00012345&lightning=LNBC123450N1P3UNW"},
+		{
+			"both", mainnet, invoice, 12_345_000,
+			"bitcoin:BC1QW508D6QEJXTDG4Y5R3ZARVARY0C5XW7KV8F3T4?amount=0.00012345&lightning=LNBC123450N1P3UNW",
+		},
 		{"both, for any amount", mainnet, invoice, 0, "bitcoin:BC1QW508D6QEJXTDG4Y5R3ZARVARY0C5XW7KV8F3T4?lightning=LNBC123450N1P3UNW"},
 		{"an address", mainnet, "", 0, "bitcoin:BC1QW508D6QEJXTDG4Y5R3ZARVARY0C5XW7KV8F3T4"},
 		{"an address with an amount", mainnet, "", 1, "bitcoin:BC1QW508D6QEJXTDG4Y5R3ZARVARY0C5XW7KV8F3T4?amount=0.00000001"},

@@ -3,7 +3,6 @@ package client_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -48,11 +47,23 @@ func TestProblems(t *testing.T) {
 		retryHeader string
 		retry       time.Duration
 	}{
-		"a problem":          {404, "application/problem+json", `{"detail":"no plan \"x\": GET /v1/plans","code":"unknown_plan","status":1}`, `no plan "x": GET /v1/plans`, "unknown_plan", "", 0},
-		"an internal error":  {500, "application/problem+json", `{"detail":"internal error","code":"internal_error","request_id":"r-1"}`, "internal error (request r-1)", "internal_error", "", 0},
-		"one to try again":   {503, "application/problem+json; charset=utf-8", `{"detail":"starting","code":"starting"}`, "starting", "starting", "7", 7 * time.Second},
-		"a proxy's page":     {502, "text/html", `<h1>Bad Gateway</h1>`, "the server answered 502 Bad Gateway", "", "soon", 0},
-		"a problem, cut off": {503, "application/problem+json", `{"detail":"sta`, "the server answered 503 Service Unavailable", "", "", 0},
+		"a problem": {
+			404, "application/problem+json",
+			`{"detail":"no plan \"x\": GET /v1/plans","code":"unknown_plan","status":1}`, `no plan "x": GET /v1/plans`,
+			"unknown_plan", "", 0,
+		},
+		"an internal error": {
+			500, "application/problem+json", `{"detail":"internal error","code":"internal_error","request_id":"r-1"}`,
+			"internal error (request r-1)", "internal_error", "", 0,
+		},
+		"one to try again": {
+			503, "application/problem+json; charset=utf-8", `{"detail":"starting","code":"starting"}`, "starting",
+			"starting", "7", 7 * time.Second,
+		},
+		"a proxy's page": {502, "text/html", `<h1>Bad Gateway</h1>`, "the server answered 502 Bad Gateway", "", "soon", 0},
+		"a problem, cut off": {
+			503, "application/problem+json", `{"detail":"sta`, "the server answered 503 Service Unavailable", "", "", 0,
+		},
 	} {
 		c := against(t, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", test.kind)
@@ -75,7 +86,10 @@ func TestWhatIsSent(t *testing.T) {
 	var got []string
 	c := against(t, func(w http.ResponseWriter, r *http.Request) {
 		b, _ := io.ReadAll(r.Body)
-		got = append(got, fmt.Sprint(r.Method, " ", r.RequestURI, " ", r.Header.Get("Authorization"), " ", r.Header.Get("Idempotency-Key"), " ", r.Header.Get("Content-Type"), " ", string(b)))
+		h := r.Header
+		got = append(got, strings.Join([]string{
+			r.Method, r.RequestURI, h.Get("Authorization"), h.Get("Idempotency-Key"), h.Get("Content-Type"), string(b),
+		}, " "))
 		io.WriteString(w, `{}`)
 	})
 	ctx := t.Context()
@@ -101,11 +115,21 @@ func TestStreams(t *testing.T) {
 		ids  string
 		ends error // nil: without an error
 	}{
-		"the end of a life":     {"retry: 1\nid: 7\nevent: resource\ndata: {\"id\":\"a\",\"status\":\"running\"}\n\n: alive\n\nevent: resource\ndata:{\"id\":\"b\",\ndata:\"status\":\"released\"}\n\n", "a b", nil},
-		"a stream that ends":    {"event: resource\ndata: {\"id\":\"a\",\"status\":\"running\"}\n\n", "a", io.ErrUnexpectedEOF},
-		"an event cut off":      {"event: resource\ndata: {\"id\":\"a\"}\n", "", io.ErrUnexpectedEOF},
-		"events of other names": {"data: {\"id\":\"a\"}\n\nevent: news\ndata: x\n\nevent: resource\ndata: {\"id\":\"c\",\"status\":\"released\"}\n\n", "c", nil},
-		"nothing":               {"", "", io.ErrUnexpectedEOF},
+		"the end of a life": {
+			"retry: 1\nid: 7\nevent: resource\ndata: {\"id\":\"a\",\"status\":\"running\"}\n\n" +
+				": alive\n\n" +
+				"event: resource\ndata:{\"id\":\"b\",\ndata:\"status\":\"released\"}\n\n",
+			"a b", nil,
+		},
+		"a stream that ends": {"event: resource\ndata: {\"id\":\"a\",\"status\":\"running\"}\n\n", "a", io.ErrUnexpectedEOF},
+		"an event cut off":   {"event: resource\ndata: {\"id\":\"a\"}\n", "", io.ErrUnexpectedEOF},
+		"events of other names": {
+			"data: {\"id\":\"a\"}\n\n" +
+				"event: news\ndata: x\n\n" +
+				"event: resource\ndata: {\"id\":\"c\",\"status\":\"released\"}\n\n",
+			"c", nil,
+		},
+		"nothing": {"", "", io.ErrUnexpectedEOF},
 	} {
 		c := against(t, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, test.body) })
 		var ids []string
