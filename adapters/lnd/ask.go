@@ -33,7 +33,7 @@ func ask[In, Out any](ctx context.Context, c *Client, l *link, limit time.Durati
 	return nil, c.silent(ctx, trouble(err))
 }
 
-// answered says whether an error with this code came from lnd, or is about its answer.
+// answered reports whether an error with this code came from lnd, or is about its answer.
 func answered(code codes.Code) bool {
 	switch code {
 	case codes.Unknown, codes.InvalidArgument, codes.NotFound, codes.OutOfRange, codes.ResourceExhausted:
@@ -67,6 +67,8 @@ func (c *Client) denied(l *link, method string, err error) error {
 	if l == c.issue {
 		setting = "SANDGLASS_LND_ISSUE_MACAROON"
 	}
-	advice := fmt.Sprintf("lnd refuses %s to the macaroon of %s: bake a new one with the rights for payments on the chain, as the documentation says, or set SANDGLASS_ON_CHAIN=false", method, setting)
+	advice := fmt.Sprintf("lnd refuses %s to the macaroon of %s: "+
+		"bake a new one with the rights for payments on the chain, as the documentation says, "+
+		"or set SANDGLASS_ON_CHAIN=false", method, setting)
 	return &watch.Trouble{Condition: watch.Denied, Advice: advice, Err: t.Err}
 }

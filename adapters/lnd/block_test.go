@@ -74,9 +74,15 @@ func TestReadBlock(t *testing.T) {
 		addr   string
 		amount money.Msat
 		spends []string
-	}{{0, 0, addr, 50_000, nil}, {1, 0, addr, 3_000, []string{spent}}, {1, 1, addr, 4_000, []string{spent}}, {1, 2, "", 0, []string{spent}}} {
+	}{
+		{0, 0, addr, 50_000, nil},
+		{1, 0, addr, 3_000, []string{spent}},
+		{1, 1, addr, 4_000, []string{spent}},
+		{1, 2, "", 0, []string{spent}},
+	} {
 		o := got.Outputs[i]
-		if o.Txid != b.Transactions[want.tx].TxHash().String() || o.Vout != want.vout || o.Address != want.addr || o.Amount != want.amount ||
+		if o.Txid != b.Transactions[want.tx].TxHash().String() || o.Vout != want.vout ||
+			o.Address != want.addr || o.Amount != want.amount ||
 			o.Height != 0 || o.Block != hash || !slices.Equal(o.Spends, want.spends) {
 			t.Errorf("output %d is %+v", i, o)
 		}
@@ -182,8 +188,14 @@ func TestAddressesAreWrittenOneWay(t *testing.T) {
 func mined(change func(*lnrpc.Transaction)) *lnrpc.Transaction {
 	tx := &lnrpc.Transaction{
 		TxHash: strings.Repeat("ab", 32), Amount: -5, NumConfirmations: 3, BlockHash: strings.Repeat("cd", 32), BlockHeight: 7,
-		OutputDetails:     []*lnrpc.OutputDetail{{OutputIndex: 0, Amount: 5, Address: "a"}, {OutputIndex: 1, Amount: 6, Address: "b", IsOurAddress: true}},
-		PreviousOutpoints: []*lnrpc.PreviousOutPoint{{Outpoint: coinbase.String()}, {Outpoint: strings.Repeat("ef", 32) + ":1"}},
+		OutputDetails: []*lnrpc.OutputDetail{
+			{OutputIndex: 0, Amount: 5, Address: "a"},
+			{OutputIndex: 1, Amount: 6, Address: "b", IsOurAddress: true},
+		},
+		PreviousOutpoints: []*lnrpc.PreviousOutPoint{
+			{Outpoint: coinbase.String()},
+			{Outpoint: strings.Repeat("ef", 32) + ":1"},
+		},
 	}
 	change(tx)
 	return tx

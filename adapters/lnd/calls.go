@@ -156,7 +156,8 @@ func (c *Client) Invoice(ctx context.Context, amount money.Msat, memo string, ex
 		return billing.Invoice{}, errNoIssuer
 	}
 	if err := amount.Check(); err != nil || expiry < instant.Second {
-		return billing.Invoice{}, errors.Join(err, fmt.Errorf("lnd: an invoice of %s for %d ms: want 0 msat to 21 million bitcoin, and 1 s or more", amount, expiry))
+		return billing.Invoice{}, errors.Join(err, fmt.Errorf(
+			"lnd: an invoice of %s for %d ms: want 0 msat to 21 million bitcoin, and 1 s or more", amount, expiry))
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
 	defer cancel()
@@ -170,7 +171,8 @@ func (c *Client) Invoice(ctx context.Context, amount money.Msat, memo string, ex
 	}
 	made, ok := stamp(answer.PaymentRequest)
 	if len(answer.RHash) != 32 || !ok {
-		return billing.Invoice{}, fmt.Errorf("lnd: AddInvoice answers with a payment_hash of %d bytes and %.40q", len(answer.RHash), answer.PaymentRequest)
+		return billing.Invoice{}, fmt.Errorf("lnd: AddInvoice answers with a payment_hash of %d bytes and %.40q",
+			len(answer.RHash), answer.PaymentRequest)
 	}
 	hash := hex.EncodeToString(answer.RHash)
 	return billing.Invoice{

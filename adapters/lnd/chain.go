@@ -79,7 +79,8 @@ func (c *Client) Tip(ctx context.Context) (chain.Tip, error) {
 	}
 	hash, err := hashText(answer.BlockHash)
 	if err != nil || answer.BlockHeight < 0 {
-		return chain.Tip{}, fmt.Errorf("lnd: GetBestBlock answers with height %d and a hash of %d bytes", answer.BlockHeight, len(answer.BlockHash))
+		return chain.Tip{}, fmt.Errorf("lnd: GetBestBlock answers with height %d and a hash of %d bytes",
+			answer.BlockHeight, len(answer.BlockHash))
 	}
 	return chain.Tip{Height: int64(answer.BlockHeight), Hash: hash}, nil
 }
@@ -158,7 +159,7 @@ func (c *Client) News(ctx context.Context) iter.Seq2[chain.News, error] {
 // with ctx.
 func (c *Client) news(ctx context.Context, readers *sync.WaitGroup, tell func(chain.News) bool) error {
 	// In this order: lnd tells of transactions only from now on, and of the tip at once,
-	// so that who hears of the tip misses none.
+	// so that whoever hears of the tip misses none.
 	txs, err := c.watch.lightning.SubscribeTransactions(ctx, &lnrpc.GetTransactionsRequest{}, c.watch.right())
 	if err != nil {
 		return c.denied(c.watch, methodTransactions, trouble(err))

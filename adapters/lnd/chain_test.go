@@ -93,7 +93,8 @@ func TestOutputsOnTheirWay(t *testing.T) {
 	}
 	for i, amount := range []money.Msat{30_000_000, 330_000} {
 		o := waiting[i]
-		if o.Vout != uint32(i) || o.Address != addr.Address || o.Amount != amount || o.Height != 0 || o.Block != "" || len(o.Spends) == 0 {
+		if o.Vout != uint32(i) || o.Address != addr.Address || o.Amount != amount ||
+			o.Height != 0 || o.Block != "" || len(o.Spends) == 0 {
 			t.Errorf("in the mempool: %+v", o)
 		}
 	}
@@ -287,7 +288,8 @@ func TestNewsEnds(t *testing.T) {
 func TestDeniedOnTheChain(t *testing.T) {
 	net := devnet.Shared(t)
 	c := realNode{net}.config()
-	c.WatchMacaroon = must(net.Alice.BakeMacaroon(within(t), 201, "/lnrpc.Lightning/GetInfo", "/chainrpc.ChainNotifier/RegisterBlockEpochNtfn"))(t)
+	c.WatchMacaroon = must(net.Alice.BakeMacaroon(within(t), 201,
+		"/lnrpc.Lightning/GetInfo", "/chainrpc.ChainNotifier/RegisterBlockEpochNtfn"))(t)
 	client := dialed(t, c)
 	must(client.Check(within(t)))(t)
 	ctx := within(t)
@@ -362,13 +364,15 @@ func TestChainIsAway(t *testing.T) {
 	for _, method := range []string{"GetInfo", "GetBestBlock", "NewAddress"} {
 		f.Hang(method, true)
 		_, err := client.NewAddress(t.Context())
-		if trouble, ok := errors.AsType[*watch.Trouble](err); !ok || trouble.Condition != watch.Syncing || !strings.Contains(trouble.Advice, "bitcoind") {
+		trouble, ok := errors.AsType[*watch.Trouble](err)
+		if !ok || trouble.Condition != watch.Syncing || !strings.Contains(trouble.Advice, "bitcoind") {
 			t.Errorf("while %s hangs: %v", method, err)
 		}
 		hurried, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		_, err = client.NewAddress(hurried)
 		cancel()
-		if trouble, ok := errors.AsType[*watch.Trouble](err); !ok || trouble.Condition != watch.Connecting || !strings.Contains(trouble.Advice, "bitcoind") {
+		trouble, ok = errors.AsType[*watch.Trouble](err)
+		if !ok || trouble.Condition != watch.Connecting || !strings.Contains(trouble.Advice, "bitcoind") {
 			t.Errorf("while %s hangs, with no time: %v", method, err)
 		}
 		f.Hang(method, false)
@@ -400,7 +404,8 @@ func TestOneRangeThatFails(t *testing.T) {
 	// So answers an lnd that was built without it.
 	f.Fail("RegisterBlockEpochNtfn", status.Error(codes.Unimplemented, "unknown service chainrpc.ChainNotifier"))
 	err = firstError(t.Context(), client)
-	if trouble, ok := errors.AsType[*watch.Trouble](err); !ok || trouble.Condition != watch.Denied || !strings.Contains(trouble.Advice, "chainrpc") {
+	trouble, ok := errors.AsType[*watch.Trouble](err)
+	if !ok || trouble.Condition != watch.Denied || !strings.Contains(trouble.Advice, "chainrpc") {
 		t.Errorf("without chainrpc: %v", err)
 	}
 }

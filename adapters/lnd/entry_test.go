@@ -124,9 +124,20 @@ func sound(t tester, e lightning.Entry) {
 func FuzzEntry(f *testing.F) {
 	for _, inv := range []*lnrpc.Invoice{
 		{},
-		{RHash: hash, State: lnrpc.Invoice_SETTLED, SettleIndex: 3, SettleDate: 1_700_000_000, Htlcs: []*lnrpc.InvoiceHTLC{htlc(5, settled)}},
-		{RHash: hash, State: lnrpc.Invoice_SETTLED, IsKeysend: true, Htlcs: []*lnrpc.InvoiceHTLC{htlc(5, settled), htlc(6, settled)}},
-		{IsAmp: true, State: lnrpc.Invoice_SETTLED, AmpInvoiceState: map[string]*lnrpc.AMPInvoiceState{hex.EncodeToString(hash): {State: settled, AmtPaidMsat: 9}}},
+		{
+			RHash: hash, State: lnrpc.Invoice_SETTLED, SettleIndex: 3, SettleDate: 1_700_000_000,
+			Htlcs: []*lnrpc.InvoiceHTLC{htlc(5, settled)},
+		},
+		{
+			RHash: hash, State: lnrpc.Invoice_SETTLED, IsKeysend: true,
+			Htlcs: []*lnrpc.InvoiceHTLC{htlc(5, settled), htlc(6, settled)},
+		},
+		{
+			IsAmp: true, State: lnrpc.Invoice_SETTLED,
+			AmpInvoiceState: map[string]*lnrpc.AMPInvoiceState{
+				hex.EncodeToString(hash): {State: settled, AmtPaidMsat: 9},
+			},
+		},
 	} {
 		raw, err := proto.Marshal(inv)
 		if err != nil {
@@ -155,19 +166,25 @@ func TestEntryCases(t *testing.T) {
 		amounts []money.Msat
 		fault   bool
 	}{
-		{"bolt11", &lnrpc.Invoice{RHash: hash, State: done, ValueMsat: 1, Htlcs: htlcs{htlc(4, canceled), htlc(9, settled)}}, []string{"ln-" + none}, []money.Msat{9}, false},
+		{"bolt11", &lnrpc.Invoice{RHash: hash, State: done, ValueMsat: 1, Htlcs: htlcs{htlc(4, canceled), htlc(9, settled)}},
+			[]string{"ln-" + none}, []money.Msat{9}, false},
 		{"open", &lnrpc.Invoice{RHash: hash, ValueMsat: 1}, nil, nil, false},
 		{"held", &lnrpc.Invoice{RHash: hash, State: lnrpc.Invoice_ACCEPTED, AmtPaidMsat: 5}, nil, nil, false},
-		{"cancelled with amt_paid", &lnrpc.Invoice{RHash: hash, State: lnrpc.Invoice_CANCELED, AmtPaidMsat: 5, Htlcs: htlcs{htlc(5, canceled)}}, nil, nil, false},
-		{"keysend twice", &lnrpc.Invoice{RHash: hash, State: done, IsKeysend: true, AmtPaidMsat: 11, Htlcs: htlcs{htlc(5, settled), htlc(6, settled)}},
+		{"cancelled with amt_paid", &lnrpc.Invoice{RHash: hash, State: lnrpc.Invoice_CANCELED, AmtPaidMsat: 5,
+			Htlcs: htlcs{htlc(5, canceled)}}, nil, nil, false},
+		{"keysend twice", &lnrpc.Invoice{RHash: hash, State: done, IsKeysend: true, AmtPaidMsat: 11,
+			Htlcs: htlcs{htlc(5, settled), htlc(6, settled)}},
 			[]string{"ln-" + none + "-7-5", "ln-" + none + "-7-6"}, []money.Msat{5, 6}, false},
-		{"one HTLC told twice", &lnrpc.Invoice{RHash: hash, State: done, IsKeysend: true, Htlcs: htlcs{htlc(5, settled), htlc(5, settled)}}, nil, nil, true},
+		{"one HTLC told twice", &lnrpc.Invoice{RHash: hash, State: done, IsKeysend: true,
+			Htlcs: htlcs{htlc(5, settled), htlc(5, settled)}}, nil, nil, true},
 		{"AMP without its HTLCs", &lnrpc.Invoice{IsAmp: true, State: done, AmtPaidMsat: 99,
-			AmpInvoiceState: sets{set: {State: settled, AmtPaidMsat: 9}, none: {State: canceled, AmtPaidMsat: 8}}}, []string{"ln-" + set}, []money.Msat{9}, false},
+			AmpInvoiceState: sets{set: {State: settled, AmtPaidMsat: 9}, none: {State: canceled, AmtPaidMsat: 8}}},
+			[]string{"ln-" + set}, []money.Msat{9}, false},
 		{"AMP with an odd set", &lnrpc.Invoice{IsAmp: true, AmpInvoiceState: sets{"zz": {State: settled}}}, nil, nil, true},
 		{"a hash that is none", &lnrpc.Invoice{RHash: hash[:5]}, nil, nil, true},
 		{"no hash", &lnrpc.Invoice{}, nil, nil, true},
-		{"more than there is", &lnrpc.Invoice{RHash: hash, State: done, Htlcs: htlcs{htlc(math.MaxUint64, settled), htlc(5, settled)}}, nil, nil, true},
+		{"more than there is", &lnrpc.Invoice{RHash: hash, State: done,
+			Htlcs: htlcs{htlc(math.MaxUint64, settled), htlc(5, settled)}}, nil, nil, true},
 		{"an index beyond 63 bits", &lnrpc.Invoice{RHash: hash, State: done, SettleIndex: math.MaxUint64}, nil, nil, true},
 		{"a state that is none", &lnrpc.Invoice{RHash: hash, State: 9}, nil, nil, true},
 	} {
@@ -196,7 +213,9 @@ func TestCutAndStamp(t *testing.T) {
 		t.Errorf("cut to %q", got)
 	}
 	// The first of BOLT 11's examples.
-	at, ok := stamp("lnbc1pvjluezpp5qqqsyqcyq5rqwzqfqqqsyqcyq5rqwzqfqqqsyqcyq5rqwzqfqypqdpl2pkx2ctnv5sxxmmwwd5kgetjypeh2ursdae8g6twvus8g6rfwvs8qun0dfjkxaq8rkx3yf5tcsyz3d73gafnh3cax9rn449d9p5uxz9ezhhypd0elx87sjle52x86fux2ypatgddc6k63n7erqz25le42c4u4ecky03ylcqca784w")
+	at, ok := stamp("lnbc1pvjluezpp5qqqsyqcyq5rqwzqfqqqsyqcyq5rqwzqfqqqsyqcyq5rqwzqfqypqdpl2pkx2ctnv5sxxmmwwd" +
+		"5kgetjypeh2ursdae8g6twvus8g6rfwvs8qun0dfjkxaq8rkx3yf5tcsyz3d73gafnh3cax9rn449d9p5uxz9ezh" +
+		"hypd0elx87sjle52x86fux2ypatgddc6k63n7erqz25le42c4u4ecky03ylcqca784w")
 	if !ok || at.Unix() != 1496314658 {
 		t.Errorf("stamp says %v, %t", at, ok)
 	}

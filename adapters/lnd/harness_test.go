@@ -110,7 +110,9 @@ type failing struct {
 	d *daemon
 }
 
-func (f *failing) Append(ctx context.Context, name string, expected stream.Revision, events []stream.Event) (stream.Appended, error) {
+func (f *failing) Append(
+	ctx context.Context, name string, expected stream.Revision, events []stream.Event,
+) (stream.Appended, error) {
 	f.d.mu.Lock()
 	fail := f.d.fail
 	f.d.mu.Unlock()

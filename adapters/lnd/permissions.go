@@ -13,10 +13,11 @@ import (
 
 var (
 	errNoMacaroon = errors.New("lnd: no macaroon")
-	errTooMighty  = errors.New("it may do more than it should: bake one as the documentation says, or set SANDGLASS_LND_ALLOW_SPENDING")
+	errTooMighty  = errors.New("it may do more than it should: " +
+		"bake one as the documentation says, or set SANDGLASS_LND_ALLOW_SPENDING")
 )
 
-// A role says whether a macaroon may hold a permission: an entity and an action, or
+// A role reports whether a macaroon may hold a permission: an entity and an action, or
 // "uri" and a method.
 type role func(entity, action string) bool
 

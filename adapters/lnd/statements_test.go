@@ -265,7 +265,8 @@ func TestStatement22_NoSuchResource(t *testing.T) {
 		d := newDaemon(t, n.config()).ready()
 		d.open("vm-1")
 		released := d.order("vm-1", 1_000)
-		_, err := d.resources.Execute(t.Context(), "vm-1", stream.Meta{}, resource.Release{When: resource.When{At: now()}, Reason: "holder"})
+		release := resource.Release{When: resource.When{At: now()}, Reason: "holder"}
+		_, err := d.resources.Execute(t.Context(), "vm-1", stream.Meta{}, release)
 		check(t, err)
 		unknown := d.order("vm-2", 2_000)
 		n.pay(t, released, 1_000)

@@ -219,6 +219,9 @@ func TestStatement24_MacaroonsAreJudged(t *testing.T) {
 	}
 	garbage := filepath.Join(t.TempDir(), "garbage")
 	check(t, os.WriteFile(garbage, []byte("a macaroon?"), 0o600))
+	may := func(method string) fakelnd.Permission {
+		return fakelnd.Permission{Entity: "uri", Action: method}
+	}
 	for _, tc := range []struct {
 		name                string
 		watch, issue        string
@@ -226,18 +229,26 @@ func TestStatement24_MacaroonsAreJudged(t *testing.T) {
 		beyond, alsoAllowed string
 	}{
 		{name: "those that are baked for it", watch: f.WatchMacaroon, issue: f.IssueMacaroon},
-		{name: "readonly.macaroon watches, invoice.macaroon issues", watch: bake(fakelnd.Readonly...), issue: bake(fakelnd.Invoicing...)},
+		{name: "readonly.macaroon watches, invoice.macaroon issues",
+			watch: bake(fakelnd.Readonly...), issue: bake(fakelnd.Invoicing...)},
 		{name: "admin.macaroon watches", watch: f.AdminMacaroon, refused: true, beyond: "offchain:write"},
 		{name: "admin.macaroon issues", watch: f.WatchMacaroon, issue: f.AdminMacaroon, refused: true, beyond: "macaroon:generate"},
 		{name: "invoice.macaroon watches", watch: bake(fakelnd.Invoicing...), refused: true, beyond: "invoices:write"},
-		{name: "one that may send coins", watch: bake(fakelnd.Permission{Entity: "uri", Action: "/lnrpc.Lightning/SendCoins"}), refused: true, beyond: "SendCoins"},
-		{name: "one that may settle", watch: f.WatchMacaroon, issue: bake(fakelnd.Permission{Entity: "uri", Action: "/routerrpc.Router/SendPaymentV2"}), refused: true, beyond: "SendPaymentV2"},
+		{name: "one that may send coins", watch: bake(may("/lnrpc.Lightning/SendCoins")), refused: true, beyond: "SendCoins"},
+		{name: "one that may settle", watch: f.WatchMacaroon, issue: bake(may("/routerrpc.Router/SendPaymentV2")),
+			refused: true, beyond: "SendPaymentV2"},
 		{name: "admin.macaroon, on request", watch: f.AdminMacaroon, issue: f.AdminMacaroon, allow: true},
 		{name: "a file that is not there yet", watch: filepath.Join(t.TempDir(), "none")},
 		{name: "a file that holds something else", watch: garbage},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			client, err := lnd.Dial(lnd.Config{Addr: f.Addr, TLSCert: f.TLSCert, WatchMacaroon: tc.watch, IssueMacaroon: tc.issue, AllowSpending: tc.allow})
+			client, err := lnd.Dial(lnd.Config{
+				Addr:          f.Addr,
+				TLSCert:       f.TLSCert,
+				WatchMacaroon: tc.watch,
+				IssueMacaroon: tc.issue,
+				AllowSpending: tc.allow,
+			})
 			if (err != nil) != tc.refused || tc.refused && !strings.Contains(err.Error(), tc.beyond) {
 				t.Fatalf("Dial says %v", err)
 			}
@@ -324,7 +335,8 @@ func TestInvoice(t *testing.T) {
 		defer client.Close()
 		begin := now()
 		inv := must(client.Invoice(t.Context(), 21_000, strings.Repeat("ä", 400), 90*instant.Second))(t)
-		if inv.Key != payment.Key("ln-"+inv.Hash) || len(inv.Hash) != 64 || !strings.HasPrefix(inv.Request, "lnbcrt") || inv.Amount != 21_000 {
+		if inv.Key != payment.Key("ln-"+inv.Hash) || len(inv.Hash) != 64 ||
+			!strings.HasPrefix(inv.Request, "lnbcrt") || inv.Amount != 21_000 {
 			t.Errorf("it is %+v", inv)
 		}
 		if inv.Expiry < begin.Add(88*instant.Second) || inv.Expiry > now().Add(91*instant.Second) {
