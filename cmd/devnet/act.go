@@ -45,7 +45,9 @@ The cache is $SANDGLASS_CACHE, or sandglass in the user's cache folder.`,
 
 // act attaches to the running devnet for the time of do, which returns what to
 // print.
-func act(file *string, do func(ctx context.Context, net *devnet.Network, args []string) (string, error)) func(*cobra.Command, []string) error {
+func act(
+	file *string, do func(ctx context.Context, net *devnet.Network, args []string) (string, error),
+) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		ctx, cancel := context.WithTimeout(cmd.Context(), actTime)
 		defer cancel()

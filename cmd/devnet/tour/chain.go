@@ -136,6 +136,8 @@ func (t *Tour) reconcile(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%d by Lightning, %d on the chain, %d differences", report.Lightning.Wallet.Payments, report.Chain.Wallet.Payments, report.Differences),
-		checks(is("payments on the chain", report.Chain.Wallet.Payments, 1), is("differences", report.Differences, 0))
+	lightning := report.Lightning.Wallet.Payments
+	onChain := report.Chain.Wallet.Payments
+	return fmt.Sprintf("%d by Lightning, %d on the chain, %d differences", lightning, onChain, report.Differences),
+		checks(is("payments on the chain", onChain, 1), is("differences", report.Differences, 0))
 }

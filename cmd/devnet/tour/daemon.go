@@ -49,7 +49,11 @@ func newDaemon(binary string, n Network) (*daemon, error) {
 		}
 	}
 	d.env = append(d.env, n.Env()...)
-	d.env = append(d.env, "SANDGLASS_STATE_DIR="+dir, "SANDGLASS_LISTEN="+listen, "SANDGLASS_URL="+d.url, "SANDGLASS_OPERATOR_TOKEN_FILE="+token)
+	d.env = append(d.env,
+		"SANDGLASS_STATE_DIR="+dir,
+		"SANDGLASS_LISTEN="+listen,
+		"SANDGLASS_URL="+d.url,
+		"SANDGLASS_OPERATOR_TOKEN_FILE="+token)
 	return d, nil
 }
 
@@ -85,7 +89,8 @@ func (d *daemon) run(ctx context.Context, env []string, args ...string) ([]byte,
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
-		return stdout.Bytes(), fmt.Errorf("sandglass %s: %w: %s", strings.Join(args, " "), err, bytes.TrimSpace(append(stdout.Bytes(), stderr.Bytes()...)))
+		said := bytes.TrimSpace(append(stdout.Bytes(), stderr.Bytes()...))
+		return stdout.Bytes(), fmt.Errorf("sandglass %s: %w: %s", strings.Join(args, " "), err, said)
 	}
 	return stdout.Bytes(), nil
 }

@@ -93,7 +93,8 @@ metrics     %[1]s/metrics
 `, url, o.Resource.ID)
 	for _, setting := range t.daemon.env {
 		switch name, value, _ := strings.Cut(setting, "="); name {
-		case "SANDGLASS_URL", "SANDGLASS_OPERATOR_TOKEN_FILE", "SANDGLASS_LND_ADDR", "SANDGLASS_LND_TLS_CERT", "SANDGLASS_LND_WATCH_MACAROON":
+		case "SANDGLASS_URL", "SANDGLASS_OPERATOR_TOKEN_FILE",
+			"SANDGLASS_LND_ADDR", "SANDGLASS_LND_TLS_CERT", "SANDGLASS_LND_WATCH_MACAROON":
 			fmt.Fprintf(t.Out, "export %s=%s\n", name, quote(value))
 		}
 	}

@@ -69,7 +69,9 @@ func (t *Tour) order(ctx context.Context) (string, error) {
 }
 
 // funded follows a resource, has somebody pay, and waits until credited is in.
-func (t *Tour) funded(ctx context.Context, id string, credited money.Msat, pay func(context.Context) error) (r wire.Resource, err error) {
+func (t *Tour) funded(
+	ctx context.Context, id string, credited money.Msat, pay func(context.Context) error,
+) (r wire.Resource, err error) {
 	v, err := t.daemon.follow(ctx, id)
 	if err != nil {
 		return r, err
@@ -121,7 +123,8 @@ func (t *Tour) topUp(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return "1,800 sat, " + left(r.Remaining) + " left", errors.Join(is("asked", p.Asked, cost(topUp)), t.topped(&r, cost(topUp), topUp))
+	return "1,800 sat, " + left(r.Remaining) + " left",
+		errors.Join(is("asked", p.Asked, cost(topUp)), t.topped(&r, cost(topUp), topUp))
 }
 
 func (t *Tour) keysend(ctx context.Context) (string, error) {
