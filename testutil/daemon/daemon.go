@@ -91,7 +91,8 @@ type Daemon struct {
 // the log is in a cluster of its own instead of a file.
 func New(t testing.TB, env ...string) *Daemon {
 	t.Helper()
-	if os.Getenv(StoreVariable) == "esdb" && !slices.ContainsFunc(env, func(s string) bool { return strings.HasPrefix(s, "SANDGLASS_STORE=") }) {
+	namesStore := func(s string) bool { return strings.HasPrefix(s, "SANDGLASS_STORE=") }
+	if os.Getenv(StoreVariable) == "esdb" && !slices.ContainsFunc(env, namesStore) {
 		env = append(env, Clustered(esdbserver.New(t, esdbserver.Options{SystemEvery: 20}))...)
 	}
 	d := join(t, env...)

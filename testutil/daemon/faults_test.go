@@ -153,7 +153,8 @@ func TestLndIsLocked(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &rig{daemon.New(t, append(net.Env(), "SANDGLASS_LND_ADDR="+carol.GRPC, "SANDGLASS_LND_TLS_CERT="+carol.TLSCert)...), t, ctx, net}
+	env := append(net.Env(), "SANDGLASS_LND_ADDR="+carol.GRPC, "SANDGLASS_LND_TLS_CERT="+carol.TLSCert)
+	r := &rig{daemon.New(t, env...), t, ctx, net}
 	r.Start()
 	r.state("locked")
 	_, err = r.Client().Publish(ctx, small)

@@ -19,7 +19,12 @@ func TestRandomHistories(t *testing.T) {
 	first := seedOf(t, "histories")
 	for n := range *histories {
 		t.Run(fmt.Sprint("seed ", first+uint64(n)), func(t *testing.T) {
-			h := &history{shore: newShore(t, "SANDGLASS_FINAL_DEPTH=12"), random: rand.New(rand.NewPCG(first+uint64(n), 7)), daemon: true, lnd: true}
+			h := &history{
+				shore:  newShore(t, "SANDGLASS_FINAL_DEPTH=12"),
+				random: rand.New(rand.NewPCG(first+uint64(n), 7)),
+				daemon: true,
+				lnd:    true,
+			}
 			defer func() { t.Logf("%v", h.did) }() // also if it fails
 			for range 3 {
 				h.address(h.resource())

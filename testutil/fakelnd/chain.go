@@ -112,7 +112,9 @@ type notifier struct {
 
 // RegisterBlockEpochNtfn implements [chainrpc.ChainNotifierServer]. It tells the tip at
 // once, and then each block that becomes it.
-func (n *notifier) RegisterBlockEpochNtfn(_ *chainrpc.BlockEpoch, stream chainrpc.ChainNotifier_RegisterBlockEpochNtfnServer) error {
+func (n *notifier) RegisterBlockEpochNtfn(
+	_ *chainrpc.BlockEpoch, stream chainrpc.ChainNotifier_RegisterBlockEpochNtfnServer,
+) error {
 	n.mu.Lock()
 	q := n.epochs.join()
 	q.add(epoch(n.wallet.chain.Tip()))
@@ -123,7 +125,9 @@ func (n *notifier) RegisterBlockEpochNtfn(_ *chainrpc.BlockEpoch, stream chainrp
 }
 
 // SubscribeTransactions implements [lnrpc.LightningServer]. It tells nothing of what was.
-func (l *lightning) SubscribeTransactions(_ *lnrpc.GetTransactionsRequest, stream lnrpc.Lightning_SubscribeTransactionsServer) error {
+func (l *lightning) SubscribeTransactions(
+	_ *lnrpc.GetTransactionsRequest, stream lnrpc.Lightning_SubscribeTransactionsServer,
+) error {
 	l.mu.Lock()
 	q := l.txs.join()
 	ending := l.ending

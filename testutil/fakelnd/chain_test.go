@@ -182,7 +182,7 @@ func TestNews(t *testing.T) {
 	}
 }
 
-// nextOf returns a function that waits for news, and says whether it is of a block.
+// nextOf returns a function that waits for news, and reports whether it is of a block.
 func nextOf(n *node) (next func() (block bool), stop func()) {
 	ctx, stop := context.WithCancel(n.ctx)
 	news := make(chan bool)

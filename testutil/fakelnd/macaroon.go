@@ -34,7 +34,9 @@ var (
 		{"onchain", "read"}, {"offchain", "read"}, {"address", "read"}, {"message", "read"}, {"peers", "read"},
 		{"info", "read"}, {"invoices", "read"}, {"signer", "read"}, {"macaroon", "read"},
 	}
-	Invoicing  = []Permission{{"invoices", "read"}, {"invoices", "write"}, {"address", "read"}, {"address", "write"}, {"onchain", "read"}}
+	Invoicing = []Permission{
+		{"invoices", "read"}, {"invoices", "write"}, {"address", "read"}, {"address", "write"}, {"onchain", "read"},
+	}
 	Everything = append([]Permission{
 		{"onchain", "write"}, {"offchain", "write"}, {"address", "write"}, {"message", "write"}, {"peers", "write"},
 		{"info", "write"}, {"invoices", "write"}, {"signer", "generate"}, {"macaroon", "generate"}, {"macaroon", "write"},
@@ -108,7 +110,7 @@ func (l *Lnd) Bake(path, rootKeyID string, ops ...Permission) error {
 	return os.WriteFile(path, raw, 0o600)
 }
 
-// allow says whether a call may be made, in lnd's words.
+// allow returns an error, in lnd's words, unless a call may be made.
 func (l *Lnd) allow(ctx context.Context, method string) error {
 	md, _ := metadata.FromIncomingContext(ctx)
 	given := md.Get("macaroon")

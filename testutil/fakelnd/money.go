@@ -52,7 +52,14 @@ func (l *Lnd) htlc(msat int64, state lnrpc.InvoiceHTLCState, records map[uint64]
 		all[k] = v
 	}
 	now := time.Now().Unix()
-	h := &lnrpc.InvoiceHTLC{ChanId: 1, HtlcIndex: l.db.htlcs, AmtMsat: uint64(msat), AcceptTime: now, State: state, CustomRecords: all}
+	h := &lnrpc.InvoiceHTLC{
+		ChanId:        1,
+		HtlcIndex:     l.db.htlcs,
+		AmtMsat:       uint64(msat),
+		AcceptTime:    now,
+		State:         state,
+		CustomRecords: all,
+	}
 	if state != lnrpc.InvoiceHTLCState_ACCEPTED {
 		h.ResolveTime = now
 	}

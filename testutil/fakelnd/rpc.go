@@ -72,7 +72,12 @@ func (l *lightning) AddInvoice(_ context.Context, in *lnrpc.Invoice) (*lnrpc.Add
 	}
 	l.db.add(row)
 	l.dispatch(row, "")
-	return &lnrpc.AddInvoiceResponse{RHash: row.RHash, PaymentRequest: row.PaymentRequest, AddIndex: row.AddIndex, PaymentAddr: row.PaymentAddr}, nil
+	return &lnrpc.AddInvoiceResponse{
+		RHash:          row.RHash,
+		PaymentRequest: row.PaymentRequest,
+		AddIndex:       row.AddIndex,
+		PaymentAddr:    row.PaymentAddr,
+	}, nil
 }
 
 // LookupInvoice implements [lnrpc.LightningServer].
@@ -99,7 +104,9 @@ func (l *lightning) ListInvoices(_ context.Context, in *lnrpc.ListInvoiceRequest
 }
 
 // CheckMacaroonPermissions implements [lnrpc.LightningServer].
-func (l *lightning) CheckMacaroonPermissions(_ context.Context, in *lnrpc.CheckMacPermRequest) (*lnrpc.CheckMacPermResponse, error) {
+func (l *lightning) CheckMacaroonPermissions(
+	_ context.Context, in *lnrpc.CheckMacPermRequest,
+) (*lnrpc.CheckMacPermResponse, error) {
 	var need []Permission
 	for _, p := range in.Permissions {
 		need = append(need, Permission{p.Entity, p.Action})

@@ -136,7 +136,11 @@ func (w *wallet) details(tx *wire.MsgTx) *lnrpc.Transaction {
 			t.Amount += out.Value
 		}
 		t.OutputDetails = append(t.OutputDetails, &lnrpc.OutputDetail{
-			Address: address, PkScript: hex.EncodeToString(out.PkScript), OutputIndex: int64(i), Amount: out.Value, IsOurAddress: w.ours[address],
+			Address:      address,
+			PkScript:     hex.EncodeToString(out.PkScript),
+			OutputIndex:  int64(i),
+			Amount:       out.Value,
+			IsOurAddress: w.ours[address],
 		})
 	}
 	for _, in := range tx.TxIn {

@@ -1,6 +1,6 @@
 // Package given tests what an aggregate decides: given events, when a command, then
 // events. It takes the aggregate as the handlers take it, so that what is tested is what
-// runs; stores, and who executes the commands, are left to other tests.
+// runs; stores, and whoever executes the commands, are left to other tests.
 package given
 
 import (

@@ -85,7 +85,11 @@ func (w *World) undo(p *aPayment) {
 		if r.id != p.state.Resource {
 			continue
 		}
-		err := r.do(w, resource.Reverse{When: resource.When{At: w.Now, MaxGap: instant.Day}, Payment: string(p.id), Reason: resource.ReasonReorged})
+		err := r.do(w, resource.Reverse{
+			When:    resource.When{At: w.Now, MaxGap: instant.Day},
+			Payment: string(p.id),
+			Reason:  resource.ReasonReorged,
+		})
 		if !errors.Is(err, resource.ErrNoCredit) {
 			must(err)
 		}

@@ -118,7 +118,12 @@ func (w *World) paid() {
 	p := newActor(&w.kinds.payment, payment.LightningKey(w.hash()))
 	amount := 3_600_000 * 24 * (365 + money.Msat(w.rng.IntN(3650)))
 	must(p.do(w, payment.Request{
-		At: w.Now, Resource: r.id, Amount: amount, Price: r.state.Terms.Price, Expiry: w.Now.Add(instant.Hour), Invoice: "lnbc1" + string(p.id[3:]),
+		At:       w.Now,
+		Resource: r.id,
+		Amount:   amount,
+		Price:    r.state.Terms.Price,
+		Expiry:   w.Now.Add(instant.Hour),
+		Invoice:  "lnbc1" + string(p.id[3:]),
 	}))
 	must(p.do(w, payment.Settle{At: w.Now, Amount: amount, Via: payment.ViaBOLT11, Node: "02aa", Index: 1}))
 	must(r.do(w, resource.Credit{When: resource.When{At: w.Now}, Payment: string(p.id), Amount: amount, Paid: w.Now}))

@@ -20,7 +20,8 @@ func TestChain(t *testing.T) {
 	b := c.Mine()
 	empty := c.Mine()
 	if !b.Holds(tx.TxHash()) || len(c.Mempool()) != 0 || len(empty.Transactions) != 1 {
-		t.Errorf("the blocks have %d and %d transactions, the mempool has %d", len(b.Transactions), len(empty.Transactions), len(c.Mempool()))
+		t.Errorf("the blocks have %d and %d transactions, the mempool has %d",
+			len(b.Transactions), len(empty.Transactions), len(c.Mempool()))
 	}
 	lost, mined, err := c.Reorg(2)
 	if err != nil || len(lost) != 2 || len(mined) != 3 || lost[0] != b || mined[0].Header.PrevBlock != first.Hash {
@@ -56,7 +57,8 @@ func TestBlocksAreWhole(t *testing.T) {
 		if err := read.Deserialize(&raw); err != nil {
 			t.Fatal(err)
 		}
-		if hash := read.BlockHash(); hash != b.Hash || next.Header.PrevBlock != hash || next.Header.Timestamp.Before(b.Header.Timestamp) {
+		hash := read.BlockHash()
+		if hash != b.Hash || next.Header.PrevBlock != hash || next.Header.Timestamp.Before(b.Header.Timestamp) {
 			t.Errorf("block %d is %s, and the next follows %s", h, hash, next.Header.PrevBlock)
 		}
 	}

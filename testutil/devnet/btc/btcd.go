@@ -55,7 +55,8 @@ func (c *Chain) startBtcd(ctx context.Context, b *btcd) error {
 		return err
 	}
 	var err error
-	b.proc, err = c.opts.Nursery.Run(b.name, filepath.Join(b.dir, "btcd.log"), c.opts.Binary, b.flags(conf, c.miner.addr.EncodeAddress())...)
+	b.proc, err = c.opts.Nursery.Run(b.name, filepath.Join(b.dir, "btcd.log"), c.opts.Binary,
+		b.flags(conf, c.miner.addr.EncodeAddress())...)
 	if err != nil {
 		return err
 	}

@@ -67,7 +67,7 @@ func (m *miner) send(ctx context.Context, sequence uint32, outputs []Output) (*T
 	}
 }
 
-// isTaken says whether btcd refused a transaction for another with the same coins,
+// isTaken reports whether btcd refused a transaction for another with the same coins,
 // or for the very same one: signing twice gives the same bytes.
 func isTaken(err error) bool {
 	return strings.Contains(err.Error(), "already spent") || strings.Contains(err.Error(), "already have transaction")

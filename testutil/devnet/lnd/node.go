@@ -105,7 +105,8 @@ func (d *Node) Launch(ctx context.Context) error {
 	}
 	d.proc = proc
 	if d.Conn == nil {
-		if err := d.proc.Until(ctx, d.Name+" has written its certificate", func(context.Context) error { return d.dial() }); err != nil {
+		err = d.proc.Until(ctx, d.Name+" has written its certificate", func(context.Context) error { return d.dial() })
+		if err != nil {
 			return err
 		}
 	}
@@ -185,7 +186,7 @@ func (d *Node) lastBlockSeen(ctx context.Context) (string, error) {
 // runs, or another process knows whether it does.
 func (d *Node) Follows() bool { return d.Pubkey != "" && (d.proc == nil || d.Running()) }
 
-// Running says whether the node's process is there, frozen or not.
+// Running reports whether the node's process is there, frozen or not.
 func (d *Node) Running() bool { return d.proc.Running() }
 
 // Kill ends the node with SIGKILL, as a power cut would. A payment to it that is

@@ -119,7 +119,9 @@ func (d *Node) PayAmount(ctx context.Context, bolt11 string, msat int64, opts ..
 }
 
 // Keysend pays msat to a node that gave no invoice, with records beside.
-func (d *Node) Keysend(ctx context.Context, pubkey string, msat int64, records map[uint64][]byte, opts ...PayOption) (*lnrpc.Payment, error) {
+func (d *Node) Keysend(
+	ctx context.Context, pubkey string, msat int64, records map[uint64][]byte, opts ...PayOption,
+) (*lnrpc.Payment, error) {
 	req, err := spontaneous(pubkey, msat, records)
 	if err != nil {
 		return nil, err
@@ -137,7 +139,9 @@ func (d *Node) PayAMP(ctx context.Context, bolt11 string, msat int64, opts ...Pa
 }
 
 // SendAMP pays msat by AMP to a node that gave no invoice, with records beside.
-func (d *Node) SendAMP(ctx context.Context, pubkey string, msat int64, records map[uint64][]byte, opts ...PayOption) (*lnrpc.Payment, error) {
+func (d *Node) SendAMP(
+	ctx context.Context, pubkey string, msat int64, records map[uint64][]byte, opts ...PayOption,
+) (*lnrpc.Payment, error) {
 	req, err := spontaneous(pubkey, msat, records)
 	if err != nil {
 		return nil, err
