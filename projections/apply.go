@@ -25,7 +25,7 @@ var (
 func (v *Views) apply(ctx context.Context, store stream.EventStore, b *batch, head stream.Position) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	before, had := v.deadlines.first()
+	before, had := v.deadlines.First()
 	var err error
 	for i := range b.entries {
 		if err = v.record(ctx, store, &b.records[i], &b.entries[i]); err != nil {
@@ -34,7 +34,7 @@ func (v *Views) apply(ctx context.Context, store stream.EventStore, b *batch, he
 		}
 	}
 	v.at.stream = strings.Clone(v.at.stream) // what it is cut from is large
-	if first, has := v.deadlines.first(); first != before || has != had {
+	if first, has := v.deadlines.First(); first != before || has != had {
 		nudge(v.moved)
 	}
 	v.catchUp(head)
@@ -104,8 +104,8 @@ func (v *Views) resource(rec *stream.Record, e resource.Event) error {
 	t.tally(r.status, r.host, 1)
 	v.ledger.resource(e)
 	if v.live {
-		at, ok := s.Deadline(v.every)
-		v.deadlines.set(i, at, ok && v.owns(r))
+		at, ok := v.deadline(s)
+		v.deadlines.Set(i, at, ok)
 	}
 	v.touch(r.id)
 	return nil

@@ -8,17 +8,15 @@ func (v *Views) Owns(id resource.ID) bool {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	i, ok := v.resources.byID[id]
-	return ok && v.owns(v.resources.row(i))
+	return ok && v.owns(v.resources.shared.hosts[v.resources.row(i).host])
 }
 
-func (v *Views) owns(r *row) bool {
-	return v.host == "" || v.resources.shared.hosts[r.host] == v.host
-}
+func (v *Views) owns(host string) bool { return v.host == "" || v.host == host }
 
 // owned returns how many resources v owns that are not released.
 func (v *Views) owned() (n int) {
 	for i, placed := range v.resources.placed {
-		if v.host == "" || v.resources.shared.hosts[i] == v.host {
+		if v.owns(v.resources.shared.hosts[i]) {
 			n += placed
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"sandglass/domain/instant"
 	"sandglass/domain/resource"
 	"sandglass/domain/stream"
+	"sandglass/projections/deadline"
 )
 
 // Views are all read models of one daemon, folded together in commit order. Their
@@ -30,7 +31,7 @@ type Views struct {
 	plans     map[string]planRow
 	addresses addresses
 	ledger    Ledger
-	deadlines queue
+	deadlines deadline.Queue
 	live      bool // deadlines are kept: from CaughtUp on
 	watchers  map[resource.ID][]chan struct{}
 	waiting   []waiter
@@ -83,7 +84,7 @@ func (v *Views) reset(n int) {
 	v.payments = newOpenPayments()
 	v.plans = map[string]planRow{}
 	v.addresses = newAddresses()
-	v.deadlines = queue{}
+	v.deadlines = deadline.Queue{}
 	v.order.sorted = nil
 }
 
@@ -150,8 +151,7 @@ func (v *Views) catchUp(head stream.Position) {
 	if v.live || v.at.pos < head {
 		return
 	}
-	v.live = true
-	v.deadlines.rebuild(v)
+	v.knowDeadlines()
 	nudge(v.moved)
 	select {
 	case <-v.caughtUp:
