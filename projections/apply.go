@@ -102,7 +102,7 @@ func (v *Views) resource(rec *stream.Record, e resource.Event) error {
 	r.revision = rec.Revision
 	t.tally(was, from, -1)
 	t.tally(r.status, r.host, 1)
-	v.ledger.resource(e)
+	v.ledger.Resource(e)
 	if v.live {
 		at, ok := v.deadline(s)
 		v.deadlines.Set(i, at, ok)
@@ -129,7 +129,7 @@ func (v *Views) payment(ctx context.Context, store stream.EventStore, rec *strea
 	}
 	now := &openPayment{payment.Evolve(p.state, e), rec.Revision, p.since}
 	v.payments.put(was, now)
-	v.ledger.payment(&p.state, e)
+	v.ledger.Payment(&p.state, e)
 	v.touch(p.state.Resource)
 	if now.state.Resource != p.state.Resource {
 		v.touch(now.state.Resource)
