@@ -6,7 +6,6 @@ import (
 	"sort"
 
 	"sandglass/domain/instant"
-	"sandglass/domain/money"
 	"sandglass/domain/resource"
 	"sandglass/domain/stream"
 )
@@ -85,33 +84,6 @@ func (v *Views) Counts() map[resource.Status]int {
 		}
 	}
 	return counts
-}
-
-// Burn returns what a running resource costs at present: the money of the lot that is
-// being drawn for its time. It is zero for what does not run, and 0 msat per the time
-// of the grant while granted time is drawn.
-func Burn(s *resource.State) money.Price {
-	if s.Status != resource.StatusRunning {
-		return money.Price{}
-	}
-	for _, l := range s.Lots[s.First:] {
-		if l.Left() > 0 {
-			return money.Price{Msat: l.Amount, Per: l.Time}
-		}
-	}
-	return money.Price{}
-}
-
-// PerHour returns what an hour costs at p, rounded up, and at most [money.MaxMsat].
-func PerHour(p money.Price) money.Msat {
-	if p.Per == 0 {
-		return 0
-	}
-	cost, err := p.CostOf(instant.Hour)
-	if err != nil {
-		return money.MaxMsat
-	}
-	return cost
 }
 
 // PaidUntil returns when a running resource runs out, and false for one that does not

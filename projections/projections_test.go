@@ -421,18 +421,17 @@ func TestAsOf(t *testing.T) {
 	})
 }
 
-func TestBurn(t *testing.T) {
-	s := resource.State{Status: resource.StatusRunning, Lots: []resource.Lot{{Amount: 7, Time: 10, Used: 10}, {Amount: 3, Time: 2 * instant.Hour, Used: 5}}, First: 1, DebitedTo: 100}
-	if b := projections.Burn(&s); b != (money.Price{Msat: 3, Per: 2 * instant.Hour}) || projections.PerHour(b) != 2 {
-		t.Errorf("burns %v", b)
+func TestPaidUntil(t *testing.T) {
+	s := resource.State{
+		Status:    resource.StatusRunning,
+		Lots:      []resource.Lot{{Amount: 7, Time: 10, Used: 10}, {Amount: 3, Time: 2 * instant.Hour, Used: 5}},
+		First:     1,
+		DebitedTo: 100,
 	}
 	if at, ok := projections.PaidUntil(&s); !ok || at != 100+instant.Time(2*instant.Hour)-5 {
 		t.Errorf("paid until %v, %v", at, ok)
 	}
 	s.Status = resource.StatusPaused
-	if b := projections.Burn(&s); b != (money.Price{}) || projections.PerHour(b) != 0 {
-		t.Errorf("a paused resource burns %v", b)
-	}
 	if _, ok := projections.PaidUntil(&s); ok {
 		t.Error("a paused resource runs out")
 	}

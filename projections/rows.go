@@ -130,14 +130,11 @@ func (r *row) unpack(shared *common, s *resource.State) {
 // pack is the inverse of unpack, but for the id, the revision and what is common.
 func (r *row) pack(s *resource.State) {
 	r.holder, r.request = s.Holder, s.Request
-	r.mark, r.held = mark(s), s.HoldUntil != 0
+	r.mark, r.held = cmp.Or(s.HoldUntil, s.DebitedTo), s.HoldUntil != 0
 	r.last, r.since, r.full = s.Last, s.Since, s.Full
 	r.lots, r.debt, r.credited, r.debited, r.undone = s.Lots, s.Debt, s.Credited, s.Debited, s.ReversedSum
 	r.first, r.status, r.warned = s.First, s.Status, s.Warned
 }
-
-// mark returns the one of two instants that a state has.
-func mark(s *resource.State) instant.Time { return cmp.Or(s.HoldUntil, s.DebitedTo) }
 
 // intern returns the index of what s has in common with others.
 func (t *table) intern(s *resource.State) int32 {

@@ -3,7 +3,7 @@
 //
 // Each event moves as much on one side as on the other, so [Accounts.Trial] is always 0. A
 // credit is posted when the resource has it; that its payment ends with it moves nothing
-// more. Whether the accounts agree with the resources is left to the caller to check.
+// more. Whether the accounts agree with the resources is left to package dump to check.
 package ledger
 
 import (
