@@ -6,6 +6,7 @@ import (
 
 	"sandglass/domain/address"
 	"sandglass/domain/resource"
+	"sandglass/projections/snapshot"
 )
 
 // addresses are all that were issued, in the order of the log. They are only added to.
@@ -30,6 +31,15 @@ func (a *addresses) add(s address.State) {
 	if _, ok := a.ofResource[s.Resource]; !ok {
 		a.ofResource[s.Resource] = i
 	}
+}
+
+// addressFields passes an address through a snapshot.
+func addressFields(f *snapshot.Fields, s *address.State) {
+	snapshot.String(f, &s.Address)
+	snapshot.String(f, &s.Resource)
+	snapshot.String(f, &s.Node)
+	snapshot.Int(f, &s.Height)
+	snapshot.Int(f, &s.At.At)
 }
 
 // Issued returns for which resource an address was issued, and at which height of the

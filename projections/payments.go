@@ -8,6 +8,7 @@ import (
 	"sandglass/domain/payment"
 	"sandglass/domain/resource"
 	"sandglass/domain/stream"
+	"sandglass/projections/snapshot"
 )
 
 // openPayment is a payment that has not come to its end. It is never changed, only replaced.
@@ -15,6 +16,36 @@ type openPayment struct {
 	state    payment.State
 	revision stream.Revision
 	since    stream.Position // of its first event
+}
+
+// fields passes a payment through a snapshot.
+func (p *openPayment) fields(f *snapshot.Fields) {
+	s := &p.state
+	snapshot.Int(f, &p.revision)
+	snapshot.Int(f, &p.since)
+	snapshot.String(f, &s.Key)
+	snapshot.Int(f, &s.Status)
+	snapshot.String(f, &s.Resource)
+	snapshot.Int(f, &s.Asked)
+	snapshot.Int(f, &s.Price.Msat)
+	snapshot.Int(f, &s.Price.Per)
+	snapshot.Int(f, &s.Expiry)
+	snapshot.String(f, &s.Invoice)
+	snapshot.Int(f, &s.Requested)
+	snapshot.Int(f, &s.Amount)
+	snapshot.String(f, &s.Via)
+	snapshot.String(f, &s.Node)
+	snapshot.Int(f, &s.Index)
+	snapshot.Int(f, &s.SettledAt)
+	snapshot.String(f, &s.Reason)
+	snapshot.Int(f, &s.Last)
+	snapshot.String(f, &s.Address)
+	snapshot.Int(f, &s.Height)
+	snapshot.String(f, &s.Block)
+	snapshot.Bool(f, &s.Final)
+	if s.Status > payment.StatusReplaced {
+		f.Refuse()
+	}
 }
 
 // openPayments holds the payments that have not come to their end. What was credited or has

@@ -4,14 +4,30 @@ import (
 	"maps"
 	"slices"
 
+	"sandglass/domain/codec"
 	"sandglass/domain/plan"
 	"sandglass/domain/stream"
+	"sandglass/projections/snapshot"
 )
 
 // planRow is a plan with the revision that it stands at.
 type planRow struct {
 	state    plan.State
 	revision stream.Revision
+}
+
+// fields passes a plan through a snapshot: its offer as the payload of an event, by its names.
+func (p *planRow) fields(f *snapshot.Fields) {
+	snapshot.String(f, &p.state.Name)
+	snapshot.Int(f, &p.state.Last)
+	snapshot.Int(f, &p.revision)
+	snapshot.Bool(f, &p.state.OnOffer)
+	offer := plan.Published{Offer: p.state.Offer}
+	payload := string(codec.Encode(&offer))
+	if snapshot.String(f, &payload); f.Reading() && codec.Decode([]byte(payload), &offer) != nil {
+		f.Refuse()
+	}
+	p.state.Offer = offer.Offer
 }
 
 // Plan returns a plan, also one that was withdrawn.

@@ -9,6 +9,7 @@ import (
 	"sandglass/domain/money"
 	"sandglass/domain/resource"
 	"sandglass/domain/stream"
+	"sandglass/projections/snapshot"
 )
 
 // pageRows is how many rows lie together: what a write copies while an image is read.
@@ -66,8 +67,8 @@ type table struct {
 	scratch resource.State // of the row that is being folded
 }
 
-func newTable(n int) table {
-	t := table{byID: make(map[resource.ID]int32, n), byTerms: map[terms]int32{}, byHost: map[string]int32{}}
+func newTable() table {
+	t := table{byID: map[resource.ID]int32{}, byTerms: map[terms]int32{}, byHost: map[string]int32{}}
 	t.host("")
 	return t
 }
@@ -134,6 +135,54 @@ func (r *row) pack(s *resource.State) {
 	r.last, r.since, r.full = s.Last, s.Since, s.Full
 	r.lots, r.debt, r.credited, r.debited, r.undone = s.Lots, s.Debt, s.Credited, s.Debited, s.ReversedSum
 	r.first, r.status, r.warned = s.First, s.Status, s.Warned
+}
+
+// fields passes a row.
+func (r *row) fields(f *snapshot.Fields) {
+	snapshot.String(f, &r.id)
+	snapshot.Int(f, &r.revision)
+	snapshot.Int(f, &r.terms)
+	snapshot.Int(f, &r.host)
+	snapshot.Int(f, &r.status)
+	snapshot.Bool(f, &r.warned)
+	snapshot.Bytes(f, r.holder[:])
+	snapshot.Bytes(f, r.request[:])
+	snapshot.Int(f, &r.last)
+	snapshot.Int(f, &r.mark)
+	snapshot.Bool(f, &r.held)
+	snapshot.Int(f, &r.since)
+	snapshot.Int(f, &r.full)
+	snapshot.Int(f, &r.debt)
+	snapshot.Int(f, &r.credited)
+	snapshot.Int(f, &r.debited)
+	snapshot.Int(f, &r.undone)
+	snapshot.Int(f, &r.first)
+	n := f.Len(len(r.lots))
+	if f.Reading() && n > 0 {
+		r.lots = make([]resource.Lot, n)
+	}
+	for i := range r.lots {
+		lot(f, &r.lots[i])
+	}
+}
+
+func lot(f *snapshot.Fields, l *resource.Lot) {
+	snapshot.String(f, &l.Key)
+	snapshot.Int(f, &l.Amount)
+	snapshot.Int(f, &l.Time)
+	snapshot.Int(f, &l.Used)
+	snapshot.Int(f, &l.DebtPaid)
+}
+
+func (t *terms) fields(f *snapshot.Fields) {
+	snapshot.String(f, &t.Plan)
+	snapshot.String(f, &t.Enforcer)
+	snapshot.Int(f, &t.Terms.Price.Msat)
+	snapshot.Int(f, &t.Terms.Price.Per)
+	snapshot.Int(f, &t.Terms.Warn.Time)
+	snapshot.Int(f, &t.Terms.Warn.Amount)
+	snapshot.Int(f, &t.Terms.Warn.Share)
+	snapshot.Int(f, &t.Terms.Grace)
 }
 
 // intern returns the index of what s has in common with others.

@@ -85,7 +85,7 @@ func start(ctx context.Context, store stream.EventStore, v *Views) (stream.Posit
 			return 0, fmt.Errorf("projections: looking for the snapshot's last record: %w", err)
 		}
 		if !known {
-			v.reset(0)
+			v.reset()
 		}
 	}
 	return head, nil

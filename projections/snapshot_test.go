@@ -12,6 +12,7 @@ import (
 
 	"sandglass/domain/instant"
 	"sandglass/projections"
+	"sandglass/projections/snapshot"
 )
 
 // TestSnapshotChangesOnlyCost loads a snapshot of a random moment of a random history,
@@ -75,7 +76,7 @@ func TestSnapshotDamaged(t *testing.T) {
 			t.Fatal(err)
 		}
 		w := projections.New(instant.Hour)
-		if err := w.Load(path, "log"); !errors.Is(err, projections.ErrSnapshot) {
+		if err := w.Load(path, "log"); !errors.Is(err, snapshot.ErrUnusable) {
 			t.Fatalf("%s: %v", what, err)
 		}
 		if w.Position() != 0 || w.Resources("", 1, nil) != nil || len(w.Plans())+len(w.OpenPayments()) > 0 || w.TrialBalance() != (projections.Ledger{}) {
@@ -103,7 +104,7 @@ func TestSnapshotOfAnother(t *testing.T) {
 	if err := replayed(t, m, m.head()).Save(path, "log"); err != nil {
 		t.Fatal(err)
 	}
-	if err := v.Load(path, "other"); !errors.Is(err, projections.ErrSnapshot) || v.Position() != 0 {
+	if err := v.Load(path, "other"); !errors.Is(err, snapshot.ErrUnusable) || v.Position() != 0 {
 		t.Errorf("a snapshot of another log: %v", err)
 	}
 	// A log restored from a backup, which went on otherwise.

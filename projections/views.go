@@ -69,18 +69,18 @@ func NewFor(host string, every instant.Millis) *Views {
 		caughtUp: make(chan struct{}),
 		moved:    make(chan struct{}, 1),
 	}
-	v.reset(0)
+	v.reset()
 	return v
 }
 
-// reset forgets what was folded. n resources are to be expected.
-func (v *Views) reset(n int) {
+// reset forgets what was folded.
+func (v *Views) reset() {
 	v.order.mu.Lock() // before v.mu, as in byID
 	defer v.order.mu.Unlock()
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.at, v.ledger, v.live = position{}, Ledger{}, false
-	v.resources = newTable(n)
+	v.resources = newTable()
 	v.payments = newOpenPayments()
 	v.plans = map[string]planRow{}
 	v.addresses = newAddresses()

@@ -10,6 +10,7 @@ import (
 	"sandglass/domain/money"
 	"sandglass/domain/payment"
 	"sandglass/domain/resource"
+	"sandglass/projections/snapshot"
 )
 
 // Accounts is the sum of each account. Assets are Wallet and Receivable; liabilities are
@@ -57,4 +58,13 @@ func (a *Accounts) Payment(was *payment.State, e payment.Event) {
 			a.Unallocated -= was.Amount
 		}
 	}
+}
+
+// Fields passes the accounts through a snapshot.
+func (a *Accounts) Fields(f *snapshot.Fields) {
+	snapshot.Int(f, &a.Wallet)
+	snapshot.Int(f, &a.Receivable)
+	snapshot.Int(f, &a.Prepaid)
+	snapshot.Int(f, &a.Income)
+	snapshot.Int(f, &a.Unallocated)
 }
