@@ -1,9 +1,6 @@
 package projections
 
 import (
-	"slices"
-	"strings"
-
 	"sandglass/domain/address"
 	"sandglass/domain/resource"
 	"sandglass/projections/snapshot"
@@ -72,11 +69,4 @@ func (v *Views) LowestIssue() (height int64, ok bool) {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	return v.addresses.lowest, len(v.addresses.all) > 0
-}
-
-// sortedAddresses returns the addresses by their text.
-func sortedAddresses(all []address.State) []address.State {
-	all = slices.Clone(all)
-	slices.SortFunc(all, func(a, b address.State) int { return strings.Compare(a.Address, b.Address) })
-	return all
 }

@@ -17,7 +17,6 @@ import (
 var (
 	errOrder    = errors.New("the position does not come after the one before it")
 	errRevision = errors.New("the revision is not the next of its stream")
-	errOpening  = errors.New("the stream does not begin with its opening")
 )
 
 // apply folds a run of records under one lock. After an error the views stand before
@@ -73,41 +72,16 @@ func (v *Views) record(ctx context.Context, store stream.EventStore, r *stream.R
 }
 
 func (v *Views) resource(rec *stream.Record, e resource.Event) error {
-	t := &v.resources
-	id := resource.ID(rec.Stream[len(resource.Prefix):])
-	i, ok := t.byID[id]
-	if _, opens := e.(*resource.Opened); opens == ok {
-		return errOpening
-	} else if opens {
-		i = t.add(id)
+	row, s, err := v.resources.Fold(rec, e)
+	if err != nil {
+		return err
 	}
-	r := t.own(i)
-	if rec.Revision != r.revision+1 {
-		return errRevision
-	}
-	s := &t.scratch
-	r.unpack(&t.shared, s)
-	was, from := r.status, r.host
-	*s = resource.Evolve(*s, e)
-	switch e := e.(type) {
-	case *resource.Opened, *resource.Repriced:
-		r.terms = t.intern(s)
-	case *resource.Placed:
-		r.host = t.host(e.Host)
-	case *resource.Credited, *resource.Granted:
-		l := &s.Lots[len(s.Lots)-1]
-		l.Key = t.text.keep(l.Key)
-	}
-	r.pack(s)
-	r.revision = rec.Revision
-	t.tally(was, from, -1)
-	t.tally(r.status, r.host, 1)
 	v.ledger.Resource(e)
 	if v.live {
 		at, ok := v.deadline(s)
-		v.deadlines.Set(i, at, ok)
+		v.deadlines.Set(row, at, ok)
 	}
-	v.touch(r.id)
+	v.touch(s.ID)
 	return nil
 }
 

@@ -3,7 +3,7 @@ package projections
 import (
 	"context"
 	"fmt"
-	"sort"
+	"slices"
 
 	"sandglass/domain/instant"
 	"sandglass/domain/resource"
@@ -12,16 +12,11 @@ import (
 
 // Resource returns a resource and the revision that it stands at. The state is the
 // caller's own, as [stream.Handler].Warm wants it.
-func (v *Views) Resource(id resource.ID) (s resource.State, _ stream.Revision, ok bool) {
+func (v *Views) Resource(id resource.ID) (resource.State, stream.Revision, bool) {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	i, ok := v.resources.byID[id]
-	if !ok {
-		return s, stream.NoStream, false
-	}
-	r := v.resources.row(i)
-	r.unpack(&v.resources.shared, &s)
-	return s.Clone(), r.revision, true
+	s, at, ok := v.resources.State(id)
+	return s.Clone(), at, ok
 }
 
 // Remaining returns how long the balance of a resource lasts from now, rounded down to
@@ -29,14 +24,7 @@ func (v *Views) Resource(id resource.ID) (s resource.State, _ stream.Revision, o
 func (v *Views) Remaining(id resource.ID, now instant.Time) (instant.Millis, bool) {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	i, ok := v.resources.byID[id]
-	if !ok {
-		return 0, false
-	}
-	r := v.resources.row(i)
-	// What Remaining looks at, without what else a state holds.
-	s := resource.State{Lots: r.lots, First: r.first, DebitedTo: r.mark, Status: r.status}
-	return s.Remaining(now), true
+	return v.resources.Remaining(id, now)
 }
 
 // chunk is how many rows are looked at under one lock.
@@ -46,11 +34,15 @@ const chunk = 256
 // those that keep takes; a nil keep takes all. keep looks at a state that it may neither
 // hold nor change, and calls no method of v. Ids that come up meanwhile may be missed.
 func (v *Views) Resources(after resource.ID, limit int, keep func(*resource.State) bool) []resource.State {
-	rows := v.byID()
+	v.mu.RLock()
+	ids := v.resources.IDs()
+	v.mu.RUnlock()
 	var page []resource.State
-	at := sort.Search(len(rows.order), func(i int) bool { return rows.id(i) > after })
-	for ; at < len(rows.order) && len(page) < limit; at += chunk {
-		page = v.collect(page, rows.order[at:min(at+chunk, len(rows.order))], limit, keep)
+	for rows := range slices.Chunk(ids.After(after), chunk) {
+		if len(page) >= limit {
+			break
+		}
+		page = v.collect(page, rows, limit, keep)
 	}
 	return page
 }
@@ -60,11 +52,11 @@ func (v *Views) collect(page []resource.State, rows []int32, limit int, keep fun
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	var s resource.State
-	for _, i := range rows {
+	for _, row := range rows {
 		if len(page) == limit {
 			break
 		}
-		v.resources.row(i).unpack(&v.resources.shared, &s)
+		v.resources.Unpack(row, &s)
 		if keep == nil || keep(&s) {
 			page = append(page, s.Clone())
 		}
@@ -78,7 +70,7 @@ func (v *Views) Counts() map[resource.Status]int {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	counts := map[resource.Status]int{}
-	for status, n := range v.resources.counts {
+	for status, n := range v.resources.Counts() {
 		if n != 0 {
 			counts[resource.Status(status)] = n
 		}

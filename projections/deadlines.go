@@ -9,12 +9,9 @@ import (
 // knowDeadlines begins to keep the deadlines of the resources that v owns.
 func (v *Views) knowDeadlines() {
 	v.live = true
-	t := &v.resources
-	v.deadlines = deadline.New(int(t.n), v.owned(), func(yield func(int32, instant.Time) bool) {
-		var s resource.State
-		for row := range t.n {
-			t.row(row).unpack(&t.shared, &s)
-			if at, ok := v.deadline(&s); ok && !yield(row, at) {
+	v.deadlines = deadline.New(v.resources.Len(), v.owned(), func(yield func(int32, instant.Time) bool) {
+		for row, s := range v.resources.All() {
+			if at, ok := v.deadline(s); ok && !yield(row, at) {
 				return
 			}
 		}
@@ -38,7 +35,7 @@ func (v *Views) NextDeadline() (id resource.ID, at instant.Time, ok bool) {
 	if !ok {
 		return "", 0, false
 	}
-	return v.resources.row(d.Row).id, d.At, true
+	return v.resources.ID(d.Row), d.At, true
 }
 
 // Due returns up to limit resources of this host whose deadline is now or earlier,
@@ -50,7 +47,7 @@ func (v *Views) Due(now instant.Time, limit int) []resource.ID {
 	rows := v.deadlines.Until(now, limit)
 	ids := make([]resource.ID, len(rows))
 	for i, row := range rows {
-		ids[i] = v.resources.row(row).id
+		ids[i] = v.resources.ID(row)
 	}
 	return ids
 }

@@ -2,8 +2,10 @@ package projections
 
 import (
 	"io"
+	"slices"
+	"strings"
 
-	"sandglass/domain/resource"
+	"sandglass/domain/address"
 	"sandglass/projections/dump"
 )
 
@@ -21,7 +23,7 @@ type (
 func (v *Views) Dump(w io.Writer) error {
 	im, release := v.image()
 	defer release()
-	return dump.Write(w, im.lines(v.byID().order))
+	return dump.Write(w, im.lines)
 }
 
 // DumpHead reads the first line of a dump: [New] with its SettleEvery, and [Replay] up to
@@ -34,7 +36,7 @@ func (v *Views) Diff(other *Views) []Difference {
 	defer release()
 	theirs, release2 := other.image()
 	defer release2()
-	return dump.Compare(ours.lines(v.byID().order), theirs.lines(other.byID().order))
+	return dump.Compare(ours.lines, theirs.lines)
 }
 
 // DiffDump compares v with what [Views.Dump] of another wrote, which comes from someone
@@ -43,71 +45,53 @@ func (v *Views) Diff(other *Views) []Difference {
 func (v *Views) DiffDump(r io.Reader) ([]Difference, error) {
 	im, release := v.image()
 	defer release()
-	return dump.Verify(im.lines(v.byID().order), r)
+	return dump.Verify(im.lines, r)
 }
 
 // Check compares the ledger with the sums over all resources, as [dump.Check] does.
 func (v *Views) Check() []Difference {
 	im, release := v.image()
 	defer release()
-	return dump.Check(im.ledger, im.states)
+	return dump.Check(im.ledger, im.resources.All())
 }
 
-// lines are those of the image's dump. order holds at least the image's rows by their ids.
-func (im *image) lines(order []int32) dump.Lines {
-	im.sort()
-	return func(yield func(string, []byte) bool) {
-		var l dump.Line
-		if !yield(l.Sums(im.sums())) {
+// lines are those of the image's dump.
+func (im *image) lines(yield func(string, []byte) bool) {
+	var l dump.Line
+	if !yield(l.Sums(im.sums())) {
+		return
+	}
+	byText := func(a, b address.State) int { return strings.Compare(a.Address, b.Address) }
+	for _, s := range slices.SortedFunc(slices.Values(im.addresses), byText) {
+		if !yield(l.Address(&s)) {
 			return
 		}
-		for _, s := range sortedAddresses(im.issued) {
-			if !yield(l.Address(&s)) {
-				return
-			}
+	}
+	for _, p := range im.payments {
+		if !yield(l.Payment(&p.state, p.revision, p.since)) {
+			return
 		}
-		for _, p := range im.payments {
-			if !yield(l.Payment(&p.state, p.revision, p.since)) {
-				return
-			}
+	}
+	for i := range im.plans {
+		if p := &im.plans[i]; !yield(l.Plan(&p.state, p.revision)) {
+			return
 		}
-		for i := range im.plans {
-			if p := &im.plans[i]; !yield(l.Plan(&p.state, p.revision)) {
-				return
-			}
-		}
-		var s resource.State
-		for _, i := range order {
-			if i >= im.n {
-				continue // came up later
-			}
-			r := im.row(i)
-			r.unpack(&im.shared, &s)
-			if !yield(l.Resource(&s, r.revision, im.every)) {
-				return
-			}
+	}
+	for s, at := range im.resources.ByID() {
+		if !yield(l.Resource(s, at, im.every)) {
+			return
 		}
 	}
 }
 
 func (im *image) sums() *dump.Sums {
+	counts := im.resources.Counts()
 	return &dump.Sums{
 		Head:     dump.Head{Position: im.at.pos, SettleEvery: im.every},
 		Accounts: im.ledger,
-		Counts:   im.counts[:],
-		Unplaced: im.unplaced,
+		Counts:   counts[:],
+		Unplaced: im.resources.Unplaced(),
 		Plans:    len(im.plans),
 		Payments: len(im.payments),
-	}
-}
-
-// states yields each row with its state, which is valid until the next.
-func (im *image) states(yield func(int32, *resource.State) bool) {
-	var s resource.State
-	for i := range im.n {
-		im.row(i).unpack(&im.shared, &s)
-		if !yield(i, &s) {
-			return
-		}
 	}
 }

@@ -1,22 +1,26 @@
 package projections
 
-import "sandglass/domain/resource"
+import (
+	"maps"
+
+	"sandglass/domain/resource"
+)
 
 // Owns reports whether a resource is there and belongs to the host of these views, whose
 // daemon alone meters and enforces it. The one machine that has no name owns all.
 func (v *Views) Owns(id resource.ID) bool {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	i, ok := v.resources.byID[id]
-	return ok && v.owns(v.resources.shared.hosts[v.resources.row(i).host])
+	host, ok := v.resources.Host(id)
+	return ok && v.owns(host)
 }
 
 func (v *Views) owns(host string) bool { return v.host == "" || v.host == host }
 
 // owned returns how many resources v owns that are not released.
 func (v *Views) owned() (n int) {
-	for i, placed := range v.resources.placed {
-		if v.owns(v.resources.shared.hosts[i]) {
+	for host, placed := range v.resources.Hosts() {
+		if v.owns(host) {
 			n += placed
 		}
 	}
@@ -28,16 +32,12 @@ func (v *Views) owned() (n int) {
 func (v *Views) Hosts() map[string]int {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	hosts := make(map[string]int, len(v.resources.placed))
-	for i, n := range v.resources.placed {
-		hosts[v.resources.shared.hosts[i]] = n
-	}
-	return hosts
+	return maps.Collect(v.resources.Hosts())
 }
 
 // Unplaced returns how many resources that are not released belong to no host.
 func (v *Views) Unplaced() int {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	return v.resources.placed[0]
+	return v.resources.Unplaced()
 }

@@ -8,50 +8,40 @@ import (
 
 	"sandglass/domain/address"
 	"sandglass/domain/instant"
-	"sandglass/domain/resource"
+	"sandglass/projections/table"
 )
 
 // image is the views as they stood at one position, to be read at leisure: while it is
-// held, a fold copies the pages of rows that it writes to.
+// held, a fold copies what it changes.
 type image struct {
-	every    instant.Millis
-	at       position
-	ledger   Ledger
-	pages    []*page
-	n        int32
-	shared   common
-	unplaced int
-	counts   [resource.StatusReleased + 1]int
-	plans    []planRow      // by name
-	payments []*openPayment // by key
-	issued   []address.State
+	every     instant.Millis
+	at        position
+	ledger    Ledger
+	resources *table.Image
+	plans     []planRow       // by name
+	payments  []*openPayment  // by key
+	addresses []address.State // as they were issued
 }
 
 // image returns an image, which the caller ends with release.
 func (v *Views) image() (im *image, release func()) {
 	v.mu.Lock()
-	defer v.mu.Unlock()
-	t := &v.resources
-	t.images++
-	t.epoch++
+	t := v.resources
 	im = &image{
-		every: v.every, at: v.at, ledger: v.ledger,
-		pages: slices.Clone(t.pages), n: t.n, shared: t.shared, unplaced: t.placed[0], counts: t.counts,
-		plans:    slices.Collect(maps.Values(v.plans)),
-		payments: slices.Collect(maps.Values(v.payments.byKey)),
-		issued:   v.addresses.all,
+		every:     v.every,
+		at:        v.at,
+		ledger:    v.ledger,
+		resources: t.Hold(),
+		plans:     slices.Collect(maps.Values(v.plans)),
+		payments:  slices.Collect(maps.Values(v.payments.byKey)),
+		addresses: v.addresses.all,
 	}
+	v.mu.Unlock()
+	slices.SortFunc(im.plans, func(p, q planRow) int { return strings.Compare(p.state.Name, q.state.Name) })
+	slices.SortFunc(im.payments, func(p, q *openPayment) int { return cmp.Compare(p.state.Key, q.state.Key) })
 	return im, func() {
 		v.mu.Lock()
 		defer v.mu.Unlock()
-		t.images--
+		t.Release()
 	}
 }
-
-// sort brings what the maps gave into the order of its names.
-func (im *image) sort() {
-	slices.SortFunc(im.plans, func(p, q planRow) int { return strings.Compare(p.state.Name, q.state.Name) })
-	slices.SortFunc(im.payments, func(p, q *openPayment) int { return cmp.Compare(p.state.Key, q.state.Key) })
-}
-
-func (im *image) row(i int32) *row { return &im.pages[i/pageRows].rows[i%pageRows] }

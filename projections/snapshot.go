@@ -2,8 +2,8 @@ package projections
 
 import (
 	"sandglass/domain/address"
-	"sandglass/domain/resource"
 	"sandglass/projections/snapshot"
+	"sandglass/projections/table"
 )
 
 // Save writes a snapshot of the present to path, durably and all or nothing. The views
@@ -35,15 +35,12 @@ func (p *position) fields(f *snapshot.Fields) {
 
 // save passes the image; load, what it passed.
 func (im *image) save(f *snapshot.Fields) {
-	im.sort() // one state, one file
 	im.at.fields(f)
 	im.ledger.Fields(f)
 	f.Each(f.Count(len(im.plans)), func(i int) { im.plans[i].fields(f) })
-	f.Each(f.Count(len(im.issued)), func(i int) { addressFields(f, &im.issued[i]) })
+	f.Each(f.Count(len(im.addresses)), func(i int) { addressFields(f, &im.addresses[i]) })
 	f.Each(f.Count(len(im.payments)), func(i int) { im.payments[i].fields(f) })
-	f.Each(f.Count(len(im.shared.terms)), func(i int) { im.shared.terms[i].fields(f) })
-	f.Each(f.Count(len(im.shared.hosts)), func(i int) { snapshot.String(f, &im.shared.hosts[i]) })
-	f.Each(f.Count(int(im.n)), func(i int) { im.row(int32(i)).fields(f) })
+	im.resources.Save(f)
 }
 
 func (v *Views) load(f *snapshot.Fields) {
@@ -66,49 +63,5 @@ func (v *Views) load(f *snapshot.Fields) {
 		p.fields(f)
 		v.payments.put(nil, p)
 	})
-	v.resources.load(f)
-}
-
-// load reads the rows of a new table, and what they point into.
-func (t *table) load(f *snapshot.Fields) {
-	f.Each(f.Count(0), func(int) {
-		var c terms
-		c.fields(f)
-		t.byTerms[c] = int32(len(t.shared.terms))
-		t.shared.terms = append(t.shared.terms, c)
-	})
-	f.Each(f.Count(0), func(int) { // a new table has the first already
-		var name string
-		snapshot.String(f, &name)
-		t.host(name)
-	})
-	n := f.Count(0)
-	t.byID = make(map[resource.ID]int32, n)
-	f.Keep = t.text.keepBytes
-	f.Each(n, func(int) { t.loadRow(f) })
-	f.Keep = nil
-}
-
-// loadRow adds a row.
-func (t *table) loadRow(f *snapshot.Fields) {
-	if t.n%pageRows == 0 {
-		t.pages = append(t.pages, new(page))
-	}
-	r := t.row(t.n)
-	r.fields(f)
-	if !t.fits(r) {
-		f.Refuse()
-		return
-	}
-	t.byID[r.id] = t.n
-	t.tally(r.status, r.host, 1)
-	t.n++
-}
-
-// fits reports whether a row points to what there is.
-func (t *table) fits(r *row) bool {
-	return r.status <= resource.StatusReleased &&
-		r.terms >= 0 && int(r.terms) < len(t.shared.terms) &&
-		r.host >= 0 && int(r.host) < len(t.shared.hosts) &&
-		r.first >= 0 && int(r.first) <= len(r.lots)
+	v.resources = table.Load(f)
 }

@@ -4,8 +4,9 @@
 // [Views] are all of them, folded together in the order of commits, so that what one of
 // them says at a position fits what the others say. [Run] feeds them and nothing else
 // does. They decide nothing: each figure follows from the events alone, and a snapshot
-// file ([Views.Save], [Views.Load]) only makes a restart short. Deciding is left to the
-// packages of the domain, acting to the enforcers.
+// file ([Views.Save], [Views.Load]) only makes a restart short. How resources are packed,
+// when they are due, what a snapshot's file and an auditor's dump look like, is left to the
+// packages below; deciding, to those of the domain; acting, to the enforcers.
 package projections
 
 import (
@@ -16,6 +17,7 @@ import (
 	"sandglass/domain/resource"
 	"sandglass/domain/stream"
 	"sandglass/projections/deadline"
+	"sandglass/projections/table"
 )
 
 // Views are all read models of one daemon, folded together in commit order. Their
@@ -26,7 +28,7 @@ type Views struct {
 
 	mu        sync.RWMutex // guards what follows; held for writing once per run of events
 	at        position
-	resources table
+	resources *table.Table
 	payments  openPayments
 	plans     map[string]planRow
 	addresses addresses
@@ -38,7 +40,6 @@ type Views struct {
 
 	caughtUp chan struct{}
 	moved    chan struct{}
-	order    order // has a lock of its own
 }
 
 // position is a place in a log, with the record that stands there, to know it again.
@@ -75,17 +76,14 @@ func NewFor(host string, every instant.Millis) *Views {
 
 // reset forgets what was folded.
 func (v *Views) reset() {
-	v.order.mu.Lock() // before v.mu, as in byID
-	defer v.order.mu.Unlock()
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.at, v.ledger, v.live = position{}, Ledger{}, false
-	v.resources = newTable()
+	v.resources = table.New()
 	v.payments = newOpenPayments()
 	v.plans = map[string]planRow{}
 	v.addresses = newAddresses()
 	v.deadlines = deadline.Queue{}
-	v.order.sorted = nil
 }
 
 // Position returns the position of the last event that is in the views, 0 for none.
@@ -99,8 +97,8 @@ func (v *Views) Position() stream.Position {
 // views. Before that they show the past, and no deadlines.
 func (v *Views) CaughtUp() <-chan struct{} { return v.caughtUp }
 
-// WaitFor returns when the event at pos is in the views: who has written reads what they
-// wrote. It returns the error of ctx if that ends first.
+// WaitFor returns when the event at pos is in the views: whoever has written reads what
+// they wrote. It returns the error of ctx if that ends first.
 func (v *Views) WaitFor(ctx context.Context, pos stream.Position) error {
 	v.mu.Lock()
 	if v.at.pos >= pos {
@@ -160,7 +158,7 @@ func (v *Views) catchUp(head stream.Position) {
 	}
 }
 
-// reached is catchUp for who does not hold the lock.
+// reached is catchUp for a caller that does not hold the lock.
 func (v *Views) reached(head stream.Position) {
 	v.mu.Lock()
 	defer v.mu.Unlock()

@@ -1,9 +1,7 @@
-package projections
+package table
 
 import (
 	"cmp"
-	"slices"
-	"strings"
 
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
@@ -11,10 +9,6 @@ import (
 	"sandglass/domain/stream"
 	"sandglass/projections/snapshot"
 )
-
-// pageRows is how many rows lie together: what a write copies while an image is read.
-// With its epoch a page of so many just fills a size class of the allocator, 40 KiB.
-const pageRows = 255
 
 // row is a resource.State packed: what many resources share is an index into common.
 type row struct {
@@ -32,13 +26,6 @@ type row struct {
 	holder, request                 [16]byte
 }
 
-// page is a stretch of rows. A page that an image holds, which has an older epoch than
-// the table, is copied before it is written to.
-type page struct {
-	epoch uint32
-	rows  [pageRows]row
-}
-
 // terms is what resources of one plan have in common.
 type terms struct {
 	Plan, Enforcer string
@@ -49,64 +36,6 @@ type terms struct {
 type common struct {
 	terms []terms
 	hosts []string // by first mention; the first is "", no host
-}
-
-// table holds all resources, by the order in which they were opened.
-type table struct {
-	byID    map[resource.ID]int32
-	pages   []*page
-	n       int32
-	shared  common
-	byTerms map[terms]int32
-	byHost  map[string]int32
-	counts  [resource.StatusReleased + 1]int
-	placed  []int // by host: resources that are not released
-	text    arena
-	epoch   uint32
-	images  int            // how many are being read
-	scratch resource.State // of the row that is being folded
-}
-
-func newTable() table {
-	t := table{byID: map[resource.ID]int32{}, byTerms: map[terms]int32{}, byHost: map[string]int32{}}
-	t.host("")
-	return t
-}
-
-func (t *table) row(i int32) *row { return &t.pages[i/pageRows].rows[i%pageRows] }
-
-// own returns row i to be written to.
-func (t *table) own(i int32) *row {
-	k := i / pageRows
-	if p := t.pages[k]; t.images > 0 && p.epoch < t.epoch {
-		t.pages[k] = p.clone(t.epoch)
-	}
-	return t.row(i)
-}
-
-// clone returns a copy that shares nothing that a fold changes.
-func (p *page) clone(epoch uint32) *page {
-	c := *p
-	c.epoch = epoch
-	for i := range c.rows {
-		c.rows[i].lots = slices.Clone(c.rows[i].lots)
-	}
-	return &c
-}
-
-// add returns the index of a new row.
-func (t *table) add(id resource.ID) int32 {
-	i := t.n
-	if i%pageRows == 0 {
-		t.pages = append(t.pages, &page{epoch: t.epoch})
-	}
-	id = resource.ID(t.text.keep(string(id)))
-	r := t.own(i)
-	r.id, r.revision = id, stream.NoStream
-	t.byID[id] = i
-	t.counts[resource.StatusNone]++
-	t.n++
-	return i
 }
 
 // unpack returns the state of a row. It shares the row's lots.
@@ -183,67 +112,4 @@ func (t *terms) fields(f *snapshot.Fields) {
 	snapshot.Int(f, &t.Terms.Warn.Amount)
 	snapshot.Int(f, &t.Terms.Warn.Share)
 	snapshot.Int(f, &t.Terms.Grace)
-}
-
-// intern returns the index of what s has in common with others.
-func (t *table) intern(s *resource.State) int32 {
-	c := terms{s.Plan, s.Enforcer, s.Terms}
-	i, ok := t.byTerms[c]
-	if !ok {
-		i = int32(len(t.shared.terms))
-		t.shared.terms = append(t.shared.terms, c)
-		t.byTerms[c] = i
-	}
-	return i
-}
-
-// host returns the index of a host's name.
-func (t *table) host(name string) int32 {
-	i, ok := t.byHost[name]
-	if !ok {
-		name = strings.Clone(name)
-		i = int32(len(t.shared.hosts))
-		t.shared.hosts, t.placed = append(t.shared.hosts, name), append(t.placed, 0)
-		t.byHost[name] = i
-	}
-	return i
-}
-
-// tally counts a resource, or with −1 one less, where it stands.
-func (t *table) tally(status resource.Status, host int32, n int) {
-	t.counts[status] += n
-	if status != resource.StatusNone && status != resource.StatusReleased {
-		t.placed[host] += n
-	}
-}
-
-// arena keeps many small strings that live as long as the views in few blocks.
-type arena struct{ block strings.Builder }
-
-const arenaBlock = 64 << 10
-
-// keep returns a copy of s.
-func (a *arena) keep(s string) string {
-	a.room(len(s))
-	a.block.WriteString(s)
-	return a.tail(len(s))
-}
-
-// keepBytes returns a copy of b.
-func (a *arena) keepBytes(b []byte) string {
-	a.room(len(b))
-	a.block.Write(b)
-	return a.tail(len(b))
-}
-
-func (a *arena) room(n int) {
-	if a.block.Cap()-a.block.Len() < n {
-		a.block.Reset()
-		a.block.Grow(max(arenaBlock, n))
-	}
-}
-
-func (a *arena) tail(n int) string {
-	all := a.block.String()
-	return all[len(all)-n:]
 }
