@@ -19,7 +19,7 @@ import (
 	"sandglass/testutil/storetest"
 )
 
-// TestRunLive writes while the views run: who waits for what was written reads it.
+// TestRunLive writes while the views run: whoever waits for what was written reads it.
 func TestRunLive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := random(t, 5, 10, 100)
@@ -148,7 +148,8 @@ func TestWatch(t *testing.T) {
 		if !has(v.DeadlineMoved()) || has(v.DeadlineMoved()) {
 			t.Error("the first deadline was not told once")
 		}
-		append1(t, m, "payment-ln-1", -1, stream.Event{Type: "payment.settled.v1", Data: []byte(`{"amount_msat":1,"via":"keysend","resource":"b"}`)})
+		settled := []byte(`{"amount_msat":1,"via":"keysend","resource":"b"}`)
+		append1(t, m, "payment-ln-1", -1, stream.Event{Type: "payment.settled.v1", Data: settled})
 		if has(a) || !has(b) {
 			t.Error("a payment told the wrong ones")
 		}

@@ -59,7 +59,8 @@ func Replay(ctx context.Context, store stream.EventStore, v *Views, until stream
 	case err != nil:
 		return err
 	case until > head || until < v.Position():
-		return fmt.Errorf("projections: replay to position %d: the views stand at %d and the log ends at %d", until, v.Position(), head)
+		return fmt.Errorf("projections: replay to position %d: the views stand at %d and the log ends at %d",
+			until, v.Position(), head)
 	case until == v.Position():
 		v.reached(until)
 		return nil
@@ -91,7 +92,7 @@ func start(ctx context.Context, store stream.EventStore, v *Views) (stream.Posit
 	return head, nil
 }
 
-// known says whether the log holds the record that stands at p.
+// known reports whether the log holds the record that stands at p.
 func (p position) known(ctx context.Context, store stream.EventStore) (bool, error) {
 	for rec, err := range store.Read(ctx, p.stream, p.revision) {
 		return err == nil && rec.Revision == p.revision && rec.Position == p.pos && rec.ID == p.id, err

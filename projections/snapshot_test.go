@@ -79,7 +79,8 @@ func TestSnapshotDamaged(t *testing.T) {
 		if err := w.Load(path, "log"); !errors.Is(err, snapshot.ErrUnusable) {
 			t.Fatalf("%s: %v", what, err)
 		}
-		if w.Position() != 0 || w.Resources("", 1, nil) != nil || len(w.Plans())+len(w.OpenPayments()) > 0 || w.TrialBalance() != (projections.Ledger{}) {
+		resources, others := w.Resources("", 1, nil), len(w.Plans())+len(w.OpenPayments())
+		if w.Position() != 0 || resources != nil || others > 0 || w.TrialBalance() != (projections.Ledger{}) {
 			t.Fatalf("%s: something is left", what)
 		}
 	}
