@@ -31,7 +31,9 @@ const (
 // Append implements [stream.EventStore]. When ctx ends while the append waits for its
 // turn, nothing is written. Once the writer has taken it, Append answers what became of
 // it, even though ctx has ended meanwhile: that takes a commit, and leaves no doubt.
-func (s *Store) Append(ctx context.Context, name string, expected stream.Revision, events []stream.Event) (stream.Appended, error) {
+func (s *Store) Append(
+	ctx context.Context, name string, expected stream.Revision, events []stream.Event,
+) (stream.Appended, error) {
 	if err := stream.Check(name, expected, events); err != nil {
 		return stream.Appended{}, err
 	}

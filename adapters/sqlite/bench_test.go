@@ -24,7 +24,8 @@ func benchEvent(name string, rev stream.Revision) stream.Event {
 	e := stream.Event{
 		Type: "resource.debited.v1",
 		At:   1_700_000_000_000 + instant.Time(rev),
-		Data: fmt.Appendf(nil, `{"from":"2026-01-02T03:04:05.678Z","to":"2026-01-02T04:04:05.678Z","time_ms":3600000,"amount_msat":%d,"draws":[{"lot":1}]}`, rev),
+		Data: fmt.Appendf(nil, `{"from":"2026-01-02T03:04:05.678Z","to":"2026-01-02T04:04:05.678Z",`+
+			`"time_ms":3600000,"amount_msat":%d,"draws":[{"lot":1}]}`, rev),
 		Meta: []byte(`{"actor":"meter","$correlationId":"0123456789abcdef"}`),
 	}
 	e.ID = stream.NewID(name, rev, e)

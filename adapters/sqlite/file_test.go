@@ -41,7 +41,9 @@ func TestFilesThatAreNoLog(t *testing.T) {
 		{"a text", func(t *testing.T, path string) {
 			os.WriteFile(path, bytes.Repeat([]byte("not a database\n"), 1000), 0o600)
 		}, []string{"is no database", "restore a backup"}},
-		{"another database", func(t *testing.T, path string) { sql(t, path, "CREATE TABLE t(x)") }, []string{"no event log of Sandglass"}},
+		{"another database", func(t *testing.T, path string) {
+			sql(t, path, "CREATE TABLE t(x)")
+		}, []string{"no event log of Sandglass"}},
 		{"a newer one", func(t *testing.T, path string) {
 			sqlite.Create(path)
 			sql(t, path, "PRAGMA user_version = 7")
@@ -120,10 +122,12 @@ func TestCreateReplacesNothing(t *testing.T) {
 func TestOneWriter(t *testing.T) {
 	path := newLog(t)
 	s := openLog(t, path, sqlite.Options{})
-	if _, err := sqlite.Open(path, sqlite.Options{Now: wallClock}); err == nil || !strings.Contains(err.Error(), "open for writing already") {
+	_, err := sqlite.Open(path, sqlite.Options{Now: wallClock})
+	if err == nil || !strings.Contains(err.Error(), "open for writing already") {
 		t.Errorf("a second writer: %v", err)
 	}
-	if _, err := s.Append(ctx, "toy-1", stream.NoStream, storetest.Events("toy-1", stream.NoStream, "one", 3)); err != nil {
+	events := storetest.Events("toy-1", stream.NoStream, "one", 3)
+	if _, err := s.Append(ctx, "toy-1", stream.NoStream, events); err != nil {
 		t.Fatal(err)
 	}
 	ro, err := sqlite.OpenReadOnly(path)
@@ -134,7 +138,8 @@ func TestOneWriter(t *testing.T) {
 	if head, err := ro.Head(ctx); head != 3 || err != nil || ro.ID() != s.ID() {
 		t.Errorf("a reader beside: head %d, %v", head, err)
 	}
-	if _, err := ro.Append(ctx, "toy-1", 2, storetest.Events("toy-1", 2, "two", 1)); !errors.Is(err, stream.ErrReadOnly) || !errors.Is(ro.Writable(), stream.ErrReadOnly) {
+	_, err = ro.Append(ctx, "toy-1", 2, storetest.Events("toy-1", 2, "two", 1))
+	if !errors.Is(err, stream.ErrReadOnly) || !errors.Is(ro.Writable(), stream.ErrReadOnly) {
 		t.Errorf("a reader appends: %v", err)
 	}
 	n := 0
@@ -155,8 +160,10 @@ func TestOneWriter(t *testing.T) {
 
 func TestVerifyFindsWhatWasChanged(t *testing.T) {
 	for what, script := range map[string]string{
-		"an event is gone":         "DELETE FROM events WHERE position = 30",
-		"the last of a stream":     "DELETE FROM places WHERE position = 100; DELETE FROM events WHERE position = 40; UPDATE events SET revision = revision - 1 WHERE position > 40",
+		"an event is gone": "DELETE FROM events WHERE position = 30",
+		"the last of a stream": `DELETE FROM places WHERE position = 100;
+			DELETE FROM events WHERE position = 40;
+			UPDATE events SET revision = revision - 1 WHERE position > 40`,
 		"a place is gone":          "DELETE FROM places WHERE revision = 5",
 		"a place is wrong":         "UPDATE places SET position = 7 WHERE revision = 5",
 		"a revision is changed":    "UPDATE events SET revision = 70000 WHERE position = 9",
@@ -168,7 +175,8 @@ func TestVerifyFindsWhatWasChanged(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			path := newLog(t)
 			s := openLog(t, path, sqlite.Options{}.Hasty())
-			if _, err := s.Append(ctx, "toy-1", stream.NoStream, storetest.Events("toy-1", stream.NoStream, "x", 100)); err != nil {
+			events := storetest.Events("toy-1", stream.NoStream, "x", 100)
+			if _, err := s.Append(ctx, "toy-1", stream.NoStream, events); err != nil {
 				t.Fatal(err)
 			}
 			if err := s.Verify(ctx); err != nil {

@@ -10,11 +10,16 @@ import (
 )
 
 const (
-	sqlInsert = `INSERT INTO events (position, stream, revision, type, at, recorded_at, id, data, meta) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`
-	sqlLast   = `SELECT revision FROM places WHERE stream = ? ORDER BY revision DESC LIMIT 1`
-	sqlPlace  = `SELECT position FROM places WHERE stream = ? AND revision = ?`
-	sqlID     = `SELECT id FROM events WHERE position = ?`
-	sqlFindID = `SELECT 1 FROM places p CROSS JOIN events e ON e.position = p.position WHERE p.stream = ? AND e.id = ? LIMIT 1`
+	sqlInsert = `INSERT INTO events (position, stream, revision, type, at, recorded_at, id, data, meta)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	sqlInsertType = `INSERT INTO types (name) VALUES (?) RETURNING id`
+	sqlLast       = `SELECT revision FROM places WHERE stream = ? ORDER BY revision DESC LIMIT 1`
+	sqlPlace      = `SELECT position FROM places WHERE stream = ? AND revision = ?`
+	sqlID         = `SELECT id FROM events WHERE position = ?`
+	sqlFindID     = `SELECT 1 FROM places p CROSS JOIN events e ON e.position = p.position
+		WHERE p.stream = ? AND e.id = ? LIMIT 1`
+	sqlHasOwnIDs = `SELECT 1 FROM own_ids WHERE stream = ?`
+	sqlAddOwnIDs = `INSERT OR IGNORE INTO own_ids VALUES (?)`
 )
 
 // group is one transaction of appends: what it has written so far.
@@ -151,7 +156,7 @@ func (g *group) at(name string, revision stream.Revision) (id stream.EventID, po
 func (g *group) duplicate(r *request) (bool, error) {
 	own := r.ownIDs
 	if !own && (g.ownIDs || g.writer.ownIDs) {
-		err := g.query(`SELECT 1 FROM own_ids WHERE stream = ?`, func(s *sqlite.Stmt) { s.BindText(1, r.stream) }, func(*sqlite.Stmt) { own = true })
+		err := g.query(sqlHasOwnIDs, func(s *sqlite.Stmt) { s.BindText(1, r.stream) }, func(*sqlite.Stmt) { own = true })
 		if err != nil {
 			return false, err
 		}
@@ -171,7 +176,7 @@ func (g *group) duplicate(r *request) (bool, error) {
 	}
 	if r.ownIDs {
 		g.ownIDs = true
-		return false, g.query(`INSERT OR IGNORE INTO own_ids VALUES (?)`, func(s *sqlite.Stmt) { s.BindText(1, r.stream) }, nil)
+		return false, g.query(sqlAddOwnIDs, func(s *sqlite.Stmt) { s.BindText(1, r.stream) }, nil)
 	}
 	return false, nil
 }
@@ -237,7 +242,7 @@ func (g *group) typeID(name string) (id int64, err error) {
 	if id, ok := g.types[name]; ok {
 		return id, nil
 	}
-	err = g.query(`INSERT INTO types (name) VALUES (?) RETURNING id`, func(s *sqlite.Stmt) { s.BindText(1, name) }, func(s *sqlite.Stmt) {
+	err = g.query(sqlInsertType, func(s *sqlite.Stmt) { s.BindText(1, name) }, func(s *sqlite.Stmt) {
 		id = s.ColumnInt64(0)
 	})
 	if err == nil && id > typesMax {

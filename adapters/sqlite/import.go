@@ -68,7 +68,8 @@ func newImporting(records []stream.Record) (*importing, error) {
 			return nil, fmt.Errorf("record %d, position %d: %w", i, rec.Position, err)
 		}
 		if rec.RecordedAt < instant.Min || rec.RecordedAt > instant.Max {
-			return nil, fmt.Errorf("%w: record %d, position %d: recorded_at: %w", stream.ErrInvalid, i, rec.Position, instant.ErrRange)
+			return nil, fmt.Errorf("%w: record %d, position %d: recorded_at: %w",
+				stream.ErrInvalid, i, rec.Position, instant.ErrRange)
 		}
 		one.ownIDs = rec.ID != stream.NewID(rec.Stream, rec.Revision, rec.Event)
 		bytes += len(rec.Data) + len(rec.Meta)
@@ -118,7 +119,8 @@ func (g *group) take(r *request, recorded instant.Time) error {
 	case r.expected > last:
 		return refusal{wrongRevision(r, last)}
 	case recorded < g.recorded:
-		return refusal{fmt.Errorf("sqlite: %s revision %d was recorded at %s, and the last event here at %s: records of another log go into one that holds nothing else", r.stream, r.expected+1, recorded, g.recorded)}
+		return refusal{fmt.Errorf("sqlite: %s revision %d was recorded at %s, and the last event here at %s: "+
+			"records of another log go into one that holds nothing else", r.stream, r.expected+1, recorded, g.recorded)}
 	}
 	if dup, err := g.duplicate(r); err != nil {
 		return err
@@ -133,7 +135,8 @@ func (g *group) take(r *request, recorded instant.Time) error {
 func (g *group) isThere(r *request) error {
 	id, _, err := g.at(r.stream, r.expected+1)
 	if err == nil && id != r.events[0].ID {
-		return refusal{fmt.Errorf("sqlite: %s revision %d is another event, %s and not %s: %w", r.stream, r.expected+1, id, r.events[0].ID, stream.ErrWrongRevision)}
+		return refusal{fmt.Errorf("sqlite: %s revision %d is another event, %s and not %s: %w",
+			r.stream, r.expected+1, id, r.events[0].ID, stream.ErrWrongRevision)}
 	}
 	return err
 }

@@ -101,26 +101,56 @@ func TestImportIsAllOrNothing(t *testing.T) {
 	change := func(f func(*stream.Record)) func([]stream.Record) []stream.Record {
 		return func(recs []stream.Record) []stream.Record { f(&recs[len(recs)-1]); return recs }
 	}
+	tooMany := func([]stream.Record) []stream.Record { return foreign(sqlite.MaxImport + 1) }
+	tooLarge := func([]stream.Record) []stream.Record {
+		recs := foreign(600)
+		for i := range recs {
+			recs[i].Data, recs[i].Meta = make([]byte, stream.MaxData), make([]byte, stream.MaxData)
+		}
+		return recs
+	}
 	for name, c := range map[string]struct {
 		change func([]stream.Record) []stream.Record
 		want   error // nil: another
 		text   string
 	}{
-		"a revision too far":  {change(func(r *stream.Record) { r.Revision++ }), stream.ErrWrongRevision, "toy-4 ends at revision 4, not 5"},
-		"another event":       {change(func(r *stream.Record) { r.Revision -= 2 }), stream.ErrWrongRevision, "toy-4 revision 3 is another event"},
-		"recorded too early":  {change(func(r *stream.Record) { r.RecordedAt -= 2 }), nil, "one that holds nothing else"},
-		"an id of before":     {change(func(r *stream.Record) { r.ID = foreign(30)[24].ID }), stream.ErrDuplicateID, ""},
-		"no revision":         {change(func(r *stream.Record) { r.Revision = -1 }), stream.ErrInvalid, "position 300"},
-		"no name":             {change(func(r *stream.Record) { r.Stream = "toy 4" }), stream.ErrInvalid, ""},
-		"recorded in no time": {change(func(r *stream.Record) { r.RecordedAt = instant.Max + 1 }), stream.ErrInvalid, "recorded_at"},
-		"too many":            {func([]stream.Record) []stream.Record { return foreign(sqlite.MaxImport + 1) }, stream.ErrInvalid, "at most 8192"},
-		"too large": {func([]stream.Record) []stream.Record {
-			recs := foreign(600)
-			for i := range recs {
-				recs[i].Data, recs[i].Meta = make([]byte, stream.MaxData), make([]byte, stream.MaxData)
-			}
-			return recs
-		}, stream.ErrInvalid, "bytes"},
+		"a revision too far": {
+			change(func(r *stream.Record) { r.Revision++ }),
+			stream.ErrWrongRevision,
+			"toy-4 ends at revision 4, not 5",
+		},
+		"another event": {
+			change(func(r *stream.Record) { r.Revision -= 2 }),
+			stream.ErrWrongRevision,
+			"toy-4 revision 3 is another event",
+		},
+		"recorded too early": {
+			change(func(r *stream.Record) { r.RecordedAt -= 2 }),
+			nil,
+			"one that holds nothing else",
+		},
+		"an id of before": {
+			change(func(r *stream.Record) { r.ID = foreign(30)[24].ID }),
+			stream.ErrDuplicateID,
+			"",
+		},
+		"no revision": {
+			change(func(r *stream.Record) { r.Revision = -1 }),
+			stream.ErrInvalid,
+			"position 300",
+		},
+		"no name": {
+			change(func(r *stream.Record) { r.Stream = "toy 4" }),
+			stream.ErrInvalid,
+			"",
+		},
+		"recorded in no time": {
+			change(func(r *stream.Record) { r.RecordedAt = instant.Max + 1 }),
+			stream.ErrInvalid,
+			"recorded_at",
+		},
+		"too many":  {tooMany, stream.ErrInvalid, "at most 8192"},
+		"too large": {tooLarge, stream.ErrInvalid, "bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := openLog(t, newLog(t), sqlite.Options{})
@@ -150,7 +180,7 @@ func TestImportFailsBothWays(t *testing.T) {
 	if err := s.Import(ctx, recs[:15]); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.WriterSQL(`CREATE TEMP TRIGGER refuse BEFORE INSERT ON events WHEN NEW.revision = 4 BEGIN SELECT RAISE(ROLLBACK, 'refused'); END`); err != nil {
+	if err := s.WriterSQL(refuseRevision4); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Import(ctx, recs); err == nil || !errors.Is(s.Writable(), stream.ErrReadOnly) || count(t, s) != 15 {
@@ -204,7 +234,8 @@ func TestWritableAgainWithoutAnAppend(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := s.Append(ctx, "toy-1", stream.NoStream, storetest.Events("toy-1", stream.NoStream, "x", 1)); err == nil || s.Writable() == nil {
+	_, err := s.Append(ctx, "toy-1", stream.NoStream, storetest.Events("toy-1", stream.NoStream, "x", 1))
+	if err == nil || s.Writable() == nil {
 		t.Fatalf("append: %v, writable: %v", err, s.Writable())
 	}
 	for _, name := range []string{"refuse", "probe"} {
@@ -259,7 +290,8 @@ func TestKilledImport(t *testing.T) {
 		s := openLog(t, path, sqlite.Options{FreeSpaceFloor: -1})
 		got := all(t, s)
 		if stderr != "" || len(got) < acknowledged || len(got)%importBatch != 0 || !same(got, recs[:len(got)]) {
-			t.Fatalf("kill %d: %d records are there, %d were acknowledged, in whole batches and the first ones of all: %s", round, len(got), acknowledged, stderr)
+			t.Fatalf("kill %d: %d records are there, %d were acknowledged, in whole batches and the first ones of all: %s",
+				round, len(got), acknowledged, stderr)
 		}
 		if err := errors.Join(s.Verify(ctx), s.Close()); err != nil {
 			t.Fatal(err)

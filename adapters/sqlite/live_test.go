@@ -133,6 +133,10 @@ func TestSubscriptionBeyondTheEnd(t *testing.T) {
 	}
 }
 
+// refuseRevision4 fails each transaction that writes an event of revision 4.
+const refuseRevision4 = `CREATE TEMP TRIGGER refuse BEFORE INSERT ON events WHEN NEW.revision = 4
+	BEGIN SELECT RAISE(ROLLBACK, 'refused'); END`
+
 // TestFailedGroupLeavesNothing fails a transaction half way: what the writer remembers
 // must then be what the file holds.
 func TestFailedGroupLeavesNothing(t *testing.T) {
@@ -141,13 +145,14 @@ func TestFailedGroupLeavesNothing(t *testing.T) {
 	if _, err := s.Append(ctx, "toy-1", stream.NoStream, storetest.Events("toy-1", stream.NoStream, "x", 2)); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.WriterSQL(`CREATE TEMP TRIGGER refuse BEFORE INSERT ON events WHEN NEW.revision = 4 BEGIN SELECT RAISE(ROLLBACK, 'refused'); END`); err != nil {
+	if err := s.WriterSQL(refuseRevision4); err != nil {
 		t.Fatal(err)
 	}
 	batch := storetest.Events("toy-1", 1, "y", 4) // its third event fails, of a type that is new
 	batch[0].Type = "toy.new.v1"
 	batch[0].ID = stream.EventID{1}
-	if _, err := s.Append(ctx, "toy-1", 1, batch); err == nil || errors.Is(err, stream.ErrWrongRevision) || errors.Is(err, stream.ErrReadOnly) {
+	_, err := s.Append(ctx, "toy-1", 1, batch)
+	if err == nil || errors.Is(err, stream.ErrWrongRevision) || errors.Is(err, stream.ErrReadOnly) {
 		t.Errorf("append: %v", err)
 	}
 	if err := s.Writable(); !errors.Is(err, stream.ErrReadOnly) {
@@ -179,7 +184,8 @@ func TestConflictsAmongNeighbours(t *testing.T) {
 			name := fmt.Sprintf("toy-%d", g)
 			for last := stream.NoStream; last < each; last++ {
 				if g%2 == 0 {
-					if _, err := s.Append(ctx, name, last+1, storetest.Events(name, last+1, "early", 1)); !errors.Is(err, stream.ErrWrongRevision) {
+					early := storetest.Events(name, last+1, "early", 1)
+					if _, err := s.Append(ctx, name, last+1, early); !errors.Is(err, stream.ErrWrongRevision) {
 						t.Errorf("a conflict: %v", err)
 					}
 				}

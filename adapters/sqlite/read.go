@@ -103,7 +103,8 @@ func (s *Store) Read(ctx context.Context, name string, from stream.Revision) ite
 			}
 			for _, rec := range recs {
 				if rec.Revision != from {
-					yield(stream.Record{}, fmt.Errorf("sqlite: %s has revision %d where %d should follow: restore a backup", name, rec.Revision, from))
+					yield(stream.Record{}, fmt.Errorf("sqlite: %s has revision %d where %d should follow: restore a backup",
+						name, rec.Revision, from))
 					return
 				}
 				if from++; ctx.Err() != nil || !yield(rec, nil) {
@@ -215,7 +216,8 @@ func (s *Store) Subscribe(ctx context.Context, after stream.Position) iter.Seq2[
 				yield(nil, err)
 				return
 			case len(recs) == 0:
-				yield(nil, fmt.Errorf("sqlite: %s ends at position %d, where events up to %d should follow: restore a backup", s.path, after, head))
+				yield(nil, fmt.Errorf("sqlite: %s ends at position %d, where events up to %d should follow: restore a backup",
+					s.path, after, head))
 				return
 			}
 			after = recs[len(recs)-1].Position
@@ -236,7 +238,8 @@ func (s *Store) await(ctx context.Context, after stream.Position) (stream.Positi
 			return head, err
 		}
 		if first && head < after {
-			return 0, fmt.Errorf("sqlite: %s ends at position %d, before %d: whoever asks for what is after that has read another log, or a newer copy of it", s.path, head, after)
+			return 0, fmt.Errorf("sqlite: %s ends at position %d, before %d: "+
+				"whoever asks for what is after that has read another log, or a newer copy of it", s.path, head, after)
 		}
 		var tick <-chan time.Time
 		if s.writer == nil {

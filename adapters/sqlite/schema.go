@@ -63,8 +63,9 @@ const (
 	writerSettings = `PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0; PRAGMA cache_size=-16384;`
 	readerSettings = `PRAGMA query_only=ON; PRAGMA cache_size=-2048;`
 
-	sqlTables = `SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN ('log', 'types', 'events', 'places', 'own_ids')`
-	sqlHead   = `SELECT coalesce(max(position), 0) FROM events`
+	sqlTables = `SELECT count(*) FROM sqlite_schema
+		WHERE type = 'table' AND name IN ('log', 'types', 'events', 'places', 'own_ids')`
+	sqlHead = `SELECT coalesce(max(position), 0) FROM events`
 )
 
 // Create makes an empty log at path, which must not exist. It appears there whole or not
@@ -139,7 +140,8 @@ func lockFile(path string) (*os.File, error) {
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		f.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, fmt.Errorf("sqlite: %s is open for writing already: stop the other daemon, or open it for reading only", path)
+			return nil, fmt.Errorf("sqlite: %s is open for writing already: "+
+				"stop the other daemon, or open it for reading only", path)
 		}
 		return nil, fmt.Errorf("sqlite: locking %s-lock: %w", path, err)
 	}
@@ -166,7 +168,8 @@ func identify(conn *sqlite.Conn, path string) (string, error) {
 		return "", unreadable(path, err)
 	}
 	if version != schemaVersion {
-		return "", fmt.Errorf("sqlite: %s has schema %d, this build knows %d: run a newer build or restore a backup", path, version, schemaVersion)
+		return "", fmt.Errorf("sqlite: %s has schema %d, this build knows %d: run a newer build or restore a backup",
+			path, version, schemaVersion)
 	}
 	tables, err := queryInt(conn, sqlTables)
 	if err == nil && tables != 5 {
@@ -196,7 +199,8 @@ func unreadable(path string, err error) error {
 	case sqlite.ResultNotADB:
 		return fmt.Errorf("sqlite: %s is no database: give another path or restore a backup: %w", path, err)
 	case sqlite.ResultCantOpen, sqlite.ResultPerm, sqlite.ResultReadOnly:
-		return fmt.Errorf("sqlite: %s can't be opened: look at the permissions of the file, of its folder and of %s-wal and -shm: %w", path, path, err)
+		return fmt.Errorf("sqlite: %s can't be opened: "+
+			"look at the permissions of the file, of its folder and of %s-wal and -shm: %w", path, path, err)
 	}
 	return fmt.Errorf("sqlite: %s is damaged: restore a backup: %w", path, err)
 }

@@ -34,7 +34,8 @@ func newSpace(path string, opts Options) space {
 const hysteresis = 256 << 20
 
 // check returns an error that wraps [stream.ErrReadOnly] from when less than the floor
-// is free until a quarter more is, or [hysteresis] more if that is less. Where the system does not tell, writes go on.
+// is free until a quarter more is, or [hysteresis] more if that is less. Where the system
+// does not tell, writes go on.
 func (s space) check() error {
 	if s.floor < 0 {
 		return nil
@@ -50,7 +51,8 @@ func (s space) check() error {
 		need += min(s.floor/4, hysteresis)
 	}
 	if *s.low = free < need; *s.low {
-		return fmt.Errorf("%w: %d bytes are free on the disk of %s, and %d must be: make room", stream.ErrReadOnly, free, s.path, need)
+		return fmt.Errorf("%w: %d bytes are free on the disk of %s, and %d must be: make room",
+			stream.ErrReadOnly, free, s.path, need)
 	}
 	return nil
 }

@@ -14,8 +14,9 @@ import (
 
 const (
 	// Each event up to indexed has one place, which is its own.
-	sqlPlacesLack = `SELECT (SELECT count(*) FROM events WHERE position <= (SELECT indexed FROM log)) - (SELECT count(*) FROM places)`
-	sqlPlacesErr  = `SELECT count(*) FROM places p LEFT JOIN events e ON e.position = p.position
+	sqlPlacesLack = `SELECT (SELECT count(*) FROM events WHERE position <= (SELECT indexed FROM log))
+		- (SELECT count(*) FROM places)`
+	sqlPlacesErr = `SELECT count(*) FROM places p LEFT JOIN events e ON e.position = p.position
 		WHERE e.stream IS NOT p.stream OR e.revision IS NOT p.revision`
 )
 
