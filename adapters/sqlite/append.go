@@ -28,18 +28,10 @@ const (
 	abandoned
 )
 
-// Append implements [stream.EventStore]. When ctx ends while the append waits for its
-// turn, nothing is written. Once the writer has taken it, Append answers what became of
-// it, even though ctx has ended meanwhile: that takes a commit, and leaves no doubt.
-func (s *Store) Append(
+// append waits until the events are durable, or refused. They were checked.
+func (w *writer) append(
 	ctx context.Context, name string, expected stream.Revision, events []stream.Event,
 ) (stream.Appended, error) {
-	if err := stream.Check(name, expected, events); err != nil {
-		return stream.Appended{}, err
-	}
-	if s.writer == nil {
-		return stream.Appended{}, s.Writable()
-	}
 	if err := ctx.Err(); err != nil {
 		return stream.Appended{}, err
 	}
@@ -49,10 +41,10 @@ func (s *Store) Append(
 		r.ownIDs = r.ownIDs || e.ID != stream.NewID(name, expected+1+stream.Revision(i), e)
 	}
 	select {
-	case s.writer.queue <- r:
+	case w.queue <- r:
 	case <-ctx.Done():
 		return stream.Appended{}, ctx.Err()
-	case <-s.closing:
+	case <-w.closing:
 		return stream.Appended{}, ErrClosed
 	}
 	select {
@@ -62,7 +54,7 @@ func (s *Store) Append(
 			return stream.Appended{}, ctx.Err()
 		}
 		<-r.done
-	case <-s.writer.stopped:
+	case <-w.stopped:
 		if r.state.CompareAndSwap(waiting, abandoned) {
 			return stream.Appended{}, ErrClosed
 		}

@@ -96,7 +96,7 @@ func (g *group) last(name string) (stream.Revision, error) {
 	if run, ok := g.runs[name]; ok {
 		return run.next() - 1, nil
 	}
-	if run := g.store.tail.of(name); len(run.positions) > 0 {
+	if run := g.tail.of(name); len(run.positions) > 0 {
 		return run.next() - 1, nil
 	}
 	last := stream.NoStream
@@ -131,7 +131,7 @@ func (g *group) retry(r *request, last stream.Revision) error {
 
 // at returns the id and position of the event at a revision that the stream has.
 func (g *group) at(name string, revision stream.Revision) (id stream.EventID, position stream.Position, err error) {
-	for _, run := range []run{g.runs[name], g.store.tail.of(name)} {
+	for _, run := range []run{g.runs[name], g.tail.of(name)} {
 		if len(run.positions) > 0 && run.first <= revision && revision < run.next() {
 			position = run.positions[revision-run.first]
 		}
@@ -187,7 +187,7 @@ func (g *group) find(name string, id stream.EventID) (found bool, err error) {
 		s.BindText(1, name)
 		s.BindBytes(2, id[:])
 	}, func(*sqlite.Stmt) { found = true })
-	for _, run := range []run{g.store.tail.of(name), g.runs[name]} {
+	for _, run := range []run{g.tail.of(name), g.runs[name]} {
 		for _, position := range run.positions {
 			if found || err != nil {
 				return found, err
@@ -236,7 +236,7 @@ func (g *group) insert(r *request, i int) error {
 
 // typeID returns the number of a type, which it adds to the file if it is new.
 func (g *group) typeID(name string) (id int64, err error) {
-	if id, ok := g.store.types.id(name); ok {
+	if id, ok := g.writer.types.id(name); ok {
 		return id, nil
 	}
 	if id, ok := g.types[name]; ok {

@@ -26,31 +26,17 @@ type refusal struct{ error }
 
 func (r refusal) Unwrap() error { return r.error }
 
-// Import appends records of another log, all or none, with all that they were there but
-// for their positions. Each must stand at the end of its stream at exactly its revision:
-// else it is [stream.ErrWrongRevision], but one that is there already with the same id is
-// passed over, so that what was broken off can be done again. They come in the order of
-// the other log: RecordedAt, which is kept, never runs backwards here either.
-//
-// Like Append it writes nothing if ctx ends while it waits for its turn, and answers what
-// became of it thereafter.
-func (s *Store) Import(ctx context.Context, records []stream.Record) error {
-	r, err := newImporting(records)
-	if err != nil || len(records) == 0 {
-		return err
-	}
-	if s.writer == nil {
-		return s.Writable()
-	}
+// importAll waits until the records are durable, or refused.
+func (w *writer) importAll(ctx context.Context, r *importing) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	select {
-	case s.writer.imports <- r:
+	case w.imports <- r:
 		return <-r.done
 	case <-ctx.Done():
 		return ctx.Err()
-	case <-s.closing:
+	case <-w.closing:
 		return ErrClosed
 	}
 }

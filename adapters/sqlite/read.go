@@ -127,7 +127,7 @@ func (s *Store) readPage(ctx context.Context, name string, from stream.Revision)
 		}
 		p := newPage(r, 8, 0)
 		if len(last.positions) == 0 || from < last.first {
-			err := p.query(r, &s.types, sqlStream, func(st *sqlite.Stmt) {
+			err := p.query(r, s.types, sqlStream, func(st *sqlite.Stmt) {
 				st.BindText(1, name)
 				st.BindInt64(2, int64(from))
 				st.BindInt64(3, pageSize)
@@ -142,7 +142,7 @@ func (s *Store) readPage(ctx context.Context, name string, from stream.Revision)
 				return fmt.Errorf("sqlite: %s lacks revision %d: restore a backup", name, from)
 			}
 			position := last.positions[from-last.first]
-			if err := p.query(r, &s.types, sqlAt, func(st *sqlite.Stmt) { st.BindInt64(1, bindable(position)) }); err != nil {
+			if err := p.query(r, s.types, sqlAt, func(st *sqlite.Stmt) { st.BindInt64(1, bindable(position)) }); err != nil {
 				return err
 			}
 		}
@@ -232,7 +232,10 @@ func (s *Store) Subscribe(ctx context.Context, after stream.Position) iter.Seq2[
 func (s *Store) await(ctx context.Context, after stream.Position) (stream.Position, error) {
 	var poll *time.Timer
 	for first := true; ; first = false {
-		news := s.news.wait()
+		var news <-chan struct{}
+		if s.writer != nil {
+			news = s.writer.news.wait() // before looking, so as to miss nothing
+		}
 		head, err := s.Head(ctx)
 		if err != nil || head > after {
 			return head, err
@@ -270,7 +273,7 @@ func (s *Store) scanPage(ctx context.Context, after, head stream.Position, bytes
 			bytes = 256 * n
 		}
 		p := newPage(r, n, bytes+bytes/16)
-		err := p.query(r, &s.types, sqlScan, func(st *sqlite.Stmt) {
+		err := p.query(r, s.types, sqlScan, func(st *sqlite.Stmt) {
 			st.BindInt64(1, bindable(after))
 			st.BindInt64(2, int64(n))
 		})

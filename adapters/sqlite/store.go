@@ -21,7 +21,6 @@ import (
 	"math"
 	"os"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"sandglass/domain/instant"
@@ -59,12 +58,9 @@ type Store struct {
 	path    string
 	id      string
 	readers *pool
-	types   types
-	tail    *tail // nil if the store is read-only
-	writer  *writer
-
-	head    atomic.Uint64 // position of the last durable event; not kept if read-only
-	news    signal        // fires when head has moved
+	types   *types
+	tail    *tail   // nil if the store is read-only
+	writer  *writer // likewise
 	closing chan struct{}
 	close   sync.Once
 	closed  error // what Close answers
@@ -95,7 +91,7 @@ func openLocked(path string, opts Options, lock *os.File) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{path: path, readers: newPool(path), closing: make(chan struct{}), tail: newTail()}
+	s := &Store{path: path, readers: newPool(path), types: new(types), tail: newTail(), closing: make(chan struct{})}
 	if s.id, err = identify(conn, path); err == nil {
 		s.writer, err = newWriter(s, conn, lock, opts)
 	}
@@ -114,7 +110,7 @@ func OpenReadOnly(path string) (*Store, error) {
 	if err := exists(path); err != nil {
 		return nil, err
 	}
-	s := &Store{path: path, readers: newPool(path), closing: make(chan struct{})}
+	s := &Store{path: path, readers: newPool(path), types: new(types), closing: make(chan struct{})}
 	err := s.readers.use(context.Background(), s.closing, func(r *reader) (err error) {
 		s.id, err = identify(r.conn, path)
 		return err
@@ -153,6 +149,40 @@ func (s *Store) Writable() error {
 	return s.writer.writable()
 }
 
+// Append implements [stream.EventStore]. When ctx ends while the append waits for its
+// turn, nothing is written. Once the writer has taken it, Append answers what became of
+// it, even though ctx has ended meanwhile: that takes a commit, and leaves no doubt.
+func (s *Store) Append(
+	ctx context.Context, name string, expected stream.Revision, events []stream.Event,
+) (stream.Appended, error) {
+	if err := stream.Check(name, expected, events); err != nil {
+		return stream.Appended{}, err
+	}
+	if s.writer == nil {
+		return stream.Appended{}, s.Writable()
+	}
+	return s.writer.append(ctx, name, expected, events)
+}
+
+// Import appends records of another log, all or none, with all that they were there but
+// for their positions. Each must stand at the end of its stream at exactly its revision:
+// else it is [stream.ErrWrongRevision], but one that is there already with the same id is
+// passed over, so that what was broken off can be done again. They come in the order of
+// the other log: RecordedAt, which is kept, never runs backwards here either.
+//
+// Like Append it writes nothing if ctx ends while it waits for its turn, and answers what
+// became of it thereafter.
+func (s *Store) Import(ctx context.Context, records []stream.Record) error {
+	r, err := newImporting(records)
+	if err != nil || len(records) == 0 {
+		return err
+	}
+	if s.writer == nil {
+		return s.Writable()
+	}
+	return s.writer.importAll(ctx, r)
+}
+
 // Size returns how many bytes the log takes on disk, its WAL included.
 func (s *Store) Size() (int64, error) {
 	info, err := os.Stat(s.path)
@@ -177,7 +207,7 @@ func (s *Store) Head(ctx context.Context) (stream.Position, error) {
 	default:
 	}
 	if s.writer != nil {
-		return stream.Position(s.head.Load()), nil
+		return stream.Position(s.writer.head.Load()), nil
 	}
 	var head int64
 	err := s.readers.use(ctx, s.closing, func(r *reader) (err error) {

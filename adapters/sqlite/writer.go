@@ -28,7 +28,10 @@ const (
 
 // writer is the goroutine that writes, and what only it touches.
 type writer struct {
-	store   *Store
+	path    string
+	types   *types
+	tail    *tail
+	closing <-chan struct{}
 	using   sync.Mutex // guards conn, for tests that reach for it
 	conn    *sqlite.Conn
 	lock    *os.File
@@ -38,6 +41,8 @@ type writer struct {
 	imports chan *importing
 	stopped chan struct{}
 	failure atomic.Pointer[error] // of the last group, nil if it was committed
+	head    atomic.Uint64         // position of the last durable event
+	news    signal                // fires when head has moved
 
 	next     stream.Position // of the next event
 	recorded instant.Time    // of the last event
@@ -51,9 +56,19 @@ type writer struct {
 // newWriter reads the end of the log. The caller starts run, and close follows.
 func newWriter(s *Store, conn *sqlite.Conn, lock *os.File, opts Options) (*writer, error) {
 	w := &writer{
-		store: s, conn: conn, lock: lock, now: opts.Now, space: newSpace(s.path, opts),
-		queue: make(chan *request, queueSize), imports: make(chan *importing), stopped: make(chan struct{}),
-		tailMax: cmp.Or(opts.tailMax, tailMax), wal: wal{soft: cmp.Or(opts.walSoft, walSoft)},
+		path:       s.path,
+		types:      s.types,
+		tail:       s.tail,
+		closing:    s.closing,
+		conn:       conn,
+		lock:       lock,
+		now:        opts.Now,
+		space:      newSpace(s.path, opts),
+		queue:      make(chan *request, queueSize),
+		imports:    make(chan *importing),
+		stopped:    make(chan struct{}),
+		tailMax:    cmp.Or(opts.tailMax, tailMax),
+		wal:        wal{soft: cmp.Or(opts.walSoft, walSoft)},
 		probeEvery: cmp.Or(opts.probeEvery, probeEvery),
 	}
 	head, err := queryInt(conn, sqlHead)
@@ -68,11 +83,11 @@ func newWriter(s *Store, conn *sqlite.Conn, lock *os.File, opts Options) (*write
 	if err != nil {
 		return nil, unreadable(s.path, err)
 	}
-	if err := errors.Join(s.types.load(conn), s.tail.load(conn)); err != nil {
+	if err := errors.Join(w.types.load(conn), w.tail.load(conn)); err != nil {
 		return nil, unreadable(s.path, err)
 	}
 	w.next, w.recorded, w.ownIDs = stream.Position(head)+1, instant.Time(recorded), own == 1
-	s.head.Store(uint64(head))
+	w.head.Store(uint64(head))
 	return w, nil
 }
 
@@ -87,7 +102,7 @@ func (w *writer) run() {
 			w.take(r)
 		case <-w.failed():
 			w.probe()
-		case <-w.store.closing:
+		case <-w.closing:
 			for {
 				select {
 				case r := <-w.queue:
@@ -192,20 +207,20 @@ func (w *writer) adopt(g *group) {
 		return
 	}
 	for name, id := range g.types {
-		w.store.types.add(id, name) // within bounds: see typeID
+		w.types.add(id, name) // within bounds: see typeID
 	}
-	w.store.tail.add(g.runs)
+	w.tail.add(g.runs)
 	w.next, w.recorded, w.ownIDs = g.next, g.recorded, g.ownIDs || w.ownIDs
 	w.wal.grew(g.bytes)
-	w.store.head.Store(uint64(w.next - 1))
-	w.store.news.fire()
+	w.head.Store(uint64(w.next - 1))
+	w.news.fire()
 }
 
 // maintain does what can wait until the group is answered. Its errors can wait too: the
 // next group meets them, or tries again.
 func (w *writer) maintain() {
-	if n := w.store.tail.n; n >= w.tailMax {
-		if err := w.store.tail.flush(w.conn); err != nil {
+	if n := w.tail.n; n >= w.tailMax {
+		if err := w.tail.flush(w.conn); err != nil {
 			w.note(writeError(err))
 		}
 		w.wal.grew(n * walPage)
@@ -225,10 +240,10 @@ func (w *writer) writable() error {
 
 // close leaves the file complete: nothing in the tail, nothing in the WAL.
 func (w *writer) close() error {
-	err := w.store.tail.flush(w.conn)
+	err := w.tail.flush(w.conn)
 	err = errors.Join(err, w.wal.truncate(w.conn), w.conn.Close(), unlockFile(w.lock))
 	if err != nil {
-		return fmt.Errorf("sqlite: closing %s: %w", w.store.path, err)
+		return fmt.Errorf("sqlite: closing %s: %w", w.path, err)
 	}
 	return nil
 }
