@@ -24,7 +24,7 @@ const (
 
 // group is one transaction of appends: what it has written so far.
 type group struct {
-	*writer
+	w        *writer
 	next     stream.Position
 	recorded instant.Time
 	bytes    int
@@ -52,19 +52,19 @@ func (g *group) transact(do func() error) error {
 	if g.types = map[string]int64{}; g.runs == nil {
 		g.runs = map[string]run{}
 	}
-	if err := exec(g.conn, sqlBegin); err != nil {
+	if err := exec(g.w.conn, sqlBegin); err != nil {
 		return writeError(err)
 	}
 	if err := do(); err != nil {
-		rollback(g.conn)
+		rollback(g.w.conn)
 		return writeError(err)
 	}
 	end := sqlCommit
-	if g.next == g.writer.next {
+	if g.next == g.w.next {
 		end = sqlRollback // nothing was written: conflicts and retries
 	}
-	if err := exec(g.conn, end); err != nil {
-		rollback(g.conn)
+	if err := exec(g.w.conn, end); err != nil {
+		rollback(g.w.conn)
 		return writeError(err)
 	}
 	return nil
@@ -96,7 +96,7 @@ func (g *group) last(name string) (stream.Revision, error) {
 	if run, ok := g.runs[name]; ok {
 		return run.next() - 1, nil
 	}
-	if run := g.tail.of(name); len(run.positions) > 0 {
+	if run := g.w.tail.of(name); len(run.positions) > 0 {
 		return run.next() - 1, nil
 	}
 	last := stream.NoStream
@@ -131,7 +131,7 @@ func (g *group) retry(r *request, last stream.Revision) error {
 
 // at returns the id and position of the event at a revision that the stream has.
 func (g *group) at(name string, revision stream.Revision) (id stream.EventID, position stream.Position, err error) {
-	for _, run := range []run{g.runs[name], g.tail.of(name)} {
+	for _, run := range []run{g.runs[name], g.w.tail.of(name)} {
 		if len(run.positions) > 0 && run.first <= revision && revision < run.next() {
 			position = run.positions[revision-run.first]
 		}
@@ -150,12 +150,12 @@ func (g *group) at(name string, revision stream.Revision) (id stream.EventID, po
 	return id, position, err
 }
 
-// duplicate says whether the stream holds one of r's ids. An id that stream.NewID made
+// duplicate reports whether the stream holds one of r's ids. An id that stream.NewID made
 // of the stream, the revision and the event stands at no other revision, unless somebody
-// put it there with an id of his own making: only a stream that has such ids is searched.
+// put it there with an id of their own making: only a stream that has such ids is searched.
 func (g *group) duplicate(r *request) (bool, error) {
 	own := r.ownIDs
-	if !own && (g.ownIDs || g.writer.ownIDs) {
+	if !own && (g.ownIDs || g.w.ownIDs) {
 		err := g.query(sqlHasOwnIDs, func(s *sqlite.Stmt) { s.BindText(1, r.stream) }, func(*sqlite.Stmt) { own = true })
 		if err != nil {
 			return false, err
@@ -181,13 +181,13 @@ func (g *group) duplicate(r *request) (bool, error) {
 	return false, nil
 }
 
-// find says whether the stream holds the id, by looking at all of its events.
+// find reports whether the stream holds the id, by looking at all of its events.
 func (g *group) find(name string, id stream.EventID) (found bool, err error) {
 	err = g.query(sqlFindID, func(s *sqlite.Stmt) {
 		s.BindText(1, name)
 		s.BindBytes(2, id[:])
 	}, func(*sqlite.Stmt) { found = true })
-	for _, run := range []run{g.tail.of(name), g.runs[name]} {
+	for _, run := range []run{g.w.tail.of(name), g.runs[name]} {
 		for _, position := range run.positions {
 			if found || err != nil {
 				return found, err
@@ -236,7 +236,7 @@ func (g *group) insert(r *request, i int) error {
 
 // typeID returns the number of a type, which it adds to the file if it is new.
 func (g *group) typeID(name string) (id int64, err error) {
-	if id, ok := g.writer.types.id(name); ok {
+	if id, ok := g.w.types.id(name); ok {
 		return id, nil
 	}
 	if id, ok := g.types[name]; ok {
@@ -254,7 +254,7 @@ func (g *group) typeID(name string) (id int64, err error) {
 
 // query runs a prepared statement and calls row, if not nil, for each row.
 func (g *group) query(query string, bind, row func(*sqlite.Stmt)) error {
-	s, err := g.conn.Prepare(query)
+	s, err := g.w.conn.Prepare(query)
 	if err != nil {
 		return err
 	}

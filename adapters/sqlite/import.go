@@ -21,7 +21,7 @@ type importing struct {
 	done     chan error // holds one
 }
 
-// refusal is an error of who asked, not of the file.
+// refusal is an error of the caller's, not of the file.
 type refusal struct{ error }
 
 func (r refusal) Unwrap() error { return r.error }
@@ -67,41 +67,41 @@ func newImporting(records []stream.Record) (*importing, error) {
 	return r, nil
 }
 
-// take writes an import in a transaction of its own and answers it.
-func (w *writer) take(r *importing) {
+// writeImport writes an import in a transaction of its own and answers it.
+func (w *writer) writeImport(r *importing) {
 	w.using.Lock()
 	defer w.using.Unlock()
-	g := group{writer: w, next: w.next, recorded: w.recorded}
+	g := group{w: w, next: w.next, recorded: w.recorded}
 	err := w.space.check()
 	if err == nil {
 		err = g.transact(func() error {
 			for i, one := range r.records {
-				if err := g.take(one, r.recorded[i]); err != nil {
+				if err := g.importRecord(one, r.recorded[i]); err != nil {
 					return err
 				}
 			}
 			return nil
 		})
 		if _, ok := err.(refusal); !ok {
-			w.note(err)
+			w.setFailure(err)
 		}
 	}
 	if err == nil {
-		w.adopt(&g)
+		w.publish(&g)
 	}
 	r.done <- err
 	w.maintain()
 }
 
-// take writes a record of another log, or finds that it is there. An error that is no
-// refusal is one of SQLite.
-func (g *group) take(r *request, recorded instant.Time) error {
+// importRecord writes a record of another log, or finds that it is there. An error that is
+// no refusal is one of SQLite.
+func (g *group) importRecord(r *request, recorded instant.Time) error {
 	last, err := g.last(r.stream)
 	switch {
 	case err != nil:
 		return err
 	case r.expected < last:
-		return g.isThere(r)
+		return g.checkSame(r)
 	case r.expected > last:
 		return refusal{wrongRevision(r, last)}
 	case recorded < g.recorded:
@@ -117,8 +117,8 @@ func (g *group) take(r *request, recorded instant.Time) error {
 	return g.insert(r, 0)
 }
 
-// isThere refuses r unless the event at its place bears its id.
-func (g *group) isThere(r *request) error {
+// checkSame refuses r unless the event at its place bears its id.
+func (g *group) checkSame(r *request) error {
 	id, _, err := g.at(r.stream, r.expected+1)
 	if err == nil && id != r.events[0].ID {
 		return refusal{fmt.Errorf("sqlite: %s revision %d is another event, %s and not %s: %w",

@@ -76,7 +76,7 @@ func (s *Store) verifyEvents(ctx context.Context) error {
 			return err
 		}
 		for i := range recs {
-			if err := v.see(&recs[i]); err != nil {
+			if err := v.check(&recs[i]); err != nil {
 				return fmt.Errorf("position %d: %w: restore a backup", recs[i].Position, err)
 			}
 		}
@@ -92,15 +92,15 @@ type idIn struct {
 	id     stream.EventID
 }
 
-// verifier is what holds of the events so far. Of ids it keeps those that stream.NewID
-// did not make: the others can't be twice in a stream but by one of these.
+// verifier compares each event with those before it. Of ids it keeps those that
+// stream.NewID did not make: the others can't be twice in a stream but by one of these.
 type verifier struct {
 	next     map[string]stream.Revision
 	own      map[idIn]bool
 	recorded instant.Time
 }
 
-func (v *verifier) see(r *stream.Record) error {
+func (v *verifier) check(r *stream.Record) error {
 	id := idIn{r.Stream, r.ID}
 	switch {
 	case r.Revision != v.next[r.Stream]:

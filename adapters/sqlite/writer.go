@@ -99,7 +99,7 @@ func (w *writer) run() {
 		case r := <-w.queue:
 			w.commit(w.gather(r))
 		case r := <-w.imports:
-			w.take(r)
+			w.writeImport(r)
 		case <-w.failed():
 			w.probe()
 		case <-w.closing:
@@ -147,14 +147,14 @@ func (w *writer) commit(requests []*request) {
 	}
 	w.using.Lock()
 	defer w.using.Unlock()
-	g := group{writer: w, next: w.next, recorded: max(w.recorded, min(w.now(), instant.Max))}
+	g := group{w: w, next: w.next, recorded: max(w.recorded, min(w.now(), instant.Max))}
 	err := w.space.check()
 	if err == nil {
 		err = g.write(requests)
-		w.note(err)
+		w.setFailure(err)
 	}
 	if err == nil {
-		w.adopt(&g)
+		w.publish(&g)
 	}
 	for _, r := range requests {
 		if err != nil {
@@ -184,13 +184,13 @@ func (w *writer) probe() {
 	if w.space.check() != nil {
 		return
 	}
-	g := group{writer: w} // whose next is not the writer's, so that it commits
-	w.note(g.transact(func() error { return exec(w.conn, `UPDATE log SET indexed = indexed`) }))
+	g := group{w: w} // whose next is not the writer's, so that it commits
+	w.setFailure(g.transact(func() error { return exec(w.conn, `UPDATE log SET indexed = indexed`) }))
 	w.wal.grew(walPage)
 }
 
-// note keeps err for writable to tell.
-func (w *writer) note(err error) {
+// setFailure keeps err for writable to tell.
+func (w *writer) setFailure(err error) {
 	if err == nil {
 		w.failure.Store(nil)
 		return
@@ -201,8 +201,8 @@ func (w *writer) note(err error) {
 	w.failure.Store(&err)
 }
 
-// adopt makes a committed group visible.
-func (w *writer) adopt(g *group) {
+// publish makes a committed group visible.
+func (w *writer) publish(g *group) {
 	if g.next == w.next {
 		return
 	}
@@ -221,7 +221,7 @@ func (w *writer) adopt(g *group) {
 func (w *writer) maintain() {
 	if n := w.tail.n; n >= w.tailMax {
 		if err := w.tail.flush(w.conn); err != nil {
-			w.note(writeError(err))
+			w.setFailure(writeError(err))
 		}
 		w.wal.grew(n * walPage)
 	}
