@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"time"
 
+	"sandglass/adapters/sqlite/logfile"
+
 	"zombiezen.com/go/sqlite/sqlitex"
 )
 
@@ -26,7 +28,7 @@ func (s *Store) LimitPages(n int64) error {
 	defer s.writer.using.Unlock()
 	limit := int64(0xfffffffe)
 	if n > 0 {
-		pages, err := queryInt(s.writer.conn, `PRAGMA page_count`)
+		pages, err := logfile.QueryInt(s.writer.conn, `PRAGMA page_count`)
 		if err != nil {
 			return err
 		}

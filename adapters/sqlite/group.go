@@ -3,6 +3,7 @@ package sqlite
 import (
 	"fmt"
 
+	"sandglass/adapters/sqlite/logfile"
 	"sandglass/domain/instant"
 	"sandglass/domain/stream"
 
@@ -28,15 +29,15 @@ type group struct {
 	next     stream.Position
 	recorded instant.Time
 	bytes    int
-	runs     map[string]run   // by stream
-	types    map[string]int64 // that are new
+	runs     map[string]logfile.Run // by stream
+	types    map[string]int64       // that are new
 	ownIDs   bool
 }
 
 // write decides each request on what the log holds after those before it, and commits.
 // An error is that of all requests, and nothing was written.
 func (g *group) write(requests []*request) error {
-	g.runs = make(map[string]run, len(requests))
+	g.runs = make(map[string]logfile.Run, len(requests))
 	return g.transact(func() error {
 		for _, r := range requests {
 			if err := g.decide(r); err != nil {
@@ -50,21 +51,21 @@ func (g *group) write(requests []*request) error {
 // transact commits what do writes, if it returns no error.
 func (g *group) transact(do func() error) error {
 	if g.types = map[string]int64{}; g.runs == nil {
-		g.runs = map[string]run{}
+		g.runs = map[string]logfile.Run{}
 	}
-	if err := exec(g.w.conn, sqlBegin); err != nil {
+	if err := logfile.Begin(g.w.conn); err != nil {
 		return writeError(err)
 	}
 	if err := do(); err != nil {
-		rollback(g.w.conn)
+		logfile.Rollback(g.w.conn)
 		return writeError(err)
 	}
-	end := sqlCommit
+	end := logfile.Commit
 	if g.next == g.w.next {
-		end = sqlRollback // nothing was written: conflicts and retries
+		end = logfile.Rollback // nothing was written: conflicts and retries
 	}
-	if err := exec(g.w.conn, end); err != nil {
-		rollback(g.w.conn)
+	if err := end(g.w.conn); err != nil {
+		logfile.Rollback(g.w.conn)
 		return writeError(err)
 	}
 	return nil
@@ -94,10 +95,10 @@ func (g *group) decide(r *request) error {
 // last returns the revision at which the stream ends.
 func (g *group) last(name string) (stream.Revision, error) {
 	if run, ok := g.runs[name]; ok {
-		return run.next() - 1, nil
+		return run.Next() - 1, nil
 	}
-	if run := g.w.tail.of(name); len(run.positions) > 0 {
-		return run.next() - 1, nil
+	if run := g.w.tail.Of(name); len(run.Positions) > 0 {
+		return run.Next() - 1, nil
 	}
 	last := stream.NoStream
 	err := g.query(sqlLast, func(s *sqlite.Stmt) { s.BindText(1, name) }, func(s *sqlite.Stmt) {
@@ -131,9 +132,9 @@ func (g *group) retry(r *request, last stream.Revision) error {
 
 // at returns the id and position of the event at a revision that the stream has.
 func (g *group) at(name string, revision stream.Revision) (id stream.EventID, position stream.Position, err error) {
-	for _, run := range []run{g.runs[name], g.w.tail.of(name)} {
-		if len(run.positions) > 0 && run.first <= revision && revision < run.next() {
-			position = run.positions[revision-run.first]
+	for _, run := range []logfile.Run{g.runs[name], g.w.tail.Of(name)} {
+		if len(run.Positions) > 0 && run.First <= revision && revision < run.Next() {
+			position = run.Positions[revision-run.First]
 		}
 	}
 	if position == 0 {
@@ -143,7 +144,7 @@ func (g *group) at(name string, revision stream.Revision) (id stream.EventID, po
 		}, func(s *sqlite.Stmt) { position = stream.Position(s.ColumnInt64(0)) })
 	}
 	if err == nil {
-		err = g.query(sqlID, func(s *sqlite.Stmt) { s.BindInt64(1, bindable(position)) }, func(s *sqlite.Stmt) {
+		err = g.query(sqlID, func(s *sqlite.Stmt) { s.BindInt64(1, logfile.Bindable(position)) }, func(s *sqlite.Stmt) {
 			s.ColumnBytes(0, id[:])
 		})
 	}
@@ -187,12 +188,12 @@ func (g *group) find(name string, id stream.EventID) (found bool, err error) {
 		s.BindText(1, name)
 		s.BindBytes(2, id[:])
 	}, func(*sqlite.Stmt) { found = true })
-	for _, run := range []run{g.w.tail.of(name), g.runs[name]} {
-		for _, position := range run.positions {
+	for _, run := range []logfile.Run{g.w.tail.Of(name), g.runs[name]} {
+		for _, position := range run.Positions {
 			if found || err != nil {
 				return found, err
 			}
-			err = g.query(sqlID, func(s *sqlite.Stmt) { s.BindInt64(1, bindable(position)) }, func(s *sqlite.Stmt) {
+			err = g.query(sqlID, func(s *sqlite.Stmt) { s.BindInt64(1, logfile.Bindable(position)) }, func(s *sqlite.Stmt) {
 				var there stream.EventID
 				s.ColumnBytes(0, there[:])
 				found = there == id
@@ -210,7 +211,7 @@ func (g *group) insert(r *request, i int) error {
 		return err
 	}
 	err = g.query(sqlInsert, func(s *sqlite.Stmt) {
-		s.BindInt64(1, bindable(g.next))
+		s.BindInt64(1, logfile.Bindable(g.next))
 		s.BindText(2, r.stream)
 		s.BindInt64(3, int64(r.expected)+1+int64(i))
 		s.BindInt64(4, typ)
@@ -225,9 +226,9 @@ func (g *group) insert(r *request, i int) error {
 	}
 	run, ok := g.runs[r.stream]
 	if !ok {
-		run.first = r.expected + 1
+		run.First = r.expected + 1
 	}
-	run.positions = append(run.positions, g.next)
+	run.Positions = append(run.Positions, g.next)
 	g.runs[r.stream] = run
 	g.bytes += len(e.Data) + len(e.Meta) + len(r.stream) + 64
 	g.next++
@@ -236,7 +237,7 @@ func (g *group) insert(r *request, i int) error {
 
 // typeID returns the number of a type, which it adds to the file if it is new.
 func (g *group) typeID(name string) (id int64, err error) {
-	if id, ok := g.w.types.id(name); ok {
+	if id, ok := g.w.types.ID(name); ok {
 		return id, nil
 	}
 	if id, ok := g.types[name]; ok {
@@ -245,8 +246,8 @@ func (g *group) typeID(name string) (id int64, err error) {
 	err = g.query(sqlInsertType, func(s *sqlite.Stmt) { s.BindText(1, name) }, func(s *sqlite.Stmt) {
 		id = s.ColumnInt64(0)
 	})
-	if err == nil && id > typesMax {
-		err = fmt.Errorf("sqlite: %d types of events: there is room for no more", typesMax)
+	if err == nil && id > logfile.TypesMax {
+		err = fmt.Errorf("sqlite: %d types of events: there is room for no more", logfile.TypesMax)
 	}
 	g.types[name] = id
 	return id, err

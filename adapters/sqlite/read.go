@@ -6,6 +6,7 @@ import (
 	"iter"
 	"time"
 
+	"sandglass/adapters/sqlite/logfile"
 	"sandglass/domain/instant"
 	"sandglass/domain/stream"
 
@@ -41,8 +42,8 @@ func newPage(r *reader, records, bytes int) *page {
 }
 
 // add takes the row at which s stands, in the order of columns.
-func (p *page) add(r *reader, t *types, s *sqlite.Stmt) error {
-	typ, err := t.resolve(r.conn, s.ColumnInt64(3))
+func (p *page) add(r *reader, t *logfile.Types, s *sqlite.Stmt) error {
+	typ, err := t.Resolve(r.conn, s.ColumnInt64(3))
 	if err != nil {
 		return err
 	}
@@ -126,7 +127,7 @@ func (s *Store) readPage(ctx context.Context, name string, from stream.Revision)
 			return err
 		}
 		p := newPage(r, 8, 0)
-		if len(last.positions) == 0 || from < last.first {
+		if len(last.Positions) == 0 || from < last.First {
 			err := p.query(r, s.types, sqlStream, func(st *sqlite.Stmt) {
 				st.BindText(1, name)
 				st.BindInt64(2, int64(from))
@@ -137,12 +138,13 @@ func (s *Store) readPage(ctx context.Context, name string, from stream.Revision)
 			}
 			from += stream.Revision(len(p.recs))
 		}
-		for ; len(p.recs) < pageSize && len(last.positions) > 0 && from < last.next(); from++ {
-			if from < last.first {
+		for ; len(p.recs) < pageSize && len(last.Positions) > 0 && from < last.Next(); from++ {
+			if from < last.First {
 				return fmt.Errorf("sqlite: %s lacks revision %d: restore a backup", name, from)
 			}
-			position := last.positions[from-last.first]
-			if err := p.query(r, s.types, sqlAt, func(st *sqlite.Stmt) { st.BindInt64(1, bindable(position)) }); err != nil {
+			position := last.Positions[from-last.First]
+			err := p.query(r, s.types, sqlAt, func(st *sqlite.Stmt) { st.BindInt64(1, logfile.Bindable(position)) })
+			if err != nil {
 				return err
 			}
 		}
@@ -153,11 +155,11 @@ func (s *Store) readPage(ctx context.Context, name string, from stream.Revision)
 }
 
 // tailOf returns where the events of the stream stand that places does not hold.
-func (s *Store) tailOf(r *reader, name string) (run, error) {
+func (s *Store) tailOf(r *reader, name string) (logfile.Run, error) {
 	if s.tail != nil {
-		return s.tail.of(name), nil
+		return s.tail.Of(name), nil
 	}
-	var last run
+	var last logfile.Run
 	st, err := r.conn.Prepare(sqlTail)
 	if err != nil {
 		return last, err
@@ -169,15 +171,15 @@ func (s *Store) tailOf(r *reader, name string) (run, error) {
 		if err != nil || !row {
 			return last, err
 		}
-		if len(last.positions) == 0 {
-			last.first = stream.Revision(st.ColumnInt64(1))
+		if len(last.Positions) == 0 {
+			last.First = stream.Revision(st.ColumnInt64(1))
 		}
-		last.positions = append(last.positions, stream.Position(st.ColumnInt64(0)))
+		last.Positions = append(last.Positions, stream.Position(st.ColumnInt64(0)))
 	}
 }
 
 // query adds what the query yields.
-func (p *page) query(r *reader, t *types, query string, bind func(*sqlite.Stmt)) error {
+func (p *page) query(r *reader, t *logfile.Types, query string, bind func(*sqlite.Stmt)) error {
 	st, err := r.conn.Prepare(query)
 	if err != nil {
 		return fmt.Errorf("sqlite: reading: %w", err)
@@ -274,7 +276,7 @@ func (s *Store) scanPage(ctx context.Context, after, head stream.Position, bytes
 		}
 		p := newPage(r, n, bytes+bytes/16)
 		err := p.query(r, s.types, sqlScan, func(st *sqlite.Stmt) {
-			st.BindInt64(1, bindable(after))
+			st.BindInt64(1, logfile.Bindable(after))
 			st.BindInt64(2, int64(n))
 		})
 		if err == nil {

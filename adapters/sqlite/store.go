@@ -18,19 +18,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"os"
 	"sync"
 	"time"
 
+	"sandglass/adapters/sqlite/logfile"
 	"sandglass/domain/instant"
 	"sandglass/domain/stream"
-
-	"zombiezen.com/go/sqlite"
 )
 
 // ErrClosed says that the store was closed.
-var ErrClosed = errors.New("sqlite: the log is closed")
+var ErrClosed = logfile.ErrClosed
+
+// Create makes an empty log at path, which must not exist. It appears there whole or not
+// at all, and is durable when Create returns.
+func Create(path string) error { return logfile.Create(path) }
 
 // Options say how a log is opened. Only Now is required.
 type Options struct {
@@ -58,9 +60,9 @@ type Store struct {
 	path    string
 	id      string
 	readers *pool
-	types   *types
-	tail    *tail   // nil if the store is read-only
-	writer  *writer // likewise
+	types   *logfile.Types
+	tail    *logfile.Tail // nil if the store is read-only
+	writer  *writer       // likewise
 	closing chan struct{}
 	close   sync.Once
 	closed  error // what Close answers
@@ -72,27 +74,33 @@ func Open(path string, opts Options) (*Store, error) {
 	if opts.Now == nil {
 		return nil, errors.New("sqlite: Options.Now is nil: a store has no clock of its own")
 	}
-	if err := exists(path); err != nil {
+	if err := logfile.Exists(path); err != nil {
 		return nil, err
 	}
-	lock, err := lockFile(path)
+	lock, err := logfile.Lock(path)
 	if err != nil {
 		return nil, err
 	}
 	s, err := openLocked(path, opts, lock)
 	if err != nil {
-		return nil, errors.Join(err, unlockFile(lock))
+		return nil, errors.Join(err, logfile.Unlock(lock))
 	}
 	return s, nil
 }
 
 func openLocked(path string, opts Options, lock *os.File) (*Store, error) {
-	conn, err := openConn(path, sqlite.OpenReadWrite, writerSettings)
+	conn, err := logfile.OpenWriter(path)
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{path: path, readers: newPool(path), types: new(types), tail: newTail(), closing: make(chan struct{})}
-	if s.id, err = identify(conn, path); err == nil {
+	s := &Store{
+		path:    path,
+		readers: newPool(path),
+		types:   new(logfile.Types),
+		tail:    logfile.NewTail(),
+		closing: make(chan struct{}),
+	}
+	if s.id, err = logfile.Identify(conn, path); err == nil {
 		s.writer, err = newWriter(s, conn, lock, opts)
 	}
 	if err != nil {
@@ -107,12 +115,12 @@ func openLocked(path string, opts Options, lock *os.File) (*Store, error) {
 // Its appends are refused with [stream.ErrReadOnly]; its subscriptions look for news
 // ten times a second.
 func OpenReadOnly(path string) (*Store, error) {
-	if err := exists(path); err != nil {
+	if err := logfile.Exists(path); err != nil {
 		return nil, err
 	}
-	s := &Store{path: path, readers: newPool(path), types: new(types), closing: make(chan struct{})}
+	s := &Store{path: path, readers: newPool(path), types: new(logfile.Types), closing: make(chan struct{})}
 	err := s.readers.use(context.Background(), s.closing, func(r *reader) (err error) {
-		s.id, err = identify(r.conn, path)
+		s.id, err = logfile.Identify(r.conn, path)
 		return err
 	})
 	if err != nil {
@@ -209,12 +217,12 @@ func (s *Store) Head(ctx context.Context) (stream.Position, error) {
 	if s.writer != nil {
 		return stream.Position(s.writer.head.Load()), nil
 	}
-	var head int64
+	var head stream.Position
 	err := s.readers.use(ctx, s.closing, func(r *reader) (err error) {
-		head, err = queryInt(r.conn, sqlHead)
+		head, err = logfile.Head(r.conn)
 		return err
 	})
-	return stream.Position(head), err
+	return head, err
 }
 
 // signal wakes all who wait for it.
@@ -241,6 +249,3 @@ func (s *signal) fire() {
 		s.ch = nil
 	}
 }
-
-// bindable returns n as the integers of SQLite reach: positions above are none.
-func bindable(n stream.Position) int64 { return int64(min(n, math.MaxInt64)) }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"sandglass/adapters/sqlite/logfile"
 	"sandglass/domain/instant"
 	"sandglass/domain/stream"
 
@@ -53,11 +54,11 @@ func (s *Store) verifyFile(conn *sqlite.Conn) error {
 }
 
 func (s *Store) verifyPlaces(conn *sqlite.Conn) error {
-	lack, err := queryInt(conn, sqlPlacesLack)
+	lack, err := logfile.QueryInt(conn, sqlPlacesLack)
 	if err == nil && lack != 0 {
 		err = fmt.Errorf("places lacks %d events", lack)
 	}
-	wrong, err2 := queryInt(conn, sqlPlacesErr)
+	wrong, err2 := logfile.QueryInt(conn, sqlPlacesErr)
 	if err2 == nil && wrong != 0 {
 		err2 = fmt.Errorf("places has %d events elsewhere than the log", wrong)
 	}

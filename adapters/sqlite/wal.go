@@ -4,6 +4,8 @@ import (
 	"errors"
 	"time"
 
+	"sandglass/adapters/sqlite/logfile"
+
 	"zombiezen.com/go/sqlite"
 )
 
@@ -33,7 +35,7 @@ func (w *wal) checkpoint(conn *sqlite.Conn) {
 	if w.left > walHard {
 		mode = `PRAGMA wal_checkpoint(RESTART)`
 		conn.SetBusyTimeout(time.Second)
-		defer conn.SetBusyTimeout(busyTimeout)
+		defer conn.SetBusyTimeout(logfile.BusyTimeout)
 	}
 	w.move(conn, mode) // it is tried again when as much again was written
 }

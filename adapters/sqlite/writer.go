@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"sandglass/adapters/sqlite/logfile"
 	"sandglass/domain/instant"
 	"sandglass/domain/stream"
 
@@ -21,16 +22,16 @@ const (
 	groupMax  = 1024    // appends in one transaction
 	groupSize = 4 << 20 // bytes after which no further append joins it
 
-	sqlBegin    = `BEGIN IMMEDIATE`
-	sqlCommit   = `COMMIT`
-	sqlRollback = `ROLLBACK`
+	// The events of the tail are entered in places when it holds so many: more cost
+	// memory and make Open slower, fewer dirty more pages per event.
+	tailMax = 8192
 )
 
 // writer is the goroutine that writes, and what only it touches.
 type writer struct {
 	path    string
-	types   *types
-	tail    *tail
+	types   *logfile.Types
+	tail    *logfile.Tail
 	closing <-chan struct{}
 	using   sync.Mutex // guards conn, for tests that reach for it
 	conn    *sqlite.Conn
@@ -71,22 +72,22 @@ func newWriter(s *Store, conn *sqlite.Conn, lock *os.File, opts Options) (*write
 		wal:        wal{soft: cmp.Or(opts.walSoft, walSoft)},
 		probeEvery: cmp.Or(opts.probeEvery, probeEvery),
 	}
-	head, err := queryInt(conn, sqlHead)
+	head, err := logfile.Head(conn)
 	if err != nil {
-		return nil, unreadable(s.path, err)
+		return nil, logfile.Unreadable(s.path, err)
 	}
-	recorded, err := queryInt(conn, `SELECT recorded_at FROM events ORDER BY position DESC LIMIT 1`)
+	recorded, err := logfile.QueryInt(conn, `SELECT recorded_at FROM events ORDER BY position DESC LIMIT 1`)
 	if err != nil {
-		return nil, unreadable(s.path, err)
+		return nil, logfile.Unreadable(s.path, err)
 	}
-	own, err := queryInt(conn, `SELECT EXISTS (SELECT 1 FROM own_ids)`)
+	own, err := logfile.QueryInt(conn, `SELECT EXISTS (SELECT 1 FROM own_ids)`)
 	if err != nil {
-		return nil, unreadable(s.path, err)
+		return nil, logfile.Unreadable(s.path, err)
 	}
-	if err := errors.Join(w.types.load(conn), w.tail.load(conn)); err != nil {
-		return nil, unreadable(s.path, err)
+	if err := errors.Join(w.types.Load(conn), w.tail.Load(conn)); err != nil {
+		return nil, logfile.Unreadable(s.path, err)
 	}
-	w.next, w.recorded, w.ownIDs = stream.Position(head)+1, instant.Time(recorded), own == 1
+	w.next, w.recorded, w.ownIDs = head+1, instant.Time(recorded), own == 1
 	w.head.Store(uint64(head))
 	return w, nil
 }
@@ -185,7 +186,7 @@ func (w *writer) probe() {
 		return
 	}
 	g := group{w: w} // whose next is not the writer's, so that it commits
-	w.setFailure(g.transact(func() error { return exec(w.conn, `UPDATE log SET indexed = indexed`) }))
+	w.setFailure(g.transact(func() error { return logfile.Exec(w.conn, `UPDATE log SET indexed = indexed`) }))
 	w.wal.grew(walPage)
 }
 
@@ -207,9 +208,9 @@ func (w *writer) publish(g *group) {
 		return
 	}
 	for name, id := range g.types {
-		w.types.add(id, name) // within bounds: see typeID
+		w.types.Add(id, name) // within bounds: see typeID
 	}
-	w.tail.add(g.runs)
+	w.tail.Add(g.runs)
 	w.next, w.recorded, w.ownIDs = g.next, g.recorded, g.ownIDs || w.ownIDs
 	w.wal.grew(g.bytes)
 	w.head.Store(uint64(w.next - 1))
@@ -219,8 +220,8 @@ func (w *writer) publish(g *group) {
 // maintain does what can wait until the group is answered. Its errors can wait too: the
 // next group meets them, or tries again.
 func (w *writer) maintain() {
-	if n := w.tail.n; n >= w.tailMax {
-		if err := w.tail.flush(w.conn); err != nil {
+	if n := w.tail.Len(); n >= w.tailMax {
+		if err := w.tail.Flush(w.conn); err != nil {
 			w.setFailure(writeError(err))
 		}
 		w.wal.grew(n * walPage)
@@ -240,19 +241,12 @@ func (w *writer) writable() error {
 
 // close leaves the file complete: nothing in the tail, nothing in the WAL.
 func (w *writer) close() error {
-	err := w.tail.flush(w.conn)
-	err = errors.Join(err, w.wal.truncate(w.conn), w.conn.Close(), unlockFile(w.lock))
+	err := w.tail.Flush(w.conn)
+	err = errors.Join(err, w.wal.truncate(w.conn), w.conn.Close(), logfile.Unlock(w.lock))
 	if err != nil {
 		return fmt.Errorf("sqlite: closing %s: %w", w.path, err)
 	}
 	return nil
-}
-
-// rollback leaves no transaction open. SQLite has ended it itself after some errors.
-func rollback(conn *sqlite.Conn) {
-	if !conn.AutocommitEnabled() {
-		exec(conn, sqlRollback)
-	}
 }
 
 // writeError says what went wrong, and whether it was for lack of space. A refusal is

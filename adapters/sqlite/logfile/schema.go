@@ -1,4 +1,4 @@
-package sqlite
+package logfile
 
 import (
 	"crypto/rand"
@@ -58,15 +58,8 @@ CREATE VIEW readable AS
 	FROM events JOIN types ON types.id = events.type;
 `
 
-const (
-	// A commit is on the disk when it returns; the WAL is moved by us, not in a COMMIT.
-	writerSettings = `PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0; PRAGMA cache_size=-16384;`
-	readerSettings = `PRAGMA query_only=ON; PRAGMA cache_size=-2048;`
-
-	sqlTables = `SELECT count(*) FROM sqlite_schema
-		WHERE type = 'table' AND name IN ('log', 'types', 'events', 'places', 'own_ids')`
-	sqlHead = `SELECT coalesce(max(position), 0) FROM events`
-)
+const sqlTables = `SELECT count(*) FROM sqlite_schema
+	WHERE type = 'table' AND name IN ('log', 'types', 'events', 'places', 'own_ids')`
 
 // Create makes an empty log at path, which must not exist. It appears there whole or not
 // at all, and is durable when Create returns.
@@ -118,7 +111,8 @@ func syncDir(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-func exists(path string) error {
+// Exists returns nil if there is a file at path, and else what an operator does about it.
+func Exists(path string) error {
 	switch info, err := os.Stat(path); {
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf(`sqlite: no event log at %s: "sandglass init" makes one`, path)
@@ -130,9 +124,9 @@ func exists(path string) error {
 	return nil
 }
 
-// lockFile keeps a second writer away, also one of this process. The kernel drops the
+// Lock keeps a second writer away, also one of this process. The kernel drops the
 // lock when its holder dies.
-func lockFile(path string) (*os.File, error) {
+func Lock(path string) (*os.File, error) {
 	f, err := os.OpenFile(path+"-lock", os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("sqlite: locking the log: %w", err)
@@ -148,35 +142,35 @@ func lockFile(path string) (*os.File, error) {
 	return f, nil
 }
 
-// unlockFile gives the lock back at once: merely closed, it would last as long as a
+// Unlock gives the lock back at once: merely closed, it would last as long as a
 // child that was being started at that moment holds the file too.
-func unlockFile(f *os.File) error {
+func Unlock(f *os.File) error {
 	return errors.Join(syscall.Flock(int(f.Fd()), syscall.LOCK_UN), f.Close())
 }
 
-// identify checks that the file is a whole log of this schema and returns its id.
-func identify(conn *sqlite.Conn, path string) (string, error) {
-	app, err := queryInt(conn, `PRAGMA application_id`)
+// Identify checks that the file is a whole log of this schema and returns its id.
+func Identify(conn *sqlite.Conn, path string) (string, error) {
+	app, err := QueryInt(conn, `PRAGMA application_id`)
 	if err != nil {
-		return "", unreadable(path, err)
+		return "", Unreadable(path, err)
 	}
 	if app != applicationID {
 		return "", fmt.Errorf("sqlite: %s is a database, but no event log of Sandglass: give another path", path)
 	}
-	version, err := queryInt(conn, `PRAGMA user_version`)
+	version, err := QueryInt(conn, `PRAGMA user_version`)
 	if err != nil {
-		return "", unreadable(path, err)
+		return "", Unreadable(path, err)
 	}
 	if version != schemaVersion {
 		return "", fmt.Errorf("sqlite: %s has schema %d, this build knows %d: run a newer build or restore a backup",
 			path, version, schemaVersion)
 	}
-	tables, err := queryInt(conn, sqlTables)
+	tables, err := QueryInt(conn, sqlTables)
 	if err == nil && tables != 5 {
 		err = fmt.Errorf("it has %d of 5 tables", tables)
 	}
 	if err != nil {
-		return "", unreadable(path, err)
+		return "", Unreadable(path, err)
 	}
 	var id []byte
 	err = sqlitex.Execute(conn, `SELECT id FROM log`, &sqlitex.ExecOptions{ResultFunc: func(s *sqlite.Stmt) error {
@@ -188,13 +182,13 @@ func identify(conn *sqlite.Conn, path string) (string, error) {
 		err = fmt.Errorf("its id has %d bytes", len(id))
 	}
 	if err != nil {
-		return "", unreadable(path, err)
+		return "", Unreadable(path, err)
 	}
 	return hex.EncodeToString(id), nil
 }
 
-// unreadable says what an operator does about a file that SQLite does not understand.
-func unreadable(path string, err error) error {
+// Unreadable says what an operator does about a file that SQLite does not understand.
+func Unreadable(path string, err error) error {
 	switch sqlite.ErrCode(err).ToPrimary() {
 	case sqlite.ResultNotADB:
 		return fmt.Errorf("sqlite: %s is no database: give another path or restore a backup: %w", path, err)

@@ -1,4 +1,4 @@
-package sqlite
+package logfile
 
 import (
 	"fmt"
@@ -9,18 +9,19 @@ import (
 	"zombiezen.com/go/sqlite/sqlitex"
 )
 
-// typesMax bounds the numbers of types, which count from 1.
-const typesMax = 1 << 16
+// TypesMax bounds the numbers of types, which count from 1.
+const TypesMax = 1 << 16
 
-// types are the types of events, which the log stores as small numbers. They are only
+// Types are the types of events, which the log stores as small numbers. They are only
 // added to, and only by the writer. A record costs no lock and no copy of its type.
-type types struct {
+type Types struct {
 	names atomic.Pointer[[]string] // by number
 	mu    sync.Mutex               // guards ids, and the changes of names
 	ids   map[string]int64
 }
 
-func (t *types) name(id int64) string {
+// name returns the name of a number, "" if it has none that is known.
+func (t *Types) name(id int64) string {
 	names := t.names.Load()
 	if names == nil || id < 0 || id >= int64(len(*names)) {
 		return ""
@@ -28,15 +29,17 @@ func (t *types) name(id int64) string {
 	return (*names)[id]
 }
 
-func (t *types) id(name string) (int64, bool) {
+// ID returns the number of a name, if it is known.
+func (t *Types) ID(name string) (int64, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	id, ok := t.ids[name]
 	return id, ok
 }
 
-func (t *types) add(id int64, name string) error {
-	if id < 1 || id > typesMax {
+// Add adds a type of the file. Only a number that is out of bounds is an error.
+func (t *Types) Add(id int64, name string) error {
+	if id < 1 || id > TypesMax {
 		return fmt.Errorf("sqlite: the type %s has the number %d: restore a backup", name, id)
 	}
 	t.mu.Lock()
@@ -58,19 +61,19 @@ func (t *types) add(id int64, name string) error {
 	return nil
 }
 
-// load adds what the file holds. Outside of the writer's transactions it is committed.
-func (t *types) load(conn *sqlite.Conn) error {
+// Load adds what the file holds. Outside of the writer's transactions it is committed.
+func (t *Types) Load(conn *sqlite.Conn) error {
 	return sqlitex.Execute(conn, `SELECT id, name FROM types`, &sqlitex.ExecOptions{ResultFunc: func(s *sqlite.Stmt) error {
-		return t.add(s.ColumnInt64(0), s.ColumnText(1))
+		return t.Add(s.ColumnInt64(0), s.ColumnText(1))
 	}})
 }
 
-// resolve returns the name of a type that a row of conn's bears.
-func (t *types) resolve(conn *sqlite.Conn, id int64) (string, error) {
+// Resolve returns the name of a type that a row of conn's bears.
+func (t *Types) Resolve(conn *sqlite.Conn, id int64) (string, error) {
 	if name := t.name(id); name != "" {
 		return name, nil
 	}
-	if err := t.load(conn); err != nil {
+	if err := t.Load(conn); err != nil {
 		return "", err
 	}
 	name := t.name(id)

@@ -1,0 +1,118 @@
+package logfile
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+
+	"sandglass/domain/stream"
+
+	"zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
+)
+
+// Run is where consecutive events of one stream stand. Its positions are only appended to.
+type Run struct {
+	First     stream.Revision
+	Positions []stream.Position
+}
+
+// Next returns the revision that follows.
+func (r Run) Next() stream.Revision { return r.First + stream.Revision(len(r.Positions)) }
+
+// Tail finds the durable events that places does not hold yet.
+type Tail struct {
+	mu   sync.RWMutex
+	runs map[string]Run
+	n    int
+}
+
+// NewTail returns a tail that holds nothing.
+func NewTail() *Tail { return &Tail{runs: map[string]Run{}} }
+
+// Of returns the run of a stream: empty if the tail holds none of its events.
+func (t *Tail) Of(name string) Run {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.runs[name]
+}
+
+// Len returns how many events the tail holds. Only the writer may ask.
+func (t *Tail) Len() int { return t.n }
+
+// Add enters runs that follow what is there.
+func (t *Tail) Add(runs map[string]Run) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for name, r := range runs {
+		t.n += len(r.Positions)
+		if old, ok := t.runs[name]; ok {
+			r = Run{old.First, append(old.Positions, r.Positions...)}
+		}
+		t.runs[name] = r
+	}
+}
+
+// Load reads from the file what places does not hold.
+func (t *Tail) Load(conn *sqlite.Conn) error {
+	const query = `SELECT position, stream, revision FROM events WHERE position > (SELECT indexed FROM log) ORDER BY position`
+	return sqlitex.Execute(conn, query, &sqlitex.ExecOptions{ResultFunc: func(s *sqlite.Stmt) error {
+		position, name, revision := stream.Position(s.ColumnInt64(0)), s.ColumnText(1), stream.Revision(s.ColumnInt64(2))
+		r, ok := t.runs[name]
+		if !ok {
+			r.First = revision
+		}
+		if r.Next() != revision {
+			return fmt.Errorf("sqlite: %s has revision %d where %d should follow", name, revision, r.Next())
+		}
+		r.Positions = append(r.Positions, position)
+		t.runs[name] = r
+		t.n++
+		return nil
+	}})
+}
+
+// Flush enters the tail in places, in the order of its key, and empties it. A reader that
+// looked at the tail before finds the same in places afterwards.
+func (t *Tail) Flush(conn *sqlite.Conn) error {
+	if t.n == 0 {
+		return nil
+	}
+	if err := t.write(conn); err != nil {
+		Rollback(conn)
+		return fmt.Errorf("sqlite: entering the last events in places: %w", err)
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.runs, t.n = make(map[string]Run, len(t.runs)), 0
+	return nil
+}
+
+func (t *Tail) write(conn *sqlite.Conn) error {
+	if err := Begin(conn); err != nil {
+		return err
+	}
+	insert, err := conn.Prepare(`INSERT INTO places (stream, revision, position) VALUES (?, ?, ?)`)
+	if err != nil {
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(t.runs)) { // only the writer changes runs
+		r := t.runs[name]
+		insert.BindText(1, name)
+		for i, position := range r.Positions {
+			insert.BindInt64(2, int64(r.First)+int64(i))
+			insert.BindInt64(3, Bindable(position))
+			if _, err := insert.Step(); err != nil {
+				return err
+			}
+			if err := insert.Reset(); err != nil {
+				return err
+			}
+		}
+	}
+	if err := Exec(conn, `UPDATE log SET indexed = (SELECT max(position) FROM events)`); err != nil {
+		return err
+	}
+	return Commit(conn)
+}
