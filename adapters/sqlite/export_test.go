@@ -6,40 +6,39 @@ import (
 
 	"sandglass/adapters/sqlite/logfile"
 
+	"zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
 )
 
 // Hasty makes a store move its tail and its WAL often.
 func (o Options) Hasty() Options {
-	o.tailMax, o.walSoft = 50, 200_000
+	o.limits.Tail, o.limits.WAL = 50, 200_000
 	return o
 }
 
 // Probing makes a store look every so often whether it can write again.
 func (o Options) Probing(every time.Duration) Options {
-	o.probeEvery = every
+	o.limits.Probe = every
 	return o
 }
 
 // LimitPages makes the file full for SQLite when it has n more pages than now; 0 lifts
 // the limit. No append may be under way.
 func (s *Store) LimitPages(n int64) error {
-	s.writer.using.Lock()
-	defer s.writer.using.Unlock()
-	limit := int64(0xfffffffe)
-	if n > 0 {
-		pages, err := logfile.QueryInt(s.writer.conn, `PRAGMA page_count`)
-		if err != nil {
-			return err
+	return s.writer.Use(func(conn *sqlite.Conn) error {
+		limit := int64(0xfffffffe)
+		if n > 0 {
+			pages, err := logfile.QueryInt(conn, `PRAGMA page_count`)
+			if err != nil {
+				return err
+			}
+			limit = pages + n
 		}
-		limit = pages + n
-	}
-	return sqlitex.ExecuteTransient(s.writer.conn, fmt.Sprintf(`PRAGMA max_page_count = %d`, limit), nil)
+		return sqlitex.ExecuteTransient(conn, fmt.Sprintf(`PRAGMA max_page_count = %d`, limit), nil)
+	})
 }
 
 // WriterSQL runs a statement on the writer's connection.
 func (s *Store) WriterSQL(query string) error {
-	s.writer.using.Lock()
-	defer s.writer.using.Unlock()
-	return sqlitex.ExecuteTransient(s.writer.conn, query, nil)
+	return s.writer.Use(func(conn *sqlite.Conn) error { return sqlitex.ExecuteTransient(conn, query, nil) })
 }

@@ -236,7 +236,7 @@ func (s *Store) await(ctx context.Context, after stream.Position) (stream.Positi
 	for first := true; ; first = false {
 		var news <-chan struct{}
 		if s.writer != nil {
-			news = s.writer.news.wait() // before looking, so as to miss nothing
+			news = s.writer.News() // before looking, so as to miss nothing
 		}
 		head, err := s.Head(ctx)
 		if err != nil || head > after {

@@ -10,6 +10,9 @@
 // events: those the tail holds in memory, and [Open] reads them from the log again. An
 // entry per append would dirty a page per append, which measured costs more than all else.
 //
+// This package opens the log and reads it. The file is in logfile, the writing goroutine
+// in groupcommit.
+//
 // Nothing here opens the file but SQLite: closing any other descriptor of it would drop
 // the locks of this process (POSIX).
 package sqlite
@@ -20,11 +23,13 @@ import (
 	"fmt"
 	"os"
 	"sync"
-	"time"
 
+	"sandglass/adapters/sqlite/groupcommit"
 	"sandglass/adapters/sqlite/logfile"
 	"sandglass/domain/instant"
 	"sandglass/domain/stream"
+
+	"zombiezen.com/go/sqlite"
 )
 
 // ErrClosed says that the store was closed.
@@ -46,14 +51,17 @@ type Options struct {
 	// FreeSpace returns what is free on the disk of path; nil asks the system.
 	FreeSpace func(path string) (int64, error)
 
-	tailMax int // 0 means tailMax; tests fill it sooner
-	walSoft int // 0 means walSoft; likewise
-
-	probeEvery time.Duration // 0 means probeEvery; likewise
+	limits groupcommit.Limits // tests lower them
 }
 
 // DefaultFreeSpaceFloor is far more than one group of appends and a full WAL take.
-const DefaultFreeSpaceFloor = 256 << 20
+const DefaultFreeSpaceFloor = groupcommit.DefaultFreeSpaceFloor
+
+// What one call of Import takes at most: it is one transaction.
+const (
+	MaxImport      = groupcommit.MaxImport      // records
+	MaxImportBytes = groupcommit.MaxImportBytes // of data and metadata
+)
 
 // Store is an open log. Its methods may be called at the same time.
 type Store struct {
@@ -61,8 +69,8 @@ type Store struct {
 	id      string
 	readers *pool
 	types   *logfile.Types
-	tail    *logfile.Tail // nil if the store is read-only
-	writer  *writer       // likewise
+	tail    *logfile.Tail       // nil if the store is read-only
+	writer  *groupcommit.Writer // likewise
 	closing chan struct{}
 	close   sync.Once
 	closed  error // what Close answers
@@ -101,14 +109,29 @@ func openLocked(path string, opts Options, lock *os.File) (*Store, error) {
 		closing: make(chan struct{}),
 	}
 	if s.id, err = logfile.Identify(conn, path); err == nil {
-		s.writer, err = newWriter(s, conn, lock, opts)
+		s.writer, err = groupcommit.New(s.config(conn, lock, opts))
 	}
 	if err != nil {
 		conn.Close()
 		return nil, err
 	}
-	go s.writer.run()
+	go s.writer.Run()
 	return s, nil
+}
+
+func (s *Store) config(conn *sqlite.Conn, lock *os.File, opts Options) groupcommit.Config {
+	return groupcommit.Config{
+		Path:           s.path,
+		Conn:           conn,
+		Lock:           lock,
+		Types:          s.types,
+		Tail:           s.tail,
+		Closing:        s.closing,
+		Now:            opts.Now,
+		FreeSpaceFloor: opts.FreeSpaceFloor,
+		FreeSpace:      opts.FreeSpace,
+		Limits:         opts.limits,
+	}
 }
 
 // OpenReadOnly opens the log at path beside the daemon that writes it, or without one.
@@ -137,8 +160,7 @@ func (s *Store) Close() error {
 		close(s.closing)
 		s.readers.close()
 		if s.writer != nil {
-			<-s.writer.stopped
-			s.closed = s.writer.close()
+			s.closed = s.writer.Close()
 		}
 	})
 	return s.closed
@@ -154,7 +176,7 @@ func (s *Store) Writable() error {
 	if s.writer == nil {
 		return fmt.Errorf("sqlite: %s is open for reading only: %w", s.path, stream.ErrReadOnly)
 	}
-	return s.writer.writable()
+	return s.writer.Writable()
 }
 
 // Append implements [stream.EventStore]. When ctx ends while the append waits for its
@@ -169,7 +191,7 @@ func (s *Store) Append(
 	if s.writer == nil {
 		return stream.Appended{}, s.Writable()
 	}
-	return s.writer.append(ctx, name, expected, events)
+	return s.writer.Append(ctx, name, expected, events)
 }
 
 // Import appends records of another log, all or none, with all that they were there but
@@ -181,14 +203,14 @@ func (s *Store) Append(
 // Like Append it writes nothing if ctx ends while it waits for its turn, and answers what
 // became of it thereafter.
 func (s *Store) Import(ctx context.Context, records []stream.Record) error {
-	r, err := newImporting(records)
+	batch, err := groupcommit.NewBatch(records)
 	if err != nil || len(records) == 0 {
 		return err
 	}
 	if s.writer == nil {
 		return s.Writable()
 	}
-	return s.writer.importAll(ctx, r)
+	return s.writer.Import(ctx, batch)
 }
 
 // Size returns how many bytes the log takes on disk, its WAL included.
@@ -215,7 +237,7 @@ func (s *Store) Head(ctx context.Context) (stream.Position, error) {
 	default:
 	}
 	if s.writer != nil {
-		return stream.Position(s.writer.head.Load()), nil
+		return s.writer.Head(), nil
 	}
 	var head stream.Position
 	err := s.readers.use(ctx, s.closing, func(r *reader) (err error) {
@@ -223,29 +245,4 @@ func (s *Store) Head(ctx context.Context) (stream.Position, error) {
 		return err
 	})
 	return head, err
-}
-
-// signal wakes all who wait for it.
-type signal struct {
-	mu sync.Mutex
-	ch chan struct{}
-}
-
-// wait returns a channel that is closed at the next fire.
-func (s *signal) wait() <-chan struct{} {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.ch == nil {
-		s.ch = make(chan struct{})
-	}
-	return s.ch
-}
-
-func (s *signal) fire() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.ch != nil {
-		close(s.ch)
-		s.ch = nil
-	}
 }

@@ -1,21 +1,22 @@
-package sqlite
+package groupcommit
 
 import (
 	"context"
 	"fmt"
 
+	"sandglass/adapters/sqlite/logfile"
 	"sandglass/domain/instant"
 	"sandglass/domain/stream"
 )
 
-// What one call of Import takes at most: it is one transaction.
+// What one import takes at most: it is one transaction.
 const (
 	MaxImport      = 8192     // records
 	MaxImportBytes = 64 << 20 // of data and metadata
 )
 
-// importing are the records of one Import on their way to the writer.
-type importing struct {
+// Batch are records of another log on their way to the writer.
+type Batch struct {
 	records  []*request // of one event each
 	recorded []instant.Time
 	done     chan error // holds one
@@ -26,8 +27,8 @@ type refusal struct{ error }
 
 func (r refusal) Unwrap() error { return r.error }
 
-// importAll waits until the records are durable, or refused.
-func (w *writer) importAll(ctx context.Context, r *importing) error {
+// Import waits until the records are durable, or refused.
+func (w *Writer) Import(ctx context.Context, r *Batch) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -37,15 +38,16 @@ func (w *writer) importAll(ctx context.Context, r *importing) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-w.closing:
-		return ErrClosed
+		return logfile.ErrClosed
 	}
 }
 
-func newImporting(records []stream.Record) (*importing, error) {
+// NewBatch returns records as [Writer.Import] takes them, or what is wrong with them.
+func NewBatch(records []stream.Record) (*Batch, error) {
 	if len(records) > MaxImport {
 		return nil, fmt.Errorf("%w: an import of %d records, at most %d", stream.ErrInvalid, len(records), MaxImport)
 	}
-	r := &importing{done: make(chan error, 1)}
+	r := &Batch{done: make(chan error, 1)}
 	bytes := 0
 	for i := range records {
 		rec := &records[i]
@@ -68,7 +70,7 @@ func newImporting(records []stream.Record) (*importing, error) {
 }
 
 // writeImport writes an import in a transaction of its own and answers it.
-func (w *writer) writeImport(r *importing) {
+func (w *Writer) writeImport(r *Batch) {
 	w.using.Lock()
 	defer w.using.Unlock()
 	g := group{w: w, next: w.next, recorded: w.recorded}

@@ -1,10 +1,11 @@
-package sqlite
+package groupcommit
 
 import (
 	"context"
 	"fmt"
 	"sync/atomic"
 
+	"sandglass/adapters/sqlite/logfile"
 	"sandglass/domain/stream"
 )
 
@@ -28,8 +29,9 @@ const (
 	abandoned
 )
 
-// append waits until the events are durable, or refused. They were checked.
-func (w *writer) append(
+// Append is that of the store: it waits until the events are durable, or refused. The
+// caller has checked them.
+func (w *Writer) Append(
 	ctx context.Context, name string, expected stream.Revision, events []stream.Event,
 ) (stream.Appended, error) {
 	if err := ctx.Err(); err != nil {
@@ -45,7 +47,7 @@ func (w *writer) append(
 	case <-ctx.Done():
 		return stream.Appended{}, ctx.Err()
 	case <-w.closing:
-		return stream.Appended{}, ErrClosed
+		return stream.Appended{}, logfile.ErrClosed
 	}
 	select {
 	case <-r.done:
@@ -56,7 +58,7 @@ func (w *writer) append(
 		<-r.done
 	case <-w.stopped:
 		if r.state.CompareAndSwap(waiting, abandoned) {
-			return stream.Appended{}, ErrClosed
+			return stream.Appended{}, logfile.ErrClosed
 		}
 		<-r.done
 	}

@@ -1,4 +1,4 @@
-package sqlite
+package groupcommit
 
 import (
 	"fmt"
@@ -25,7 +25,7 @@ const (
 
 // group is one transaction of appends: what it has written so far.
 type group struct {
-	w        *writer
+	w        *Writer
 	next     stream.Position
 	recorded instant.Time
 	bytes    int

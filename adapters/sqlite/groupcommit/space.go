@@ -1,4 +1,4 @@
-package sqlite
+package groupcommit
 
 import (
 	"fmt"
@@ -19,8 +19,11 @@ type space struct {
 	low   *bool // guarded by mu
 }
 
-func newSpace(path string, opts Options) space {
-	s := space{path: path, floor: opts.FreeSpaceFloor, free: opts.FreeSpace, mu: new(sync.Mutex), low: new(bool)}
+// DefaultFreeSpaceFloor is far more than one group of appends and a full WAL take.
+const DefaultFreeSpaceFloor = 256 << 20
+
+func newSpace(c Config) space {
+	s := space{path: c.Path, floor: c.FreeSpaceFloor, free: c.FreeSpace, mu: new(sync.Mutex), low: new(bool)}
 	if s.floor == 0 {
 		s.floor = DefaultFreeSpaceFloor
 	}
