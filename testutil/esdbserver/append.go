@@ -153,28 +153,37 @@ func appended(res written) *streams.AppendResp {
 	return &streams.AppendResp{Result: &streams.AppendResp_Success_{Success: ok}}
 }
 
+// What clients of version 20.6 and before read of a wrong version, by shorter names.
+type (
+	current206  = streams.AppendResp_WrongExpectedVersion_CurrentRevision_20_6_0
+	expected206 = streams.AppendResp_WrongExpectedVersion_ExpectedRevision_20_6_0
+	noStream206 = streams.AppendResp_WrongExpectedVersion_NoStream_20_6_0
+	any206      = streams.AppendResp_WrongExpectedVersion_Any_20_6_0
+	exists206   = streams.AppendResp_WrongExpectedVersion_StreamExists_20_6_0
+)
+
 // wrongVersion says what was expected and what there is, in the two ways that clients
 // have learnt over the years.
 func wrongVersion(o *streams.AppendReq_Options, current int64) *streams.AppendResp_WrongExpectedVersion_ {
 	empty := &shared.Empty{}
 	res := &streams.AppendResp_WrongExpectedVersion{
 		CurrentRevisionOption:        &streams.AppendResp_WrongExpectedVersion_CurrentRevision{CurrentRevision: uint64(current)},
-		CurrentRevisionOption_20_6_0: &streams.AppendResp_WrongExpectedVersion_CurrentRevision_20_6_0{CurrentRevision_20_6_0: uint64(current)},
+		CurrentRevisionOption_20_6_0: &current206{CurrentRevision_20_6_0: uint64(current)},
 	}
 	if current < 0 {
 		res.CurrentRevisionOption = &streams.AppendResp_WrongExpectedVersion_CurrentNoStream{CurrentNoStream: empty}
-		res.CurrentRevisionOption_20_6_0 = &streams.AppendResp_WrongExpectedVersion_NoStream_20_6_0{NoStream_20_6_0: empty}
+		res.CurrentRevisionOption_20_6_0 = &noStream206{NoStream_20_6_0: empty}
 	}
 	number := func(n uint64) {
-		res.ExpectedRevisionOption_20_6_0 = &streams.AppendResp_WrongExpectedVersion_ExpectedRevision_20_6_0{ExpectedRevision_20_6_0: n}
+		res.ExpectedRevisionOption_20_6_0 = &expected206{ExpectedRevision_20_6_0: n}
 	}
 	switch {
 	case o.GetAny() != nil:
 		res.ExpectedRevisionOption = &streams.AppendResp_WrongExpectedVersion_ExpectedAny{ExpectedAny: empty}
-		res.ExpectedRevisionOption_20_6_0 = &streams.AppendResp_WrongExpectedVersion_Any_20_6_0{Any_20_6_0: empty}
+		res.ExpectedRevisionOption_20_6_0 = &any206{Any_20_6_0: empty}
 	case o.GetStreamExists() != nil:
 		res.ExpectedRevisionOption = &streams.AppendResp_WrongExpectedVersion_ExpectedStreamExists{ExpectedStreamExists: empty}
-		res.ExpectedRevisionOption_20_6_0 = &streams.AppendResp_WrongExpectedVersion_StreamExists_20_6_0{StreamExists_20_6_0: empty}
+		res.ExpectedRevisionOption_20_6_0 = &exists206{StreamExists_20_6_0: empty}
 	case o.GetNoStream() != nil:
 		res.ExpectedRevisionOption = &streams.AppendResp_WrongExpectedVersion_ExpectedNoStream{ExpectedNoStream: empty}
 		number(math.MaxUint64)

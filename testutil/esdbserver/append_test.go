@@ -112,7 +112,8 @@ func TestAppend(t *testing.T) {
 				g(t, client)
 			}
 			before := written(t, client)
-			res, err := client.AppendToStream(ctx(t), "s", esdb.AppendToStreamOptions{ExpectedRevision: c.expected}, named(c.events)...)
+			options := esdb.AppendToStreamOptions{ExpectedRevision: c.expected}
+			res, err := client.AppendToStream(ctx(t), "s", options, named(c.events)...)
 			if code(err) != c.code {
 				t.Fatalf("the code is %d, %v; want %d", code(err), err, c.code)
 			}

@@ -32,7 +32,7 @@ func (c *Cluster) admit(ctx context.Context, method string) error {
 	return nil
 }
 
-// knows says whether a header of basic authentication names one of the users.
+// knows reports whether a header of basic authentication names one of the users.
 func (c *Cluster) knows(header string) bool {
 	code, ok := strings.CutPrefix(header, "Basic ")
 	plain, err := base64.StdEncoding.DecodeString(code)

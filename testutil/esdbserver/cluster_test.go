@@ -56,7 +56,9 @@ func events(n int) []esdb.EventData {
 	return list
 }
 
-func appendTo(t testing.TB, client *esdb.Client, stream string, expected esdb.ExpectedRevision, list ...esdb.EventData) *esdb.WriteResult {
+func appendTo(
+	t testing.TB, client *esdb.Client, stream string, expected esdb.ExpectedRevision, list ...esdb.EventData,
+) *esdb.WriteResult {
 	t.Helper()
 	res, err := client.AppendToStream(ctx(t), stream, esdb.AppendToStreamOptions{ExpectedRevision: expected}, list...)
 	if err != nil {

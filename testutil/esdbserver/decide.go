@@ -65,7 +65,7 @@ func (l *log) decide(name string, expected int64, events []proposal) decision {
 	return d
 }
 
-// originalDeleted says whether name is a metastream, not written yet, of a deleted stream.
+// originalDeleted reports whether name is a metastream, not written yet, of a deleted stream.
 func (l *log) originalDeleted(name string) bool {
 	if len(name) < len(metaPrefix) || name[:len(metaPrefix)] != metaPrefix {
 		return false

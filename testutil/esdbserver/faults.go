@@ -172,7 +172,7 @@ func (c *Cluster) Thaw(i int) {
 	c.log.signal.broadcast()
 }
 
-// quorum says whether enough nodes are alive to write.
+// quorum reports whether enough nodes are alive to write.
 func (c *Cluster) quorum() bool {
 	if len(c.nodes) == 1 {
 		return true

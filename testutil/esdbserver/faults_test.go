@@ -68,7 +68,13 @@ func TestTheNextAppendsFail(t *testing.T) {
 		return esdbserver.None
 	})
 	opts := esdb.AppendToStreamOptions{ExpectedRevision: esdb.Any{}}
-	for _, want := range []esdb.ErrorCode{esdb.ErrorUnavailable, esdb.ErrorUnavailable, esdb.ErrorUnavailable, esdb.ErrorCodeNotLeader, ok} {
+	for _, want := range []esdb.ErrorCode{
+		esdb.ErrorUnavailable,
+		esdb.ErrorUnavailable,
+		esdb.ErrorUnavailable,
+		esdb.ErrorCodeNotLeader,
+		ok,
+	} {
 		if _, err := client.AppendToStream(ctx(t), "s", opts, events(1)...); code(err) != want {
 			t.Errorf("the code is %d, want %d", code(err), want)
 		}

@@ -74,7 +74,7 @@ func (f *filter) match(r *record) bool {
 	return false
 }
 
-// hidden says whether the server keeps a stream from those who read the log, be it with a
+// hidden reports whether the server keeps a stream from those who read the log, be it with a
 // filter or without.
 func hidden(name string) bool {
 	return name == "$epoch-information" || strings.HasPrefix(name, "$persistentsubscription-$all::") &&

@@ -131,7 +131,8 @@ func TestOptionsThatCannotBe(t *testing.T) {
 
 func TestUsers(t *testing.T) {
 	for _, nodes := range []int{1, 3} {
-		c := esdbserver.New(t, esdbserver.Options{Nodes: nodes, TLS: true, Users: map[string]string{"admin": "change it", "ops": "p@ss:w"}})
+		users := map[string]string{"admin": "change it", "ops": "p@ss:w"}
+		c := esdbserver.New(t, esdbserver.Options{Nodes: nodes, TLS: true, Users: users})
 		opts := esdb.AppendToStreamOptions{ExpectedRevision: esdb.Any{}}
 		append1 := func(client *esdb.Client, o esdb.AppendToStreamOptions) error {
 			_, err := client.AppendToStream(ctx(t), "s", o, events(1)...)

@@ -109,7 +109,8 @@ func TestAStreamIsAsTheModelSays(t *testing.T) {
 		name, m := fmt.Sprint("s-", streams), model{}
 		r.Repeat(map[string]func(*rapid.T){
 			"append": func(r *rapid.T) {
-				expected := rapid.SampledFrom([]int{none, any, exists, 0, 1, 2, 3, len(m.ids) - 1, len(m.ids) - 2}).Draw(r, "expected")
+				revisions := []int{none, any, exists, 0, 1, 2, 3, len(m.ids) - 1, len(m.ids) - 2}
+				expected := rapid.SampledFrom(revisions).Draw(r, "expected")
 				if expected < -2 && expected != exists {
 					r.Skip("no revision")
 				}
@@ -122,7 +123,8 @@ func TestAStreamIsAsTheModelSays(t *testing.T) {
 					ids = append(ids, list[i].EventID)
 				}
 				want := m.append(expected, ids)
-				res, err := client.AppendToStream(t.Context(), name, esdb.AppendToStreamOptions{ExpectedRevision: expectedOf(expected)}, list...)
+				options := esdb.AppendToStreamOptions{ExpectedRevision: expectedOf(expected)}
+				res, err := client.AppendToStream(t.Context(), name, options, list...)
 				got := outcome{code: code(err)}
 				if err == nil {
 					got.number = res.NextExpectedVersion

@@ -136,7 +136,7 @@ func (n *node) commit(ctx context.Context, stream string, write func() written) 
 	return res, n.suffer(ctx, fault)
 }
 
-// refuses says whether the node leaves a write to the leader.
+// refuses reports whether the node leaves a write to the leader.
 func (n *node) refuses(ctx context.Context) bool {
 	if n.index == n.cluster.Leader() {
 		return false

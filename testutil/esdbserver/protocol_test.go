@@ -63,14 +63,16 @@ func TestAppendsThatBreakTheProtocol(t *testing.T) {
 	c := esdbserver.New(t, esdbserver.Options{})
 	client, id := bare(t, c.Addrs()[0]), uuid.NewString()
 	full := map[string]string{"type": "made", "content-type": "application/json"}
+	untyped := message(id, map[string]string{"content-type": "x"})
+	typed := message(id, map[string]string{"type": "x"})
 	for name, m := range map[string]struct {
 		messages  []*streams.AppendReq
 		exception string
 	}{
 		"no options":      {[]*streams.AppendReq{message(id, full)}, ""},
 		"options twice":   {[]*streams.AppendReq{optionsOf("s", 0), optionsOf("s", 0)}, ""},
-		"no type":         {[]*streams.AppendReq{optionsOf("s", 0), message(id, map[string]string{"content-type": "x"})}, "missing-required-metadata-property"},
-		"no content type": {[]*streams.AppendReq{optionsOf("s", 0), message(id, map[string]string{"type": "x"})}, "missing-required-metadata-property"},
+		"no type":         {[]*streams.AppendReq{optionsOf("s", 0), untyped}, "missing-required-metadata-property"},
+		"no content type": {[]*streams.AppendReq{optionsOf("s", 0), typed}, "missing-required-metadata-property"},
 		"no id":           {[]*streams.AppendReq{optionsOf("s", 0), message("", full)}, ""},
 	} {
 		_, trailer, err := send(t, client, m.messages...)
@@ -85,7 +87,8 @@ func TestAppendsThatBreakTheProtocol(t *testing.T) {
 
 func TestAWrongVersionIsNoError(t *testing.T) {
 	c := esdbserver.New(t, esdbserver.Options{})
-	res, _, err := send(t, bare(t, c.Addrs()[0]), optionsOf("s", 7), message(uuid.NewString(), map[string]string{"type": "a", "content-type": "b"}))
+	event := message(uuid.NewString(), map[string]string{"type": "a", "content-type": "b"})
+	res, _, err := send(t, bare(t, c.Addrs()[0]), optionsOf("s", 7), event)
 	wrong := res.GetWrongExpectedVersion()
 	if err != nil || wrong.GetExpectedRevision() != 7 || wrong.GetExpectedRevision_20_6_0() != 7 ||
 		wrong.GetCurrentNoStream() == nil || wrong.GetNoStream_20_6_0() == nil {
@@ -116,7 +119,10 @@ func TestReadsThatBreakTheProtocol(t *testing.T) {
 	c := esdbserver.New(t, esdbserver.Options{})
 	client := bare(t, c.Addrs()[0])
 	all := &streams.ReadReq_Options_All{All: &streams.ReadReq_Options_AllOptions{}}
-	stream := &streams.ReadReq_Options_Stream{Stream: &streams.ReadReq_Options_StreamOptions{StreamIdentifier: identifier("s")}}
+	stream := &streams.ReadReq_Options_Stream{
+		Stream: &streams.ReadReq_Options_StreamOptions{StreamIdentifier: identifier("s")},
+	}
+	nameless := &streams.ReadReq_Options_Stream{Stream: &streams.ReadReq_Options_StreamOptions{}}
 	subscription := &streams.ReadReq_Options_Subscription{Subscription: &streams.ReadReq_Options_SubscriptionOptions{}}
 	filter := func(f *streams.ReadReq_Options_FilterOptions) *streams.ReadReq_Options_Filter {
 		return &streams.ReadReq_Options_Filter{Filter: f}
@@ -124,16 +130,29 @@ func TestReadsThatBreakTheProtocol(t *testing.T) {
 	prefix := &streams.ReadReq_Options_FilterOptions_EventType{
 		EventType: &streams.ReadReq_Options_FilterOptions_Expression{Prefix: []string{"a"}},
 	}
+	emptyFilter := filter(&streams.ReadReq_Options_FilterOptions{})
+	noCheckpoints := filter(&streams.ReadReq_Options_FilterOptions{Filter: prefix})
+	emptyWindow := filter(&streams.ReadReq_Options_FilterOptions{
+		Filter:                       prefix,
+		Window:                       &streams.ReadReq_Options_FilterOptions_Max{},
+		CheckpointIntervalMultiplier: 1,
+	})
+	afterPrepare := &streams.ReadReq_Options_All{All: &streams.ReadReq_Options_AllOptions{
+		AllOption: &streams.ReadReq_Options_AllOptions_Position{
+			Position: &streams.ReadReq_Options_Position{PreparePosition: 1},
+		},
+	}}
+	back := streams.ReadReq_Options_Backwards
 	for name, o := range map[string]*streams.ReadReq_Options{
 		"nothing to read":         {CountOption: subscription},
-		"no name":                 {StreamOption: &streams.ReadReq_Options_Stream{Stream: &streams.ReadReq_Options_StreamOptions{}}, CountOption: subscription},
+		"no name":                 {StreamOption: nameless, CountOption: subscription},
 		"no count":                {StreamOption: all},
-		"a subscription back":     {StreamOption: all, CountOption: subscription, ReadDirection: streams.ReadReq_Options_Backwards},
-		"a stream filtered":       {StreamOption: stream, CountOption: subscription, FilterOption: filter(&streams.ReadReq_Options_FilterOptions{})},
-		"an empty filter":         {StreamOption: all, CountOption: subscription, FilterOption: filter(&streams.ReadReq_Options_FilterOptions{})},
-		"no checkpoints":          {StreamOption: all, CountOption: subscription, FilterOption: filter(&streams.ReadReq_Options_FilterOptions{Filter: prefix})},
-		"a window of no events":   {StreamOption: all, CountOption: subscription, FilterOption: filter(&streams.ReadReq_Options_FilterOptions{Filter: prefix, Window: &streams.ReadReq_Options_FilterOptions_Max{}, CheckpointIntervalMultiplier: 1})},
-		"a commit before prepare": {StreamOption: &streams.ReadReq_Options_All{All: &streams.ReadReq_Options_AllOptions{AllOption: &streams.ReadReq_Options_AllOptions_Position{Position: &streams.ReadReq_Options_Position{PreparePosition: 1}}}}, CountOption: subscription},
+		"a subscription back":     {StreamOption: all, CountOption: subscription, ReadDirection: back},
+		"a stream filtered":       {StreamOption: stream, CountOption: subscription, FilterOption: emptyFilter},
+		"an empty filter":         {StreamOption: all, CountOption: subscription, FilterOption: emptyFilter},
+		"no checkpoints":          {StreamOption: all, CountOption: subscription, FilterOption: noCheckpoints},
+		"a window of no events":   {StreamOption: all, CountOption: subscription, FilterOption: emptyWindow},
+		"a commit before prepare": {StreamOption: afterPrepare, CountOption: subscription},
 	} {
 		call, err := client.Read(ctx(t), &streams.ReadReq{Options: o})
 		if err != nil {

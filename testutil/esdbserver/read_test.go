@@ -76,7 +76,8 @@ func TestReadStream(t *testing.T) {
 			for _, g := range c.given {
 				g(t, client)
 			}
-			list, err := drain(client.ReadStream(ctx(t), "s", esdb.ReadStreamOptions{Direction: c.direction, From: c.from}, c.count))
+			options := esdb.ReadStreamOptions{Direction: c.direction, From: c.from}
+			list, err := drain(client.ReadStream(ctx(t), "s", options, c.count))
 			if got := fmt.Sprint(numbers(list)); code(err) != c.code || got != c.want {
 				t.Errorf("it reads %s, %v; want %s and the code %d", got, err, c.want, c.code)
 			}
@@ -149,7 +150,8 @@ func TestReadAll(t *testing.T) {
 	}
 	for i, e := range all {
 		p := e.Event.Position
-		if p.Commit != p.Prepare || e.Commit == nil || *e.Commit != p.Commit || i > 0 && p.Commit <= all[i-1].Event.Position.Commit {
+		if p.Commit != p.Prepare || e.Commit == nil || *e.Commit != p.Commit ||
+			i > 0 && p.Commit <= all[i-1].Event.Position.Commit {
 			t.Errorf("event %d is at %v", i, p)
 		}
 	}

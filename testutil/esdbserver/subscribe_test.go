@@ -117,13 +117,34 @@ func TestFilters(t *testing.T) {
 		filter *esdb.SubscriptionFilter
 		want   []string
 	}{
-		"stream prefix":   {&esdb.SubscriptionFilter{Type: esdb.StreamFilterType, Prefixes: []string{"a-"}}, []string{"a-10", "a-11", "a-12"}},
-		"stream prefixes": {&esdb.SubscriptionFilter{Type: esdb.StreamFilterType, Prefixes: []string{"x", "b", "$stats"}}, []string{"$stats-127.0.0.1:21130", "b-10", "b-11", "b-12"}},
-		"stream regex":    {&esdb.SubscriptionFilter{Type: esdb.StreamFilterType, Regex: "^[^$].*-1$"}, []string{"a-10", "a-11", "a-12", "b-10", "b-11", "b-12"}},
-		"type prefix":     {&esdb.SubscriptionFilter{Type: esdb.EventFilterType, Prefixes: []string{"paid"}}, []string{"a-10", "b-10"}},
-		"type regex":      {&esdb.SubscriptionFilter{Type: esdb.EventFilterType, Regex: "paid"}, []string{"a-10", "a-12", "b-10", "b-12"}},
-		"no system":       {esdb.ExcludeSystemEventsFilter(), []string{"a-10", "a-11", "a-12", "b-10", "b-11", "b-12"}},
-		"hidden":          {&esdb.SubscriptionFilter{Type: esdb.StreamFilterType, Prefixes: []string{"$epoch", "a-"}}, []string{"a-10", "a-11", "a-12"}},
+		"stream prefix": {
+			&esdb.SubscriptionFilter{Type: esdb.StreamFilterType, Prefixes: []string{"a-"}},
+			[]string{"a-10", "a-11", "a-12"},
+		},
+		"stream prefixes": {
+			&esdb.SubscriptionFilter{Type: esdb.StreamFilterType, Prefixes: []string{"x", "b", "$stats"}},
+			[]string{"$stats-127.0.0.1:21130", "b-10", "b-11", "b-12"},
+		},
+		"stream regex": {
+			&esdb.SubscriptionFilter{Type: esdb.StreamFilterType, Regex: "^[^$].*-1$"},
+			[]string{"a-10", "a-11", "a-12", "b-10", "b-11", "b-12"},
+		},
+		"type prefix": {
+			&esdb.SubscriptionFilter{Type: esdb.EventFilterType, Prefixes: []string{"paid"}},
+			[]string{"a-10", "b-10"},
+		},
+		"type regex": {
+			&esdb.SubscriptionFilter{Type: esdb.EventFilterType, Regex: "paid"},
+			[]string{"a-10", "a-12", "b-10", "b-12"},
+		},
+		"no system": {
+			esdb.ExcludeSystemEventsFilter(),
+			[]string{"a-10", "a-11", "a-12", "b-10", "b-11", "b-12"},
+		},
+		"hidden": {
+			&esdb.SubscriptionFilter{Type: esdb.StreamFilterType, Prefixes: []string{"$epoch", "a-"}},
+			[]string{"a-10", "a-11", "a-12"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			sub := toAll(t, client, esdb.SubscribeToAllOptions{From: esdb.Start{}, Filter: c.filter})
@@ -168,7 +189,8 @@ func TestCheckpoints(t *testing.T) {
 	sub = toAll(t, client, options)
 	expect(t, sub, "s0", "s1")
 	checkpointAt(t, sub, at[9])
-	resumed := toAll(t, client, esdb.SubscribeToAllOptions{From: esdb.Position{Commit: at[9], Prepare: at[9]}, Filter: options.Filter})
+	from := esdb.Position{Commit: at[9], Prepare: at[9]}
+	resumed := toAll(t, client, esdb.SubscribeToAllOptions{From: from, Filter: options.Filter})
 	expect(t, resumed, "s2", "live")
 }
 
@@ -247,7 +269,8 @@ func TestNothingIsMissedOrRepeated(t *testing.T) {
 			}
 			rec := e.EventAppeared.Event
 			if rec.EventNumber != next[rec.StreamID] || rec.Position.Commit < last {
-				t.Fatalf("%s has %d at %d, want %d after %d", rec.StreamID, rec.EventNumber, rec.Position.Commit, next[rec.StreamID], last)
+				t.Fatalf("%s has %d at %d, want %d after %d",
+					rec.StreamID, rec.EventNumber, rec.Position.Commit, next[rec.StreamID], last)
 			}
 			next[rec.StreamID]++
 			if last = rec.Position.Commit; rec.StreamID[0] == 's' {

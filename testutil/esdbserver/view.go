@@ -59,7 +59,7 @@ func (v view) count(s *stream) int64 {
 	return int64(below(s.events, v.limit))
 }
 
-// deleted says whether a stream, or the one that it is the metastream of, has a tombstone.
+// deleted reports whether a stream, or the one that it is the metastream of, has a tombstone.
 func (v view) deleted(s *stream) bool {
 	for ; s != nil; s = s.original {
 		if s.tombstoned && s.tombstone < v.limit {
