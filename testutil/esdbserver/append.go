@@ -11,16 +11,12 @@ import (
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
 	"github.com/google/uuid"
+
+	"sandglass/testutil/esdbserver/eventlog"
 )
 
 // maxAppendSize is what the events of one append may have together.
 const maxAppendSize = 1 << 20
-
-const (
-	metadataType = "$metadata"
-	contentJSON  = "application/json"
-	contentBytes = "application/octet-stream"
-)
 
 // Append implements [streams.StreamsServer].
 func (n *node) Append(in streams.Streams_AppendServer) error {
@@ -42,24 +38,24 @@ func (n *node) Append(in streams.Streams_AppendServer) error {
 	if err != nil {
 		return err
 	}
-	res, err := n.commit(ctx, name, func() written { return n.cluster.log.append(name, expected, events) })
+	res, err := n.commit(ctx, name, func() eventlog.Written { return n.cluster.log.Append(name, expected, events) })
 	if err != nil {
 		return err
 	}
-	switch res.verdict {
-	case isDeleted:
+	switch res.Verdict {
+	case eventlog.Deleted:
 		return streamDeleted(ctx, name)
-	case wrong:
-		return in.SendAndClose(&streams.AppendResp{Result: wrongVersion(options, res.current)})
+	case eventlog.Wrong:
+		return in.SendAndClose(&streams.AppendResp{Result: wrongVersion(options, res.Current)})
 	}
 	return in.SendAndClose(appended(res))
 }
 
 func validWrite(ctx context.Context, name string) error {
 	switch {
-	case name == "" || name == metaPrefix:
+	case name == "" || name == eventlog.MetaPrefix:
 		return invalidArgument("a stream has a name")
-	case strings.HasPrefix(name, metaPrefix+metaPrefix):
+	case strings.HasPrefix(name, eventlog.MetaPrefix+eventlog.MetaPrefix):
 		return invalidArgument("a metastream has no metastream")
 	case name == "$all":
 		return accessDenied(ctx)
@@ -68,8 +64,8 @@ func validWrite(ctx context.Context, name string) error {
 }
 
 // proposals receives the events of an append, until the client has sent all.
-func proposals(ctx context.Context, in streams.Streams_AppendServer) ([]proposal, error) {
-	var events []proposal
+func proposals(ctx context.Context, in streams.Streams_AppendServer) ([]eventlog.Proposal, error) {
+	var events []eventlog.Proposal
 	size := 0
 	for {
 		req, err := in.Recv()
@@ -91,8 +87,8 @@ func proposals(ctx context.Context, in streams.Streams_AppendServer) ([]proposal
 		if !ok {
 			return nil, missingProperty(ctx, "content-type")
 		}
-		if content != contentJSON {
-			content = contentBytes
+		if content != eventlog.ContentJSON {
+			content = eventlog.ContentBytes
 		}
 		if size += len(m.GetData()) + len(m.GetCustomMetadata()) + 2*len(kindName); size > maxAppendSize {
 			return nil, appendTooBig(ctx)
@@ -101,22 +97,27 @@ func proposals(ctx context.Context, in streams.Streams_AppendServer) ([]proposal
 		if err != nil {
 			return nil, err
 		}
-		events = append(events, proposal{id, kindKey{kindName, content}, m.GetData(), m.GetCustomMetadata()})
+		events = append(events, eventlog.Proposal{
+			ID:   id,
+			Kind: eventlog.KindKey{Name: kindName, ContentType: content},
+			Data: m.GetData(),
+			Meta: m.GetCustomMetadata(),
+		})
 	}
 }
 
-func eventIDOf(id *shared.UUID) (eventID, error) {
+func eventIDOf(id *shared.UUID) (eventlog.ID, error) {
 	if s := id.GetStructured(); s != nil {
-		var b eventID
+		var b eventlog.ID
 		binary.BigEndian.PutUint64(b[:8], uint64(s.GetMostSignificantBits()))
 		binary.BigEndian.PutUint64(b[8:], uint64(s.GetLeastSignificantBits()))
 		return b, nil
 	}
 	parsed, err := uuid.Parse(id.GetString_())
 	if err != nil {
-		return eventID{}, invalidArgument("an event has an id: " + err.Error())
+		return eventlog.ID{}, invalidArgument("an event has an id: " + err.Error())
 	}
-	return eventID(parsed), nil
+	return eventlog.ID(parsed), nil
 }
 
 // expecting is what the options of the three kinds of writes have alike.
@@ -131,23 +132,23 @@ type expecting interface {
 func expectation(o expecting) int64 {
 	switch {
 	case o.GetNoStream() != nil:
-		return noStream
+		return eventlog.NoStream
 	case o.GetAny() != nil:
-		return anyRevision
+		return eventlog.AnyRevision
 	case o.GetStreamExists() != nil:
-		return streamExists
+		return eventlog.StreamExists
 	}
 	return clampRevision(o.GetRevision())
 }
 
-func appended(res written) *streams.AppendResp {
+func appended(res eventlog.Written) *streams.AppendResp {
 	ok := &streams.AppendResp_Success{
-		CurrentRevisionOption: &streams.AppendResp_Success_CurrentRevision{CurrentRevision: uint64(res.number)},
+		CurrentRevisionOption: &streams.AppendResp_Success_CurrentRevision{CurrentRevision: uint64(res.Number)},
 		PositionOption: &streams.AppendResp_Success_Position{Position: &streams.AppendResp_Position{
-			CommitPosition: uint64(res.position), PreparePosition: uint64(res.position),
+			CommitPosition: uint64(res.Position), PreparePosition: uint64(res.Position),
 		}},
 	}
-	if res.number < 0 {
+	if res.Number < 0 {
 		ok.CurrentRevisionOption = &streams.AppendResp_Success_NoStream{NoStream: &shared.Empty{}}
 	}
 	return &streams.AppendResp{Result: &streams.AppendResp_Success_{Success: ok}}
@@ -193,3 +194,7 @@ func wrongVersion(o *streams.AppendReq_Options, current int64) *streams.AppendRe
 	}
 	return &streams.AppendResp_WrongExpectedVersion_{WrongExpectedVersion: res}
 }
+
+// clampRevision makes a number of a revision that a client sent: what is beyond all
+// numbers is never the present one.
+func clampRevision(revision uint64) int64 { return int64(min(revision, math.MaxInt64-1)) }

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"google.golang.org/grpc/credentials"
+
+	"sandglass/testutil/esdbserver/eventlog"
 )
 
 // Options are what a cluster is made of. The zero value is one node without TLS.
@@ -38,11 +40,11 @@ type Cluster struct {
 	options Options
 	dir     string // of the certificates, if there are any
 	tls     credentials.TransportCredentials
-	log     *log
+	log     *eventlog.Log
 	nodes   []*node
 	faults  faults
-	cuts    signal // told when a test cuts the reads
-	slow    signal // told when a test calls the consumers too slow
+	cuts    eventlog.Signal // told when a test cuts the reads
+	slow    eventlog.Signal // told when a test calls the consumers too slow
 	calls   calls
 }
 
@@ -77,12 +79,12 @@ func Start(o Options) (*Cluster, error) {
 	case len(o.Users) > 0 && !o.TLS:
 		return nil, errors.New("esdbserver: users need TLS: without it the client sends no password")
 	}
-	c := &Cluster{calls: newCalls(), options: o, log: newLog(o)}
+	c := &Cluster{calls: newCalls(), options: o, log: eventlog.New(logOptions(o))}
 	if err := c.makeTLS(); err != nil {
 		return nil, err
 	}
 	for i := range o.Nodes {
-		n := &node{cluster: c, index: i, id: newEventID()}
+		n := &node{cluster: c, index: i, id: eventlog.NewID()}
 		n.frozen.Store(notFrozen)
 		c.nodes = append(c.nodes, n)
 		if err := n.start(); err != nil {
@@ -91,6 +93,16 @@ func Start(o Options) (*Cluster, error) {
 		}
 	}
 	return c, nil
+}
+
+func logOptions(o Options) eventlog.Options {
+	return eventlog.Options{
+		Now:          o.Now,
+		SystemEvery:  o.SystemEvery,
+		RememberIDs:  o.RememberIDs,
+		EncodeStream: streamWire,
+		EncodeKind:   kindWire,
+	}
 }
 
 // Close ends the cluster and waits for its calls to end.

@@ -8,13 +8,15 @@ import (
 	"google.golang.org/grpc/encoding/proto"
 	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"sandglass/testutil/esdbserver/eventlog"
 )
 
 // sent is an event on its way to a client. A benchmark of a client shares its processors
 // with this server, so events are written to the wire without the messages, pointers and
 // maps that they would otherwise first become.
 type sent struct {
-	*record
+	*eventlog.Record
 	ofAll bool // it is read from the log, and so tells its position there
 }
 
@@ -36,19 +38,19 @@ const room = 2 * (1 + binary.MaxVarintLen32)
 
 // wire returns a ReadResp whose event is a ReadEvent whose event is the RecordedEvent.
 func (e sent) wire() []byte {
-	b := make([]byte, room, room+144+len(e.stream.wire)+len(e.kind.wire)+len(e.meta)+len(e.data))
-	b = appendID(b, e.id)
-	b = append(b, e.stream.wire...)
-	b = appendNumber(b, 3, uint64(e.number))
-	b = appendNumber(b, 4, uint64(e.position))
-	b = appendNumber(b, 5, uint64(e.position))
-	b = append(b, e.kind.wire...)
-	b = appendProperty(b, "created", strconv.FormatInt(e.created, 10))
-	b = appendBytes(b, 7, e.meta)
-	b = appendBytes(b, 8, e.data)
+	b := make([]byte, room, room+144+len(e.Stream.Encoded)+len(e.Kind.Encoded)+len(e.Meta)+len(e.Data))
+	b = appendID(b, e.ID)
+	b = append(b, e.Stream.Encoded...)
+	b = appendNumber(b, 3, uint64(e.Number))
+	b = appendNumber(b, 4, uint64(e.Position))
+	b = appendNumber(b, 5, uint64(e.Position))
+	b = append(b, e.Kind.Encoded...)
+	b = appendProperty(b, "created", strconv.FormatInt(e.Created, 10))
+	b = appendBytes(b, 7, e.Meta)
+	b = appendBytes(b, 8, e.Data)
 	recorded := len(b) - room
 	if e.ofAll {
-		b = appendNumber(b, 3, uint64(e.position))
+		b = appendNumber(b, 3, uint64(e.Position))
 	} else {
 		b = appendHead(b, 4, 0) // no_position
 	}
@@ -73,7 +75,7 @@ func appendBytes[T string | []byte](b []byte, field protowire.Number, v T) []byt
 }
 
 // appendID writes the UUID as its two halves, which the field "structured" holds.
-func appendID(b []byte, id eventID) []byte {
+func appendID(b []byte, id eventlog.ID) []byte {
 	var half [2 * (1 + binary.MaxVarintLen64)]byte
 	halves := appendNumber(half[:0], 1, binary.BigEndian.Uint64(id[:8]))
 	halves = appendNumber(halves, 2, binary.BigEndian.Uint64(id[8:]))

@@ -2,10 +2,11 @@ package esdbserver
 
 import (
 	"context"
-	"math"
 	"strings"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
+
+	"sandglass/testutil/esdbserver/eventlog"
 )
 
 // Delete implements [streams.StreamsServer]. The stream's events are hidden, and it may be
@@ -13,7 +14,7 @@ import (
 func (n *node) Delete(ctx context.Context, req *streams.DeleteReq) (*streams.DeleteResp, error) {
 	o := req.GetOptions()
 	name := string(o.GetStreamIdentifier().GetStreamName())
-	position, err := n.remove(ctx, name, o, n.cluster.log.delete)
+	position, err := n.remove(ctx, name, o, n.cluster.log.Delete)
 	if err != nil {
 		return nil, err
 	}
@@ -27,7 +28,7 @@ func (n *node) Delete(ctx context.Context, req *streams.DeleteReq) (*streams.Del
 func (n *node) Tombstone(ctx context.Context, req *streams.TombstoneReq) (*streams.TombstoneResp, error) {
 	o := req.GetOptions()
 	name := string(o.GetStreamIdentifier().GetStreamName())
-	position, err := n.remove(ctx, name, o, n.cluster.log.bury)
+	position, err := n.remove(ctx, name, o, n.cluster.log.Tombstone)
 	if err != nil {
 		return nil, err
 	}
@@ -37,58 +38,22 @@ func (n *node) Tombstone(ctx context.Context, req *streams.TombstoneReq) (*strea
 }
 
 // remove takes a stream away in one of the two ways and returns where the log says so.
-func (n *node) remove(ctx context.Context, name string, o expecting, how func(string, int64) written) (uint64, error) {
-	if strings.HasPrefix(name, metaPrefix) {
+func (n *node) remove(ctx context.Context, name string, o expecting, how func(string, int64) eventlog.Written) (uint64, error) {
+	if strings.HasPrefix(name, eventlog.MetaPrefix) {
 		return 0, invalidArgument("a metastream goes with the stream that it is of")
 	}
 	if err := validWrite(ctx, name); err != nil {
 		return 0, err
 	}
 	expected := expectation(o)
-	res, err := n.commit(ctx, name, func() written { return how(name, expected) })
+	res, err := n.commit(ctx, name, func() eventlog.Written { return how(name, expected) })
 	switch {
 	case err != nil:
 		return 0, err
-	case res.verdict == isDeleted:
+	case res.Verdict == eventlog.Deleted:
 		return 0, streamDeleted(ctx, name)
-	case res.verdict != accepted:
-		return 0, wrongExpectedVersion(ctx, name, expected, res.current)
+	case res.Verdict != eventlog.Accepted:
+		return 0, wrongExpectedVersion(ctx, name, expected, res.Current)
 	}
-	return uint64(res.position), nil
-}
-
-// delete hides all events of a stream: its metadata are replaced by such that say so.
-func (l *log) delete(name string, expected int64) written {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	e := proposal{id: newEventID(), kind: kindKey{metadataType, contentJSON}}
-	d := l.decide(name, expected, []proposal{e})
-	s := l.streams[name]
-	if v := (view{l, l.length}); d.verdict == accepted && d.current < 0 && (s == nil || v.count(s.meta) == 0) {
-		d.verdict = wrong
-	}
-	if d.verdict != accepted {
-		return written{decision: d}
-	}
-	e.data = withTruncateBefore(nil, math.MaxInt64)
-	meta := l.open(metaPrefix + name)
-	r := l.write(meta, int64(len(meta.events)), &e, ticks(l.now()))
-	l.wrote(1)
-	l.signal.broadcast()
-	return written{d, r.number, r.position}
-}
-
-// bury writes a tombstone.
-func (l *log) bury(name string, expected int64) written {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	e := proposal{id: newEventID(), kind: kindKey{"$streamDeleted", contentBytes}}
-	d := l.decide(name, expected, []proposal{e})
-	if d.verdict != accepted {
-		return written{decision: d}
-	}
-	r := l.write(l.open(name), deletedNumber, &e, ticks(l.now()))
-	l.wrote(1)
-	l.signal.broadcast()
-	return written{d, r.number, r.position}
+	return uint64(res.Position), nil
 }

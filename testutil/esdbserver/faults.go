@@ -92,9 +92,9 @@ func (c *Cluster) OnRead(f func(Reading) int) {
 }
 
 // CutReads ends the reads and subscriptions that are there with Unavailable.
-func (c *Cluster) CutReads() { c.cuts.broadcast() }
+func (c *Cluster) CutReads() { c.cuts.Broadcast() }
 
-// CutConnections breaks all connections. New ones are accepted.
+// CutConnections breaks all connections. New ones are eventlog.Accepted.
 func (c *Cluster) CutConnections() {
 	for _, n := range c.nodes {
 		n.cut("")
@@ -103,7 +103,7 @@ func (c *Cluster) CutConnections() {
 
 // CallConsumersSlow ends the subscriptions that wait for new events with Aborted, as the
 // server does with a consumer that doesn't keep up.
-func (c *Cluster) CallConsumersSlow() { c.slow.broadcast() }
+func (c *Cluster) CallConsumersSlow() { c.slow.Broadcast() }
 
 // Stall has all calls hang, and subscriptions fall silent, until it is released.
 func (c *Cluster) Stall() (release func()) {
@@ -161,15 +161,15 @@ func (c *Cluster) RefuseOnFollowers(on bool) { c.faults.refuse.Store(on) }
 
 // Freeze has a node see nothing of what is written from now on, as a follower that lags.
 func (c *Cluster) Freeze(i int) {
-	c.log.mu.RLock()
-	defer c.log.mu.RUnlock()
-	c.nodes[i].frozen.Store(int64(c.log.length))
+	v, unlock := c.log.View()
+	defer unlock()
+	c.nodes[i].frozen.Store(int64(v.Limit()))
 }
 
 // Thaw lets it see everything again.
 func (c *Cluster) Thaw(i int) {
 	c.nodes[i].frozen.Store(notFrozen)
-	c.log.signal.broadcast()
+	c.log.Wake()
 }
 
 // quorum reports whether enough nodes are alive to write.

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
+
+	"sandglass/testutil/esdbserver/eventlog"
 )
 
 // filterPage is how many events a page of a filtered read holds, and the window of a
@@ -55,13 +57,13 @@ func newFilter(o *streams.ReadReq_Options_FilterOptions) (*filter, error) {
 	return f, nil
 }
 
-func (f *filter) match(r *record) bool {
-	if !f.filtered || r.stream.hidden {
-		return !r.stream.hidden
+func (f *filter) match(r *eventlog.Record) bool {
+	if !f.filtered || r.Stream.Hidden {
+		return !r.Stream.Hidden
 	}
-	text := r.stream.name
+	text := r.Stream.Name
 	if f.ofType {
-		text = r.kind.name
+		text = r.Kind.Name
 	}
 	if f.expression != nil {
 		return f.expression.MatchString(text)
@@ -72,11 +74,4 @@ func (f *filter) match(r *record) bool {
 		}
 	}
 	return false
-}
-
-// hidden reports whether the server keeps a stream from those who read the log, be it with a
-// filter or without.
-func hidden(name string) bool {
-	return name == "$epoch-information" || strings.HasPrefix(name, "$persistentsubscription-$all::") &&
-		(strings.HasSuffix(name, "-checkpoint") || strings.HasSuffix(name, "-parked"))
 }

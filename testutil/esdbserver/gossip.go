@@ -7,6 +7,8 @@ import (
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/gossip"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/serverfeatures"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
+
+	"sandglass/testutil/esdbserver/eventlog"
 )
 
 // Version is what the server says that it is.
@@ -52,7 +54,7 @@ func (g gossiper) Read(context.Context, *shared.Empty) (*gossip.ClusterInfo, err
 				MostSignificantBits:  int64(binary.BigEndian.Uint64(n.id[:8])),
 				LeastSignificantBits: int64(binary.BigEndian.Uint64(n.id[8:])),
 			}}},
-			TimeStamp:    ticks(g.cluster.options.Now()),
+			TimeStamp:    eventlog.Ticks(g.cluster.options.Now()),
 			State:        state,
 			IsAlive:      n.alive(),
 			HttpEndPoint: &gossip.EndPoint{Address: n.host, Port: uint32(n.port)},

@@ -17,6 +17,8 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
+
+	"sandglass/testutil/esdbserver/eventlog"
 )
 
 // node is one server of the cluster, which keeps its address when it comes back.
@@ -24,7 +26,7 @@ type node struct {
 	streams.UnimplementedStreamsServer
 	cluster *Cluster
 	index   int
-	id      eventID
+	id      eventlog.ID
 	host    string
 	port    int
 	frozen  atomic.Int64 // how much of the log it has, or notFrozen
@@ -109,28 +111,40 @@ func (n *node) alive() bool {
 }
 
 // view returns the log as the node sees it now. The caller unlocks it.
-func (n *node) view() (view, func()) {
-	l := n.cluster.log
-	l.mu.RLock()
-	limit := l.length
+func (n *node) view() (eventlog.View, func()) {
+	v, unlock := n.cluster.log.View()
 	if frozen := n.frozen.Load(); frozen != notFrozen {
-		limit = uint32(frozen)
+		v = v.Upto(uint32(frozen))
 	}
-	return view{l, limit}, l.mu.RUnlock
+	return v, unlock
+}
+
+func (n *node) streamPage(
+	name string, next int64, forwards bool, count uint64, buf []*eventlog.Record,
+) eventlog.StreamPage {
+	v, unlock := n.view()
+	defer unlock()
+	return v.StreamPage(name, next, forwards, count, buf)
+}
+
+func (n *node) logPage(next uint32, forwards bool, count int, buf []*eventlog.Record) []*eventlog.Record {
+	v, unlock := n.view()
+	defer unlock()
+	return v.Page(next, forwards, count, buf)
 }
 
 // commit writes on the leader, whichever node this one is, unless a fault keeps it from
 // that.
-func (n *node) commit(ctx context.Context, stream string, write func() written) (written, error) {
+func (n *node) commit(ctx context.Context, stream string, write func() eventlog.Written) (eventlog.Written, error) {
 	fault := n.cluster.faults.nextWrite(stream)
 	if fault == NotLeader || n.refuses(ctx) {
-		return written{}, n.notLeader(ctx)
+		return eventlog.Written{}, n.notLeader(ctx)
 	}
 	if !fault.writes() {
-		return written{}, n.suffer(ctx, fault)
+		return eventlog.Written{}, n.suffer(ctx, fault)
 	}
 	if !n.cluster.quorum() {
-		return written{}, unavailable("Server Is Not Ready")
+		return eventlog.Written{}, unavailable("Server Is Not Ready")
 	}
 	res := write()
 	return res, n.suffer(ctx, fault)

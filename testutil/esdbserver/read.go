@@ -3,6 +3,8 @@ package esdbserver
 import (
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
+
+	"sandglass/testutil/esdbserver/eventlog"
 )
 
 // pageSize is how many events are looked up at a time, under the log's lock.
@@ -11,7 +13,7 @@ const pageSize = 256
 // Read implements [streams.StreamsServer]: reads and subscriptions, of a stream and of all.
 func (n *node) Read(req *streams.ReadReq, out streams.Streams_ReadServer) error {
 	o := req.GetOptions()
-	r := &reading{node: n, out: out, options: o, cuts: n.cluster.cuts.next()}
+	r := &reading{node: n, out: out, options: o, cuts: n.cluster.cuts.Next()}
 	stream, subscription := o.GetStream(), o.GetSubscription() != nil
 	r.name = "$all"
 	if stream != nil {
@@ -51,11 +53,11 @@ type reading struct {
 	name    string
 	limit   int             // how many events are left before a fault cuts it
 	cuts    <-chan struct{} // closed when a test cuts it
-	page    []*record
+	page    []*eventlog.Record
 }
 
 // send sends an event, unless a fault is in the way.
-func (r *reading) send(rec *record) error {
+func (r *reading) send(rec *eventlog.Record) error {
 	if err := r.alive(); err != nil {
 		return err
 	}
@@ -84,72 +86,33 @@ func (r *reading) readStream(o *streams.ReadReq_Options_StreamOptions) error {
 	next := int64(0)
 	switch {
 	case o.GetEnd() != nil:
-		next = deletedNumber - 1
+		next = eventlog.DeletedNumber - 1
 	case o.GetStart() == nil:
 		next = clampRevision(o.GetRevision())
 	}
 	for left := r.options.GetCount(); left > 0; {
 		p := r.node.streamPage(r.name, next, forwards, min(left, pageSize), r.page)
 		switch {
-		case p.deleted:
+		case p.Deleted:
 			return streamDeleted(r.out.Context(), r.name)
-		case p.missing:
+		case p.Missing:
 			return r.out.Send(&streams.ReadResp{Content: &streams.ReadResp_StreamNotFound_{
 				StreamNotFound: &streams.ReadResp_StreamNotFound{
 					StreamIdentifier: &shared.StreamIdentifier{StreamName: []byte(r.name)},
 				},
 			}})
 		}
-		for _, rec := range p.records {
+		for _, rec := range p.Records {
 			if err := r.send(rec); err != nil {
 				return err
 			}
 		}
-		if left -= uint64(len(p.records)); p.end {
+		if left -= uint64(len(p.Records)); p.End {
 			return nil
 		}
-		next, r.page = p.next, p.records
+		next, r.page = p.Next, p.Records
 	}
 	return nil
-}
-
-// streamPage is a part of a stream.
-type streamPage struct {
-	records []*record
-	next    int64 // where the next page begins
-	end     bool  // there is no next page yet
-	missing bool  // the stream never was, or was deleted
-	deleted bool  // it has a tombstone
-}
-
-// streamPage looks up at most n events, in the storage of buf.
-func (n *node) streamPage(name string, next int64, forwards bool, count uint64, buf []*record) streamPage {
-	v, unlock := n.view()
-	defer unlock()
-	s := v.streams[name]
-	p := streamPage{records: buf[:0], next: next}
-	if v.deleted(s) || s == nil && v.originalDeleted(name) {
-		p.deleted = true
-		return p
-	}
-	events := v.count(s)
-	if events == 0 || v.softDeleted(s) {
-		p.missing = true
-		return p
-	}
-	first, oldest, step := v.first(s), v.oldest(s), int64(1)
-	if forwards {
-		p.next = max(next, first)
-	} else {
-		p.next, step = min(next, events-1), -1
-	}
-	for ; p.next >= first && p.next < events && uint64(len(p.records)) < count; p.next += step {
-		if rec := v.at(s.events[p.next]); rec.created >= oldest {
-			p.records = append(p.records, rec)
-		}
-	}
-	p.end = p.next < first || p.next >= events
-	return p
 }
 
 // readAll answers a read of the log that has a count.
@@ -162,7 +125,7 @@ func (r *reading) readAll(o *streams.ReadReq_Options_AllOptions) error {
 	for left := r.options.GetCount(); left > 0; {
 		r.page = r.node.logPage(next, forwards, int(min(left, pageSize)), r.page)
 		for _, rec := range r.page {
-			if rec.stream.hidden {
+			if rec.Stream.Hidden {
 				continue
 			}
 			if err := r.send(rec); err != nil {
@@ -191,31 +154,14 @@ func (n *node) ordinal(o *streams.ReadReq_Options_AllOptions) (uint32, error) {
 	case o.GetStart() != nil:
 		return 0, nil
 	case p == nil:
-		return v.limit, nil
+		return v.Limit(), nil
 	case p.GetCommitPosition() < p.GetPreparePosition():
 		return 0, invalidArgument("the commit position is at or after the prepare position")
 	default:
-		next := v.ordinal(p.GetCommitPosition())
-		if next > 0 && v.at(next-1).end() > p.GetCommitPosition() {
+		next := v.Ordinal(p.GetCommitPosition())
+		if next > 0 && v.At(next-1).End() > p.GetCommitPosition() {
 			return 0, invalidArgument("Trying to read from an invalid position.")
 		}
-		return min(next, v.limit), nil
+		return min(next, v.Limit()), nil
 	}
-}
-
-// logPage looks up at most count events, in the storage of buf.
-func (n *node) logPage(next uint32, forwards bool, count int, buf []*record) []*record {
-	v, unlock := n.view()
-	defer unlock()
-	buf = buf[:0]
-	if forwards {
-		for ; next < v.limit && len(buf) < count; next++ {
-			buf = append(buf, v.at(next))
-		}
-		return buf
-	}
-	for ; next > 0 && len(buf) < count; next-- {
-		buf = append(buf, v.at(next-1))
-	}
-	return buf
 }

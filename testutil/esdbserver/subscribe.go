@@ -6,6 +6,8 @@ import (
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
 	"github.com/google/uuid"
 	"google.golang.org/grpc/status"
+
+	"sandglass/testutil/esdbserver/eventlog"
 )
 
 // subscription is a reading that waits for more at the end. The client is told once that
@@ -33,24 +35,24 @@ func (r *reading) subscribeToStream(o *streams.ReadReq_Options_StreamOptions) er
 		return err
 	}
 	for {
-		more := r.node.cluster.log.signal.next() // before looking, so as to miss nothing
+		more := r.node.cluster.log.News() // before looking, so as to miss nothing
 		p := r.node.streamPage(r.name, next, true, pageSize, r.page)
-		if p.deleted {
+		if p.Deleted {
 			return streamDeleted(r.out.Context(), r.name)
 		}
-		for _, rec := range p.records {
+		for _, rec := range p.Records {
 			if err := s.deliver(rec); err != nil {
 				return err
 			}
 		}
-		next, r.page = p.next, p.records
-		if p.missing && o.GetEnd() == nil {
+		next, r.page = p.Next, p.Records
+		if p.Missing && o.GetEnd() == nil {
 			if err := s.wait(more); err != nil {
 				return err
 			}
 			continue
 		}
-		if p.end || p.missing {
+		if p.End || p.Missing {
 			if err := s.catchUp(more); err != nil {
 				return err
 			}
@@ -68,7 +70,7 @@ func (n *node) streamStart(name string, o *streams.ReadReq_Options_StreamOptions
 	}
 	v, unlock := n.view()
 	defer unlock()
-	return v.count(v.streams[name])
+	return v.Written(name)
 }
 
 // subscribeToAll delivers the events of the log after the position given, as far as they
@@ -87,7 +89,7 @@ func (r *reading) subscribeToAll(o *streams.ReadReq_Options_AllOptions, wire *st
 		return err
 	}
 	for {
-		more := r.node.cluster.log.signal.next()
+		more := r.node.cluster.log.News()
 		r.page = r.node.logPage(next, true, f.window, r.page)
 		var seen int
 		if s.live {
@@ -117,7 +119,7 @@ func (n *node) after(o *streams.ReadReq_Options_AllOptions) (uint32, error) {
 	if p := o.GetPosition(); err == nil && p != nil && p.GetPreparePosition() == p.GetCommitPosition() {
 		v, unlock := n.view()
 		defer unlock()
-		if next < v.limit && uint64(v.at(next).position) == p.GetCommitPosition() {
+		if next < v.Limit() && uint64(v.At(next).Position) == p.GetCommitPosition() {
 			next++
 		}
 	}
@@ -128,16 +130,16 @@ func (n *node) after(o *streams.ReadReq_Options_AllOptions) (uint32, error) {
 func (n *node) behind(next uint32) int {
 	v, unlock := n.view()
 	defer unlock()
-	return int(v.limit) - int(next)
+	return int(v.Limit()) - int(next)
 }
 
 // deliverPage delivers what matches in a page of history, 32 events at most if there is a
 // filter, and tells the filtered how far it has looked: to its last match, or to where the
 // page began, with a prepare position of 0 then. It returns how much of the page it has
 // seen.
-func (s *subscription) deliverPage(f *filter, page []*record, behind int) (int, error) {
+func (s *subscription) deliverPage(f *filter, page []*eventlog.Record, behind int) (int, error) {
 	seen, matched := 0, 0
-	var last *record // that matched
+	var last *eventlog.Record // that matched
 	for _, rec := range page {
 		if f.filtered && matched == filterPage {
 			break
@@ -155,9 +157,9 @@ func (s *subscription) deliverPage(f *filter, page []*record, behind int) (int, 
 	if f.filtered && seen > 0 && seen < behind && f.considered >= f.interval {
 		f.considered %= f.interval
 		if last == nil {
-			return seen, s.tell(checkpoint(page[0].position, 0))
+			return seen, s.tell(checkpoint(page[0].Position, 0))
 		}
-		return seen, s.tell(checkpoint(last.position, last.position))
+		return seen, s.tell(checkpoint(last.Position, last.Position))
 	}
 	return seen, nil
 }
@@ -168,13 +170,13 @@ func (s *subscription) atEnd(f *filter, next uint32) error {
 		return nil
 	}
 	v, unlock := s.node.view()
-	end := v.at(next - 1).end()
+	end := v.At(next - 1).End()
 	unlock()
 	return s.tell(checkpoint(int64(end), 0))
 }
 
 // deliverLive delivers what matches of new events, with a checkpoint at each interval.
-func (s *subscription) deliverLive(f *filter, page []*record) (int, error) {
+func (s *subscription) deliverLive(f *filter, page []*eventlog.Record) (int, error) {
 	for i, rec := range page {
 		if f.match(rec) {
 			if err := s.deliver(rec); err != nil {
@@ -183,7 +185,7 @@ func (s *subscription) deliverLive(f *filter, page []*record) (int, error) {
 		}
 		if f.considered++; f.filtered && f.considered >= f.interval {
 			f.considered = 0
-			if err := s.tell(checkpoint(rec.position, rec.position)); err != nil {
+			if err := s.tell(checkpoint(rec.Position, rec.Position)); err != nil {
 				return i, err
 			}
 		}
@@ -193,15 +195,15 @@ func (s *subscription) deliverLive(f *filter, page []*record) (int, error) {
 
 // deliver sends an event. While live, a consumer that lets too many others come meanwhile
 // is sent away.
-func (s *subscription) deliver(rec *record) error {
+func (s *subscription) deliver(rec *eventlog.Record) error {
 	if !s.live {
 		return s.send(rec)
 	}
-	begun, length := time.Now(), s.node.cluster.log.len()
+	begun, length := time.Now(), s.node.cluster.log.Len()
 	if err := s.send(rec); err != nil {
 		return err
 	}
-	if time.Since(begun) > s.node.cluster.options.SlowAfter && s.node.cluster.log.len() > length+liveBuffer {
+	if time.Since(begun) > s.node.cluster.options.SlowAfter && s.node.cluster.log.Len() > length+liveBuffer {
 		return tooSlow()
 	}
 	return nil
@@ -217,7 +219,7 @@ func (s *subscription) tell(m *streams.ReadResp) error {
 // catchUp says, the first time, that the end is reached, and waits for more.
 func (s *subscription) catchUp(more <-chan struct{}) error {
 	if !s.live {
-		s.live, s.slow = true, s.node.cluster.slow.next()
+		s.live, s.slow = true, s.node.cluster.slow.Next()
 		if err := s.tell(caughtUp()); err != nil {
 			return err
 		}

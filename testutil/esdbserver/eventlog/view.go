@@ -1,4 +1,4 @@
-package esdbserver
+package eventlog
 
 import (
 	"bytes"
@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// deletedNumber is the number of a tombstone, and the $tb of a deleted stream.
-const deletedNumber = math.MaxInt64
+// DeletedNumber is the number of a tombstone, and the $tb of a deleted stream.
+const DeletedNumber = math.MaxInt64
 
 // settings are what a stream's metadata say about reading it.
 type settings struct {
@@ -18,13 +18,13 @@ type settings struct {
 }
 
 // settingsOf reads a `$metadata` event. What can't be read sets nothing.
-func settingsOf(r *record) settings {
+func settingsOf(r *Record) settings {
 	var m struct {
 		TruncateBefore int64 `json:"$tb"`
 		MaxCount       int64 `json:"$maxCount"`
 		MaxAge         int64 `json:"$maxAge"` // seconds
 	}
-	if r.kind.name != metadataType || json.Unmarshal(r.data, &m) != nil {
+	if r.Kind.Name != metadataType || json.Unmarshal(r.Data, &m) != nil {
 		return settings{}
 	}
 	return settings{m.TruncateBefore, m.MaxCount, time.Duration(m.MaxAge) * time.Second}
@@ -44,15 +44,40 @@ func withTruncateBefore(metadata []byte, number int64) []byte {
 	return data
 }
 
-// view is the log as a node sees it: what is at limit or after it isn't there yet. It is
-// used under the log's lock.
-type view struct {
-	*log
+// View is the log as a node sees it: what is at limit or after it isn't there yet. It is
+// used under the log's lock, from [Log.View] until it is unlocked.
+type View struct {
+	l     *Log
 	limit uint32
 }
 
+// View returns the whole log as it is now. The caller unlocks it.
+func (l *Log) View() (View, func()) {
+	l.mu.RLock()
+	return View{l, l.length}, l.mu.RUnlock
+}
+
+// Wake has those look again who wait for news, though nothing was written.
+func (l *Log) Wake() { l.signal.Broadcast() }
+
+// Upto returns the view of a replica that has only so many events.
+func (v View) Upto(limit uint32) View { return View{v.l, limit} }
+
+// Limit returns how many events the view has.
+func (v View) Limit() uint32 { return v.limit }
+
+// At returns the event with an ordinal below the limit.
+func (v View) At(ordinal uint32) *Record { return v.l.at(ordinal) }
+
+// Ordinal returns that of the first event at a position or after it, which may be beyond
+// the limit.
+func (v View) Ordinal(position uint64) uint32 { return v.l.ordinal(position) }
+
+// Written returns how many events were ever written to a stream.
+func (v View) Written(name string) int64 { return v.count(v.l.streams[name]) }
+
 // count returns how many events were ever written to a stream.
-func (v view) count(s *stream) int64 {
+func (v View) count(s *Stream) int64 {
 	if s == nil {
 		return 0
 	}
@@ -60,7 +85,7 @@ func (v view) count(s *stream) int64 {
 }
 
 // deleted reports whether a stream, or the one that it is the metastream of, has a tombstone.
-func (v view) deleted(s *stream) bool {
+func (v View) deleted(s *Stream) bool {
 	for ; s != nil; s = s.original {
 		if s.tombstoned && s.tombstone < v.limit {
 			return true
@@ -69,7 +94,7 @@ func (v view) deleted(s *stream) bool {
 	return false
 }
 
-func (v view) settings(s *stream) settings {
+func (v View) settings(s *Stream) settings {
 	if s == nil {
 		return settings{}
 	}
@@ -82,12 +107,12 @@ func (v view) settings(s *stream) settings {
 	return settings{}
 }
 
-func (v view) softDeleted(s *stream) bool {
-	return v.settings(s).truncateBefore == deletedNumber
+func (v View) softDeleted(s *Stream) bool {
+	return v.settings(s).truncateBefore == DeletedNumber
 }
 
 // first returns the number of the first event that is not hidden.
-func (v view) first(s *stream) int64 {
+func (v View) first(s *Stream) int64 {
 	set := v.settings(s)
 	first := max(0, set.truncateBefore)
 	if set.maxCount > 0 {
@@ -97,9 +122,9 @@ func (v view) first(s *stream) int64 {
 }
 
 // oldest returns since when events of a stream are not hidden.
-func (v view) oldest(s *stream) int64 {
+func (v View) oldest(s *Stream) int64 {
 	if age := v.settings(s).maxAge; age > 0 {
-		return ticks(v.now().Add(-age))
+		return Ticks(v.l.options.Now().Add(-age))
 	}
 	return math.MinInt64
 }
