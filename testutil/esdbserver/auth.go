@@ -10,12 +10,14 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+
+	"sandglass/testutil/esdbserver/service"
 )
 
 // admit is what stands before each call. Gossip and the features are for anyone: the
 // client sends no password with them.
 func (c *Cluster) admit(ctx context.Context, method string) error {
-	if err := c.faults.passStall(ctx); err != nil {
+	if err := c.faults.PassStall(ctx); err != nil {
 		return err
 	}
 	if len(c.options.Users) == 0 || !strings.HasPrefix(method, "/event_store.client.streams.Streams/") {
@@ -24,7 +26,7 @@ func (c *Cluster) admit(ctx context.Context, method string) error {
 	in, _ := metadata.FromIncomingContext(ctx)
 	header := in.Get("authorization")
 	if len(header) == 0 {
-		return accessDenied(ctx)
+		return service.AccessDenied(ctx)
 	}
 	if !c.knows(header[0]) {
 		return status.Error(codes.Unauthenticated, "Bad HTTP status code: 401: the user or the password is wrong")

@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/credentials"
 
 	"sandglass/testutil/esdbserver/eventlog"
+	"sandglass/testutil/esdbserver/service"
 )
 
 // Options are what a cluster is made of. The zero value is one node without TLS.
@@ -43,8 +44,6 @@ type Cluster struct {
 	log     *eventlog.Log
 	nodes   []*node
 	faults  faults
-	cuts    eventlog.Signal // told when a test cuts the reads
-	slow    eventlog.Signal // told when a test calls the consumers too slow
 	calls   calls
 }
 
@@ -100,8 +99,8 @@ func logOptions(o Options) eventlog.Options {
 		Now:          o.Now,
 		SystemEvery:  o.SystemEvery,
 		RememberIDs:  o.RememberIDs,
-		EncodeStream: streamWire,
-		EncodeKind:   kindWire,
+		EncodeStream: service.EncodeStream,
+		EncodeKind:   service.EncodeKind,
 	}
 }
 

@@ -10,6 +10,9 @@
 // [Cluster.OnAppend] and [Cluster.OnRead] take. A write that has one either happened or
 // didn't, as [Fault] says; the client can't tell, and has to ask again.
 //
+// This package is the cluster, its nodes and their faults. The log is in eventlog, and what
+// answers a client's reads and writes in service.
+//
 // It leaves out persistent subscriptions, projections (so there are no links to resolve),
 // BatchAppend, filters of reads, access control lists and scavenges: the log only grows.
 // Any user may do anything. Regular expressions are Go's, which have no lookaround. A live

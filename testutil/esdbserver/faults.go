@@ -3,13 +3,14 @@ package esdbserver
 import (
 	"context"
 	"errors"
-	"math"
 	"math/rand/v2"
 	"slices"
 	"sync"
 	"sync/atomic"
 
 	"google.golang.org/grpc/status"
+
+	"sandglass/testutil/esdbserver/eventlog"
 )
 
 // Fault is what becomes of a write.
@@ -37,6 +38,8 @@ type faults struct {
 	leader atomic.Int32
 	refuse atomic.Bool                   // followers don't forward writes
 	gate   atomic.Pointer[chan struct{}] // what calls wait for while they are stalled
+	cuts   eventlog.Signal               // told when a test cuts the reads
+	slow   eventlog.Signal               // told when a test calls the consumers too slow
 
 	mu      sync.Mutex
 	writes  []Fault // of the next writes
@@ -92,7 +95,7 @@ func (c *Cluster) OnRead(f func(Reading) int) {
 }
 
 // CutReads ends the reads and subscriptions that are there with Unavailable.
-func (c *Cluster) CutReads() { c.cuts.Broadcast() }
+func (c *Cluster) CutReads() { c.faults.cuts.Broadcast() }
 
 // CutConnections breaks all connections. New ones are eventlog.Accepted.
 func (c *Cluster) CutConnections() {
@@ -103,7 +106,7 @@ func (c *Cluster) CutConnections() {
 
 // CallConsumersSlow ends the subscriptions that wait for new events with Aborted, as the
 // server does with a consumer that doesn't keep up.
-func (c *Cluster) CallConsumersSlow() { c.slow.Broadcast() }
+func (c *Cluster) CallConsumersSlow() { c.faults.slow.Broadcast() }
 
 // Stall has all calls hang, and subscriptions fall silent, until it is released.
 func (c *Cluster) Stall() (release func()) {
@@ -202,8 +205,9 @@ func (f *faults) nextWrite(stream string) Fault {
 	return hook(stream)
 }
 
-// beginRead sets how long a read lasts.
-func (f *faults) beginRead(r *reading) error {
+// BeginRead implements [service.Faults].
+func (f *faults) BeginRead(stream string, subscription bool) (cut <-chan struct{}, limit int) {
+	cut = f.cuts.Next()
 	f.mu.Lock()
 	limit, hook := -1, f.onRead
 	if len(f.reads) > 0 {
@@ -211,20 +215,16 @@ func (f *faults) beginRead(r *reading) error {
 	}
 	f.mu.Unlock()
 	if hook != nil {
-		limit = hook(Reading{Stream: r.name, Subscription: r.options.GetSubscription() != nil})
+		limit = hook(Reading{Stream: stream, Subscription: subscription})
 	}
-	switch {
-	case limit == 0:
-		return errCut
-	case limit < 0:
-		limit = math.MaxInt
-	}
-	r.limit = limit
-	return nil
+	return cut, limit
 }
 
-// passStall waits while calls are stalled.
-func (f *faults) passStall(ctx context.Context) error {
+// Slow implements [service.Faults].
+func (f *faults) Slow() <-chan struct{} { return f.slow.Next() }
+
+// PassStall implements [service.Faults].
+func (f *faults) PassStall(ctx context.Context) error {
 	gate := f.gate.Load()
 	if gate == nil {
 		return nil

@@ -12,6 +12,7 @@ import (
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/serverfeatures"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/metadata"
@@ -19,11 +20,11 @@ import (
 	"google.golang.org/grpc/status"
 
 	"sandglass/testutil/esdbserver/eventlog"
+	"sandglass/testutil/esdbserver/service"
 )
 
 // node is one server of the cluster, which keeps its address when it comes back.
 type node struct {
-	streams.UnimplementedStreamsServer
 	cluster *Cluster
 	index   int
 	id      eventlog.ID
@@ -77,12 +78,16 @@ func (n *node) newServer() *grpc.Server {
 		creds = insecure.NewCredentials()
 	}
 	server := grpc.NewServer(
-		grpc.Creds(creds), grpc.MaxRecvMsgSize(17<<20), grpc.ForceServerCodecV2(newCodec()),
+		grpc.Creds(creds), grpc.MaxRecvMsgSize(17<<20), grpc.ForceServerCodecV2(service.NewCodec()),
 		// The client pings every 10 s; gRPC's own policy would send it away for that.
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
 		grpc.UnaryInterceptor(n.cluster.unary), grpc.StreamInterceptor(n.cluster.streaming),
 	)
-	streams.RegisterStreamsServer(server, n)
+	options := service.Options{
+		EarlyCheckpoints: n.cluster.options.EarlyCheckpoints,
+		SlowAfter:        n.cluster.options.SlowAfter,
+	}
+	streams.RegisterStreamsServer(server, service.New(n.cluster.log, n, &n.cluster.faults, options))
 	serverfeatures.RegisterServerFeaturesServer(server, features{})
 	gossip.RegisterGossipServer(server, gossiper{cluster: n.cluster})
 	return server
@@ -110,8 +115,8 @@ func (n *node) alive() bool {
 	return n.server != nil
 }
 
-// view returns the log as the node sees it now. The caller unlocks it.
-func (n *node) view() (eventlog.View, func()) {
+// View implements [service.Node]: the log as the node sees it now.
+func (n *node) View() (eventlog.View, func()) {
 	v, unlock := n.cluster.log.View()
 	if frozen := n.frozen.Load(); frozen != notFrozen {
 		v = v.Upto(uint32(frozen))
@@ -119,35 +124,21 @@ func (n *node) view() (eventlog.View, func()) {
 	return v, unlock
 }
 
-func (n *node) streamPage(
-	name string, next int64, forwards bool, count uint64, buf []*eventlog.Record,
-) eventlog.StreamPage {
-	v, unlock := n.view()
-	defer unlock()
-	return v.StreamPage(name, next, forwards, count, buf)
-}
-
-func (n *node) logPage(next uint32, forwards bool, count int, buf []*eventlog.Record) []*eventlog.Record {
-	v, unlock := n.view()
-	defer unlock()
-	return v.Page(next, forwards, count, buf)
-}
-
-// commit writes on the leader, whichever node this one is, unless a fault keeps it from
-// that.
-func (n *node) commit(ctx context.Context, stream string, write func() eventlog.Written) (eventlog.Written, error) {
+// Commit implements [service.Node]: it writes on the leader, whichever node this one is,
+// unless a fault keeps it from that.
+func (n *node) Commit(ctx context.Context, stream string, write func() eventlog.Written) (eventlog.Written, error) {
 	fault := n.cluster.faults.nextWrite(stream)
 	if fault == NotLeader || n.refuses(ctx) {
 		return eventlog.Written{}, n.notLeader(ctx)
 	}
 	if !fault.writes() {
-		return eventlog.Written{}, n.suffer(ctx, fault)
+		return eventlog.Written{}, n.failAs(ctx, fault)
 	}
 	if !n.cluster.quorum() {
 		return eventlog.Written{}, unavailable("Server Is Not Ready")
 	}
 	res := write()
-	return res, n.suffer(ctx, fault)
+	return res, n.failAs(ctx, fault)
 }
 
 // refuses reports whether the node leaves a write to the leader.
@@ -159,8 +150,16 @@ func (n *node) refuses(ctx context.Context) bool {
 	return n.cluster.faults.refuse.Load() || len(in.Get("requires-leader")) > 0 && in.Get("requires-leader")[0] == "true"
 }
 
-// suffer ends a call as its fault says.
-func (n *node) suffer(ctx context.Context, f Fault) error {
+func (n *node) notLeader(ctx context.Context) error {
+	leader := n.cluster.nodes[n.cluster.Leader()]
+	return service.Fail(ctx, codes.NotFound, "Leader info available.", "exception", "not-leader",
+		"leader-endpoint-host", leader.host, "leader-endpoint-port", strconv.Itoa(leader.port))
+}
+
+func unavailable(text string) error { return status.Error(codes.Unavailable, text) }
+
+// failAs ends a call as its fault says.
+func (n *node) failAs(ctx context.Context, f Fault) error {
 	switch f {
 	case Lost, AnswerLost:
 		return unavailable("esdbserver: a fault that the test made")

@@ -1,4 +1,4 @@
-package esdbserver
+package service
 
 import (
 	"time"
@@ -29,14 +29,14 @@ func (r *reading) subscribe() (*subscription, error) {
 // subscribeToStream delivers the events of a stream after the revision given, which need
 // not be there yet.
 func (r *reading) subscribeToStream(o *streams.ReadReq_Options_StreamOptions) error {
-	next := r.node.streamStart(r.name, o)
+	next := r.streams.streamStart(r.name, o)
 	s, err := r.subscribe()
 	if err != nil {
 		return err
 	}
 	for {
-		more := r.node.cluster.log.News() // before looking, so as to miss nothing
-		p := r.node.streamPage(r.name, next, true, pageSize, r.page)
+		more := r.streams.log.News() // before looking, so as to miss nothing
+		p := r.streams.streamPage(r.name, next, true, pageSize, r.page)
 		if p.Deleted {
 			return streamDeleted(r.out.Context(), r.name)
 		}
@@ -61,14 +61,14 @@ func (r *reading) subscribeToStream(o *streams.ReadReq_Options_StreamOptions) er
 }
 
 // streamStart returns the number of the first event that a subscription delivers.
-func (n *node) streamStart(name string, o *streams.ReadReq_Options_StreamOptions) int64 {
+func (s *Streams) streamStart(name string, o *streams.ReadReq_Options_StreamOptions) int64 {
 	switch {
 	case o.GetStart() != nil:
 		return 0
 	case o.GetEnd() == nil:
 		return clampRevision(o.GetRevision()) + 1
 	}
-	v, unlock := n.view()
+	v, unlock := s.node.View()
 	defer unlock()
 	return v.Written(name)
 }
@@ -80,7 +80,7 @@ func (r *reading) subscribeToAll(o *streams.ReadReq_Options_AllOptions, wire *st
 	if err != nil {
 		return err
 	}
-	next, err := r.node.after(o)
+	next, err := r.streams.after(o)
 	if err != nil {
 		return err
 	}
@@ -89,13 +89,13 @@ func (r *reading) subscribeToAll(o *streams.ReadReq_Options_AllOptions, wire *st
 		return err
 	}
 	for {
-		more := r.node.cluster.log.News()
-		r.page = r.node.logPage(next, true, f.window, r.page)
+		more := r.streams.log.News()
+		r.page = r.streams.logPage(next, true, f.window, r.page)
 		var seen int
 		if s.live {
 			seen, err = s.deliverLive(f, r.page)
 		} else {
-			seen, err = s.deliverPage(f, r.page, r.node.behind(next))
+			seen, err = s.deliverPage(f, r.page, r.streams.behind(next))
 		}
 		if err != nil {
 			return err
@@ -114,10 +114,10 @@ func (r *reading) subscribeToAll(o *streams.ReadReq_Options_AllOptions, wire *st
 // after returns the ordinal of the first event after a position. Positions are ordered by
 // their commit, then by their prepare: with a lower prepare the event at the commit is yet
 // to come.
-func (n *node) after(o *streams.ReadReq_Options_AllOptions) (uint32, error) {
-	next, err := n.ordinal(o)
+func (s *Streams) after(o *streams.ReadReq_Options_AllOptions) (uint32, error) {
+	next, err := s.ordinal(o)
 	if p := o.GetPosition(); err == nil && p != nil && p.GetPreparePosition() == p.GetCommitPosition() {
-		v, unlock := n.view()
+		v, unlock := s.node.View()
 		defer unlock()
 		if next < v.Limit() && uint64(v.At(next).Position) == p.GetCommitPosition() {
 			next++
@@ -127,8 +127,8 @@ func (n *node) after(o *streams.ReadReq_Options_AllOptions) (uint32, error) {
 }
 
 // behind returns how many events there are from an ordinal on.
-func (n *node) behind(next uint32) int {
-	v, unlock := n.view()
+func (s *Streams) behind(next uint32) int {
+	v, unlock := s.node.View()
 	defer unlock()
 	return int(v.Limit()) - int(next)
 }
@@ -166,10 +166,10 @@ func (s *subscription) deliverPage(f *filter, page []*eventlog.Record, behind in
 
 // atEnd tells the checkpoint of Options.EarlyCheckpoints, where the event to come begins.
 func (s *subscription) atEnd(f *filter, next uint32) error {
-	if s.live || !f.filtered || next == 0 || !s.node.cluster.options.EarlyCheckpoints {
+	if s.live || !f.filtered || next == 0 || !s.streams.options.EarlyCheckpoints {
 		return nil
 	}
-	v, unlock := s.node.view()
+	v, unlock := s.streams.node.View()
 	end := v.At(next - 1).End()
 	unlock()
 	return s.tell(checkpoint(int64(end), 0))
@@ -199,11 +199,11 @@ func (s *subscription) deliver(rec *eventlog.Record) error {
 	if !s.live {
 		return s.send(rec)
 	}
-	begun, length := time.Now(), s.node.cluster.log.Len()
+	begun, length := time.Now(), s.streams.log.Len()
 	if err := s.send(rec); err != nil {
 		return err
 	}
-	if time.Since(begun) > s.node.cluster.options.SlowAfter && s.node.cluster.log.Len() > length+liveBuffer {
+	if time.Since(begun) > s.streams.options.SlowAfter && s.streams.log.Len() > length+liveBuffer {
 		return tooSlow()
 	}
 	return nil
@@ -219,7 +219,7 @@ func (s *subscription) tell(m *streams.ReadResp) error {
 // catchUp says, the first time, that the end is reached, and waits for more.
 func (s *subscription) catchUp(more <-chan struct{}) error {
 	if !s.live {
-		s.live, s.slow = true, s.node.cluster.slow.Next()
+		s.live, s.slow = true, s.streams.faults.Slow()
 		if err := s.tell(caughtUp()); err != nil {
 			return err
 		}

@@ -1,4 +1,4 @@
-package esdbserver
+package service
 
 import (
 	"context"
@@ -10,9 +10,9 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// fail answers with a status and trailers, in pairs, as the server words them: the client
+// Fail answers with a status and trailers, in pairs, as the server words them: the client
 // goes by the trailers.
-func fail(ctx context.Context, code codes.Code, text string, trailers ...string) error {
+func Fail(ctx context.Context, code codes.Code, text string, trailers ...string) error {
 	if len(trailers) > 0 {
 		_ = grpc.SetTrailer(ctx, metadata.Pairs(trailers...)) // only a call that is over refuses it
 	}
@@ -20,44 +20,37 @@ func fail(ctx context.Context, code codes.Code, text string, trailers ...string)
 }
 
 func streamDeleted(ctx context.Context, stream string) error {
-	return fail(ctx, codes.FailedPrecondition, "Event stream '"+stream+"' is deleted.",
+	return Fail(ctx, codes.FailedPrecondition, "Event stream '"+stream+"' is deleted.",
 		"exception", "stream-deleted", "stream-name", stream)
 }
 
 func wrongExpectedVersion(ctx context.Context, stream string, expected, actual int64) error {
 	want, got := strconv.FormatInt(expected, 10), strconv.FormatInt(actual, 10)
-	return fail(ctx, codes.FailedPrecondition,
+	return Fail(ctx, codes.FailedPrecondition,
 		"Append failed due to WrongExpectedVersion. Stream: "+stream+", Expected version: "+want+", Actual version: "+got,
 		"exception", "wrong-expected-version", "stream-name", stream, "expected-version", want, "actual-version", got)
 }
 
-func (n *node) notLeader(ctx context.Context) error {
-	leader := n.cluster.nodes[n.cluster.Leader()]
-	return fail(ctx, codes.NotFound, "Leader info available.", "exception", "not-leader",
-		"leader-endpoint-host", leader.host, "leader-endpoint-port", strconv.Itoa(leader.port))
-}
-
 func appendTooBig(ctx context.Context) error {
 	limit := strconv.Itoa(maxAppendSize)
-	return fail(ctx, codes.InvalidArgument, "Maximum Append Size of "+limit+" Exceeded.",
+	return Fail(ctx, codes.InvalidArgument, "Maximum Append Size of "+limit+" Exceeded.",
 		"exception", "maximum-append-size-exceeded", "maximum-append-size", limit)
 }
 
 func missingProperty(ctx context.Context, name string) error {
-	return fail(ctx, codes.InvalidArgument, "Required Metadata Property '"+name+"' is missing",
+	return Fail(ctx, codes.InvalidArgument, "Required Metadata Property '"+name+"' is missing",
 		"exception", "missing-required-metadata-property", "required-metadata-properties", "type,content-type")
 }
 
-func accessDenied(ctx context.Context) error {
-	return fail(ctx, codes.PermissionDenied, "Access Denied", "exception", "access-denied")
+// AccessDenied is the answer to a user without the right to what was asked.
+func AccessDenied(ctx context.Context) error {
+	return Fail(ctx, codes.PermissionDenied, "Access Denied", "exception", "access-denied")
 }
 
 func invalidArgument(text string) error { return status.Error(codes.InvalidArgument, text) }
 
 // errCut is how a read ends that a test cuts.
-var errCut = unavailable("esdbserver: the test cuts this call")
-
-func unavailable(text string) error { return status.Error(codes.Unavailable, text) }
+var errCut = status.Error(codes.Unavailable, "esdbserver: the test cuts this call")
 
 func tooSlow() error {
 	return status.Error(codes.Aborted,

@@ -1,4 +1,4 @@
-package esdbserver
+package service
 
 import (
 	"encoding/binary"
@@ -20,13 +20,14 @@ type sent struct {
 	ofAll bool // it is read from the log, and so tells its position there
 }
 
-// codec is protobuf's, and knows how to write a sent event.
-type codec struct{ encoding.CodecV2 }
+// Codec is protobuf's, and knows how to write a sent event.
+type Codec struct{ encoding.CodecV2 }
 
-func newCodec() codec { return codec{encoding.GetCodecV2(proto.Name)} }
+// NewCodec returns the codec that the server of [Streams] needs.
+func NewCodec() Codec { return Codec{encoding.GetCodecV2(proto.Name)} }
 
 // Marshal implements [encoding.CodecV2].
-func (c codec) Marshal(v any) (mem.BufferSlice, error) {
+func (c Codec) Marshal(v any) (mem.BufferSlice, error) {
 	if e, ok := v.(sent); ok {
 		return mem.BufferSlice{mem.SliceBuffer(e.wire())}, nil
 	}
@@ -89,13 +90,13 @@ func appendProperty(b []byte, key, value string) []byte {
 	return appendBytes(appendBytes(appendHead(b, 6, size), 1, key), 2, value)
 }
 
-// streamWire returns the field that names a stream.
-func streamWire(name string) []byte {
+// EncodeStream returns the field that names a stream.
+func EncodeStream(name string) []byte {
 	b := appendHead(nil, 2, protowire.SizeTag(3)+protowire.SizeBytes(len(name)))
 	return appendBytes(b, 3, name)
 }
 
-// kindWire returns the metadata that all events of a kind have.
-func kindWire(name, contentType string) []byte {
+// EncodeKind returns the metadata that all events of a kind have.
+func EncodeKind(name, contentType string) []byte {
 	return appendProperty(appendProperty(nil, "type", name), "content-type", contentType)
 }

@@ -1,4 +1,4 @@
-package esdbserver
+package service
 
 import "github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
 

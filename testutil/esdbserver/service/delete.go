@@ -1,4 +1,4 @@
-package esdbserver
+package service
 
 import (
 	"context"
@@ -11,10 +11,10 @@ import (
 
 // Delete implements [streams.StreamsServer]. The stream's events are hidden, and it may be
 // written again.
-func (n *node) Delete(ctx context.Context, req *streams.DeleteReq) (*streams.DeleteResp, error) {
+func (s *Streams) Delete(ctx context.Context, req *streams.DeleteReq) (*streams.DeleteResp, error) {
 	o := req.GetOptions()
 	name := string(o.GetStreamIdentifier().GetStreamName())
-	position, err := n.remove(ctx, name, o, n.cluster.log.Delete)
+	position, err := s.remove(ctx, name, o, s.log.Delete)
 	if err != nil {
 		return nil, err
 	}
@@ -25,10 +25,10 @@ func (n *node) Delete(ctx context.Context, req *streams.DeleteReq) (*streams.Del
 
 // Tombstone implements [streams.StreamsServer]. The stream is gone for good, and so is its
 // name.
-func (n *node) Tombstone(ctx context.Context, req *streams.TombstoneReq) (*streams.TombstoneResp, error) {
+func (s *Streams) Tombstone(ctx context.Context, req *streams.TombstoneReq) (*streams.TombstoneResp, error) {
 	o := req.GetOptions()
 	name := string(o.GetStreamIdentifier().GetStreamName())
-	position, err := n.remove(ctx, name, o, n.cluster.log.Tombstone)
+	position, err := s.remove(ctx, name, o, s.log.Tombstone)
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +38,9 @@ func (n *node) Tombstone(ctx context.Context, req *streams.TombstoneReq) (*strea
 }
 
 // remove takes a stream away in one of the two ways and returns where the log says so.
-func (n *node) remove(ctx context.Context, name string, o expecting, how func(string, int64) eventlog.Written) (uint64, error) {
+func (s *Streams) remove(
+	ctx context.Context, name string, o expecting, how func(string, int64) eventlog.Written,
+) (uint64, error) {
 	if strings.HasPrefix(name, eventlog.MetaPrefix) {
 		return 0, invalidArgument("a metastream goes with the stream that it is of")
 	}
@@ -46,7 +48,7 @@ func (n *node) remove(ctx context.Context, name string, o expecting, how func(st
 		return 0, err
 	}
 	expected := expectation(o)
-	res, err := n.commit(ctx, name, func() eventlog.Written { return how(name, expected) })
+	res, err := s.node.Commit(ctx, name, func() eventlog.Written { return how(name, expected) })
 	switch {
 	case err != nil:
 		return 0, err

@@ -1,4 +1,4 @@
-package esdbserver
+package service
 
 import (
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
@@ -11,9 +11,9 @@ import (
 const pageSize = 256
 
 // Read implements [streams.StreamsServer]: reads and subscriptions, of a stream and of all.
-func (n *node) Read(req *streams.ReadReq, out streams.Streams_ReadServer) error {
+func (s *Streams) Read(req *streams.ReadReq, out streams.Streams_ReadServer) error {
 	o := req.GetOptions()
-	r := &reading{node: n, out: out, options: o, cuts: n.cluster.cuts.Next()}
+	r := &reading{streams: s, out: out, options: o}
 	stream, subscription := o.GetStream(), o.GetSubscription() != nil
 	r.name = "$all"
 	if stream != nil {
@@ -31,8 +31,8 @@ func (n *node) Read(req *streams.ReadReq, out streams.Streams_ReadServer) error 
 	case o.GetFilter() != nil && (stream != nil || !subscription):
 		return invalidArgument("only a subscription to all has a filter")
 	}
-	if err := n.cluster.faults.beginRead(r); err != nil {
-		return err
+	if r.cuts, r.limit = s.faults.BeginRead(r.name, subscription); r.limit == 0 {
+		return errCut
 	}
 	switch {
 	case subscription && stream != nil:
@@ -47,11 +47,11 @@ func (n *node) Read(req *streams.ReadReq, out streams.Streams_ReadServer) error 
 
 // reading is a read or a subscription that goes on.
 type reading struct {
-	node    *node
+	streams *Streams
 	out     streams.Streams_ReadServer
 	options *streams.ReadReq_Options
 	name    string
-	limit   int             // how many events are left before a fault cuts it
+	limit   int             // how many events are left before a fault cuts it; below 0: any number
 	cuts    <-chan struct{} // closed when a test cuts it
 	page    []*eventlog.Record
 }
@@ -77,7 +77,7 @@ func (r *reading) alive() error {
 		return errCut
 	default:
 	}
-	return r.node.cluster.faults.passStall(r.out.Context())
+	return r.streams.faults.PassStall(r.out.Context())
 }
 
 // readStream answers a read that has a count.
@@ -91,7 +91,7 @@ func (r *reading) readStream(o *streams.ReadReq_Options_StreamOptions) error {
 		next = clampRevision(o.GetRevision())
 	}
 	for left := r.options.GetCount(); left > 0; {
-		p := r.node.streamPage(r.name, next, forwards, min(left, pageSize), r.page)
+		p := r.streams.streamPage(r.name, next, forwards, min(left, pageSize), r.page)
 		switch {
 		case p.Deleted:
 			return streamDeleted(r.out.Context(), r.name)
@@ -118,12 +118,12 @@ func (r *reading) readStream(o *streams.ReadReq_Options_StreamOptions) error {
 // readAll answers a read of the log that has a count.
 func (r *reading) readAll(o *streams.ReadReq_Options_AllOptions) error {
 	forwards := r.options.GetReadDirection() == streams.ReadReq_Options_Forwards
-	next, err := r.node.ordinal(o)
+	next, err := r.streams.ordinal(o)
 	if err != nil {
 		return err
 	}
 	for left := r.options.GetCount(); left > 0; {
-		r.page = r.node.logPage(next, forwards, int(min(left, pageSize)), r.page)
+		r.page = r.streams.logPage(next, forwards, int(min(left, pageSize)), r.page)
 		for _, rec := range r.page {
 			if rec.Stream.Hidden {
 				continue
@@ -147,8 +147,8 @@ func (r *reading) readAll(o *streams.ReadReq_Options_AllOptions) error {
 
 // ordinal returns where a read of the log begins: forwards with the event there, backwards
 // with the one before it. A position in the midst of an event is none.
-func (n *node) ordinal(o *streams.ReadReq_Options_AllOptions) (uint32, error) {
-	v, unlock := n.view()
+func (s *Streams) ordinal(o *streams.ReadReq_Options_AllOptions) (uint32, error) {
+	v, unlock := s.node.View()
 	defer unlock()
 	switch p := o.GetPosition(); {
 	case o.GetStart() != nil:

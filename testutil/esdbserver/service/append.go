@@ -1,4 +1,4 @@
-package esdbserver
+package service
 
 import (
 	"context"
@@ -19,7 +19,7 @@ import (
 const maxAppendSize = 1 << 20
 
 // Append implements [streams.StreamsServer].
-func (n *node) Append(in streams.Streams_AppendServer) error {
+func (s *Streams) Append(in streams.Streams_AppendServer) error {
 	ctx := in.Context()
 	first, err := in.Recv()
 	if err != nil {
@@ -38,7 +38,7 @@ func (n *node) Append(in streams.Streams_AppendServer) error {
 	if err != nil {
 		return err
 	}
-	res, err := n.commit(ctx, name, func() eventlog.Written { return n.cluster.log.Append(name, expected, events) })
+	res, err := s.node.Commit(ctx, name, func() eventlog.Written { return s.log.Append(name, expected, events) })
 	if err != nil {
 		return err
 	}
@@ -58,7 +58,7 @@ func validWrite(ctx context.Context, name string) error {
 	case strings.HasPrefix(name, eventlog.MetaPrefix+eventlog.MetaPrefix):
 		return invalidArgument("a metastream has no metastream")
 	case name == "$all":
-		return accessDenied(ctx)
+		return AccessDenied(ctx)
 	}
 	return nil
 }

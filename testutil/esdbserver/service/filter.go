@@ -1,4 +1,4 @@
-package esdbserver
+package service
 
 import (
 	"regexp"
