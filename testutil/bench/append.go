@@ -83,10 +83,15 @@ func appends(ctx context.Context, b *bench) error {
 	}
 	rates := func(t []*tally) []float64 { return each(t, (*tally).rate) }
 	b.add("bare file: write and fsync, one at a time", "events/s", rates(file))
-	b.add("bare SQLite commit, one at a time", "events/s", rates(bare)).ratio("slower than a bare file", rates(file), rates(bare), nil)
-	b.add("1 client", "events/s", rates(one)).ratio("slower than a bare commit", rates(bare), rates(one), atMost(1.5))
-	b.add("16 clients", "events/s", rates(few)).ratio("the rate of 1 client", rates(few), rates(one), nil)
-	b.add("256 clients", "events/s", rates(many)).target(atLeast(30_000)).ratio("the rate of 1 client", rates(many), rates(one), atLeast(20)).
+	b.add("bare SQLite commit, one at a time", "events/s", rates(bare)).
+		ratio("slower than a bare file", rates(file), rates(bare), nil)
+	b.add("1 client", "events/s", rates(one)).
+		ratio("slower than a bare commit", rates(bare), rates(one), atMost(1.5))
+	b.add("16 clients", "events/s", rates(few)).
+		ratio("the rate of 1 client", rates(few), rates(one), nil)
+	b.add("256 clients", "events/s", rates(many)).
+		target(atLeast(30_000)).
+		ratio("the rate of 1 client", rates(many), rates(one), atLeast(20)).
 		note("fsync mode: journal_mode=WAL, synchronous=FULL; each append is answered after the fsync of its group")
 	b.latencies("1 client", one)
 	b.latencies("16 clients", few)
@@ -179,11 +184,14 @@ func (b *bench) crowd(ctx context.Context, round, clients int) (*tally, error) {
 	return all, err
 }
 
+// write puts an event at a revision of a stream.
+type write func(name string, rev stream.Revision, e stream.Event) error
+
 // slice has many clients write, each to a stream of its own, for a time.
-func slice(clients int, long time.Duration, write func(name string, rev stream.Revision, e stream.Event) error) (*tally, error) {
+func slice(clients int, long time.Duration, do write) (*tally, error) {
 	parts := make([]tally, clients)
 	start := time.Now()
-	err := together(clients, func(c int) error { return parts[c].client(c, start.Add(long), write) })
+	err := together(clients, func(c int) error { return parts[c].client(c, start.Add(long), do) })
 	all := &tally{took: time.Since(start)}
 	for _, part := range parts {
 		all.events += part.events
@@ -204,11 +212,11 @@ func together(clients int, do func(client int) error) error {
 }
 
 // client writes one event after the other until the end.
-func (t *tally) client(client int, end time.Time, write func(string, stream.Revision, stream.Event) error) error {
+func (t *tally) client(client int, end time.Time, do write) error {
 	name := streamName(client)
 	for rev := stream.Revision(0); time.Now().Before(end); rev++ {
 		e := debit(name, rev)
-		if err := t.commit(1, func() error { return write(name, rev, e) }); err != nil {
+		if err := t.commit(1, func() error { return do(name, rev, e) }); err != nil {
 			return err
 		}
 	}

@@ -45,14 +45,16 @@ func newBareTable(path string) (*bareTable, error) {
 	}
 	for _, q := range []string{
 		`PRAGMA synchronous=FULL`, `PRAGMA wal_autocheckpoint=0`,
-		`CREATE TABLE t (position INTEGER PRIMARY KEY, stream TEXT, revision INTEGER, type INTEGER, at INTEGER, recorded_at INTEGER, id BLOB, data BLOB, meta BLOB) STRICT`,
+		`CREATE TABLE t (position INTEGER PRIMARY KEY, stream TEXT, revision INTEGER, type INTEGER,
+			at INTEGER, recorded_at INTEGER, id BLOB, data BLOB, meta BLOB) STRICT`,
 	} {
 		if err := sqlitex.ExecuteTransient(conn, q, nil); err != nil {
 			conn.Close()
 			return nil, err
 		}
 	}
-	stmt, err := conn.Prepare(`INSERT INTO t (stream, revision, type, at, recorded_at, id, data, meta) VALUES (?, ?, 1, ?, ?, ?, ?, ?)`)
+	stmt, err := conn.Prepare(`INSERT INTO t (stream, revision, type, at, recorded_at, id, data, meta)
+		VALUES (?, ?, 1, ?, ?, ?, ?, ?)`)
 	return &bareTable{conn, stmt}, err
 }
 
@@ -80,7 +82,8 @@ func bareScan(path string) (n int, err error) {
 		return 0, err
 	}
 	defer conn.Close()
-	st, err := conn.Prepare(`SELECT position, stream, revision, type, at, recorded_at, id, data, meta FROM events ORDER BY position`)
+	st, err := conn.Prepare(`SELECT position, stream, revision, type, at, recorded_at, id, data, meta
+		FROM events ORDER BY position`)
 	if err != nil {
 		return 0, err
 	}

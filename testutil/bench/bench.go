@@ -37,6 +37,30 @@ type sizes struct {
 	deposits    int           // in one block
 }
 
+var full = sizes{
+	rounds:      5,
+	slice:       4 * time.Second,
+	commits:     3000,
+	events:      1_000_000,
+	resources:   100_000,
+	many:        1_000_000,
+	settlements: 1000,
+	shared:      200_000,
+	deposits:    5000,
+}
+
+var quick = sizes{
+	rounds:      3,
+	slice:       500 * time.Millisecond,
+	commits:     300,
+	events:      100_000,
+	resources:   10_000,
+	many:        50_000,
+	settlements: 100,
+	shared:      20_000,
+	deposits:    500,
+}
+
 func newBench(c config, progress io.Writer) (*bench, error) {
 	if err := os.MkdirAll(c.dir, 0o755); err != nil {
 		return nil, err
@@ -49,9 +73,9 @@ func newBench(c config, progress io.Writer) (*bench, error) {
 		return nil, err
 	}
 	b := &bench{config: c, data: data, progress: progress, logs: map[string]string{}}
-	b.sizes = sizes{rounds: 5, slice: 4 * time.Second, commits: 3000, events: 1_000_000, resources: 100_000, many: 1_000_000, settlements: 1000, deposits: 5000, shared: 200_000}
+	b.sizes = full
 	if c.quick {
-		b.sizes = sizes{rounds: 3, slice: 500 * time.Millisecond, commits: 300, events: 100_000, resources: 10_000, many: 50_000, settlements: 100, deposits: 500, shared: 20_000}
+		b.sizes = quick
 	}
 	b.report = &report{Started: time.Now().UTC(), Quick: c.quick, Machine: thisMachine(data)}
 	b.report.Load.Before = loadAverage()

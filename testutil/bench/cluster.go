@@ -62,7 +62,7 @@ func reach(ctx context.Context, conn, namespace string) (s *shared, err error) {
 func (s *shared) close() error { return errors.Join(s.store.Close(), s.bare.Close()) }
 
 // append appends an event through our store.
-func (s *shared) append(ctx context.Context) func(string, stream.Revision, stream.Event) error {
+func (s *shared) append(ctx context.Context) write {
 	return func(name string, rev stream.Revision, e stream.Event) error {
 		_, err := s.store.Append(ctx, name, rev-1, []stream.Event{e})
 		return err
@@ -70,14 +70,20 @@ func (s *shared) append(ctx context.Context) func(string, stream.Revision, strea
 }
 
 // appendBare appends it with the client alone, to another stream.
-func (s *shared) appendBare(ctx context.Context) func(string, stream.Revision, stream.Event) error {
+func (s *shared) appendBare(ctx context.Context) write {
 	return func(name string, rev stream.Revision, e stream.Event) error {
 		var expected esdb.ExpectedRevision = esdb.NoStream{}
 		if rev > 0 {
 			expected = esdb.Revision(uint64(rev - 1))
 		}
-		_, err := s.bare.AppendToStream(ctx, "bare."+name, esdb.AppendToStreamOptions{ExpectedRevision: expected},
-			esdb.EventData{EventID: uuid.UUID(e.ID), EventType: e.Type, ContentType: esdb.ContentTypeJson, Data: e.Data, Metadata: e.Meta})
+		options := esdb.AppendToStreamOptions{ExpectedRevision: expected}
+		_, err := s.bare.AppendToStream(ctx, "bare."+name, options, esdb.EventData{
+			EventID:     uuid.UUID(e.ID),
+			EventType:   e.Type,
+			ContentType: esdb.ContentTypeJson,
+			Data:        e.Data,
+			Metadata:    e.Meta,
+		})
 		return err
 	}
 }
@@ -91,8 +97,8 @@ func clusterAppends(ctx context.Context, b *bench, conn string) error {
 			if err != nil {
 				return err
 			}
-			for j, write := range []func(string, stream.Revision, stream.Event) error{s.append(ctx), s.prefixed(r, s.appendBare(ctx))} {
-				t, err := slice(clients, b.slice/4, write)
+			for j, do := range []write{s.append(ctx), s.prefixed(r, s.appendBare(ctx))} {
+				t, err := slice(clients, b.slice/4, do)
 				if err != nil {
 					return err
 				}
@@ -111,9 +117,9 @@ func clusterAppends(ctx context.Context, b *bench, conn string) error {
 }
 
 // prefixed gives the streams of each round names of their own.
-func (s *shared) prefixed(round int, write func(string, stream.Revision, stream.Event) error) func(string, stream.Revision, stream.Event) error {
+func (s *shared) prefixed(round int, do write) write {
 	return func(name string, rev stream.Revision, e stream.Event) error {
-		return write(fmt.Sprintf("%d.%p.%s", round, s, name), rev, e)
+		return do(fmt.Sprintf("%d.%p.%s", round, s, name), rev, e)
 	}
 }
 
@@ -147,16 +153,21 @@ func clusterReplay(ctx context.Context, b *bench, conn string) error {
 		}
 	}
 	b.add("in a cluster, bare subscription", "events/s", rates[0])
-	b.add("in a cluster, Subscribe, nothing done with it", "events/s", rates[1]).ratio("slower than the bare client", rates[0], rates[1], nil)
-	b.add("in a cluster, replay into all projections", "events/s", rates[2]).ratio("slower than the bare client", rates[0], rates[2], nil).
-		note(fmt.Sprintf("%d events; the server of the tests is in this process and takes its share of the processor", b.shared))
+	b.add("in a cluster, Subscribe, nothing done with it", "events/s", rates[1]).
+		ratio("slower than the bare client", rates[0], rates[1], nil)
+	b.add("in a cluster, replay into all projections", "events/s", rates[2]).
+		ratio("slower than the bare client", rates[0], rates[2], nil).
+		note(fmt.Sprintf("%d events; the server of the tests is in this process and takes its share of the processor",
+			b.shared))
 	return nil
 }
 
 // followBare reads the log with the client alone.
 func (s *shared) followBare(ctx context.Context, head stream.Position) error {
 	sub, err := s.bare.SubscribeToAll(ctx, esdb.SubscribeToAllOptions{
-		From: esdb.Start{}, MaxSearchWindow: 512, Filter: &esdb.SubscriptionFilter{Type: esdb.StreamFilterType, Prefixes: []string{"replay."}},
+		From:            esdb.Start{},
+		MaxSearchWindow: 512,
+		Filter:          &esdb.SubscriptionFilter{Type: esdb.StreamFilterType, Prefixes: []string{"replay."}},
 	})
 	if err != nil {
 		return err
@@ -175,7 +186,9 @@ func (s *shared) followBare(ctx context.Context, head stream.Position) error {
 
 // clusterCopy has the command copy a log from a file into the cluster and back.
 func clusterCopy(ctx context.Context, b *bench, conn string) error {
-	from, err := b.log(ctx, "shared", func(s *sqlite.Store) error { return histories.Fill(ctx, s, b.shared/10, b.shared, 1) })
+	from, err := b.log(ctx, "shared", func(s *sqlite.Store) error {
+		return histories.Fill(ctx, s, b.shared/10, b.shared, 1)
+	})
 	if err != nil {
 		return err
 	}
@@ -203,6 +216,7 @@ func clusterCopy(ctx context.Context, b *bench, conn string) error {
 		}
 	}
 	b.add("store copy, from a file into a cluster, verified", "events/s", rates[0])
-	b.add("store copy, from a cluster into a file, verified", "events/s", rates[1]).ratio("that of the way there", rates[1], rates[0], nil)
+	b.add("store copy, from a cluster into a file, verified", "events/s", rates[1]).
+		ratio("that of the way there", rates[1], rates[0], nil)
 	return nil
 }

@@ -41,10 +41,16 @@ func (b *bench) startDaemon(log string, wallet *fakelnd.Lnd) (*daemon, error) {
 	}
 	d := &daemon{cmd: exec.Command(b.sandglass, "serve"), ended: make(chan struct{})}
 	d.cmd.Env = append(os.Environ(),
-		"SANDGLASS_STORE=sqlite:"+log, "SANDGLASS_STATE_DIR="+dir, "SANDGLASS_LISTEN="+listen, "SANDGLASS_LOG_LEVEL=warn",
-		"SANDGLASS_OPERATOR_TOKEN_FILE="+filepath.Join(dir, "token"), "SANDGLASS_MAX_LIVE_STREAMS_PER_ADDRESS=512",
-		"SANDGLASS_LND_ADDR="+wallet.Addr, "SANDGLASS_LND_TLS_CERT="+wallet.TLSCert,
-		"SANDGLASS_LND_WATCH_MACAROON="+wallet.WatchMacaroon, "SANDGLASS_LND_ISSUE_MACAROON="+wallet.IssueMacaroon,
+		"SANDGLASS_STORE=sqlite:"+log,
+		"SANDGLASS_STATE_DIR="+dir,
+		"SANDGLASS_LISTEN="+listen,
+		"SANDGLASS_LOG_LEVEL=warn",
+		"SANDGLASS_OPERATOR_TOKEN_FILE="+filepath.Join(dir, "token"),
+		"SANDGLASS_MAX_LIVE_STREAMS_PER_ADDRESS=512",
+		"SANDGLASS_LND_ADDR="+wallet.Addr,
+		"SANDGLASS_LND_TLS_CERT="+wallet.TLSCert,
+		"SANDGLASS_LND_WATCH_MACAROON="+wallet.WatchMacaroon,
+		"SANDGLASS_LND_ISSUE_MACAROON="+wallet.IssueMacaroon,
 	)
 	d.cmd.Stderr = &d.stderr
 	d.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}

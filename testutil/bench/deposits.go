@@ -43,14 +43,18 @@ func deposits(ctx context.Context, b *bench) error {
 		if err != nil {
 			return err
 		}
-		b.say("%d deposits became %d events in %.2f s, as many bare appends took %.2f s", b.deposits, events, took.Seconds(), beside.Seconds())
+		b.say("%d deposits became %d events in %.2f s, as many bare appends took %.2f s",
+			b.deposits, events, took.Seconds(), beside.Seconds())
 		each := float64(b.deposits)
 		rates, bare = append(rates, each/took.Seconds()), append(bare, each/beside.Seconds())
 		quiet = append(quiet, d.swept.percentile(50)/1000)
 	}
 	b.add("bare appends, as many deposits' worth of events", "/s", bare)
-	b.add("deposits from their block to durable credits", "/s", rates).ratio("slower than bare appends", bare, rates, nil).
-		note(fmt.Sprintf("%d deposits to as many resources in one block of a simulated chain, three blocks deep at once: seen, confirmed, settled and credited; beside it, appends of as many events by %d clients, one at a time each", b.deposits, abreast))
+	b.add("deposits from their block to durable credits", "/s", rates).
+		ratio("slower than bare appends", bare, rates, nil).
+		note(fmt.Sprintf("%d deposits to as many resources in one block of a simulated chain, three blocks deep at once: "+
+			"seen, confirmed, settled and credited; "+
+			"beside it, appends of as many events by %d clients, one at a time each", b.deposits, abreast))
 	b.add(fmt.Sprintf("a sweep that finds nothing new, %d deposits watched, p50", b.deposits), "ms", quiet)
 	return nil
 }

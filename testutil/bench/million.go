@@ -103,7 +103,9 @@ func remaining(ctx context.Context, b *bench) error {
 		}
 	}
 	b.add("a bare map of ids, asked for one at random", "ns", lookup)
-	b.add("remaining time of one resource at random", "ns", query).target(atMost(1000)).ratio("slower than a bare map", query, lookup, nil).
+	b.add("remaining time of one resource at random", "ns", query).
+		target(atMost(1000)).
+		ratio("slower than a bare map", query, lookup, nil).
 		note(fmt.Sprintf("of %d resources, %d calls by one goroutine", n, queries))
 	b.add("the same, processor time", "ns", cpu)
 	return nil

@@ -42,7 +42,11 @@ func order(ctx context.Context, s *sqlite.Store, resources int) error {
 }
 
 // terms are those of the one plan.
-var terms = resource.Terms{Price: money.Price{Msat: 3_600_000, Per: instant.Hour}, Warn: resource.Warn{Time: instant.Day}, Grace: instant.Day}
+var terms = resource.Terms{
+	Price: money.Price{Msat: 3_600_000, Per: instant.Hour},
+	Warn:  resource.Warn{Time: instant.Day},
+	Grace: instant.Day,
+}
 
 // paid returns the stream of a resource that was opened and paid, as the domain decides.
 func paid(i int, meta []byte) (string, []stream.Event, error) {
@@ -53,7 +57,12 @@ func paid(i int, meta []byte) (string, []stream.Event, error) {
 	open := resource.Open{When: when, Plan: "small", Terms: terms, Enforcer: "systemd"}
 	copy(open.Holder[:], id)
 	copy(open.Request[:], id)
-	credit := resource.Credit{When: when, Payment: fmt.Sprintf("ln-%064x", i), Amount: 3_600_000 * money.Msat(1000+i%1000), Paid: when.At}
+	credit := resource.Credit{
+		When:    when,
+		Payment: fmt.Sprintf("ln-%064x", i),
+		Amount:  3_600_000 * money.Msat(1000+i%1000),
+		Paid:    when.At,
+	}
 	var events []stream.Event
 	for _, c := range []resource.Command{open, credit} {
 		decided, err := kind.Decide(state, c)

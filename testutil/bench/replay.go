@@ -45,7 +45,9 @@ func replay(ctx context.Context, b *bench) error {
 	bare, sub, views := rates[0], rates[1], rates[2]
 	b.add("bare SQLite scan of the file", "events/s", bare)
 	b.add("Subscribe, nothing done with it", "events/s", sub).ratio("slower than a bare scan", bare, sub, nil)
-	b.add("replay into all projections", "events/s", views).target(atLeast(500_000)).ratio("slower than a bare scan", bare, views, atMost(3)).
+	b.add("replay into all projections", "events/s", views).
+		target(atLeast(500_000)).
+		ratio("slower than a bare scan", bare, views, atMost(3)).
 		note(fmt.Sprintf("%d events about %d resources, the file in the page cache, up to CaughtUp", head, b.resources))
 	b.add("bare SQLite scan, processor time", "ns/event", cpu[0])
 	b.add("replay, processor time on all cores", "ns/event", cpu[2]).ratio("that of a bare scan", cpu[2], cpu[0], nil)

@@ -129,7 +129,8 @@ func (r *report) print(w io.Writer) {
 			last = f.Measure
 			fmt.Fprintf(t, "%s\t\t\t\t\t\n", strings.ToUpper(last))
 		}
-		fmt.Fprintf(t, "  %s\t%s %s\t%s\t%s\t%s\t%s\n", f.Name, number(f.Value.Median), f.Unit, f.Value.span(), f.ratioText(), f.targetText(), f.verdict())
+		fmt.Fprintf(t, "  %s\t%s %s\t%s\t%s\t%s\t%s\n",
+			f.Name, number(f.Value.Median), f.Unit, f.Value.span(), f.ratioText(), f.targetText(), f.verdict())
 	}
 	t.Flush()
 	said := map[string]bool{}

@@ -50,8 +50,11 @@ func startup(ctx context.Context, b *bench) error {
 		}
 	}
 	b.add("without a snapshot", "s", without)
-	b.add("with a snapshot", "s", with).target(atMost(3)).ratio("faster than without", without, with, nil).
-		note(fmt.Sprintf("from exec of the daemon to /readyz calling the views ready; %d resources, a snapshot of %d MB, both files in the page cache", b.many, size>>20))
+	b.add("with a snapshot", "s", with).
+		target(atMost(3)).
+		ratio("faster than without", without, with, nil).
+		note(fmt.Sprintf("from exec of the daemon to /readyz calling the views ready; "+
+			"%d resources, a snapshot of %d MB, both files in the page cache", b.many, size>>20))
 	return nil
 }
 
