@@ -11,6 +11,7 @@ import (
 	"sandglass/adapters/eventstoredb"
 	"sandglass/adapters/sqlite"
 	"sandglass/domain/stream"
+	"sandglass/testutil/bench/harness"
 	"sandglass/testutil/esdbserver"
 	"sandglass/testutil/histories"
 
@@ -27,13 +28,13 @@ type shared struct {
 
 // cluster measures the store of a cluster beside the client that it uses. The server is
 // that of the tests, in this process and in memory: what is measured is our side.
-func cluster(ctx context.Context, b *bench) error {
+func cluster(ctx context.Context, b *harness.Bench) error {
 	server, err := esdbserver.Start(esdbserver.Options{})
 	if err != nil {
 		return err
 	}
 	defer server.Close()
-	for _, measure := range []func(context.Context, *bench, string) error{clusterAppends, clusterReplay, clusterCopy} {
+	for _, measure := range []func(context.Context, *harness.Bench, string) error{clusterAppends, clusterReplay, clusterCopy} {
 		if err := measure(ctx, b, server.ConnectionString()); err != nil {
 			return err
 		}
@@ -62,7 +63,7 @@ func reach(ctx context.Context, conn, namespace string) (s *shared, err error) {
 func (s *shared) close() error { return errors.Join(s.store.Close(), s.bare.Close()) }
 
 // append appends an event through our store.
-func (s *shared) append(ctx context.Context) write {
+func (s *shared) append(ctx context.Context) harness.Write {
 	return func(name string, rev stream.Revision, e stream.Event) error {
 		_, err := s.store.Append(ctx, name, rev-1, []stream.Event{e})
 		return err
@@ -70,7 +71,7 @@ func (s *shared) append(ctx context.Context) write {
 }
 
 // appendBare appends it with the client alone, to another stream.
-func (s *shared) appendBare(ctx context.Context) write {
+func (s *shared) appendBare(ctx context.Context) harness.Write {
 	return func(name string, rev stream.Revision, e stream.Event) error {
 		var expected esdb.ExpectedRevision = esdb.NoStream{}
 		if rev > 0 {
@@ -88,17 +89,17 @@ func (s *shared) appendBare(ctx context.Context) write {
 	}
 }
 
-func clusterAppends(ctx context.Context, b *bench, conn string) error {
-	var tallies [2][2][]*tally // by clients, and through our store or bare
-	for r := range b.rounds {
-		b.say("appends: round %d of %d", r+1, b.rounds)
+func clusterAppends(ctx context.Context, b *harness.Bench, conn string) error {
+	var tallies [2][2][]*harness.Tally // by clients, and through our store or bare
+	for r := range b.Rounds {
+		b.Say("appends: round %d of %d", r+1, b.Rounds)
 		for i, clients := range []int{1, 256} {
 			s, err := reach(ctx, conn, fmt.Sprintf("append_%d_%d", clients, r))
 			if err != nil {
 				return err
 			}
-			for j, do := range []write{s.append(ctx), s.prefixed(r, s.appendBare(ctx))} {
-				t, err := slice(clients, b.slice/4, do)
+			for j, do := range []harness.Write{s.append(ctx), s.prefixed(r, s.appendBare(ctx))} {
+				t, err := harness.WriteFor(clients, b.Slice/4, do)
 				if err != nil {
 					return err
 				}
@@ -110,27 +111,27 @@ func clusterAppends(ctx context.Context, b *bench, conn string) error {
 		}
 	}
 	for i, name := range []string{"1 client", "256 clients"} {
-		ours, bare := each(tallies[i][0], (*tally).rate), each(tallies[i][1], (*tally).rate)
-		b.add("in a cluster, "+name, "events/s", ours).ratio("slower than the bare client", bare, ours, nil)
+		ours, bare := harness.Each(tallies[i][0], (*harness.Tally).Rate), harness.Each(tallies[i][1], (*harness.Tally).Rate)
+		b.Add("in a cluster, "+name, "events/s", ours).Against("slower than the bare client", bare, ours, nil)
 	}
 	return nil
 }
 
 // prefixed gives the streams of each round names of their own.
-func (s *shared) prefixed(round int, do write) write {
+func (s *shared) prefixed(round int, do harness.Write) harness.Write {
 	return func(name string, rev stream.Revision, e stream.Event) error {
 		return do(fmt.Sprintf("%d.%p.%s", round, s, name), rev, e)
 	}
 }
 
-func clusterReplay(ctx context.Context, b *bench, conn string) error {
+func clusterReplay(ctx context.Context, b *harness.Bench, conn string) error {
 	s, err := reach(ctx, conn, "replay")
 	if err != nil {
 		return err
 	}
 	defer s.close()
-	b.say("replay: writing %d events", b.shared)
-	if err := histories.Fill(ctx, s.store, b.shared/10, b.shared, 1); err != nil {
+	b.Say("replay: writing %d events", b.Shared)
+	if err := histories.Fill(ctx, s.store, b.Shared/10, b.Shared, 1); err != nil {
 		return err
 	}
 	head, err := s.store.Head(ctx)
@@ -138,27 +139,27 @@ func clusterReplay(ctx context.Context, b *bench, conn string) error {
 		return err
 	}
 	var rates [3][]float64
-	for r := range b.rounds {
-		b.say("replay: round %d of %d", r+1, b.rounds)
+	for r := range b.Rounds {
+		b.Say("replay: round %d of %d", r+1, b.Rounds)
 		for i, read := range []func() error{
 			func() error { return s.followBare(ctx, head) },
 			func() error { return subscribe(ctx, s.store, head) },
-			func() error { _, err := fold(ctx, s.store); return err },
+			func() error { _, err := harness.Fold(ctx, s.store); return err },
 		} {
 			start := time.Now()
 			if err := read(); err != nil {
 				return err
 			}
-			rates[i] = append(rates[i], float64(b.shared)/time.Since(start).Seconds())
+			rates[i] = append(rates[i], float64(b.Shared)/time.Since(start).Seconds())
 		}
 	}
-	b.add("in a cluster, bare subscription", "events/s", rates[0])
-	b.add("in a cluster, Subscribe, nothing done with it", "events/s", rates[1]).
-		ratio("slower than the bare client", rates[0], rates[1], nil)
-	b.add("in a cluster, replay into all projections", "events/s", rates[2]).
-		ratio("slower than the bare client", rates[0], rates[2], nil).
-		note(fmt.Sprintf("%d events; the server of the tests is in this process and takes its share of the processor",
-			b.shared))
+	b.Add("in a cluster, bare subscription", "events/s", rates[0])
+	b.Add("in a cluster, Subscribe, nothing done with it", "events/s", rates[1]).
+		Against("slower than the bare client", rates[0], rates[1], nil)
+	b.Add("in a cluster, replay into all projections", "events/s", rates[2]).
+		Against("slower than the bare client", rates[0], rates[2], nil).
+		Noting(fmt.Sprintf("%d events; the server of the tests is in this process and takes its share of the processor",
+			b.Shared))
 	return nil
 }
 
@@ -185,17 +186,17 @@ func (s *shared) followBare(ctx context.Context, head stream.Position) error {
 }
 
 // clusterCopy has the command copy a log from a file into the cluster and back.
-func clusterCopy(ctx context.Context, b *bench, conn string) error {
-	from, err := b.log(ctx, "shared", func(s *sqlite.Store) error {
-		return histories.Fill(ctx, s, b.shared/10, b.shared, 1)
+func clusterCopy(ctx context.Context, b *harness.Bench, conn string) error {
+	from, err := b.Log(ctx, "shared", func(s *sqlite.Store) error {
+		return histories.Fill(ctx, s, b.Shared/10, b.Shared, 1)
 	})
 	if err != nil {
 		return err
 	}
 	var rates [2][]float64
-	for r := range min(b.rounds, 3) {
-		b.say("copy: round %d", r+1)
-		namespace, back := fmt.Sprintf("copy_%d", r), b.path(fmt.Sprintf("back-%d", r))
+	for r := range min(b.Rounds, 3) {
+		b.Say("copy: round %d", r+1)
+		namespace, back := fmt.Sprintf("copy_%d", r), b.Path(fmt.Sprintf("back-%d", r))
 		if err := eventstoredb.Create(ctx, conn, eventstoredb.Options{Namespace: namespace}); err != nil {
 			return err
 		}
@@ -207,16 +208,16 @@ func clusterCopy(ctx context.Context, b *bench, conn string) error {
 			{"--from", conn, "--from-namespace", namespace, "--to", "sqlite:" + back},
 		} {
 			start := time.Now()
-			cmd := exec.CommandContext(ctx, b.sandglass, append([]string{"store", "copy"}, args...)...)
+			cmd := exec.CommandContext(ctx, b.Sandglass, append([]string{"store", "copy"}, args...)...)
 			cmd.Env = append(os.Environ(), "SANDGLASS_FREE_SPACE_FLOOR=0")
 			if out, err := cmd.CombinedOutput(); err != nil {
 				return fmt.Errorf("store copy: %w\n%s", err, out)
 			}
-			rates[i] = append(rates[i], float64(b.shared)/time.Since(start).Seconds())
+			rates[i] = append(rates[i], float64(b.Shared)/time.Since(start).Seconds())
 		}
 	}
-	b.add("store copy, from a file into a cluster, verified", "events/s", rates[0])
-	b.add("store copy, from a cluster into a file, verified", "events/s", rates[1]).
-		ratio("that of the way there", rates[1], rates[0], nil)
+	b.Add("store copy, from a file into a cluster, verified", "events/s", rates[0])
+	b.Add("store copy, from a cluster into a file, verified", "events/s", rates[1]).
+		Against("that of the way there", rates[1], rates[0], nil)
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 
 	"sandglass/adapters/httpapi/client"
 	"sandglass/adapters/httpapi/wire"
+	"sandglass/testutil/bench/harness"
 	"sandglass/testutil/fakelnd"
 )
 
@@ -30,7 +31,7 @@ type daemon struct {
 }
 
 // startDaemon starts a daemon on a log, with a wallet that may be away.
-func (b *bench) startDaemon(log string, wallet *fakelnd.Lnd) (*daemon, error) {
+func startDaemon(b *harness.Bench, log string, wallet *fakelnd.Lnd) (*daemon, error) {
 	dir := filepath.Dir(log)
 	if err := os.WriteFile(filepath.Join(dir, "token"), []byte(token), 0o600); err != nil {
 		return nil, err
@@ -39,7 +40,7 @@ func (b *bench) startDaemon(log string, wallet *fakelnd.Lnd) (*daemon, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &daemon{cmd: exec.Command(b.sandglass, "serve"), ended: make(chan struct{})}
+	d := &daemon{cmd: exec.Command(b.Sandglass, "serve"), ended: make(chan struct{})}
 	d.cmd.Env = append(os.Environ(),
 		"SANDGLASS_STORE=sqlite:"+log,
 		"SANDGLASS_STATE_DIR="+dir,

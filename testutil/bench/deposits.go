@@ -17,20 +17,21 @@ import (
 	"sandglass/domain/stream"
 	"sandglass/domain/watch"
 	"sandglass/projections"
+	"sandglass/testutil/bench/harness"
 )
 
-// abreast is how many resources the watcher takes at once, and so how many clients the
+// parallel is how many resources the watcher takes at once, and so how many clients the
 // appends beside it have.
-const abreast = 8
+const parallel = 8
 
 // idle is how many sweeps are measured that find nothing new.
 const idle = 21
 
-func deposits(ctx context.Context, b *bench) error {
+func deposits(ctx context.Context, b *harness.Bench) error {
 	var rates, bare, quiet []float64
-	for r := range b.rounds {
-		b.say("round %d of %d", r+1, b.rounds)
-		d, err := b.shore(ctx, fmt.Sprintf("deposits-%d", r))
+	for r := range b.Rounds {
+		b.Say("round %d of %d", r+1, b.Rounds)
+		d, err := newFunding(ctx, b, fmt.Sprintf("deposits-%d", r))
 		if err != nil {
 			return err
 		}
@@ -39,49 +40,49 @@ func deposits(ctx context.Context, b *bench) error {
 		if err != nil {
 			return err
 		}
-		beside, err := b.same(ctx, fmt.Sprintf("deposits-bare-%d", r), events)
+		beside, err := same(ctx, b, fmt.Sprintf("deposits-bare-%d", r), events)
 		if err != nil {
 			return err
 		}
-		b.say("%d deposits became %d events in %.2f s, as many bare appends took %.2f s",
-			b.deposits, events, took.Seconds(), beside.Seconds())
-		each := float64(b.deposits)
+		b.Say("%d deposits became %d events in %.2f s, as many bare appends took %.2f s",
+			b.Deposits, events, took.Seconds(), beside.Seconds())
+		each := float64(b.Deposits)
 		rates, bare = append(rates, each/took.Seconds()), append(bare, each/beside.Seconds())
-		quiet = append(quiet, d.swept.percentile(50)/1000)
+		quiet = append(quiet, d.swept.Percentile(50)/1000)
 	}
-	b.add("bare appends, as many deposits' worth of events", "/s", bare)
-	b.add("deposits from their block to durable credits", "/s", rates).
-		ratio("slower than bare appends", bare, rates, nil).
-		note(fmt.Sprintf("%d deposits to as many resources in one block of a simulated chain, three blocks deep at once: "+
+	b.Add("bare appends, as many deposits' worth of events", "/s", bare)
+	b.Add("deposits from their block to durable credits", "/s", rates).
+		Against("slower than bare appends", bare, rates, nil).
+		Noting(fmt.Sprintf("%d deposits to as many resources in one block of a simulated chain, three blocks deep at once: "+
 			"seen, confirmed, settled and credited; "+
-			"beside it, appends of as many events by %d clients, one at a time each", b.deposits, abreast))
-	b.add(fmt.Sprintf("a sweep that finds nothing new, %d deposits watched, p50", b.deposits), "ms", quiet)
+			"beside it, appends of as many events by %d clients, one at a time each", b.Deposits, parallel))
+	b.Add(fmt.Sprintf("a sweep that finds nothing new, %d deposits watched, p50", b.Deposits), "ms", quiet)
 	return nil
 }
 
-// shore is a log of resources, and a chain that pays each of them.
-type shore struct {
+// funding is a log of resources, and a chain that pays each of them.
+type funding struct {
 	store *sqlite.Store
 	chain *depositChain
 	n     int
 
-	mu    sync.Mutex // guards what follows
-	told  chan int   // how many deposits a sweep credited
-	swept tally      // sweeps that found nothing
+	mu    sync.Mutex    // guards what follows
+	told  chan int      // how many deposits a sweep credited
+	swept harness.Tally // sweeps that found nothing
 }
 
-// shore makes a log in which every resource is open.
-func (b *bench) shore(ctx context.Context, name string) (*shore, error) {
-	s, _, err := b.newStore(name)
+// newFunding makes a log in which every resource is open.
+func newFunding(ctx context.Context, b *harness.Bench, name string) (*funding, error) {
+	s, _, err := b.NewStore(name)
 	if err != nil {
 		return nil, err
 	}
-	d := &shore{store: s, chain: newDepositChain(b.deposits), n: b.deposits, told: make(chan int, idle)}
+	d := &funding{store: s, chain: newDepositChain(b.Deposits), n: b.Deposits, told: make(chan int, idle)}
 	resources := &resource.Handler{Aggregate: resource.Aggregate(), Store: s}
-	return d, together(abreast, func(client int) error {
-		for i := client; i < d.n; i += abreast {
+	return d, harness.Together(parallel, func(client int) error {
+		for i := client; i < d.n; i += parallel {
 			_, err := resources.Execute(ctx, depositName(i), stream.Meta{}, resource.Open{
-				When: resource.When{At: now()}, Plan: "small", Request: [16]byte{1},
+				When: resource.When{At: harness.Now()}, Plan: "small", Request: [16]byte{1},
 				Terms: resource.Terms{Price: money.Price{Msat: price, Per: instant.Hour}, Grace: instant.Day},
 			})
 			if err != nil {
@@ -96,16 +97,17 @@ func depositName(i int) resource.ID { return resource.ID(fmt.Sprintf("vm-%012d",
 
 // credits starts a watcher, and returns how long it took until every deposit was credited,
 // and with how many events. Then it has it look again a few times.
-func (d *shore) credits(ctx context.Context) (took time.Duration, events int, err error) {
+func (d *funding) credits(ctx context.Context) (took time.Duration, events int, err error) {
 	views := projections.New(instant.Hour)
 	w, err := chain.New(chain.Config{
-		Wallet: d.chain, Now: now, Observer: d, Waiting: views.OpenPayments,
+		Wallet: d.chain, Now: harness.Now, Observer: d, Waiting: views.OpenPayments,
 		Issued:   func(addr string) (resource.ID, int64, bool) { return resource.ID(addr), 1, true },
 		Lowest:   func() (int64, bool) { return 1, true },
 		Required: func(resource.ID, money.Msat) int { return depositDepth },
 		Booker: &payment.Booker{
 			Payments:  &payment.Handler{Aggregate: payment.Aggregate(), Store: d.store},
-			Resources: &resource.Handler{Aggregate: resource.Aggregate(), Store: d.store, Warm: views.Resource}, Now: now,
+			Resources: &resource.Handler{Aggregate: resource.Aggregate(), Store: d.store, Warm: views.Resource},
+			Now:       harness.Now,
 		},
 	})
 	if err != nil {
@@ -140,13 +142,13 @@ func (d *shore) credits(ctx context.Context) (took time.Duration, events int, er
 }
 
 // Booked implements [watch.Observer].
-func (*shore) Booked(payment.Via, bool, time.Duration) {}
+func (*funding) Booked(payment.Via, bool, time.Duration) {}
 
 // Swept implements [watch.Observer].
-func (d *shore) Swept(took time.Duration, _, found int) {
+func (d *funding) Swept(took time.Duration, _, found int) {
 	d.mu.Lock()
 	if found == 0 {
-		d.swept.each = append(d.swept.each, took)
+		d.swept.Each = append(d.swept.Each, took)
 	}
 	d.mu.Unlock()
 	select {
@@ -156,21 +158,21 @@ func (d *shore) Swept(took time.Duration, _, found int) {
 }
 
 // Notice implements [watch.Observer].
-func (*shore) Notice(watch.Notice) {}
+func (*funding) Notice(watch.Notice) {}
 
 // same returns how long it takes to append so many events to a log, by as many clients as
 // the watcher is.
-func (b *bench) same(ctx context.Context, name string, events int) (time.Duration, error) {
-	s, _, err := b.newStore(name)
+func same(ctx context.Context, b *harness.Bench, name string, events int) (time.Duration, error) {
+	s, _, err := b.NewStore(name)
 	if err != nil {
 		return 0, err
 	}
 	defer s.Close()
 	start := time.Now()
-	err = together(abreast, func(client int) error {
-		name := streamName(client)
-		for rev := range stream.Revision(events / abreast) {
-			if _, err := s.Append(ctx, name, rev-1, []stream.Event{debit(name, rev)}); err != nil {
+	err = harness.Together(parallel, func(client int) error {
+		name := harness.StreamName(client)
+		for rev := range stream.Revision(events / parallel) {
+			if _, err := s.Append(ctx, name, rev-1, []stream.Event{harness.Debit(name, rev)}); err != nil {
 				return err
 			}
 		}
@@ -216,7 +218,7 @@ func (*depositChain) BlockHash(_ context.Context, height int64) (string, error) 
 }
 
 func (*depositChain) Block(context.Context, string) (chain.Block, error) {
-	return chain.Block{Time: now()}, nil
+	return chain.Block{Time: harness.Now()}, nil
 }
 
 func (c *depositChain) Outputs(_ context.Context, from, _ int64) ([]chain.Output, error) {

@@ -14,10 +14,10 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"runtime/pprof"
 	"strings"
 	"syscall"
-	"time"
+
+	"sandglass/testutil/bench/harness"
 )
 
 const usage = `usage: scripts/bench [flags]
@@ -44,22 +44,16 @@ Examples:
   go tool pprof -top bin/bench /tmp/profiles/replay.pprof
 `
 
-// measure is something that can be measured by itself.
-type measure struct {
-	name, about string
-	run         func(context.Context, *bench) error
-}
-
-func measures() []measure {
-	return []measure{
-		{"append", "durable appends by 1, 16 and 256 clients, beside a bare SQLite commit", appends},
-		{"replay", "folding a log of 1 million events, beside a bare scan of the file", replay},
-		{"remaining", "the remaining time of one resource out of a million", remaining},
-		{"memory", "memory per resource, of a million", memory},
-		{"startup", "start-up of the daemon with a million resources and a snapshot", startup},
-		{"cluster", "appends, replay and copy of a log in a cluster, beside the bare client", cluster},
-		{"settle", "from lnd's SETTLED to the credit visible over HTTP and SSE", settle},
-		{"deposits", "from the block of many deposits to their durable credits, beside bare appends", deposits},
+func measures() []harness.Measure {
+	return []harness.Measure{
+		{Name: "append", About: "durable appends by 1, 16 and 256 clients, beside a bare SQLite commit", Run: appends},
+		{Name: "replay", About: "folding a log of 1 million events, beside a bare scan of the file", Run: replay},
+		{Name: "remaining", About: "the remaining time of one resource out of a million", Run: remaining},
+		{Name: "memory", About: "memory per resource, of a million", Run: memory},
+		{Name: "startup", About: "start-up of the daemon with a million resources and a snapshot", Run: startup},
+		{Name: "cluster", About: "appends, replay and copy of a log in a cluster, beside the bare client", Run: cluster},
+		{Name: "settle", About: "from lnd's SETTLED to the credit visible over HTTP and SSE", Run: settle},
+		{Name: "deposits", About: "from the block of many deposits to their durable credits, beside bare appends", Run: deposits},
 	}
 }
 
@@ -74,25 +68,25 @@ func main() {
 
 // config is what the flags say.
 type config struct {
-	only, json, dir, sandglass, profiles string
-	quick                                bool
+	harness.Options
+	only, json string
 }
 
-func parse(args []string, help io.Writer) (c config, chosen []measure, err error) {
+func parse(args []string, help io.Writer) (c config, chosen []harness.Measure, err error) {
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	f.SetOutput(io.Discard)
 	f.StringVar(&c.only, "only", "", "")
 	f.StringVar(&c.json, "json", "", "")
-	f.StringVar(&c.dir, "dir", "bin", "")
-	f.StringVar(&c.sandglass, "sandglass", "bin/sandglass", "")
-	f.StringVar(&c.profiles, "cpuprofile", "", "")
-	f.BoolVar(&c.quick, "quick", false, "")
+	f.StringVar(&c.Dir, "dir", "bin", "")
+	f.StringVar(&c.Sandglass, "sandglass", "bin/sandglass", "")
+	f.StringVar(&c.Profiles, "cpuprofile", "", "")
+	f.BoolVar(&c.Quick, "quick", false, "")
 	all := measures()
 	err = f.Parse(args)
 	if errors.Is(err, flag.ErrHelp) {
 		var list strings.Builder
 		for _, m := range all {
-			fmt.Fprintf(&list, "  %-10s %s\n", m.name, m.about)
+			fmt.Fprintf(&list, "  %-10s %s\n", m.Name, m.About)
 		}
 		fmt.Fprintf(help, usage, list.String())
 		return c, nil, err
@@ -107,12 +101,12 @@ func parse(args []string, help io.Writer) (c config, chosen []measure, err error
 		return c, nil, fmt.Errorf("%w: see --help", err)
 	}
 	if c.json == "" {
-		c.json = filepath.Join(c.dir, "bench.json")
+		c.json = filepath.Join(c.Dir, "bench.json")
 	}
 	return c, chosen, nil
 }
 
-func choose(all []measure, only string) ([]measure, error) {
+func choose(all []harness.Measure, only string) ([]harness.Measure, error) {
 	if only == "" {
 		return all, nil
 	}
@@ -120,12 +114,12 @@ func choose(all []measure, only string) ([]measure, error) {
 	for name := range strings.SplitSeq(only, ",") {
 		wanted[name] = true
 	}
-	var chosen []measure
+	var chosen []harness.Measure
 	for _, m := range all {
-		if wanted[m.name] {
+		if wanted[m.Name] {
 			chosen = append(chosen, m)
 		}
-		delete(wanted, m.name)
+		delete(wanted, m.Name)
 	}
 	for name := range wanted {
 		return nil, fmt.Errorf("no measure %q", name)
@@ -138,39 +132,16 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	if err != nil {
 		return err
 	}
-	b, err := newBench(c, stderr)
+	b, err := harness.New(c.Options, stderr)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, b.close()) }()
-	b.report.Machine.print(stdout)
+	defer func() { err = errors.Join(err, b.Close()) }()
+	b.PrintMachine(stdout)
 	for _, m := range chosen {
-		b.measure = m.name
-		if err := b.profiled(m.name, func() error { return m.run(ctx, b) }); err != nil {
-			return fmt.Errorf("%s: %w", m.name, err)
+		if err := b.Run(ctx, m); err != nil {
+			return fmt.Errorf("%s: %w", m.Name, err)
 		}
 	}
-	b.report.Load.After, b.report.Took = loadAverage(), time.Since(b.report.Started).Seconds()
-	b.report.print(stdout)
-	return b.report.write(c.json)
-}
-
-// profiled calls f, with a CPU profile if one is asked for.
-func (b *bench) profiled(name string, f func() error) error {
-	if b.config.profiles == "" {
-		return f()
-	}
-	if err := os.MkdirAll(b.config.profiles, 0o755); err != nil {
-		return err
-	}
-	out, err := os.Create(filepath.Join(b.config.profiles, name+".pprof"))
-	if err != nil {
-		return err
-	}
-	if err := pprof.StartCPUProfile(out); err != nil {
-		return err
-	}
-	err = f()
-	pprof.StopCPUProfile()
-	return errors.Join(err, out.Close())
+	return b.Finish(stdout, c.json)
 }

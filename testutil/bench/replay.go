@@ -6,17 +6,16 @@ import (
 	"runtime"
 	"time"
 
-	"sandglass/domain/instant"
 	"sandglass/domain/stream"
-	"sandglass/projections"
+	"sandglass/testutil/bench/harness"
 )
 
-func replay(ctx context.Context, b *bench) error {
-	path, err := b.history(ctx)
+func replay(ctx context.Context, b *harness.Bench) error {
+	path, err := b.History(ctx)
 	if err != nil {
 		return err
 	}
-	s, err := openStore(path)
+	s, err := harness.OpenStore(path)
 	if err != nil {
 		return err
 	}
@@ -26,36 +25,36 @@ func replay(ctx context.Context, b *bench) error {
 		return err
 	}
 	var rates, cpu [3][]float64
-	for r := range b.rounds {
-		b.say("round %d of %d", r+1, b.rounds)
+	for r := range b.Rounds {
+		b.Say("round %d of %d", r+1, b.Rounds)
 		for i, read := range []func() error{
 			func() error { return scan(path, head) },
 			func() error { return subscribe(ctx, s, head) },
-			func() error { _, err := fold(ctx, s); return err },
+			func() error { _, err := harness.Fold(ctx, s); return err },
 		} {
 			runtime.GC()
-			start, busy := time.Now(), cpuTime()
+			start, busy := time.Now(), harness.CPUTime()
 			if err := read(); err != nil {
 				return err
 			}
-			cpu[i] = append(cpu[i], float64(cpuTime()-busy)/float64(head))
+			cpu[i] = append(cpu[i], float64(harness.CPUTime()-busy)/float64(head))
 			rates[i] = append(rates[i], float64(head)/time.Since(start).Seconds())
 		}
 	}
 	bare, sub, views := rates[0], rates[1], rates[2]
-	b.add("bare SQLite scan of the file", "events/s", bare)
-	b.add("Subscribe, nothing done with it", "events/s", sub).ratio("slower than a bare scan", bare, sub, nil)
-	b.add("replay into all projections", "events/s", views).
-		target(atLeast(500_000)).
-		ratio("slower than a bare scan", bare, views, atMost(3)).
-		note(fmt.Sprintf("%d events about %d resources, the file in the page cache, up to CaughtUp", head, b.resources))
-	b.add("bare SQLite scan, processor time", "ns/event", cpu[0])
-	b.add("replay, processor time on all cores", "ns/event", cpu[2]).ratio("that of a bare scan", cpu[2], cpu[0], nil)
+	b.Add("bare SQLite scan of the file", "events/s", bare)
+	b.Add("Subscribe, nothing done with it", "events/s", sub).Against("slower than a bare scan", bare, sub, nil)
+	b.Add("replay into all projections", "events/s", views).
+		Within(harness.AtLeast(500_000)).
+		Against("slower than a bare scan", bare, views, harness.AtMost(3)).
+		Noting(fmt.Sprintf("%d events about %d resources, the file in the page cache, up to CaughtUp", head, b.Resources))
+	b.Add("bare SQLite scan, processor time", "ns/event", cpu[0])
+	b.Add("replay, processor time on all cores", "ns/event", cpu[2]).Against("that of a bare scan", cpu[2], cpu[0], nil)
 	return nil
 }
 
 func scan(path string, head stream.Position) error {
-	n, err := bareScan(path)
+	n, err := harness.BareScan(path)
 	if err == nil && n != int(head) {
 		err = fmt.Errorf("a bare scan found %d events, want %d", n, head)
 	}
@@ -72,25 +71,4 @@ func subscribe(ctx context.Context, s stream.EventStore, head stream.Position) e
 		}
 	}
 	return ctx.Err()
-}
-
-// fold makes the views of the log as it is now.
-func fold(ctx context.Context, s stream.EventStore) (*projections.Views, error) {
-	v := projections.New(instant.Hour)
-	return v, catchUp(ctx, s, v)
-}
-
-// catchUp runs v until it has what the log holds now.
-func catchUp(ctx context.Context, s stream.EventStore, v *projections.Views) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	done := make(chan error, 1)
-	go func() { done <- projections.Run(ctx, s, v) }()
-	select {
-	case err := <-done:
-		return fmt.Errorf("folding the log ended early: %w", err)
-	case <-v.CaughtUp():
-		cancel()
-		return <-done
-	}
 }

@@ -13,6 +13,7 @@ import (
 	"sandglass/adapters/httpapi/wire"
 	"sandglass/adapters/sqlite"
 	"sandglass/domain/instant"
+	"sandglass/testutil/bench/harness"
 	"sandglass/testutil/fakelnd"
 )
 
@@ -23,54 +24,54 @@ const (
 	price  = 3_600_000
 )
 
-func settle(ctx context.Context, b *bench) error {
-	wallet, err := b.newWallet("settle-lnd")
+func settle(ctx context.Context, b *harness.Bench) error {
+	wallet, err := newWallet(b, "settle-lnd")
 	if err != nil {
 		return err
 	}
 	defer wallet.Kill()
-	d, err := b.freshDaemon(ctx, wallet)
+	d, err := freshDaemon(ctx, b, wallet)
 	if err != nil {
 		return err
 	}
 	defer d.kill()
 	var calm, loaded []*visible
-	for r := range min(b.rounds, 3) {
-		b.say("round %d: %d settlements, %d a second", r+1, b.settlements, modest)
-		v, err := b.round(ctx, d, wallet, modest)
+	for r := range min(b.Rounds, 3) {
+		b.Say("round %d: %d settlements, %d a second", r+1, b.Settlements, modest)
+		v, err := round(ctx, b, d, wallet, modest)
 		if err != nil {
 			return err
 		}
 		calm = append(calm, v)
-		b.say("round %d: %d settlements, %d a second", r+1, b.settlements, heavy)
-		if v, err = b.round(ctx, d, wallet, heavy); err != nil {
+		b.Say("round %d: %d settlements, %d a second", r+1, b.Settlements, heavy)
+		if v, err = round(ctx, b, d, wallet, heavy); err != nil {
 			return err
 		}
 		loaded = append(loaded, v)
 	}
-	b.visible(modest, calm)
-	b.visible(heavy, loaded)
+	addVisible(b, modest, calm)
+	addVisible(b, heavy, loaded)
 	return nil
 }
 
 // newWallet starts a node, whose files are in a folder of this run.
-func (b *bench) newWallet(name string) (*fakelnd.Lnd, error) {
-	if err := os.Mkdir(b.path(name), 0o700); err != nil {
+func newWallet(b *harness.Bench, name string) (*fakelnd.Lnd, error) {
+	if err := os.Mkdir(b.Path(name), 0o700); err != nil {
 		return nil, err
 	}
-	return fakelnd.New(b.path(name))
+	return fakelnd.New(b.Path(name))
 }
 
 // freshDaemon starts a daemon with an empty log and a plan.
-func (b *bench) freshDaemon(ctx context.Context, wallet *fakelnd.Lnd) (*daemon, error) {
-	if err := os.Mkdir(b.path("settle"), 0o700); err != nil {
+func freshDaemon(ctx context.Context, b *harness.Bench, wallet *fakelnd.Lnd) (*daemon, error) {
+	if err := os.Mkdir(b.Path("settle"), 0o700); err != nil {
 		return nil, err
 	}
-	log := b.path("settle/log")
+	log := b.Path("settle/log")
 	if err := sqlite.Create(log); err != nil {
 		return nil, err
 	}
-	d, err := b.startDaemon(log, wallet)
+	d, err := startDaemon(b, log, wallet)
 	if err != nil {
 		return nil, err
 	}
@@ -90,52 +91,52 @@ func (b *bench) freshDaemon(ctx context.Context, wallet *fakelnd.Lnd) (*daemon, 
 // and how disturbed the machine was meanwhile.
 type visible struct {
 	mu              sync.Mutex
-	sse, http, late tally
-	disk            tally
+	sse, http, late harness.Tally
+	disk            harness.Tally
 	rate            float64 // settlements a second that it came to
 }
 
-// visible reports the rounds at one rate.
-func (b *bench) visible(rate int, rounds []*visible) {
+// addVisible reports the rounds at one rate.
+func addVisible(b *harness.Bench, rate int, rounds []*visible) {
 	name := fmt.Sprintf("%d/s, ", rate)
-	ms := func(of func(*visible) *tally, p int) []float64 {
-		return each(rounds, func(v *visible) float64 { return of(v).percentile(p) / 1000 })
+	ms := func(of func(*visible) *harness.Tally, p int) []float64 {
+		return harness.Each(rounds, func(v *visible) float64 { return of(v).Percentile(p) / 1000 })
 	}
-	sse := func(v *visible) *tally { return &v.sse }
-	get := func(v *visible) *tally { return &v.http }
-	disk := ms(func(v *visible) *tally { return &v.disk }, 99)
-	b.add(name+"settlements a second that it came to", "/s", each(rounds, func(v *visible) float64 { return v.rate }))
-	b.add(name+"meanwhile: a timer is late, p99", "ms", ms(func(v *visible) *tally { return &v.late }, 99)).
-		note("what the rest of the machine does to a process that only waits; the figures below hold this much of it")
-	b.add(name+"meanwhile: a bare write and fsync, p99", "ms", disk)
-	b.add(name+"SETTLED to SSE, p50", "ms", ms(sse, 50))
-	b.add(name+"SETTLED to SSE, p99", "ms", ms(sse, 99)).
-		target(atMost(20)).
-		ratio("a bare write and fsync", ms(sse, 99), disk, nil).
-		note(fmt.Sprintf("the real daemon, and lnd as a fake over gRPC and TLS; "+
+	sse := func(v *visible) *harness.Tally { return &v.sse }
+	get := func(v *visible) *harness.Tally { return &v.http }
+	disk := ms(func(v *visible) *harness.Tally { return &v.disk }, 99)
+	b.Add(name+"settlements a second that it came to", "/s", harness.Each(rounds, func(v *visible) float64 { return v.rate }))
+	b.Add(name+"meanwhile: a timer is late, p99", "ms", ms(func(v *visible) *harness.Tally { return &v.late }, 99)).
+		Noting("what the rest of the machine does to a process that only waits; the figures below hold this much of it")
+	b.Add(name+"meanwhile: a bare write and fsync, p99", "ms", disk)
+	b.Add(name+"SETTLED to SSE, p50", "ms", ms(sse, 50))
+	b.Add(name+"SETTLED to SSE, p99", "ms", ms(sse, 99)).
+		Within(harness.AtMost(20)).
+		Against("a bare write and fsync", ms(sse, 99), disk, nil).
+		Noting(fmt.Sprintf("the real daemon, and lnd as a fake over gRPC and TLS; "+
 			"from before the fake settles the invoice, its own share included, to the event with the credit; "+
-			"%d settlements a round", b.settlements))
-	b.add(name+"SETTLED to GET answered, p50", "ms", ms(get, 50))
-	b.add(name+"SETTLED to GET answered, p99", "ms", ms(get, 99)).target(atMost(20)).
-		note("a GET of the resource, begun when the event came: the credit was there to see by then at the latest")
+			"%d settlements a round", b.Settlements))
+	b.Add(name+"SETTLED to GET answered, p50", "ms", ms(get, 50))
+	b.Add(name+"SETTLED to GET answered, p99", "ms", ms(get, 99)).Within(harness.AtMost(20)).
+		Noting("a GET of the resource, begun when the event came: the credit was there to see by then at the latest")
 }
 
 // probeEvery is how often the disk is asked how it is while settlements are measured.
 const probeEvery = 100 * time.Millisecond
 
 // round is one round of settlements, with a look at the disk meanwhile.
-func (b *bench) round(ctx context.Context, d *daemon, wallet *fakelnd.Lnd, rate int) (*visible, error) {
-	f, err := newBareFile(b.path("probe"))
+func round(ctx context.Context, b *harness.Bench, d *daemon, wallet *fakelnd.Lnd, rate int) (*visible, error) {
+	f, err := harness.NewBareFile(b.Path("probe"))
 	if err != nil {
 		return nil, err
 	}
-	defer f.close()
+	defer f.Close()
 	v, done, stopped := new(visible), make(chan struct{}), make(chan error, 1)
 	go func() {
 		tick := time.NewTicker(probeEvery)
 		defer tick.Stop()
 		for {
-			if err := v.disk.commit(1, func() error { return f.write(debit("probe", 0)) }); err != nil {
+			if err := v.disk.Commit(1, func() error { return f.Write(harness.Debit("probe", 0)) }); err != nil {
 				stopped <- err
 				return
 			}
@@ -147,7 +148,7 @@ func (b *bench) round(ctx context.Context, d *daemon, wallet *fakelnd.Lnd, rate 
 			}
 		}
 	}()
-	err = d.settlements(ctx, wallet, b.settlements, rate, v)
+	err = d.settlements(ctx, wallet, b.Settlements, rate, v)
 	close(done)
 	return v, errors.Join(err, <-stopped)
 }
@@ -211,9 +212,9 @@ func (d *daemon) settlement(ctx context.Context, wallet *fakelnd.Lnd, at time.Ti
 	got := time.Since(start)
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.sse.each, v.http.each = append(v.sse.each, seen), append(v.http.each, got)
+	v.sse.Each, v.http.Each = append(v.sse.Each, seen), append(v.http.Each, got)
 	if waits {
-		v.late.each = append(v.late.each, start.Sub(at))
+		v.late.Each = append(v.late.Each, start.Sub(at))
 	}
 	return nil
 }

@@ -7,14 +7,15 @@ import (
 	"path/filepath"
 	"time"
 
+	"sandglass/testutil/bench/harness"
 	"sandglass/testutil/fakelnd"
 )
 
 // snapshotName is what the daemon calls the snapshot in its state folder.
 const snapshotName = "snapshot.bin"
 
-func startup(ctx context.Context, b *bench) error {
-	log, err := b.million(ctx)
+func startup(ctx context.Context, b *harness.Bench) error {
+	log, err := b.Million(ctx)
 	if err != nil {
 		return err
 	}
@@ -23,7 +24,7 @@ func startup(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	wallet, err := b.newWallet("startup-lnd")
+	wallet, err := newWallet(b, "startup-lnd")
 	if err != nil {
 		return err
 	}
@@ -31,9 +32,9 @@ func startup(ctx context.Context, b *bench) error {
 	// million resources, which would be another measure.
 	wallet.Kill()
 	var with, without []float64
-	for r := range b.rounds {
-		b.say("round %d of %d", r+1, b.rounds)
-		took, err := b.start(ctx, log, wallet)
+	for r := range b.Rounds {
+		b.Say("round %d of %d", r+1, b.Rounds)
+		took, err := start(ctx, b, log, wallet)
 		if err != nil {
 			return err
 		}
@@ -41,7 +42,7 @@ func startup(ctx context.Context, b *bench) error {
 		if err := os.Rename(snapshot, snapshot+".away"); err != nil {
 			return err
 		}
-		if took, err = b.start(ctx, log, wallet); err != nil {
+		if took, err = start(ctx, b, log, wallet); err != nil {
 			return err
 		}
 		without = append(without, took)
@@ -49,23 +50,23 @@ func startup(ctx context.Context, b *bench) error {
 			return err
 		}
 	}
-	b.add("without a snapshot", "s", without)
-	b.add("with a snapshot", "s", with).
-		target(atMost(3)).
-		ratio("faster than without", without, with, nil).
-		note(fmt.Sprintf("from exec of the daemon to /readyz calling the views ready; "+
-			"%d resources, a snapshot of %d MB, both files in the page cache", b.many, size>>20))
+	b.Add("without a snapshot", "s", without)
+	b.Add("with a snapshot", "s", with).
+		Within(harness.AtMost(3)).
+		Against("faster than without", without, with, nil).
+		Noting(fmt.Sprintf("from exec of the daemon to /readyz calling the views ready; "+
+			"%d resources, a snapshot of %d MB, both files in the page cache", b.Many, size>>20))
 	return nil
 }
 
 // saveSnapshot folds a log and saves the views, and returns the size of the file.
 func saveSnapshot(ctx context.Context, path, to string) (int64, error) {
-	s, err := openStore(path)
+	s, err := harness.OpenStore(path)
 	if err != nil {
 		return 0, err
 	}
 	defer s.Close()
-	v, err := fold(ctx, s)
+	v, err := harness.Fold(ctx, s)
 	if err != nil {
 		return 0, err
 	}
@@ -80,9 +81,9 @@ func saveSnapshot(ctx context.Context, path, to string) (int64, error) {
 }
 
 // start returns how many seconds the daemon takes until its views are ready.
-func (b *bench) start(ctx context.Context, log string, wallet *fakelnd.Lnd) (float64, error) {
+func start(ctx context.Context, b *harness.Bench, log string, wallet *fakelnd.Lnd) (float64, error) {
 	begin := time.Now()
-	d, err := b.startDaemon(log, wallet)
+	d, err := startDaemon(b, log, wallet)
 	if err != nil {
 		return 0, err
 	}

@@ -1,4 +1,4 @@
-package main
+package harness
 
 import (
 	"encoding/json"
@@ -21,16 +21,16 @@ type report struct {
 		Before string `json:"before"`
 		After  string `json:"after"`
 	} `json:"load_average"` // of 1, 5 and 15 minutes
-	Figures []*figure `json:"figures"`
+	Figures []*Figure `json:"figures"`
 }
 
-// figure is one thing that was measured.
-type figure struct {
+// Figure is one thing that was measured.
+type Figure struct {
 	Measure string  `json:"measure"`
 	Name    string  `json:"name"`
 	Unit    string  `json:"unit"`
 	Value   series  `json:"value"`
-	Target  *target `json:"target,omitempty"`
+	Target  *Target `json:"target,omitempty"`
 	Ratio   *ratio  `json:"ratio,omitempty"`
 	Note    string  `json:"note,omitempty"`
 }
@@ -43,8 +43,8 @@ type series struct {
 	Rounds []float64 `json:"rounds"`
 }
 
-// target is a bound, and whether the median keeps it.
-type target struct {
+// Target is a bound, and whether the median keeps it.
+type Target struct {
 	Least bool    `json:"least"` // else it is the most
 	Bound float64 `json:"bound"`
 	Met   bool    `json:"met"`
@@ -54,7 +54,7 @@ type target struct {
 type ratio struct {
 	Of     string  `json:"of"`
 	Value  series  `json:"value"`
-	Target *target `json:"target,omitempty"`
+	Target *Target `json:"target,omitempty"`
 }
 
 func seriesOf(rounds []float64) series {
@@ -67,17 +67,20 @@ func median(v []float64) float64 {
 	return (s[(n-1)/2] + s[n/2]) / 2
 }
 
-// add reports a figure by its rounds.
-func (b *bench) add(name, unit string, rounds []float64) *figure {
-	f := &figure{Measure: b.measure, Name: name, Unit: unit, Value: seriesOf(rounds)}
+// Add reports a figure by its rounds.
+func (b *Bench) Add(name, unit string, rounds []float64) *Figure {
+	f := &Figure{Measure: b.measure, Name: name, Unit: unit, Value: seriesOf(rounds)}
 	b.report.Figures = append(b.report.Figures, f)
 	return f
 }
 
-func atLeast(bound float64) *target { return &target{Least: true, Bound: bound} }
-func atMost(bound float64) *target  { return &target{Bound: bound} }
+// AtLeast is the bound of a figure that is to be high.
+func AtLeast(bound float64) *Target { return &Target{Least: true, Bound: bound} }
 
-func (t *target) check(v float64) *target {
+// AtMost is the bound of a figure that is to be low.
+func AtMost(bound float64) *Target { return &Target{Bound: bound} }
+
+func (t *Target) check(v float64) *Target {
 	t.Met = v <= t.Bound
 	if t.Least {
 		t.Met = v >= t.Bound
@@ -85,13 +88,15 @@ func (t *target) check(v float64) *target {
 	return t
 }
 
-func (f *figure) target(t *target) *figure {
+// Within gives the figure a bound.
+func (f *Figure) Within(t *Target) *Figure {
 	f.Target = t.check(f.Value.Median)
 	return f
 }
 
-// ratio adds over[i]/under[i] of each round; t may be nil.
-func (f *figure) ratio(of string, over, under []float64, t *target) *figure {
+// Against compares the figure with one of the same rounds: it adds the ratio
+// over[i]/under[i] of each; t may be nil.
+func (f *Figure) Against(of string, over, under []float64, t *Target) *Figure {
 	q := make([]float64, len(over))
 	for i := range over {
 		q[i] = over[i] / under[i]
@@ -103,9 +108,20 @@ func (f *figure) ratio(of string, over, under []float64, t *target) *figure {
 	return f
 }
 
-func (f *figure) note(text string) *figure {
+// Noting adds a text below the table.
+func (f *Figure) Noting(text string) *Figure {
 	f.Note = text
 	return f
+}
+
+// PrintMachine says where it is measured.
+func (b *Bench) PrintMachine(w io.Writer) { b.report.Machine.print(w) }
+
+// Finish ends the run: it prints the table, and writes all that was measured as JSON.
+func (b *Bench) Finish(w io.Writer, path string) error {
+	b.report.Load.After, b.report.Took = loadAverage(), time.Since(b.report.Started).Seconds()
+	b.report.print(w)
+	return b.report.write(path)
 }
 
 func (r *report) write(path string) error {
@@ -150,21 +166,21 @@ func (s *series) span() string {
 	return number(s.Min) + "–" + number(s.Max)
 }
 
-func (f *figure) ratioText() string {
+func (f *Figure) ratioText() string {
 	if f.Ratio == nil {
 		return ""
 	}
 	return number(f.Ratio.Value.Median) + " × " + f.Ratio.Of
 }
 
-func (t *target) text() string {
+func (t *Target) text() string {
 	if t.Least {
 		return "≥ " + number(t.Bound)
 	}
 	return "≤ " + number(t.Bound)
 }
 
-func (f *figure) targetText() string {
+func (f *Figure) targetText() string {
 	var parts []string
 	if f.Target != nil {
 		parts = append(parts, f.Target.text())
@@ -175,7 +191,7 @@ func (f *figure) targetText() string {
 	return strings.Join(parts, ", ")
 }
 
-func (f *figure) verdict() string {
+func (f *Figure) verdict() string {
 	met, any := true, false
 	if f.Target != nil {
 		met, any = f.Target.Met, true

@@ -1,4 +1,4 @@
-package main
+package harness
 
 import (
 	"os"
@@ -9,19 +9,19 @@ import (
 	"zombiezen.com/go/sqlite/sqlitex"
 )
 
-// bareFile appends bytes to a file, and has each write on the disk before the next: the
+// BareFile appends bytes to a file, and has each write on the disk before the next: the
 // least that durability costs here.
-type bareFile struct {
+type BareFile struct {
 	f   *os.File
 	buf []byte
 }
 
-func newBareFile(path string) (*bareFile, error) {
+func NewBareFile(path string) (*BareFile, error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-	return &bareFile{f: f}, err
+	return &BareFile{f: f}, err
 }
 
-func (b *bareFile) write(e stream.Event) error {
+func (b *BareFile) Write(e stream.Event) error {
 	b.buf = append(append(append(b.buf[:0], e.ID[:]...), e.Data...), e.Meta...)
 	if _, err := b.f.Write(b.buf); err != nil {
 		return err
@@ -29,16 +29,16 @@ func (b *bareFile) write(e stream.Event) error {
 	return b.f.Sync()
 }
 
-func (b *bareFile) close() { b.f.Close() }
+func (b *BareFile) Close() { b.f.Close() }
 
-// bareTable commits the columns of an event to a table, by the same library and with the
+// BareTable commits the columns of an event to a table, by the same library and with the
 // same durability as the store, and without anything around it. Its WAL is not moved.
-type bareTable struct {
+type BareTable struct {
 	conn *sqlite.Conn
 	stmt *sqlite.Stmt
 }
 
-func newBareTable(path string) (*bareTable, error) {
+func NewBareTable(path string) (*BareTable, error) {
 	conn, err := sqlite.OpenConn(path) // in WAL mode
 	if err != nil {
 		return nil, err
@@ -55,10 +55,10 @@ func newBareTable(path string) (*bareTable, error) {
 	}
 	stmt, err := conn.Prepare(`INSERT INTO t (stream, revision, type, at, recorded_at, id, data, meta)
 		VALUES (?, ?, 1, ?, ?, ?, ?, ?)`)
-	return &bareTable{conn, stmt}, err
+	return &BareTable{conn, stmt}, err
 }
 
-func (b *bareTable) insert(name string, rev stream.Revision, e stream.Event) error {
+func (b *BareTable) Insert(name string, rev stream.Revision, e stream.Event) error {
 	b.stmt.BindText(1, name)
 	b.stmt.BindInt64(2, int64(rev))
 	b.stmt.BindInt64(3, int64(e.At))
@@ -72,11 +72,11 @@ func (b *bareTable) insert(name string, rev stream.Revision, e stream.Event) err
 	return b.stmt.Reset()
 }
 
-func (b *bareTable) close() { b.conn.Close() }
+func (b *BareTable) Close() { b.conn.Close() }
 
 // bareScan reads every column of every event of a log, as SQLite gives them, and returns
 // how many there are.
-func bareScan(path string) (n int, err error) {
+func BareScan(path string) (n int, err error) {
 	conn, err := sqlite.OpenConn(path, sqlite.OpenReadOnly)
 	if err != nil {
 		return 0, err

@@ -1,4 +1,4 @@
-package main
+package harness
 
 import (
 	"bufio"
@@ -54,9 +54,9 @@ func loadAverage() string {
 	return "unknown"
 }
 
-// cpuTime returns how long this process has computed, which is less than the time that
+// CPUTime returns how long this process has computed, which is less than the time that
 // passed when others compute too.
-func cpuTime() time.Duration {
+func CPUTime() time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
 		return 0
