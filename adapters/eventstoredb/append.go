@@ -19,7 +19,9 @@ const overhead = 256
 // Append implements [stream.EventStore]. An append whose answer was lost is made again, by
 // the same ids at the same expected revision, until it is answered or its time is over:
 // then it is [stream.ErrUnavailable], and open whether the events were kept.
-func (s *Store) Append(ctx context.Context, name string, expected stream.Revision, events []stream.Event) (stream.Appended, error) {
+func (s *Store) Append(
+	ctx context.Context, name string, expected stream.Revision, events []stream.Event,
+) (stream.Appended, error) {
 	if err := stream.Check(name, expected, events); err != nil {
 		return stream.Appended{}, err
 	}
@@ -29,7 +31,8 @@ func (s *Store) Append(ctx context.Context, name string, expected stream.Revisio
 		size += sizeOf(&data[i])
 	}
 	if size > maxBytes {
-		return stream.Appended{}, fmt.Errorf("eventstoredb: %w: %d bytes in one append, the server takes %d: append fewer events at once", stream.ErrInvalid, size, maxBytes)
+		return stream.Appended{}, fmt.Errorf("eventstoredb: %w: %d bytes in one append, the server takes %d: "+
+			"append fewer events at once", stream.ErrInvalid, size, maxBytes)
 	}
 	res, err := s.append(ctx, s.full(name), expected, data)
 	if err == nil {
@@ -43,24 +46,33 @@ func sizeOf(e *esdb.EventData) int {
 }
 
 // append appends to a stream by its name in the cluster.
-func (s *Store) append(ctx context.Context, name string, expected stream.Revision, data []esdb.EventData) (stream.Appended, error) {
+func (s *Store) append(
+	ctx context.Context, name string, expected stream.Revision, data []esdb.EventData,
+) (stream.Appended, error) {
 	return call(ctx, s, s.appending(name, expected, data))
 }
 
 // appending is one attempt to append.
-func (s *Store) appending(name string, expected stream.Revision, data []esdb.EventData) func(context.Context, *esdb.Client) (stream.Appended, error) {
+func (s *Store) appending(
+	name string, expected stream.Revision, data []esdb.EventData,
+) func(context.Context, *esdb.Client) (stream.Appended, error) {
 	last := expected + stream.Revision(len(data))
 	return func(ctx context.Context, c *esdb.Client) (stream.Appended, error) {
 		time := left(ctx)
-		res, err := c.AppendToStream(ctx, name, esdb.AppendToStreamOptions{ExpectedRevision: expectation(expected), Deadline: &time}, data...)
+		options := esdb.AppendToStreamOptions{ExpectedRevision: expectation(expected), Deadline: &time}
+		res, err := c.AppendToStream(ctx, name, options, data...)
 		var e *esdb.Error
 		switch {
 		case errors.As(err, &e) && e.Code() == esdb.ErrorCodeWrongExpectedVersion:
-			return stream.Appended{}, permanentError{fmt.Errorf("eventstoredb: %s: %w: %w", name, stream.ErrWrongRevision, e.Err())}
+			return stream.Appended{}, permanentError{
+				fmt.Errorf("eventstoredb: %s: %w: %w", name, stream.ErrWrongRevision, e.Err()),
+			}
 		case err != nil:
 			return stream.Appended{}, words("appending to "+name, err)
 		case res.NextExpectedVersion != uint64(last):
-			return stream.Appended{}, permanentError{fmt.Errorf("eventstoredb: %s ends at revision %d after an append at %d: it was deleted in the store, which Sandglass never does: restore a backup", name, res.NextExpectedVersion, expected)}
+			return stream.Appended{}, permanentError{fmt.Errorf("eventstoredb: %s ends at revision %d after an append at %d: "+
+				"it was deleted in the store, which Sandglass never does: restore a backup",
+				name, res.NextExpectedVersion, expected)}
 		case res.CommitPosition == 0 || res.CommitPosition > maxPosition:
 			return s.standing(ctx, c, name, last)
 		}

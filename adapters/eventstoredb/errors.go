@@ -23,7 +23,7 @@ var permanent = map[codes.Code]string{
 	codes.InvalidArgument:  "the server refuses it as invalid",
 }
 
-// transient says whether the same call may go well later, or elsewhere: the connection
+// transient reports whether the same call may go well later, or elsewhere: the connection
 // broke, the leader moved, the server was slow, the client is dead. It is asked of what
 // the client returns and of what [words] made of it.
 func transient(err error) bool {

@@ -25,13 +25,19 @@ type refusing struct {
 
 func (r refusing) Read(req *streams.ReadReq, out streams.Streams_ReadServer) error {
 	if req.GetOptions().GetSubscription() != nil {
-		err := out.Send(&streams.ReadResp{Content: &streams.ReadResp_Confirmation{Confirmation: &streams.ReadResp_SubscriptionConfirmation{SubscriptionId: "x"}}})
+		err := out.Send(&streams.ReadResp{Content: &streams.ReadResp_Confirmation{
+			Confirmation: &streams.ReadResp_SubscriptionConfirmation{SubscriptionId: "x"},
+		}})
 		return errors.Join(err, status.Error(r.subscription, "refused"))
 	}
 	if r.read != codes.OK {
 		return status.Error(r.read, "refused")
 	}
-	return out.Send(&streams.ReadResp{Content: &streams.ReadResp_StreamNotFound_{StreamNotFound: &streams.ReadResp_StreamNotFound{StreamIdentifier: &shared.StreamIdentifier{StreamName: []byte("x")}}}})
+	return out.Send(&streams.ReadResp{Content: &streams.ReadResp_StreamNotFound_{
+		StreamNotFound: &streams.ReadResp_StreamNotFound{
+			StreamIdentifier: &shared.StreamIdentifier{StreamName: []byte("x")},
+		},
+	}})
 }
 
 // What a server refuses for good ends a read and a subscription at once, also where the
@@ -39,8 +45,16 @@ func (r refusing) Read(req *streams.ReadReq, out streams.Streams_ReadServer) err
 func TestRefusals(t *testing.T) {
 	t.Parallel()
 	for code, want := range map[codes.Code]bool{ // whether another try may go well
-		codes.Unauthenticated: false, codes.PermissionDenied: false, codes.Unimplemented: false, codes.InvalidArgument: false,
-		codes.NotFound: true, codes.Aborted: true, codes.Internal: true, codes.Canceled: true, codes.Unknown: true, codes.Unavailable: true,
+		codes.Unauthenticated:  false,
+		codes.PermissionDenied: false,
+		codes.Unimplemented:    false,
+		codes.InvalidArgument:  false,
+		codes.NotFound:         true,
+		codes.Aborted:          true,
+		codes.Internal:         true,
+		codes.Canceled:         true,
+		codes.Unknown:          true,
+		codes.Unavailable:      true,
 	} {
 		t.Run(code.String(), func(t *testing.T) {
 			t.Parallel()

@@ -47,7 +47,7 @@ func encodeMeta(at, recorded instant.Time, meta []byte) []byte {
 	return append(base64.StdEncoding.AppendEncode(b, meta), `"}`...)
 }
 
-// spliceable says whether meta is an object whose fields can follow ours, and be found
+// spliceable reports whether meta is an object whose fields can follow ours, and be found
 // again: not empty, and without a first field that could be taken for one of ours.
 func spliceable(meta []byte) bool {
 	if len(meta) < 3 || meta[0] != '{' || meta[1] != '"' || !json.Valid(meta) {
@@ -109,14 +109,17 @@ func (s *Store) record(e *esdb.RecordedEvent) (r stream.Record, err error) {
 	case !ours:
 		return r, fmt.Errorf("eventstoredb: %s is no stream of the log", e.StreamID)
 	case e.Position.Commit != e.Position.Prepare || e.Position.Commit == 0 || e.Position.Commit > maxPosition:
-		return r, fmt.Errorf("eventstoredb: %s %d stands at position %d/%d: want an event that was appended by itself, and a server that tells positions (22.6 or later)", e.StreamID, e.EventNumber, e.Position.Commit, e.Position.Prepare)
+		return r, fmt.Errorf("eventstoredb: %s %d stands at position %d/%d: "+
+			"want an event that was appended by itself, and a server that tells positions (22.6 or later)",
+			e.StreamID, e.EventNumber, e.Position.Commit, e.Position.Prepare)
 	}
 	r = stream.Record{
 		Event:  stream.Event{ID: stream.EventID(e.EventID), Type: e.EventType, Data: e.Data},
 		Stream: name, Revision: stream.Revision(e.EventNumber), Position: stream.Position(e.Position.Commit),
 	}
 	if r.At, r.RecordedAt, r.Meta, err = decodeMeta(e.UserMetadata); err != nil {
-		return r, fmt.Errorf("eventstoredb: %s %d: %w: it was not written by Sandglass, or by a newer build", e.StreamID, e.EventNumber, err)
+		return r, fmt.Errorf("eventstoredb: %s %d: %w: it was not written by Sandglass, or by a newer build",
+			e.StreamID, e.EventNumber, err)
 	}
 	if r.RecordedAt == 0 {
 		r.RecordedAt = min(max(instant.Of(e.CreatedDate), instant.Min), instant.Max)

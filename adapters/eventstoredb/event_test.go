@@ -17,14 +17,26 @@ func TestMetadata(t *testing.T) {
 		want     string
 	}{
 		{"none", 0, ``, `{"at":"2026-01-02T12:00:00.000Z"}`},
-		{"our own", 0, `{"actor":"meter","$correlationId":"c"}`, `{"at":"2026-01-02T12:00:00.000Z","actor":"meter","$correlationId":"c"}`},
-		{"copied", noon + 1, `{"actor":"meter"}`, `{"at":"2026-01-02T12:00:00.000Z","recorded_at":"2026-01-02T12:00:00.001Z","actor":"meter"}`},
+		{
+			"our own", 0,
+			`{"actor":"meter","$correlationId":"c"}`,
+			`{"at":"2026-01-02T12:00:00.000Z","actor":"meter","$correlationId":"c"}`,
+		},
+		{
+			"copied", noon + 1,
+			`{"actor":"meter"}`,
+			`{"at":"2026-01-02T12:00:00.000Z","recorded_at":"2026-01-02T12:00:00.001Z","actor":"meter"}`,
+		},
 		{"copied, none", noon + 1, ``, `{"at":"2026-01-02T12:00:00.000Z","recorded_at":"2026-01-02T12:00:00.001Z"}`},
 		{"an empty object", 0, `{}`, `{"at":"2026-01-02T12:00:00.000Z","bytes":"e30="}`},
 		{"no object", 0, `[1]`, `{"at":"2026-01-02T12:00:00.000Z","bytes":"WzFd"}`},
 		{"no JSON", 0, "\x00", `{"at":"2026-01-02T12:00:00.000Z","bytes":"AA=="}`},
 		{"what looks like our bytes", 0, `{"bytes":"x"}`, `{"at":"2026-01-02T12:00:00.000Z","bytes":"eyJieXRlcyI6IngifQ=="}`},
-		{"what looks like our time", 0, `{"recorded_at":"2026-01-02T12:00:00.001Z"}`, `{"at":"2026-01-02T12:00:00.000Z","bytes":"eyJyZWNvcmRlZF9hdCI6IjIwMjYtMDEtMDJUMTI6MDA6MDAuMDAxWiJ9"}`},
+		{
+			"what looks like our time", 0,
+			`{"recorded_at":"2026-01-02T12:00:00.001Z"}`,
+			`{"at":"2026-01-02T12:00:00.000Z","bytes":"eyJyZWNvcmRlZF9hdCI6IjIwMjYtMDEtMDJUMTI6MDA6MDAuMDAxWiJ9"}`,
+		},
 		{"the same name later", 0, `{"a":1,"bytes":"x"}`, `{"at":"2026-01-02T12:00:00.000Z","a":1,"bytes":"x"}`},
 		{"space at the end", 0, "{\"a\":1}\n", `{"at":"2026-01-02T12:00:00.000Z","bytes":"eyJhIjoxfQo="}`},
 	} {
@@ -41,8 +53,15 @@ func TestMetadata(t *testing.T) {
 
 func TestForeignMetadata(t *testing.T) {
 	for _, text := range []string{
-		``, `{}`, `{"at":1}`, `{"at":"2026-01-02T12:00:00Z"}`, `{"at":"2026-01-02T12:00:00.000Z"`, `{"at":"2026-13-02T12:00:00.000Z"}`,
-		`{"at":"2026-01-02T12:00:00.000Z",`, `{"at":"2026-01-02T12:00:00.000Z","recorded_at":"x"}`, `{"at":"2026-01-02T12:00:00.000Z","bytes":"?"}`,
+		``,
+		`{}`,
+		`{"at":1}`,
+		`{"at":"2026-01-02T12:00:00Z"}`,
+		`{"at":"2026-01-02T12:00:00.000Z"`,
+		`{"at":"2026-13-02T12:00:00.000Z"}`,
+		`{"at":"2026-01-02T12:00:00.000Z",`,
+		`{"at":"2026-01-02T12:00:00.000Z","recorded_at":"x"}`,
+		`{"at":"2026-01-02T12:00:00.000Z","bytes":"?"}`,
 		`{"$correlationId":"c"}`,
 	} {
 		if at, recorded, meta, err := decodeMeta([]byte(text)); err == nil {

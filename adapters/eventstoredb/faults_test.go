@@ -80,7 +80,8 @@ func TestWritesFail(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if recs := everything(t, c.ConnectionString(), o); len(recs) != 2*i+2 || recs[2*i+1].Position != res.Position || recs[2*i+1].Revision != res.Revision {
+				recs := everything(t, c.ConnectionString(), o)
+				if len(recs) != 2*i+2 || recs[2*i+1].Position != res.Position || recs[2*i+1].Revision != res.Revision {
 					t.Fatalf("append %d is answered %+v, and the log is %+v", i, res, recs)
 				}
 			}
@@ -166,7 +167,15 @@ func TestTheServerIsCutOff(t *testing.T) {
 			if draw(40) > 0 {
 				return esdbserver.None
 			}
-			return []esdbserver.Fault{esdbserver.Lost, esdbserver.AnswerLost, esdbserver.Cut, esdbserver.AnswerCut, esdbserver.Hangs, esdbserver.AnswerHangs}[draw(6)]
+			faults := []esdbserver.Fault{
+				esdbserver.Lost,
+				esdbserver.AnswerLost,
+				esdbserver.Cut,
+				esdbserver.AnswerCut,
+				esdbserver.Hangs,
+				esdbserver.AnswerHangs,
+			}
+			return faults[draw(len(faults))]
 		})
 		c.OnRead(func(esdbserver.Reading) int {
 			if draw(3) > 0 {
@@ -292,7 +301,8 @@ func TestAFollowerLags(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Append(t.Context(), "toy-1", 0, storetest.Events("toy-1", 0, "z", 1)); !errors.Is(err, stream.ErrWrongRevision) {
+	_, err = s.Append(t.Context(), "toy-1", 0, storetest.Events("toy-1", 0, "z", 1))
+	if !errors.Is(err, stream.ErrWrongRevision) {
 		t.Errorf("an append at an old revision: %v, want %v", err, stream.ErrWrongRevision)
 	}
 	for i := range 3 {

@@ -50,7 +50,7 @@ func (s *Store) look(err error) {
 	}
 }
 
-// back waits until the cluster takes a write, and says whether it did. What is wrong for
+// back waits until the cluster takes a write, and reports whether it did. What is wrong for
 // good is what the store says then, also in the words of calls that are refused.
 func (s *Store) back(began time.Time) bool {
 	pause := time.NewTicker(lookEvery)
@@ -86,7 +86,12 @@ func (s *Store) touch(ctx context.Context) error {
 // beginning is the event that begins the log of that id.
 func beginning(id [16]byte) []esdb.EventData {
 	b := began{ID: hex.EncodeToString(id[:])}
-	return []esdb.EventData{{EventID: uuid.UUID(id), EventType: beganType, ContentType: esdb.ContentTypeJson, Data: codec.Encode(&b)}}
+	return []esdb.EventData{{
+		EventID:     uuid.UUID(id),
+		EventType:   beganType,
+		ContentType: esdb.ContentTypeJson,
+		Data:        codec.Encode(&b),
+	}}
 }
 
 // Writable returns nil, or why appends are not taken now: the cluster did not answer, and
@@ -108,5 +113,6 @@ func (s *Store) explain(err error) error {
 	if words := s.said.Load(); words != nil {
 		said = ": " + *words
 	}
-	return fmt.Errorf("eventstoredb: %w: %w%s: see that the cluster runs and can be reached from here", stream.ErrUnavailable, err, said)
+	return fmt.Errorf("eventstoredb: %w: %w%s: see that the cluster runs and can be reached from here",
+		stream.ErrUnavailable, err, said)
 }

@@ -90,7 +90,8 @@ func (l *load) check(t *testing.T, all []stream.Record, seen [][]stream.Record) 
 			t.Errorf("%s has revision %d after %d", r.Stream, r.Revision, before)
 		}
 		if i > 0 && (r.Position <= all[i-1].Position || r.RecordedAt < all[i-1].RecordedAt) {
-			t.Errorf("position %d, recorded at %s, follows %d, %s", r.Position, r.RecordedAt, all[i-1].Position, all[i-1].RecordedAt)
+			t.Errorf("position %d, recorded at %s, follows %d, %s",
+				r.Position, r.RecordedAt, all[i-1].Position, all[i-1].RecordedAt)
 		}
 		at[r.ID], last[r.Stream] = r, r.Revision
 	}

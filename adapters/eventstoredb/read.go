@@ -32,14 +32,18 @@ func left(ctx context.Context) time.Duration {
 
 // readStream returns up to n events of a stream from a revision on: none if there is no
 // such stream.
-func readStream(ctx context.Context, c *esdb.Client, name string, from stream.Revision, n uint64, time time.Duration) ([]*esdb.RecordedEvent, error) {
+func readStream(
+	ctx context.Context, c *esdb.Client, name string, from stream.Revision, n uint64, time time.Duration,
+) ([]*esdb.RecordedEvent, error) {
 	rs, err := c.ReadStream(ctx, name, esdb.ReadStreamOptions{From: esdb.Revision(uint64(from)), Deadline: &time}, n)
 	return collect("reading "+name, rs, err, nil)
 }
 
 // collect takes what a read yields, up to its end or, if last is not nil, to the first event
 // of which that holds.
-func collect(what string, rs *esdb.ReadStream, err error, last func(*esdb.RecordedEvent) bool) (events []*esdb.RecordedEvent, _ error) {
+func collect(
+	what string, rs *esdb.ReadStream, err error, last func(*esdb.RecordedEvent) bool,
+) (events []*esdb.RecordedEvent, _ error) {
 	if err != nil {
 		return nil, words(what, err)
 	}
@@ -60,7 +64,7 @@ func collect(what string, rs *esdb.ReadStream, err error, last func(*esdb.Record
 	}
 }
 
-// noStream says whether an answer is that there is no such stream. A call that was itself
+// noStream reports whether an answer is that there is no such stream. A call that was itself
 // not found, as by a node that knows of no leader, bears the same code, and a status.
 func noStream(err error) bool {
 	var e *esdb.Error
@@ -84,7 +88,9 @@ func (s *Store) Read(ctx context.Context, name string, from stream.Revision) ite
 			for _, e := range events {
 				rec, err := s.record(e)
 				if err == nil && rec.Revision != from {
-					err = fmt.Errorf("eventstoredb: %s has revision %d where %d should follow: it was truncated in the store, which Sandglass never does: restore a backup", e.StreamID, rec.Revision, from)
+					err = fmt.Errorf("eventstoredb: %s has revision %d where %d should follow: "+
+						"it was truncated in the store, which Sandglass never does: restore a backup",
+						e.StreamID, rec.Revision, from)
 				}
 				if err != nil {
 					yield(stream.Record{}, err)
@@ -126,7 +132,8 @@ func (s *Store) Head(ctx context.Context) (stream.Position, error) {
 				break
 			}
 		}
-		if n := len(events); n == 0 || known > floor || uint64(n) < page || stream.Position(events[n-1].Position.Commit) <= floor {
+		n := len(events)
+		if n == 0 || known > floor || uint64(n) < page || stream.Position(events[n-1].Position.Commit) <= floor {
 			raise(&s.known, known)
 			raise(&s.seen, top)
 			return known, nil
@@ -137,7 +144,9 @@ func (s *Store) Head(ctx context.Context) (stream.Position, error) {
 
 // lookBack returns events of $all before a position, the latest first, as far as to one that
 // tells where the log ends.
-func (s *Store) lookBack(ctx context.Context, from esdb.AllPosition, n uint64, floor stream.Position) ([]*esdb.RecordedEvent, error) {
+func (s *Store) lookBack(
+	ctx context.Context, from esdb.AllPosition, n uint64, floor stream.Position,
+) ([]*esdb.RecordedEvent, error) {
 	return call(ctx, s, func(ctx context.Context, c *esdb.Client) ([]*esdb.RecordedEvent, error) {
 		time := left(ctx)
 		rs, err := c.ReadAll(ctx, esdb.ReadAllOptions{Direction: esdb.Backwards, From: from, Deadline: &time}, n)

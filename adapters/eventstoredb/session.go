@@ -112,7 +112,13 @@ func (s *Store) open() (*session, error) {
 		if err != nil {
 			return nil, fmt.Errorf("eventstoredb: %w", err)
 		}
-		u := &session{client: client, slots: make(chan struct{}, s.inFlight), ready: make(chan struct{}), gone: make(chan struct{}), users: 1}
+		u := &session{
+			client: client,
+			slots:  make(chan struct{}, s.inFlight),
+			ready:  make(chan struct{}),
+			gone:   make(chan struct{}),
+			users:  1,
+		}
 		s.session = u
 		begin := max(time.Until(s.next), 0)
 		s.next = time.Now().Add(begin + sessionPause)
@@ -173,7 +179,9 @@ func call[T any](ctx context.Context, s *Store, do func(context.Context, *esdb.C
 }
 
 // persist is call with the patience that it is given.
-func persist[T any](ctx context.Context, s *Store, patience time.Duration, do func(context.Context, *esdb.Client) (T, error)) (T, error) {
+func persist[T any](
+	ctx context.Context, s *Store, patience time.Duration, do func(context.Context, *esdb.Client) (T, error),
+) (T, error) {
 	outer := ctx
 	ctx, cancel := s.bound(ctx, patience)
 	defer cancel()
@@ -206,7 +214,7 @@ func persist[T any](ctx context.Context, s *Store, patience time.Duration, do fu
 	return res, s.explain(err)
 }
 
-// over says whether the time of a call is over, which is no fault of its client. gRPC goes
+// over reports whether the time of a call is over, which is no fault of its client. gRPC goes
 // by the clock, and may say so before the timer of ctx does.
 func over(ctx context.Context) bool { return ctx.Err() != nil || left(ctx) <= 0 }
 

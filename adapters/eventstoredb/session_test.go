@@ -69,7 +69,9 @@ func TestCallersGiveUp(t *testing.T) {
 			if i%2 == 0 {
 				time.AfterFunc(time.Duration(i)*time.Millisecond/10, cancel)
 			}
-			if _, err := s.Head(ctx); !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled) || errors.Is(err, stream.ErrUnavailable) {
+			_, err := s.Head(ctx)
+			ended := errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
+			if !ended || errors.Is(err, stream.ErrUnavailable) {
 				t.Errorf("%v, want the end of the caller's time", err)
 			}
 		})
@@ -123,7 +125,8 @@ func TestAllSlotsAreTaken(t *testing.T) {
 func TestNoClientIsThere(t *testing.T) {
 	t.Parallel()
 	c := esdbserver.New(t, esdbserver.Options{})
-	o := eventstoredb.LooksTimes(eventstoredb.Impatient(eventstoredb.Options{Namespace: newLog(t, c.ConnectionString())}, 300*time.Millisecond), 10) // so that none goes on after the test
+	o := eventstoredb.Impatient(eventstoredb.Options{Namespace: newLog(t, c.ConnectionString())}, 300*time.Millisecond)
+	o = eventstoredb.LooksTimes(o, 10) // so that none goes on after the test
 	s := open(t, c.ConnectionString(), o)
 	c.GoAway()
 	for range 3 {
@@ -148,7 +151,10 @@ func TestFollowersRefuse(t *testing.T) {
 	c := esdbserver.New(t, esdbserver.Options{Nodes: 3})
 	c.RefuseOnFollowers(true)
 	o := eventstoredb.OneAtATime(eventstoredb.Options{Namespace: newLog(t, c.ConnectionString())})
-	for what, conn := range map[string]string{"gossip": c.ConnectionString(), "one address": "esdb://" + c.Addrs()[c.Leader()] + "?tls=false"} {
+	for what, conn := range map[string]string{
+		"gossip":      c.ConnectionString(),
+		"one address": "esdb://" + c.Addrs()[c.Leader()] + "?tls=false",
+	} {
 		s := open(t, conn, o)
 		end, err := s.Head(t.Context())
 		if err != nil {

@@ -17,7 +17,7 @@
 // is under way panics. When it follows a node's word to another leader it closes the
 // connection under the calls that are under way, and reads what gRPC writes meanwhile: a
 // data race without a consequence, in a case that servers do not bring about by themselves
-// (they forward to the leader). So calls are made through a session (session.go), which waits no
+// (they forward to the leader). So calls are made through a [session], which waits no
 // longer than it wants to, and gets a new client for an old one. A recorded event without
 // its time of creation would end the process (log.Fatalf, in the client).
 package eventstoredb
@@ -98,7 +98,8 @@ func Create(ctx context.Context, conn string, o Options) error {
 	}
 	_, err = s.append(ctx, s.namespace, stream.NoStream, beginning(id))
 	if errors.Is(err, stream.ErrWrongRevision) {
-		return fmt.Errorf("eventstoredb: %s: the namespace %q holds a log already: leave it, or choose another namespace", Redact(conn), s.namespace)
+		return fmt.Errorf("eventstoredb: %s: the namespace %q holds a log already: leave it, or choose another namespace",
+			Redact(conn), s.namespace)
 	}
 	return err
 }
@@ -122,7 +123,7 @@ func Open(ctx context.Context, conn string, o Options) (*Store, error) {
 
 var validNamespace = regexp.MustCompile(`^[a-z][a-z0-9_]{0,39}$`)
 
-// CheckNamespace says whether a log can have that namespace: 1 to 40 of a-z, 0-9 and _, a
+// CheckNamespace reports whether a log can have that namespace: 1 to 40 of a-z, 0-9 and _, a
 // letter first. So its streams have a category of their own, and are none of the server's.
 func CheckNamespace(name string) error {
 	if !validNamespace.MatchString(name) {
@@ -185,7 +186,8 @@ func parse(conn string) (config *esdb.Configuration, err error) {
 		err = errForm
 	}
 	if err != nil {
-		return nil, fmt.Errorf("eventstoredb: %s is no connection string such as esdb://user@host:2113?tls=true: %w", Redact(conn), err)
+		return nil, fmt.Errorf("eventstoredb: %s is no connection string such as esdb://user@host:2113?tls=true: %w",
+			Redact(conn), err)
 	}
 	return config, nil
 }
@@ -209,7 +211,9 @@ func checkForm(conn string) error {
 		case !settingName.MatchString(key):
 			return errForm
 		default:
-			return fmt.Errorf("unknown setting %.40q: there are tls, tlsCAFile, tlsVerifyCert, userCertFile, userKeyFile, nodePreference, gossipTimeout, discoveryInterval, maxDiscoverAttempts, keepAliveInterval, keepAliveTimeout, defaultDeadline", key)
+			return fmt.Errorf("unknown setting %.40q: there are tls, tlsCAFile, tlsVerifyCert, userCertFile, userKeyFile, "+
+				"nodePreference, gossipTimeout, discoveryInterval, maxDiscoverAttempts, "+
+				"keepAliveInterval, keepAliveTimeout, defaultDeadline", key)
 		}
 	}
 	return nil
@@ -269,11 +273,13 @@ func (s *Store) identify(ctx context.Context) (string, error) {
 		return "", err
 	}
 	if len(events) == 0 {
-		return "", fmt.Errorf("there is no log in the namespace %q: `sandglass init` makes one, or another namespace is meant", s.namespace)
+		return "", fmt.Errorf("there is no log in the namespace %q: `sandglass init` makes one, or another namespace is meant",
+			s.namespace)
 	}
 	var b began
 	if err := codec.Decode(events[0].Data, &b); err != nil || events[0].EventType != beganType || len(b.ID) != 32 {
-		return "", fmt.Errorf("the stream %q does not begin a log of this build: a %s stands there: choose another namespace", s.namespace, events[0].EventType)
+		return "", fmt.Errorf("the stream %q does not begin a log of this build: a %s stands there: choose another namespace",
+			s.namespace, events[0].EventType)
 	}
 	s.floor = stream.Position(events[0].Position.Commit)
 	return b.ID, nil

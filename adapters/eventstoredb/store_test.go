@@ -1,6 +1,7 @@
 package eventstoredb_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +19,9 @@ import (
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
 	"go.uber.org/goleak"
 )
+
+// theirs is an event of somebody else.
+var theirs = esdb.EventData{EventType: "theirs", ContentType: esdb.ContentTypeJson, Data: []byte(`{}`)}
 
 // TestMain looks for goroutines that outlive the tests. Those of gRPC's connections are
 // passed over: the client loses one now and then when it looks for another node. And those
@@ -78,7 +82,8 @@ func TestBadConnectionStrings(t *testing.T) {
 		}
 	}
 	for _, namespace := range []string{"a-b", "a.b", "A", "$a", "1a", strings.Repeat("a", 41)} {
-		if err := eventstoredb.Create(t.Context(), "esdb://a", eventstoredb.Options{Namespace: namespace}); err == nil || !strings.Contains(err.Error(), "namespace") {
+		err := eventstoredb.Create(t.Context(), "esdb://a", eventstoredb.Options{Namespace: namespace})
+		if err == nil || !strings.Contains(err.Error(), "namespace") {
 			t.Errorf("namespace %q: %v", namespace, err)
 		}
 	}
@@ -107,15 +112,16 @@ func TestCreateAndOpen(t *testing.T) {
 	if other.ID() == s.ID() {
 		t.Error("two logs have one id")
 	}
-	if _, err := other.Append(t.Context(), "toy-1", stream.NoStream, storetest.Events("toy-1", stream.NoStream, "x", 1)); err != nil {
+	events := storetest.Events("toy-1", stream.NoStream, "x", 1)
+	if _, err := other.Append(t.Context(), "toy-1", stream.NoStream, events); err != nil {
 		t.Fatal(err)
 	}
 	if head, err := s.Head(t.Context()); head != 0 || err != nil {
 		t.Errorf("what is in another namespace is at %d, %v", head, err)
 	}
 	client(t, conn, func(c *esdb.Client) {
-		_, err := c.AppendToStream(t.Context(), "others", esdb.AppendToStreamOptions{ExpectedRevision: esdb.NoStream{}}, esdb.EventData{EventType: "theirs", ContentType: esdb.ContentTypeJson, Data: []byte(`{}`)})
-		if err != nil {
+		options := esdb.AppendToStreamOptions{ExpectedRevision: esdb.NoStream{}}
+		if _, err := c.AppendToStream(t.Context(), "others", options, theirs); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -165,10 +171,11 @@ func TestWhatOthersDo(t *testing.T) {
 	}
 	client(t, conn, func(c *esdb.Client) {
 		full := func(name string) string { return o.Namespace + "." + name }
-		_, err := c.AppendToStream(t.Context(), full("toy-foreign"), esdb.AppendToStreamOptions{ExpectedRevision: esdb.Any{}}, esdb.EventData{EventType: "theirs", ContentType: esdb.ContentTypeJson, Data: []byte(`{}`)})
+		options := esdb.AppendToStreamOptions{ExpectedRevision: esdb.Any{}}
+		_, err := c.AppendToStream(t.Context(), full("toy-foreign"), options, theirs)
 		var m esdb.StreamMetadata
 		m.SetTruncateBefore(2)
-		_, err2 := c.SetStreamMetadata(t.Context(), full("toy-truncated"), esdb.AppendToStreamOptions{ExpectedRevision: esdb.Any{}}, m)
+		_, err2 := c.SetStreamMetadata(t.Context(), full("toy-truncated"), options, m)
 		_, err3 := c.DeleteStream(t.Context(), full("toy-deleted"), esdb.DeleteStreamOptions{ExpectedRevision: esdb.Any{}})
 		_, err4 := c.TombstoneStream(t.Context(), full("toy-buried"), esdb.TombstoneStreamOptions{ExpectedRevision: esdb.Any{}})
 		if err := errors.Join(err, err2, err3, err4); err != nil {
@@ -223,7 +230,11 @@ func TestSubscribeAfterNoEvent(t *testing.T) {
 		}
 		ends = append(ends, res.Position)
 	}
-	for what, after := range map[string]stream.Position{"of the other log": ends[1], "within an event": ends[0] + 1, "beyond the end": ends[2] + 1} {
+	for what, after := range map[string]stream.Position{
+		"of the other log": ends[1],
+		"within an event":  ends[0] + 1,
+		"beyond the end":   ends[2] + 1,
+	} {
 		var last error
 		for _, last = range logs[0].Subscribe(t.Context(), after) {
 		}
@@ -243,10 +254,11 @@ func TestHeadBehindWhatOthersWrite(t *testing.T) {
 	var reads counter
 	c.OnRead(func(esdbserver.Reading) int { reads.add(); return -1 })
 	var last stream.Position
+	ten := slices.Repeat([]esdb.EventData{{EventType: "theirs"}}, 10)
 	for i, foreign := range []int{5000, 5000, 10} {
 		client(t, conn, func(c *esdb.Client) {
-			for range foreign / 10 {
-				if _, err := c.AppendToStream(t.Context(), "others", esdb.AppendToStreamOptions{}, slices.Repeat([]esdb.EventData{{EventType: "theirs"}}, 10)...); err != nil {
+			for range foreign / len(ten) {
+				if _, err := c.AppendToStream(t.Context(), "others", esdb.AppendToStreamOptions{}, ten...); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -261,7 +273,8 @@ func TestHeadBehindWhatOthersWrite(t *testing.T) {
 			}
 		}
 		other := open(t, conn, o) // so that s does not know of it
-		res, err := other.Append(t.Context(), "toy-1", stream.Revision(i-1), storetest.Events("toy-1", stream.Revision(i-1), "x", 1))
+		before := stream.Revision(i - 1)
+		res, err := other.Append(t.Context(), "toy-1", before, storetest.Events("toy-1", before, "x", 1))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -280,7 +293,8 @@ func TestTheBeginningIsGone(t *testing.T) {
 	o := eventstoredb.Options{Namespace: newLog(t, conn)}
 	s := open(t, conn, o)
 	client(t, conn, func(c *esdb.Client) {
-		if _, err := c.TombstoneStream(t.Context(), o.Namespace, esdb.TombstoneStreamOptions{ExpectedRevision: esdb.Any{}}); err != nil {
+		options := esdb.TombstoneStreamOptions{ExpectedRevision: esdb.Any{}}
+		if _, err := c.TombstoneStream(t.Context(), o.Namespace, options); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -328,7 +342,8 @@ func TestNobodyIsThere(t *testing.T) {
 	// A few looks, so that no client goes on looking after the test.
 	o := eventstoredb.LooksTimes(eventstoredb.Impatient(eventstoredb.Options{}, 500*time.Millisecond), 2)
 	_, err = eventstoredb.Open(t.Context(), "esdb://ann:secret@"+addr+"?tls=false", o)
-	if !errors.Is(err, stream.ErrUnavailable) || !strings.Contains(err.Error(), "connection refused") || strings.Contains(err.Error(), "secret") {
+	if !errors.Is(err, stream.ErrUnavailable) || !strings.Contains(err.Error(), "connection refused") ||
+		strings.Contains(err.Error(), "secret") {
 		t.Errorf("%v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -338,10 +353,23 @@ func TestNobodyIsThere(t *testing.T) {
 	}
 }
 
+// same reports whether two records are alike. Metadata that are none may be nil or empty.
+func same(a, b stream.Record) bool {
+	return a.Stream == b.Stream && a.Revision == b.Revision && a.Position == b.Position &&
+		a.ID == b.ID && a.Type == b.Type && a.At == b.At && a.RecordedAt == b.RecordedAt &&
+		bytes.Equal(a.Data, b.Data) && bytes.Equal(a.Meta, b.Meta)
+}
+
 // Import keeps all that records are but their positions, and can be done again.
 func TestImport(t *testing.T) {
 	t.Parallel()
-	for _, fault := range []esdbserver.Fault{esdbserver.None, esdbserver.Lost, esdbserver.AnswerLost, esdbserver.Cut, esdbserver.AnswerCut} {
+	for _, fault := range []esdbserver.Fault{
+		esdbserver.None,
+		esdbserver.Lost,
+		esdbserver.AnswerLost,
+		esdbserver.Cut,
+		esdbserver.AnswerCut,
+	} {
 		c := esdbserver.New(t, esdbserver.Options{})
 		conn := c.ConnectionString()
 		from, to := eventstoredb.Options{Namespace: newLog(t, conn)}, eventstoredb.Options{Namespace: newLog(t, conn)}
@@ -380,7 +408,7 @@ func TestImport(t *testing.T) {
 		}
 		for i, r := range copied {
 			r.Position = all[i].Position
-			if r.Stream != all[i].Stream || r.Revision != all[i].Revision || r.ID != all[i].ID || r.RecordedAt != all[i].RecordedAt || r.At != all[i].At || string(r.Data) != string(all[i].Data) || string(r.Meta) != string(all[i].Meta) || r.Type != all[i].Type {
+			if !same(r, all[i]) {
 				t.Fatalf("record %d is %+v, want %+v", i, r, all[i])
 			}
 		}

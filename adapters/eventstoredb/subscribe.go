@@ -81,7 +81,7 @@ func sleep(ctx, closing context.Context, d time.Duration) error {
 	}
 }
 
-// reaches says whether the log has an event where the feed is to begin, since a server may
+// reaches reports whether the log has an event where the feed is to begin, since a server may
 // keep silent for good where it has none. A node that lags behind gets some time.
 func (f *feed) reaches(ctx context.Context) error {
 	if f.after == 0 {
@@ -96,7 +96,8 @@ func (f *feed) reaches(ctx context.Context) error {
 		case err != nil && !transient(err):
 			return err
 		case err == nil && time.Now().After(end):
-			return fmt.Errorf("eventstoredb: the log has no event at position %d: whoever asks for what is after that has read another log, or a newer copy of it", f.after)
+			return fmt.Errorf("eventstoredb: the log has no event at position %d: "+
+				"whoever asks for what is after that has read another log, or a newer copy of it", f.after)
 		}
 		if err := sleep(ctx, f.ctx, 100*time.Millisecond); err != nil {
 			return err
@@ -104,7 +105,7 @@ func (f *feed) reaches(ctx context.Context) error {
 	}
 }
 
-// stands says whether an event of the log stands where the feed is to begin.
+// stands reports whether an event of the log stands where the feed is to begin.
 func (f *feed) stands(ctx context.Context) (bool, error) {
 	if head, err := f.Head(ctx); err != nil || head < f.after {
 		return false, err
@@ -220,7 +221,7 @@ func (f *feed) deliver(ctx context.Context, arrivals <-chan arrival) error {
 // errLost says that the log goes on and the subscription does not.
 var errLost = errors.New("eventstoredb: the subscription fell silent while the log grew: it is begun anew")
 
-// lost says whether a subscription that is silent should not be.
+// lost reports whether a subscription that is silent should not be.
 func (f *feed) lost(ctx context.Context, arrivals <-chan arrival) error {
 	head, err := f.Head(ctx)
 	if err == nil && head > f.after && len(arrivals) == 0 {
