@@ -55,7 +55,7 @@ func (u *session) release() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.users--
-	u.bury()
+	u.closeUnused()
 }
 
 // retire lets nobody begin; the client is closed once nobody uses it.
@@ -65,13 +65,13 @@ func (u *session) retire() {
 	if !u.retired {
 		u.retired = true
 		close(u.gone)
-		u.bury()
+		u.closeUnused()
 	}
 }
 
-// bury closes the client of a retired session after its last user: before, the client
+// closeUnused closes the client of a retired session after its last user: before, the client
 // would panic in the calls that are under way. The caller holds mu.
-func (u *session) bury() {
+func (u *session) closeUnused() {
 	if u.retired && u.users == 0 {
 		_ = u.client.Close() // it has no error to return
 	}
