@@ -42,7 +42,8 @@ func roundTrip(t *testing.T, h Harness) {
 	same(t, read(t.Context(), t, s, "toy-a", 0), "toy-a", 0, a)
 	same(t, read(t.Context(), t, s, "toy-b", 0), "toy-b", 0, b)
 	if all[2].Position != atA.Position || all[4].Position != atB.Position {
-		t.Errorf("the last events stand at %d and %d, their appends were answered %d and %d", all[2].Position, all[4].Position, atA.Position, atB.Position)
+		t.Errorf("the last events stand at %d and %d, their appends were answered %d and %d",
+			all[2].Position, all[4].Position, atA.Position, atB.Position)
 	}
 }
 
@@ -97,7 +98,8 @@ func allOrNothing(t *testing.T, h Harness) {
 	s := h.open(t)
 	events := Events("toy-1", stream.NoStream, "many", stream.MaxAppend)
 	appended(t.Context(), t, s, "toy-1", stream.NoStream, events...)
-	if _, err := s.Append(t.Context(), "toy-1", 7, Events("toy-1", 7, "late", stream.MaxAppend)); !errors.Is(err, stream.ErrWrongRevision) {
+	late := Events("toy-1", 7, "late", stream.MaxAppend)
+	if _, err := s.Append(t.Context(), "toy-1", 7, late); !errors.Is(err, stream.ErrWrongRevision) {
 		t.Errorf("a late append: %v", err)
 	}
 	same(t, read(t.Context(), t, s, "toy-1", 0), "toy-1", 0, events)

@@ -28,12 +28,14 @@ const (
 type Faulty struct {
 	stream.EventStore
 	OnAppend    func() Fault
-	OnRead      func() bool // says whether a read fails at its beginning
+	OnRead      func() bool // reports whether a read fails at its beginning
 	OnSubscribe func() int  // returns after how many runs a subscription fails: below 0 never
 }
 
 // Append implements [stream.EventStore].
-func (f *Faulty) Append(ctx context.Context, name string, expected stream.Revision, events []stream.Event) (stream.Appended, error) {
+func (f *Faulty) Append(
+	ctx context.Context, name string, expected stream.Revision, events []stream.Event,
+) (stream.Appended, error) {
 	fault := None
 	if f.OnAppend != nil {
 		fault = f.OnAppend()

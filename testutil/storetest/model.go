@@ -50,7 +50,8 @@ func (m *machine) append(t *rapid.T) {
 	want, wantErr := m.answer(had, last, expected, batch)
 	res, err := m.store.Append(t.Context(), name, expected, batch)
 	if !errors.Is(err, wantErr) || err == nil && wantErr == nil && want != nil && res != *want {
-		t.Fatalf("%s ends at %d: appending %d events at %d answers %+v, %v; want %+v, %v", name, last, len(batch), expected, res, err, want, wantErr)
+		t.Fatalf("%s ends at %d: appending %d events at %d answers %+v, %v; want %+v, %v",
+			name, last, len(batch), expected, res, err, want, wantErr)
 	}
 	if err != nil || want != nil {
 		return
@@ -81,7 +82,9 @@ func (m *machine) event(t *rapid.T, name string, had []stream.Record, rev stream
 	m.fresh++
 	e := Events(name, rev-1, fmt.Sprint(m.fresh), 1)[0]
 	e.Data = rapid.SliceOfN(rapid.Byte(), 0, 40).Draw(t, "data")
-	if e.ID = stream.NewID(name, rev, e); kind == 4 || !unused(e.ID) || slices.ContainsFunc(had, func(r stream.Record) bool { return r.ID == e.ID }) {
+	e.ID = stream.NewID(name, rev, e)
+	isThere := func(r stream.Record) bool { return r.ID == e.ID }
+	if kind == 4 || !unused(e.ID) || slices.ContainsFunc(had, isThere) {
 		e.ID = stream.EventID{14: byte(m.fresh >> 8), 15: byte(m.fresh)}
 	}
 	return e

@@ -122,14 +122,17 @@ func read(ctx context.Context, t tester, s stream.EventStore, name string, from 
 }
 
 // appended appends and fails the test if that fails.
-func appended(ctx context.Context, t tester, s stream.EventStore, name string, expected stream.Revision, events ...stream.Event) stream.Appended {
+func appended(
+	ctx context.Context, t tester, s stream.EventStore, name string, expected stream.Revision, events ...stream.Event,
+) stream.Appended {
 	t.Helper()
 	res, err := s.Append(ctx, name, expected, events)
 	if err != nil {
 		t.Fatalf("appending %d events to %s at %d: %v", len(events), name, expected, err)
 	}
 	if want := expected + stream.Revision(len(events)); res.Revision != want {
-		t.Fatalf("appending %d events to %s at %d: answered revision %d, want %d", len(events), name, expected, res.Revision, want)
+		t.Fatalf("appending %d events to %s at %d: answered revision %d, want %d",
+			len(events), name, expected, res.Revision, want)
 	}
 	return res
 }

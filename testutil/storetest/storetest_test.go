@@ -32,14 +32,16 @@ func TestRandomFaultsAreTheSameEachTime(t *testing.T) {
 			t.Fatal("the same seed gives other faults")
 		}
 	}
-	if n := seen[storetest.Lost] + seen[storetest.AnswerLost]; n < 330 || n > 470 || seen[storetest.Lost] < 120 || seen[storetest.AnswerLost] < 120 {
+	lost, answerLost := seen[storetest.Lost], seen[storetest.AnswerLost]
+	if n := lost + answerLost; n < 330 || n > 470 || lost < 120 || answerLost < 120 {
 		t.Errorf("faults: %v", seen)
 	}
 }
 
 func TestFaultySubscriptionsAndReads(t *testing.T) {
 	store, _ := storetest.SQLite(t)
-	if _, err := store.Append(t.Context(), "toy-1", stream.NoStream, storetest.Events("toy-1", stream.NoStream, "one", 3)); err != nil {
+	events := storetest.Events("toy-1", stream.NoStream, "one", 3)
+	if _, err := store.Append(t.Context(), "toy-1", stream.NoStream, events); err != nil {
 		t.Fatal(err)
 	}
 	for cut := range 2 {

@@ -108,7 +108,13 @@ func liveSubscribers(t *testing.T, h Harness) {
 		appended(ctx, t, s, "toy-old", expected, Events("toy-old", expected, "old", 20)...)
 	}
 	old := collect(ctx, t, s, 0)
-	followers := []*follower{{after: 0}, {after: old[299].Position}, {after: old[598].Position}, {after: old[599].Position}, {after: 0}}
+	followers := []*follower{
+		{after: 0},
+		{after: old[299].Position},
+		{after: old[598].Position},
+		{after: old[599].Position},
+		{after: 0},
+	}
 	ends := make([]chan stream.Position, len(followers))
 	var reading sync.WaitGroup
 	for i, f := range followers {
@@ -139,7 +145,10 @@ func liveSubscribers(t *testing.T, h Harness) {
 			t.Errorf("subscriber %d: %v", i, f.err)
 		}
 		want := all[slices.IndexFunc(all, func(r stream.Record) bool { return r.Position > f.after }):]
-		if !slices.EqualFunc(f.seen, want, func(a, b stream.Record) bool { return a.Position == b.Position && a.ID == b.ID && a.Stream == b.Stream }) {
+		alike := func(a, b stream.Record) bool {
+			return a.Position == b.Position && a.ID == b.ID && a.Stream == b.Stream
+		}
+		if !slices.EqualFunc(f.seen, want, alike) {
 			t.Errorf("subscriber %d saw %d events after %d, want %d: or in another order", i, len(f.seen), f.after, len(want))
 		}
 	}
