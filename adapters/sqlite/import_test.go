@@ -223,7 +223,7 @@ func TestImportIsRefused(t *testing.T) {
 }
 
 // TestWritableAgainWithoutAnAppend mends what failed, upon which the store says so by
-// itself: who asks first appends only then.
+// itself: a caller that asks first appends only then.
 func TestWritableAgainWithoutAnAppend(t *testing.T) {
 	s := openLog(t, newLog(t), sqlite.Options{}.Probing(time.Millisecond))
 	for _, sql := range []string{

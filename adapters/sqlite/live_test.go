@@ -240,7 +240,7 @@ func TestCancelledAppends(t *testing.T) {
 	t.Logf("written %v, cancelled %v", written, cancelled)
 }
 
-// TestWALIsBounded appends much while subscribers and readers stand still in the midst.
+// TestWALIsBounded appends much while subscribers and readers stand still.
 func TestWALIsBounded(t *testing.T) {
 	path := newLog(t)
 	s := openLog(t, path, sqlite.Options{}.Hasty())
