@@ -77,7 +77,7 @@ func (u *session) closeUnused() {
 	}
 }
 
-// current returns the session, in use, once it has found a node. The first who asks for
+// current returns the session, in use, once it has found a node. The first caller that asks for
 // one makes it; the others wait with their own patience.
 func (s *Store) current(ctx context.Context) (*session, error) {
 	for {
@@ -241,7 +241,7 @@ func attempt[T any](ctx context.Context, s *Store, do func(context.Context, *esd
 	}
 	select {
 	case u.slots <- struct{}{}:
-	case <-u.gone: // whoever has the slots may keep them for good
+	case <-u.gone: // those that have the slots may keep them for good
 		u.release()
 		return res, errRetired
 	case <-ctx.Done():
