@@ -23,7 +23,7 @@ import (
 type Options struct {
 	Nodes       int               // 1, the default, or 3
 	TLS         bool              // with a certificate authority of its own: see CAFile
-	Users       map[string]string // passwords by name; who is none of them is refused. It needs TLS
+	Users       map[string]string // passwords by name; others are refused. It needs TLS
 	Now         func() time.Time  // when events are created; the default is time.Now
 	SystemEvery int               // after so many events the server writes one of its own; 0 is never
 	RememberIDs int               // of how many events it knows the ids, to tell a retry; the default is 65536
@@ -163,7 +163,7 @@ func (c *Cluster) Addrs() []string {
 }
 
 // calls counts those that go on. Nodes stop without waiting for them, since what a test
-// does in the midst of one may be just that.
+// does during one may be just that.
 type calls struct {
 	ended *sync.Cond
 	n     int

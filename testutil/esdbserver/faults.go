@@ -233,7 +233,7 @@ func (f *faults) PassStall(ctx context.Context) error {
 	case <-*gate:
 	case <-ctx.Done():
 	}
-	return status.FromContextError(ctx.Err()).Err() // who gave up meanwhile gets nothing done
+	return status.FromContextError(ctx.Err()).Err() // a caller that gave up meanwhile gets nothing done
 }
 
 // RandomFaults returns a function for OnAppend that has so many of a hundred appends fail,

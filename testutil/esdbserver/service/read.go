@@ -146,7 +146,7 @@ func (r *reading) readAll(o *streams.ReadReq_Options_AllOptions) error {
 }
 
 // ordinal returns where a read of the log begins: forwards with the event there, backwards
-// with the one before it. A position in the midst of an event is none.
+// with the one before it. A position within an event is none.
 func (s *Streams) ordinal(o *streams.ReadReq_Options_AllOptions) (uint32, error) {
 	v, unlock := s.node.View()
 	defer unlock()
