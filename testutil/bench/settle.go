@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"iter"
 	"os"
-	"strings"
 	"sync"
 	"time"
 
 	"sandglass/adapters/httpapi/wire"
 	"sandglass/adapters/sqlite"
 	"sandglass/domain/instant"
+	"sandglass/domain/payment"
 	"sandglass/testutil/bench/harness"
 	"sandglass/testutil/fakelnd"
 )
@@ -193,7 +193,8 @@ func (d *daemon) settlement(ctx context.Context, wallet *fakelnd.Lnd, at time.Ti
 	waits := time.Until(at) > 0
 	time.Sleep(time.Until(at))
 	start := time.Now()
-	if err := wallet.Pay(strings.TrimPrefix(o.Payment.Key, "ln-"), price); err != nil {
+	hash, _ := payment.Key(o.Payment.Key).Hash()
+	if err := wallet.Pay(hash, price); err != nil {
 		return err
 	}
 	for r, err, ok := next(); ; r, err, ok = next() {

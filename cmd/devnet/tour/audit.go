@@ -13,6 +13,7 @@ import (
 
 	"sandglass/adapters/httpapi/wire"
 	"sandglass/domain/money"
+	"sandglass/domain/payment"
 )
 
 // compare holds the credits in the log against what the wallet's node says it was paid
@@ -47,8 +48,8 @@ func (t *Tour) credits(ctx context.Context) (map[string]money.Msat, error) {
 	for lines := json.NewDecoder(bytes.NewReader(text)); ; {
 		var e wire.Event
 		var credited struct {
-			Payment string     `json:"payment"`
-			Amount  money.Msat `json:"amount_msat"`
+			Payment payment.Key `json:"payment"`
+			Amount  money.Msat  `json:"amount_msat"`
 		}
 		err := lines.Decode(&e)
 		if errors.Is(err, io.EOF) {
@@ -57,11 +58,10 @@ func (t *Tour) credits(ctx context.Context) (map[string]money.Msat, error) {
 		if err := errors.Join(err, json.Unmarshal(e.Data, &credited)); err != nil {
 			return nil, err
 		}
-		key, lightning := strings.CutPrefix(credited.Payment, "ln-")
+		hash, lightning := credited.Payment.Hash()
 		if !lightning {
 			continue
 		}
-		hash, _, _ := strings.Cut(key, "-")
 		if _, twice := credits[hash]; twice {
 			return nil, fmt.Errorf("payment %s was credited twice", hash)
 		}

@@ -9,6 +9,7 @@ import (
 	"sandglass/adapters/httpapi/wire"
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
+	"sandglass/domain/payment"
 )
 
 // The tour's figures. small costs 1 sat a second, and so does short.
@@ -63,7 +64,7 @@ func (t *Tour) order(ctx context.Context) (string, error) {
 		is("asked", o.Payment.Asked, cost(ordered)),
 		is("the invoice's amount", inv.Amount, cost(ordered)),
 		is("the invoice's destination", inv.Payee, t.net.Payee()),
-		is("the payment's key", o.Payment.Key, "ln-"+inv.Hash),
+		is("the payment's key", payment.Key(o.Payment.Key), payment.LightningKey(inv.Hash)),
 		holds("a holder key is shown", len(o.HolderKey) >= 20),
 	)
 }

@@ -15,7 +15,7 @@ import (
 	"sandglass/domain/instant"
 )
 
-// viewer is told of a resource, and says whether it has seen enough.
+// viewer is told of a resource, and reports whether it has seen enough.
 type viewer func(*wire.Resource) (done bool, err error)
 
 // follow calls see with a resource as it is, and again whenever it changes, until it has

@@ -9,6 +9,7 @@ import (
 	"sandglass/domain/codec"
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
+	"sandglass/domain/payment"
 	"sandglass/domain/resource"
 	"sandglass/domain/stream"
 	"sandglass/testutil/histories"
@@ -59,7 +60,7 @@ func paid(i int, meta []byte) (string, []stream.Event, error) {
 	copy(open.Request[:], id)
 	credit := resource.Credit{
 		When:    when,
-		Payment: fmt.Sprintf("ln-%064x", i),
+		Payment: string(payment.LightningKey(fmt.Sprintf("%064x", i))),
 		Amount:  3_600_000 * money.Msat(1000+i%1000),
 		Paid:    when.At,
 	}
