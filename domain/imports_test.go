@@ -24,7 +24,7 @@ type source struct {
 func (s source) test() bool  { return strings.HasSuffix(s.path, "_test.go") }
 func (s source) dir() string { return path.Dir(s.path) }
 
-// TestImportsPointInward holds the rule of STYLE: domain imports the standard library
+// TestImportsPointInward holds the rule of ARCHITECTURE.md: domain imports the standard library
 // and itself; projections may import domain; an adapter, both, but never another adapter;
 // cmd, all; only tests import testutil.
 func TestImportsPointInward(t *testing.T) {

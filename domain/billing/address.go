@@ -17,9 +17,9 @@ const addressTime = 3 * time.Second
 // errNoChain says that nothing is paid on the chain here.
 var errNoChain = errors.New("billing: no addresses are made here")
 
-// issue sees to it that a resource has an address, if it can be had in time; else the
+// ensureAddress sees to it that a resource has an address, if it can be had in time; else the
 // next request tries again. The channel is closed when it is done.
-func (b *Service) issue(ctx context.Context, meta stream.Meta, id resource.ID) <-chan struct{} {
+func (b *Service) ensureAddress(ctx context.Context, meta stream.Meta, id resource.ID) <-chan struct{} {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

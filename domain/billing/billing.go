@@ -113,7 +113,7 @@ func (b *Service) when() resource.When {
 	return w
 }
 
-func (b *Service) started() error {
+func (b *Service) checkSwept() error {
 	select {
 	case <-b.Swept:
 		return nil

@@ -52,7 +52,7 @@ func (b *Service) Move(ctx context.Context, meta stream.Meta, id resource.ID, ho
 // command executes c once the wallet has been read: a command settles its resource
 // first, which must not end the time of somebody whose payment is still to be found.
 func (b *Service) command(ctx context.Context, meta stream.Meta, id resource.ID, c resource.Command) (resource.Outcome, error) {
-	if err := b.started(); err != nil {
+	if err := b.checkSwept(); err != nil {
 		return resource.Outcome{}, err
 	}
 	return b.Resources.Execute(ctx, id, meta, c)
@@ -70,7 +70,7 @@ func (b *Service) Withdraw(ctx context.Context, meta stream.Meta, name string) (
 
 // Allocate gives unallocated money to a resource.
 func (b *Service) Allocate(ctx context.Context, meta stream.Meta, key payment.Key, to resource.ID) (payment.Outcome, error) {
-	if err := b.started(); err != nil {
+	if err := b.checkSwept(); err != nil {
 		return payment.Outcome{}, err
 	}
 	return b.Booker.Allocate(ctx, meta, key, to)

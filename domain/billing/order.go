@@ -39,20 +39,20 @@ type Order struct {
 // Order opens a resource and asks the wallet for its invoice. The same key or id with
 // the same content gives the same order; with other content it is [resource.ErrExists].
 func (b *Service) Order(ctx context.Context, meta stream.Meta, r OrderRequest) (Order, error) {
-	id, holder, err := b.names(r)
+	id, holder, err := b.deriveNames(r)
 	if err != nil {
 		return Order{}, err
 	}
-	if err := b.started(); err != nil {
+	if err := b.checkSwept(); err != nil {
 		return Order{}, err
 	}
 	defer b.lock(id)()
-	o, err := b.open(ctx, meta, r, id, holder)
+	o, err := b.openResource(ctx, meta, r, id, holder)
 	if err != nil {
 		return Order{}, err
 	}
 	if o.Resource.Status == resource.StatusAwaiting {
-		q, err := b.priced(o.Resource, r.Time, r.Amount)
+		q, err := b.quoteResource(o.Resource, r.Time, r.Amount)
 		if err != nil {
 			return Order{}, err
 		}
@@ -68,8 +68,8 @@ func (b *Service) Order(ctx context.Context, meta stream.Meta, r OrderRequest) (
 	return o, nil
 }
 
-// open executes the Open of an order, or finds that it was executed before.
-func (b *Service) open(ctx context.Context, meta stream.Meta, r OrderRequest, id resource.ID, holder string) (Order, error) {
+// openResource executes the Open of an order, or finds that it was executed before.
+func (b *Service) openResource(ctx context.Context, meta stream.Meta, r OrderRequest, id resource.ID, holder string) (Order, error) {
 	c := resource.Open{When: b.when(), Plan: r.Plan, Holder: HashKey(holder), Request: requestHash(r)}
 	before, err := b.Resources.Load(ctx, id)
 	if err != nil {
@@ -101,9 +101,9 @@ func (b *Service) open(ctx context.Context, meta stream.Meta, r OrderRequest, id
 	return Order{Resource: out.State, Position: out.Position, New: out.Events > 0}, nil
 }
 
-// names returns the id of the order and its holder key. Both follow from the
+// deriveNames returns the id of the order and its holder key. Both follow from the
 // idempotency key, if there is one, else they are random.
-func (b *Service) names(r OrderRequest) (id resource.ID, holder string, err error) {
+func (b *Service) deriveNames(r OrderRequest) (id resource.ID, holder string, err error) {
 	seed := []byte(r.IdempotencyKey)
 	if len(seed) == 0 {
 		seed = make([]byte, 32)

@@ -16,7 +16,7 @@ import (
 func (b *Service) Pay(
 	ctx context.Context, meta stream.Meta, id resource.ID, time instant.Millis, amount money.Msat,
 ) (payment.Outcome, error) {
-	if err := b.started(); err != nil {
+	if err := b.checkSwept(); err != nil {
 		return payment.Outcome{}, err
 	}
 	defer b.lock(id)()
@@ -29,7 +29,7 @@ func (b *Service) Pay(
 	case out.State.Status == resource.StatusReleased:
 		return payment.Outcome{}, resource.ErrReleased
 	}
-	q, err := b.priced(out.State, time, amount)
+	q, err := b.quoteResource(out.State, time, amount)
 	if err != nil {
 		return payment.Outcome{}, err
 	}
@@ -56,7 +56,7 @@ func (b *Service) invoice(ctx context.Context, meta stream.Meta, id resource.ID,
 			continue
 		}
 		if p.Asked == q.Amount && p.Price == q.Price && p.Expiry.Sub(now) > b.Limits.Expiry/2 {
-			<-b.issue(ctx, meta, id) // which may have failed when the invoice was made
+			<-b.ensureAddress(ctx, meta, id) // which may have failed when the invoice was made
 			return payment.Outcome{State: p}, nil
 		}
 		open++
@@ -64,7 +64,7 @@ func (b *Service) invoice(ctx context.Context, meta stream.Meta, id resource.ID,
 	if open >= b.Limits.OpenPerResource || b.Views.OpenCount() >= b.Limits.Open {
 		return payment.Outcome{}, ErrTooManyOpen
 	}
-	issued := b.issue(ctx, meta, id)
+	issued := b.ensureAddress(ctx, meta, id)
 	inv, err := b.Wallet.Invoice(ctx, q.Amount, "sandglass "+string(id), b.Limits.Expiry)
 	<-issued
 	if err != nil {

@@ -51,8 +51,8 @@ func quote(p *plan.State, price money.Price, time instant.Millis, amount money.M
 	return q, nil
 }
 
-// priced quotes at the resource's own price, within the bounds of its plan.
-func (b *Service) priced(s resource.State, time instant.Millis, amount money.Msat) (Quote, error) {
+// quoteResource quotes at the resource's own price, within the bounds of its plan.
+func (b *Service) quoteResource(s resource.State, time instant.Millis, amount money.Msat) (Quote, error) {
 	p, ok := b.Views.Plan(s.Plan)
 	if !ok {
 		return Quote{}, fmt.Errorf("%w: %q", plan.ErrUnknown, s.Plan)

@@ -144,7 +144,7 @@ func (s *sweep) countConfirmations(ctx context.Context, p payment.State) (paymen
 		}
 		s.noticeBooked(&p)
 	case payment.StatusSettled:
-		out, err := s.w.Booker.Finish(ctx, watch.Meta, p.Key)
+		out, err := s.w.Booker.Resume(ctx, watch.Meta, p.Key)
 		if p = out.State; err != nil {
 			return p, err
 		}

@@ -52,7 +52,7 @@ func (c *conflicts) of(key payment.Key) *evidence {
 // since the last look, and a few more, since a reorg may have changed them.
 func (s *sweep) findConflicts(ctx context.Context) error {
 	s.forgetEvidence()
-	if err := s.recallGivenUp(ctx); err != nil {
+	if err := s.markGivenUp(ctx); err != nil {
 		return err
 	}
 	unmined := s.unminedPayments()
@@ -108,8 +108,8 @@ func (s *sweep) forgetEvidence() {
 	}
 }
 
-// recallGivenUp finds the payments that the wallet goes on listing after they were given up.
-func (s *sweep) recallGivenUp(ctx context.Context) error {
+// markGivenUp marks the payments that the wallet goes on listing after they were given up.
+func (s *sweep) markGivenUp(ctx context.Context) error {
 	for key := range s.view.unmined {
 		e := s.w.conflicts.of(key)
 		if _, waits := s.waiting[key]; waits || e.givenUp {

@@ -230,7 +230,7 @@ func TestCreditedByWhatIsUndone(t *testing.T) {
 			}
 			return storetest.None
 		}
-		if _, err := h.booker.Finish(t.Context(), stream.Meta{}, key); !errors.Is(err, payment.ErrState) {
+		if _, err := h.booker.Resume(t.Context(), stream.Meta{}, key); !errors.Is(err, payment.ErrState) {
 			t.Errorf("carried on: %v", err)
 		}
 		h.want(a, payment.StatusCredited)

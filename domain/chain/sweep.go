@@ -48,24 +48,28 @@ func (w *Watcher) sweep(ctx context.Context, why cause) error {
 	if err != nil {
 		return err
 	}
-	s.view = newView(w, tip)
 	for _, p := range w.Waiting() {
 		s.waiting[p.Key] = p
 		if p.Coming() {
 			w.held[p.Resource] = p.Key
 		}
 	}
+	// 1. What there is on the chain.
+	s.view = newView(w, tip)
 	if lowest, ok := w.Lowest(); ok { // else none of the wallet's outputs is ours
 		if err := s.view.list(ctx, s.firstHeight(lowest)); err != nil {
 			return err
 		}
 	}
+	// 2. Whether somebody has spent twice what is in no block.
 	if err := s.findConflicts(ctx); err != nil {
 		return err
 	}
+	// 3. Each payment against that.
 	if err := watch.Each(ctx, parallel, s.keysByResource(), s.comparePayments); err != nil {
 		return err
 	}
+	// 4. Which resources a payment is on its way to.
 	if err := s.updateHolds(ctx); err != nil {
 		return err
 	}

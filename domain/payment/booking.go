@@ -33,24 +33,24 @@ func (b *Booker) Book(ctx context.Context, meta stream.Meta, key Key, c Settle) 
 	if err != nil {
 		return out, err
 	}
-	return b.finish(ctx, meta, out)
+	return b.finishSettled(ctx, meta, out)
 }
 
-// Finish carries a settled payment on from where it stands: a crash may have come between.
+// Resume carries a settled payment on from where it stands: a crash may have come between.
 // It does nothing to any other.
-func (b *Booker) Finish(ctx context.Context, meta stream.Meta, key Key) (Outcome, error) {
+func (b *Booker) Resume(ctx context.Context, meta stream.Meta, key Key) (Outcome, error) {
 	out, err := b.Payments.Load(ctx, key)
 	if err != nil {
 		return out, err
 	}
-	return b.finish(ctx, meta, out)
+	return b.finishSettled(ctx, meta, out)
 }
 
 // TakeBack takes the credit of a payment that is reorged back from its resource, also
 // where a crash came between. It does nothing to any other: whoever asks may know only what
 // the payment was a while ago, and it may be in a block again by now.
 func (b *Booker) TakeBack(ctx context.Context, meta stream.Meta, key Key) (Outcome, error) {
-	reorged := func(now *State) bool { return now.Status == StatusReorged }
+	reorged := func(current *State) bool { return current.Status == StatusReorged }
 	out, err := b.Payments.Load(ctx, key)
 	if err != nil || !reorged(&out.State) {
 		return out, err
@@ -59,9 +59,9 @@ func (b *Booker) TakeBack(ctx context.Context, meta stream.Meta, key Key) (Outco
 	return out, err
 }
 
-// finish gives the money of a settled payment to its resource, and says so; or says why it
+// finishSettled gives the money of a settled payment to its resource, and says so; or says why it
 // can't.
-func (b *Booker) finish(ctx context.Context, meta stream.Meta, p Outcome) (Outcome, error) {
+func (b *Booker) finishSettled(ctx context.Context, meta stream.Meta, p Outcome) (Outcome, error) {
 	s := &p.State
 	if s.Status != StatusSettled {
 		return p, nil
@@ -86,10 +86,10 @@ func (b *Booker) finish(ctx context.Context, meta stream.Meta, p Outcome) (Outco
 // undoCredit takes back what was given just now by a payment whose block left the chain in
 // the meantime: the watcher that wrote that found no credit to take back yet.
 func (b *Booker) undoCredit(ctx context.Context, meta stream.Meta, given *State) error {
-	gone := func(now *State) bool { return !now.InBlock() || now.Status == StatusConfirmed }
-	now, err := b.Payments.Load(ctx, given.Key)
+	gone := func(current *State) bool { return !current.InBlock() || current.Status == StatusConfirmed }
+	current, err := b.Payments.Load(ctx, given.Key)
 	if err == nil {
-		_, err = b.reverse(ctx, meta.CausedBy(now.Last), given, gone)
+		_, err = b.reverse(ctx, meta.CausedBy(current.Last), given, gone)
 	}
 	return err
 }
@@ -98,8 +98,8 @@ func (b *Booker) undoCredit(ctx context.Context, meta stream.Meta, given *State)
 // That is asked once the resource has been read: if another watcher credits the payment
 // anew after the answer, the resource has moved on, and it is asked again. Else the new
 // credit would be taken for the old one.
-func (b *Booker) reverse(ctx context.Context, meta stream.Meta, s *State, gone func(now *State) bool) (stream.Position, error) {
-	c := resource.Reverse{When: b.now(), Payment: string(s.Key), Reason: resource.ReasonReorged}
+func (b *Booker) reverse(ctx context.Context, meta stream.Meta, s *State, gone func(current *State) bool) (stream.Position, error) {
+	c := resource.Reverse{When: b.when(), Payment: string(s.Key), Reason: resource.ReasonReorged}
 	out, err := b.Resources.ExecuteIf(ctx, s.Resource, meta, c, b.whether(s.Key, gone))
 	if errors.Is(err, resource.ErrNoCredit) || errors.Is(err, resource.ErrNotOpened) {
 		err = nil // it never had it, or gave it back before
@@ -114,7 +114,7 @@ func (b *Booker) reverse(ctx context.Context, meta stream.Meta, s *State, gone f
 // it: one watcher took the credit back while another found it there, which leaves no trace
 // at the resource, and said that the payment is credited. It changes nothing otherwise.
 func (b *Booker) EnsureCredit(ctx context.Context, meta stream.Meta, key Key) error {
-	credited := func(now *State) bool { return now.Status == StatusCredited }
+	credited := func(current *State) bool { return current.Status == StatusCredited }
 	out, err := b.Payments.Load(ctx, key)
 	if err != nil || !credited(&out.State) {
 		return err
@@ -124,10 +124,10 @@ func (b *Booker) EnsureCredit(ctx context.Context, meta stream.Meta, key Key) er
 }
 
 // whether returns the precondition that something holds of a payment.
-func (b *Booker) whether(key Key, holds func(now *State) bool) stream.Precondition {
+func (b *Booker) whether(key Key, holds func(current *State) bool) stream.Precondition {
 	return func(ctx context.Context) (bool, error) {
-		now, err := b.Payments.Load(ctx, key)
-		return err == nil && holds(&now.State), err
+		current, err := b.Payments.Load(ctx, key)
+		return err == nil && holds(&current.State), err
 	}
 }
 
@@ -140,7 +140,7 @@ func (b *Booker) credit(ctx context.Context, meta stream.Meta, s *State, holds s
 		}
 		return ReasonNoResource, nil
 	}
-	c := resource.Credit{When: b.now(), Payment: string(s.Key), Amount: s.Amount, Paid: s.SettledAt, Price: s.quoted()}
+	c := resource.Credit{When: b.when(), Payment: string(s.Key), Amount: s.Amount, Paid: s.SettledAt, Price: s.quoted()}
 	_, err := b.Resources.ExecuteIf(ctx, s.Resource, meta, c, holds)
 	switch {
 	case err == nil:
@@ -157,8 +157,8 @@ func (b *Booker) credit(ctx context.Context, meta stream.Meta, s *State, holds s
 	return "", err
 }
 
-// now returns the time of a command on a resource, with the policy for gaps.
-func (b *Booker) now() resource.When {
+// when returns the time of a command on a resource, with the policy for gaps.
+func (b *Booker) when() resource.When {
 	when := b.Gap
 	when.At = b.Now()
 	return when
@@ -186,7 +186,7 @@ func (b *Booker) Allocate(ctx context.Context, meta stream.Meta, key Key, to res
 	if err != nil {
 		return out, err
 	}
-	return b.finish(ctx, meta, out)
+	return b.finishSettled(ctx, meta, out)
 }
 
 // creditedAfterAll says that a payment is credited where it stands as unallocated, and yet

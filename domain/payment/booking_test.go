@@ -399,7 +399,7 @@ func TestCausation(t *testing.T) {
 	must(b.Book(t.Context(), meta, "ln-1", payment.Settle{At: epoch + 10, Amount: 500, Via: "keysend"}))
 	must(b.Allocate(t.Context(), meta, "ln-1", "vm-2"))
 	do("ln-2", payment.Settle{At: epoch + 10, Amount: 500, Via: "keysend", Resource: "vm-2"}) // and then a crash
-	must(b.Finish(t.Context(), meta, "ln-2"))
+	must(b.Resume(t.Context(), meta, "ln-2"))
 	do("btc-00-0", payment.See{At: epoch + 10, Resource: "vm-1", Address: "bcrt1q", Amount: 500})
 	do("btc-00-0", payment.Confirm{At: epoch + 10, Height: 7, Block: "aa"})
 	must(b.Book(t.Context(), meta, "btc-00-0", payment.Settle{At: epoch + 10, Amount: 500, Via: "onchain", Block: "aa"}))

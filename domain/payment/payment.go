@@ -10,14 +10,15 @@
 //	                  expired      unallocated
 //
 //	on the chain:    seen ──▶ confirmed ──▶ settled ──▶ credited or unallocated ──▶ finalized
-//	                  │ ▲         │            │                 │
-//	                  │ │         └────────────┴───▶ reorged ◀───┘  its block left the chain
-//	                  ▼ │                              │ │
-//	               replaced ◀──────────────────────────┘ └──▶ confirmed, in its next block
+//	                  │           ▲  │          │                  │
+//	                  │           │  └──────────┴──▶ reorged ◀─────┘  its block left the chain
+//	                  ▼           │                   │  │
+//	               replaced ──────┤◀──────────────────┘  │
+//	                              └──────────────────────┘  a block holds it (again)
 //
 // An invoice that expired is settled all the same if its money comes. A keysend and a
-// payment to an AMP invoice begin with settled. An output that was replaced is confirmed if
-// a block holds it after all.
+// payment to an AMP invoice begin with settled. Unallocated money on the chain is allocated
+// as over Lightning.
 //
 // A credit is two appends: to the resource's stream, then to the payment's, which says that
 // the resource has it; and so is its reversal, in the other order: the payment is reorged,
@@ -25,13 +26,13 @@
 // a late projection may do the same step at the same time. This repairs it:
 //
 //	what came between                                 what repairs it
-//	crash after settled, or after the resource's      [Booker.Finish], from the next sweep: the
-//	credit                                            resource knows the payment, and takes it once
+//	crash after settled, or after the resource's      the next sweep books it again ([Booker.Book],
+//	credit                                            [Booker.Resume]): the resource takes it once
 //	crash after reorged, before the reversal          [Booker.TakeBack], from the next sweep
 //	a late watcher reverses what stands again, in     reverse does so only if the payment does not
 //	its next block                                    stand once the resource has been read
-//	reorged while its credit was being given: the     Finish finds that the payment moved on, and
-//	other watcher found no credit to take back        takes back what it gave: undoCredit
+//	reorged while its credit was being given: the     finishSettled finds that the payment moved
+//	other watcher found no credit to take back        on, and takes back what it gave: undoCredit
 //	one takes the credit back, another finds it       [Booker.EnsureCredit], after each reversal, and
 //	there and says credited: the resource is without  at a start for what a crash left so
 //	refused at one booker and credited by another,    [Booker.Allocate] says first that it is

@@ -26,7 +26,7 @@ func Decide(s State, c Command) ([]Event, error) {
 		err = d.grant(c)
 	case Settle:
 		d.settle()
-		d.lapse()
+		d.releaseAfterGrace()
 	case Pause:
 		err = d.pause()
 	case Resume:
@@ -157,7 +157,7 @@ func (d *deciding) credit(c Credit) error {
 		return money.ErrTooLong // the only error of TimeFor
 	}
 	d.emit(&Credited{At: d.now(), Payment: c.Payment, Amount: c.Amount, Time: time, Price: p, DebtPaid: paid})
-	d.lift(ReasonPaid)
+	d.startOrRecover(ReasonPaid)
 	return nil
 }
 
@@ -190,12 +190,12 @@ func (d *deciding) grant(c Grant) error {
 		return money.ErrTooLong
 	}
 	d.emit(&Granted{At: d.now(), Key: c.Key, Time: c.Time, Reason: c.Reason})
-	d.lift(ReasonGranted)
+	d.startOrRecover(ReasonGranted)
 	return nil
 }
 
-// lift does what new time brings: a start, or the end of a warning.
-func (d *deciding) lift(reason Reason) {
+// startOrRecover does what new time brings: a start, or the end of a warning.
+func (d *deciding) startOrRecover(reason Reason) {
 	if d.s.left() == 0 {
 		return
 	}

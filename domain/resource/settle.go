@@ -128,8 +128,8 @@ func (d *deciding) warn(t instant.Time) {
 	}
 }
 
-// lapse releases a resource whose grace is over.
-func (d *deciding) lapse() {
+// releaseAfterGrace releases a resource whose grace is over.
+func (d *deciding) releaseAfterGrace() {
 	end, ok := d.s.graceOver()
 	if !ok || end > d.t {
 		return
