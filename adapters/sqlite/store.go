@@ -77,7 +77,8 @@ type Store struct {
 }
 
 // Open opens the log at path for reading and writing. There is one such Store per file,
-// on this machine: a second one is refused.
+// on this machine: a second one is refused. What durability needs is set in the file, such
+// as WAL mode, which a copy by VACUUM INTO has lost.
 func Open(path string, opts Options) (*Store, error) {
 	if opts.Now == nil {
 		return nil, errors.New("sqlite: Options.Now is nil: a store has no clock of its own")
@@ -109,6 +110,9 @@ func openLocked(path string, opts Options, lock *os.File) (*Store, error) {
 		closing: make(chan struct{}),
 	}
 	if s.id, err = logfile.Identify(conn, path); err == nil {
+		err = logfile.MakeDurable(conn, path)
+	}
+	if err == nil {
 		s.writer, err = groupcommit.New(s.config(conn, lock, opts))
 	}
 	if err != nil {

@@ -11,6 +11,7 @@ package logfile
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"time"
 
@@ -28,14 +29,45 @@ var ErrClosed = errors.New("sqlite: the log is closed")
 const BusyTimeout = 5 * time.Second
 
 const (
-	// A commit is on the disk when it returns; the WAL is moved by us, not in a COMMIT.
-	writerSettings = `PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0; PRAGMA cache_size=-16384;`
+	writerSettings = `PRAGMA cache_size=-16384;` // MakeDurable sets more
 	readerSettings = `PRAGMA query_only=ON; PRAGMA cache_size=-2048;`
 )
 
 // OpenWriter returns a connection that appends.
 func OpenWriter(path string) (*sqlite.Conn, error) {
 	return openConn(path, sqlite.OpenReadWrite, writerSettings)
+}
+
+// durability is what makes a commit durable when it returns. synchronous=FULL is enough in
+// WAL mode alone. The WAL is moved by us, not in a COMMIT.
+var durability = []struct{ pragma, value, got, advice string }{
+	{"journal_mode", "WAL", "wal", "put the log on a local disk, and let no other program have it open meanwhile"},
+	{"synchronous", "FULL", "2", "SQLite is not as this build knows it"},
+	{"wal_autocheckpoint", "0", "0", "SQLite is not as this build knows it"},
+}
+
+// MakeDurable sets what durability needs, and reads each setting back: SQLite leaves the
+// mode of the journal as it is, without an error, where it can't change it. Only of a
+// log, which [Identify] tells: a mode is kept in the file.
+func MakeDurable(conn *sqlite.Conn, path string) error {
+	for _, d := range durability {
+		if err := execAll(conn, "PRAGMA "+d.pragma+"="+d.value); err != nil {
+			return fmt.Errorf("sqlite: %s: setting %s to %s: %s: %w", path, d.pragma, d.value, d.advice, err)
+		}
+		var got string
+		err := sqlitex.ExecuteTransient(conn, "PRAGMA "+d.pragma, &sqlitex.ExecOptions{ResultFunc: func(s *sqlite.Stmt) error {
+			got = s.ColumnText(0)
+			return nil
+		}})
+		if err != nil {
+			return Unreadable(path, err)
+		}
+		if got != d.got {
+			return fmt.Errorf("sqlite: %s has %s %q and not %s, so that what is answered could be lost: %s",
+				path, d.pragma, got, d.value, d.advice)
+		}
+	}
+	return nil
 }
 
 // OpenReader returns a connection that only reads.
