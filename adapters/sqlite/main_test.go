@@ -20,6 +20,12 @@ func TestMain(m *testing.M) {
 	if path := os.Getenv(importPath); path != "" {
 		os.Exit(childImport(path))
 	}
+	if path := os.Getenv(lockPath); path != "" {
+		os.Exit(childLock(path))
+	}
+	if path := os.Getenv(shellPath); path != "" {
+		os.Exit(childShell(path))
+	}
 	goleak.VerifyTestMain(m)
 }
 

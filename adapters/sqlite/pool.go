@@ -22,11 +22,12 @@ type reader struct {
 // pool holds the readers; a nil one is not open yet.
 type pool struct {
 	path string
+	hold *logfile.Hold // on the file that path named when the store was opened
 	free chan *reader
 }
 
-func newPool(path string) *pool {
-	p := &pool{path: path, free: make(chan *reader, poolSize)}
+func newPool(path string, hold *logfile.Hold) *pool {
+	p := &pool{path: path, hold: hold, free: make(chan *reader, poolSize)}
 	for range poolSize {
 		p.free <- nil
 	}
@@ -52,6 +53,10 @@ func (p *pool) use(ctx context.Context, closing <-chan struct{}, f func(*reader)
 	if r == nil {
 		conn, err := logfile.OpenReader(p.path)
 		if err != nil {
+			return err
+		}
+		if err := p.hold.CheckNames(); err != nil { // else some readers would read another log
+			conn.Close()
 			return err
 		}
 		r = &reader{conn: conn}

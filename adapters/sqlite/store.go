@@ -13,8 +13,9 @@
 // This package opens the log and reads it. The file is in logfile, the writing goroutine
 // in groupcommit.
 //
-// Nothing here opens the file but SQLite: closing any other descriptor of it would drop
-// the locks of this process (POSIX).
+// One process writes a file, whatever names the file has: the file itself is locked
+// ([logfile.Lock]). A file that was replaced, or written by another program, is noticed
+// before an append is answered; the store is read-only from then on, until it is opened again.
 package sqlite
 
 import (
@@ -77,8 +78,8 @@ type Store struct {
 }
 
 // Open opens the log at path for reading and writing. There is one such Store per file,
-// on this machine: a second one is refused. What durability needs is set in the file, such
-// as WAL mode, which a copy by VACUUM INTO has lost.
+// on this machine, by whatever name: a second one is refused. What durability needs is set
+// in the file, such as WAL mode, which a copy by VACUUM INTO has lost.
 func Open(path string, opts Options) (*Store, error) {
 	if opts.Now == nil {
 		return nil, errors.New("sqlite: Options.Now is nil: a store has no clock of its own")
@@ -86,36 +87,30 @@ func Open(path string, opts Options) (*Store, error) {
 	if err := logfile.Exists(path); err != nil {
 		return nil, err
 	}
-	lock, err := logfile.Lock(path)
+	hold, err := logfile.Lock(path)
 	if err != nil {
 		return nil, err
 	}
-	s, err := openLocked(path, opts, lock)
+	s, err := openLocked(path, opts, hold)
 	if err != nil {
-		return nil, errors.Join(err, logfile.Unlock(lock))
+		return nil, errors.Join(err, hold.Release())
 	}
 	return s, nil
 }
 
-func openLocked(path string, opts Options, lock *os.File) (*Store, error) {
+func openLocked(path string, opts Options, hold *logfile.Hold) (*Store, error) {
 	conn, err := logfile.OpenWriter(path)
 	if err != nil {
 		return nil, err
 	}
 	s := &Store{
 		path:    path,
-		readers: newPool(path),
+		readers: newPool(path, hold),
 		types:   new(logfile.Types),
 		tail:    logfile.NewTail(),
 		closing: make(chan struct{}),
 	}
-	if s.id, err = logfile.Identify(conn, path); err == nil {
-		err = logfile.MakeDurable(conn, path)
-	}
-	if err == nil {
-		s.writer, err = groupcommit.New(s.config(conn, lock, opts))
-	}
-	if err != nil {
+	if err := s.startOn(conn, hold, opts); err != nil {
 		conn.Close()
 		return nil, err
 	}
@@ -123,11 +118,25 @@ func openLocked(path string, opts Options, lock *os.File) (*Store, error) {
 	return s, nil
 }
 
-func (s *Store) config(conn *sqlite.Conn, lock *os.File, opts Options) groupcommit.Config {
+// startOn makes the writer, once the file is known to be a log of ours and durable.
+func (s *Store) startOn(conn *sqlite.Conn, hold *logfile.Hold, opts Options) (err error) {
+	if s.id, err = logfile.Identify(conn, s.path); err != nil {
+		return err
+	}
+	if err := logfile.MakeDurable(conn, s.path); err != nil {
+		return err
+	}
+	if s.writer, err = groupcommit.New(s.config(conn, hold, opts)); err != nil {
+		return err
+	}
+	return hold.Note() // now that the log was read there is a WAL
+}
+
+func (s *Store) config(conn *sqlite.Conn, hold *logfile.Hold, opts Options) groupcommit.Config {
 	return groupcommit.Config{
 		Path:           s.path,
 		Conn:           conn,
-		Lock:           lock,
+		Hold:           hold,
 		Types:          s.types,
 		Tail:           s.tail,
 		Closing:        s.closing,
@@ -145,14 +154,18 @@ func OpenReadOnly(path string) (*Store, error) {
 	if err := logfile.Exists(path); err != nil {
 		return nil, err
 	}
-	s := &Store{path: path, readers: newPool(path), types: new(logfile.Types), closing: make(chan struct{})}
-	err := s.readers.use(context.Background(), s.closing, func(r *reader) (err error) {
+	hold, err := logfile.Share(path)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{path: path, readers: newPool(path, hold), types: new(logfile.Types), closing: make(chan struct{})}
+	err = s.readers.use(context.Background(), s.closing, func(r *reader) (err error) {
 		s.id, err = logfile.Identify(r.conn, path)
 		return err
 	})
 	if err != nil {
 		s.readers.close()
-		return nil, err
+		return nil, errors.Join(err, hold.Release())
 	}
 	return s, nil
 }
@@ -165,6 +178,8 @@ func (s *Store) Close() error {
 		s.readers.close()
 		if s.writer != nil {
 			s.closed = s.writer.Close()
+		} else {
+			s.closed = s.readers.hold.Release()
 		}
 	})
 	return s.closed

@@ -78,13 +78,22 @@ func (w *Writer) publish(g *group) {
 // maintain does what can wait until the group is answered. Its errors can wait too: the
 // next group meets them, or tries again.
 func (w *Writer) maintain() {
+	if w.hold.Lost() {
+		return
+	}
 	if n := w.tail.Len(); n >= w.tailMax {
 		if err := w.tail.Flush(w.conn); err != nil {
 			w.setFailure(writeError(err))
 		}
 		w.wal.grew(n * walPage)
 	}
+	if !w.wal.due() || w.hold.Check() != nil {
+		return
+	}
 	w.wal.checkpoint(w.conn)
+	if err := w.hold.NoteContent(); err != nil {
+		w.setFailure(writeError(err))
+	}
 }
 
 // writeError says what went wrong, and whether it was for lack of space. A refusal is

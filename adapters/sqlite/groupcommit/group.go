@@ -48,13 +48,19 @@ func (g *group) write(requests []*request) error {
 	})
 }
 
-// transact commits what do writes, if it returns no error.
+// transact commits what do writes, if it returns no error. It looks before whether the
+// file is the writer's alone, so as not to write to another's, and again before anybody is
+// answered: what was committed to a file that is gone meanwhile is lost.
 func (g *group) transact(do func() error) error {
 	if g.types = map[string]int64{}; g.runs == nil {
 		g.runs = map[string]logfile.Run{}
 	}
 	if err := logfile.Begin(g.w.conn); err != nil {
 		return writeError(err)
+	}
+	if err := g.w.checkHold(); err != nil {
+		logfile.Rollback(g.w.conn)
+		return err
 	}
 	if err := do(); err != nil {
 		logfile.Rollback(g.w.conn)
@@ -68,7 +74,7 @@ func (g *group) transact(do func() error) error {
 		logfile.Rollback(g.w.conn)
 		return writeError(err)
 	}
-	return nil
+	return g.w.hold.Check()
 }
 
 // decide appends r or says why not in r; its error is one of SQLite.

@@ -26,11 +26,11 @@ type wal struct {
 // grew counts what a commit wrote, and the pages that every commit touches.
 func (w *wal) grew(bytes int) { w.bytes += bytes + bytes/8 + 3*walPage }
 
-// checkpoint moves the WAL into the file when it is long enough.
+// due reports whether the WAL is long enough to be moved.
+func (w *wal) due() bool { return w.bytes >= w.soft }
+
+// checkpoint moves the WAL into the file.
 func (w *wal) checkpoint(conn *sqlite.Conn) {
-	if w.bytes < w.soft {
-		return
-	}
 	mode := `PRAGMA wal_checkpoint(PASSIVE)`
 	if w.left > walHard {
 		mode = `PRAGMA wal_checkpoint(RESTART)`

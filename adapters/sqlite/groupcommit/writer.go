@@ -14,7 +14,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -40,7 +39,7 @@ const (
 type Config struct {
 	Path    string
 	Conn    *sqlite.Conn    // which the writer owns from now on
-	Lock    *os.File        // of the file, likewise
+	Hold    *logfile.Hold   // on the file, likewise
 	Types   *logfile.Types  // which the writer loads and adds to, as it does to Tail
 	Tail    *logfile.Tail   //
 	Closing <-chan struct{} // closed when the writer is to end
@@ -68,7 +67,7 @@ type Writer struct {
 	closing <-chan struct{}
 	using   sync.Mutex // guards conn, for tests that reach for it
 	conn    *sqlite.Conn
-	lock    *os.File
+	hold    *logfile.Hold
 	now     func() instant.Time
 	space   space
 	queue   chan *request
@@ -80,6 +79,7 @@ type Writer struct {
 
 	next     stream.Position // of the next event
 	recorded instant.Time    // of the last event
+	version  int64           // of what others wrote: see checkHold
 	ownIDs   bool            // some stream has ids that stream.NewID did not make
 	wal      wal
 
@@ -96,7 +96,7 @@ func New(c Config) (*Writer, error) {
 		tail:       c.Tail,
 		closing:    c.Closing,
 		conn:       c.Conn,
-		lock:       c.Lock,
+		hold:       c.Hold,
 		now:        c.Now,
 		space:      newSpace(c),
 		queue:      make(chan *request, queueSize),
@@ -114,10 +114,15 @@ func New(c Config) (*Writer, error) {
 
 // load reads what the writer goes on from.
 func (w *Writer) load() error {
+	version, err := logfile.QueryInt(w.conn, sqlVersion)
+	if err != nil {
+		return err
+	}
 	head, err := logfile.Head(w.conn)
 	if err != nil {
 		return err
 	}
+	w.version = version
 	recorded, err := logfile.QueryInt(w.conn, `SELECT recorded_at FROM events ORDER BY position DESC LIMIT 1`)
 	if err != nil {
 		return err
@@ -175,6 +180,9 @@ func (w *Writer) Run() {
 // Writable returns nil, or an error that wraps [stream.ErrReadOnly] and says why appends
 // are refused. It looks at the disk.
 func (w *Writer) Writable() error {
+	if err := w.hold.CheckNames(); err != nil {
+		return err
+	}
 	if err := w.space.check(); err != nil {
 		return err
 	}
@@ -185,11 +193,15 @@ func (w *Writer) Writable() error {
 }
 
 // Close waits until Run has ended and leaves the file complete: nothing in the tail,
-// nothing in the WAL.
+// nothing in the WAL. A file that is no longer the writer's alone it leaves as it is: to
+// write to it, or to let SQLite delete its WAL, would damage what somebody put there.
 func (w *Writer) Close() error {
 	<-w.stopped
+	if w.hold.Lost() {
+		return w.hold.Abandon()
+	}
 	err := w.tail.Flush(w.conn)
-	err = errors.Join(err, w.wal.truncate(w.conn), w.conn.Close(), logfile.Unlock(w.lock))
+	err = errors.Join(err, w.wal.truncate(w.conn), w.conn.Close(), w.hold.Release())
 	if err != nil {
 		return fmt.Errorf("sqlite: closing %s: %w", w.path, err)
 	}

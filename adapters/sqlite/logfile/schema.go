@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 
 	"zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
@@ -122,30 +121,6 @@ func Exists(path string) error {
 		return fmt.Errorf("sqlite: %s is not a file: give the path of the event log", path)
 	}
 	return nil
-}
-
-// Lock keeps a second writer away, also one of this process. The kernel drops the
-// lock when its holder dies.
-func Lock(path string) (*os.File, error) {
-	f, err := os.OpenFile(path+"-lock", os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("sqlite: locking the log: %w", err)
-	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		f.Close()
-		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, fmt.Errorf("sqlite: %s is open for writing already: "+
-				"stop the other daemon, or open it for reading only", path)
-		}
-		return nil, fmt.Errorf("sqlite: locking %s-lock: %w", path, err)
-	}
-	return f, nil
-}
-
-// Unlock gives the lock back at once: merely closed, it would last as long as a
-// child that was being started at that moment holds the file too.
-func Unlock(f *os.File) error {
-	return errors.Join(syscall.Flock(int(f.Fd()), syscall.LOCK_UN), f.Close())
 }
 
 // Identify checks that the file is a whole log of this schema and returns its id.
