@@ -54,23 +54,67 @@ func (t *Tail) Add(runs map[string]Run) {
 	}
 }
 
-// Load reads from the file what places does not hold.
+// Load reads from the file what places does not hold. It finds the end of the log whole:
+// positions follow each other from the last that places holds, and revisions those of places.
+// What a restored file and the WAL of another make together mostly is not.
 func (t *Tail) Load(conn *sqlite.Conn) error {
+	indexed, err := QueryInt(conn, `SELECT indexed FROM log`)
+	if err != nil {
+		return err
+	}
+	head, err := Head(conn)
+	if err == nil && int64(head) < indexed {
+		err = fmt.Errorf("it ends at position %d, and ended at %d or later before: its last events are missing", head, indexed)
+	}
+	if err != nil {
+		return err
+	}
 	const query = `SELECT position, stream, revision FROM events WHERE position > (SELECT indexed FROM log) ORDER BY position`
-	return sqlitex.Execute(conn, query, &sqlitex.ExecOptions{ResultFunc: func(s *sqlite.Stmt) error {
+	err = sqlitex.Execute(conn, query, &sqlitex.ExecOptions{ResultFunc: func(s *sqlite.Stmt) error {
 		position, name, revision := stream.Position(s.ColumnInt64(0)), s.ColumnText(1), stream.Revision(s.ColumnInt64(2))
-		r, ok := t.runs[name]
-		if !ok {
-			r.First = revision
+		if want := stream.Position(indexed) + stream.Position(t.n) + 1; position != want {
+			return fmt.Errorf("position %d is followed by %d: events are missing", want-1, position)
 		}
-		if r.Next() != revision {
-			return fmt.Errorf("sqlite: %s has revision %d where %d should follow", name, revision, r.Next())
-		}
-		r.Positions = append(r.Positions, position)
-		t.runs[name] = r
-		t.n++
-		return nil
+		return t.load(position, name, revision)
 	}})
+	if err != nil {
+		return err
+	}
+	return t.follows(conn)
+}
+
+// load adds one event of the file.
+func (t *Tail) load(position stream.Position, name string, revision stream.Revision) error {
+	r, ok := t.runs[name]
+	if !ok {
+		r.First = revision
+	}
+	if r.Next() != revision {
+		return fmt.Errorf("%s has revision %d where %d should follow", name, revision, r.Next())
+	}
+	r.Positions = append(r.Positions, position)
+	t.runs[name] = r
+	t.n++
+	return nil
+}
+
+// follows checks that each stream goes on where places leaves it.
+func (t *Tail) follows(conn *sqlite.Conn) error {
+	const query = `SELECT coalesce(max(revision), -1) + 1 FROM places WHERE stream = ?`
+	for name, r := range t.runs {
+		var next stream.Revision
+		err := sqlitex.Execute(conn, query, &sqlitex.ExecOptions{Args: []any{name}, ResultFunc: func(s *sqlite.Stmt) error {
+			next = stream.Revision(s.ColumnInt64(0))
+			return nil
+		}})
+		if err != nil {
+			return err
+		}
+		if next != r.First {
+			return fmt.Errorf("%s has revision %d where %d should follow", name, r.First, next)
+		}
+	}
+	return nil
 }
 
 // Flush enters the tail in places, in the order of its key, and empties it. A reader that
