@@ -242,9 +242,6 @@ func TestReplacedLogIsNoticedBeforeAnAnswer(t *testing.T) {
 		"its WAL deleted": {func(t *testing.T, path string) {
 			must(t, os.Remove(path+"-wal"))
 		}, "-wal, with the last events of the log, was moved away or deleted"},
-		"copied over": {func(t *testing.T, path string) {
-			copyOf(t, backup, path)
-		}, "another program wrote over the log"},
 		"appended to by another program": {func(t *testing.T, path string) {
 			sql(t, path, `INSERT INTO events
 				SELECT position + 1, stream, revision + 1, type, at, recorded_at, randomblob(16), data, meta FROM events`)

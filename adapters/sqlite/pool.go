@@ -55,7 +55,7 @@ func (p *pool) use(ctx context.Context, closing <-chan struct{}, f func(*reader)
 		if err != nil {
 			return err
 		}
-		if err := p.hold.CheckNames(); err != nil { // else some readers would read another log
+		if err := p.hold.Check(); err != nil { // else some readers would read another log
 			conn.Close()
 			return err
 		}

@@ -87,12 +87,8 @@ func (w *Writer) maintain() {
 		}
 		w.wal.grew(n * walPage)
 	}
-	if !w.wal.due() || w.hold.Check() != nil {
-		return
-	}
-	w.wal.checkpoint(w.conn)
-	if err := w.hold.NoteContent(); err != nil {
-		w.setFailure(writeError(err))
+	if w.wal.due() && w.hold.Check() == nil {
+		w.wal.checkpoint(w.conn)
 	}
 }
 

@@ -180,7 +180,7 @@ func (w *Writer) Run() {
 // Writable returns nil, or an error that wraps [stream.ErrReadOnly] and says why appends
 // are refused. It looks at the disk.
 func (w *Writer) Writable() error {
-	if err := w.hold.CheckNames(); err != nil {
+	if err := w.hold.Check(); err != nil {
 		return err
 	}
 	if err := w.space.check(); err != nil {

@@ -42,7 +42,6 @@ type Hold struct {
 	id   fileID
 	lock *os.File // nil if it is a reader's
 	names
-	content
 }
 
 // Share holds the file for one who reads it.
@@ -112,7 +111,7 @@ func (h *Hold) lockFile() error {
 		}
 		return fmt.Errorf("sqlite: locking %s: %w", h.path, err)
 	}
-	u.written, h.lock, h.content.file = true, f, f
+	u.written, h.lock = true, f
 	return nil
 }
 

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"sync/atomic"
-	"time"
 
 	"sandglass/domain/stream"
 )
@@ -19,13 +18,6 @@ type names struct {
 	walPath string
 	wal     fs.FileInfo // nil if it is not watched: a reader does not write to it
 	lost    atomic.Pointer[error]
-}
-
-// content is how the writer left the file, which it writes only when it moves the WAL.
-type content struct {
-	file *os.File
-	size int64
-	at   time.Time
 }
 
 // noteFile follows links as SQLite does, which puts the WAL beside the file itself.
@@ -41,45 +33,20 @@ func (n *names) noteFile(path string) error {
 	return nil
 }
 
-// Note begins what [Hold.Check] compares, for the writer. It has the WAL watched too, which
-// SQLite made when the log was first read, and keeps while a connection is open.
+// Note has the WAL watched too, for the writer: SQLite made it when the log was first read,
+// and keeps it while a connection is open.
 func (h *Hold) Note() (err error) {
 	if h.names.wal, err = os.Stat(h.names.walPath); err != nil {
 		return fmt.Errorf("sqlite: the WAL of the log: %w", err)
 	}
-	return h.NoteContent()
-}
-
-// NoteContent takes the file as it is for what the writer left.
-func (h *Hold) NoteContent() error {
-	info, err := h.content.file.Stat()
-	if err != nil {
-		return fmt.Errorf("sqlite: the event log: %w", err)
-	}
-	h.content.size, h.content.at = info.Size(), info.ModTime()
 	return nil
 }
 
 // Check returns an error that wraps [stream.ErrReadOnly] if the names of the log mean other
-// files than those that are open, or if another program than this one wrote the file: what is
-// appended would be lost. Only the writer may ask, and not while it moves the WAL.
+// files than those that are open: what is appended would be lost. What another program
+// writes to the file by SQLite is noticed by its data_version; what overwrites the bytes of
+// the file in place is not noticed. Any goroutine may ask.
 func (h *Hold) Check() error {
-	if err := h.CheckNames(); err != nil {
-		return err
-	}
-	info, err := h.content.file.Stat()
-	if err != nil {
-		return fmt.Errorf("%w: the event log: %w", stream.ErrReadOnly, err)
-	}
-	if info.Size() != h.content.size || !info.ModTime().Equal(h.content.at) {
-		return h.Lose(fmt.Errorf("another program wrote over the log %s: stop the daemon, move the file, its -wal "+
-			"and -shm away, put the log to be used there, and start the daemon", h.path))
-	}
-	return nil
-}
-
-// CheckNames is what any goroutine may ask of [Hold.Check].
-func (h *Hold) CheckNames() error {
 	if err := h.names.lost.Load(); err != nil {
 		return *err
 	}
