@@ -29,49 +29,52 @@ const Prefix = "SANDGLASS"
 
 // Config is what `sandglass serve` reads from the environment. Secrets are paths to
 // files, which systemd's LoadCredential fits.
+//
+// The names are whole, with their prefix: envconfig falls back from a name with a prefix to
+// one without, and HOST or LOG_LEVEL may be there for others.
 type Config struct {
-	Store             string `envconfig:"STORE" secret:"url" default:"sqlite:sandglass.db"`
-	StorePasswordFile string `envconfig:"STORE_PASSWORD_FILE" secret:"file"`
-	StoreNamespace    string `envconfig:"STORE_NAMESPACE" default:"sandglass"`
+	Store             string `envconfig:"SANDGLASS_STORE" secret:"url" default:"sqlite:sandglass.db"`
+	StorePasswordFile string `envconfig:"SANDGLASS_STORE_PASSWORD_FILE" secret:"file"`
+	StoreNamespace    string `envconfig:"SANDGLASS_STORE_NAMESPACE" default:"sandglass"`
 
-	StateDir string `envconfig:"STATE_DIR"`
-	Host     string `envconfig:"HOST"`
-	Listen   string `envconfig:"LISTEN" default:"127.0.0.1:8420"`
+	StateDir string `envconfig:"SANDGLASS_STATE_DIR"`
+	Host     string `envconfig:"SANDGLASS_HOST"`
+	Listen   string `envconfig:"SANDGLASS_LISTEN" default:"127.0.0.1:8420"`
 
-	LndAddr           string `envconfig:"LND_ADDR" default:"127.0.0.1:10009"`
-	LndTLSCert        string `envconfig:"LND_TLS_CERT" default:"/var/lib/lnd/tls.cert"`
-	LndWatchMacaroon  string `envconfig:"LND_WATCH_MACAROON" secret:"file" default:"/etc/sandglass/watch.macaroon"`
-	LndIssueMacaroon  string `envconfig:"LND_ISSUE_MACAROON" secret:"file" default:"/etc/sandglass/issue.macaroon"`
-	LndAllowSpending  bool   `envconfig:"LND_ALLOW_SPENDING" default:"false"`
-	OperatorTokenFile string `envconfig:"OPERATOR_TOKEN_FILE" secret:"file"`
-	AuditorTokenFile  string `envconfig:"AUDITOR_TOKEN_FILE" secret:"file"`
+	LndAddr           string `envconfig:"SANDGLASS_LND_ADDR" default:"127.0.0.1:10009"`
+	LndTLSCert        string `envconfig:"SANDGLASS_LND_TLS_CERT" default:"/var/lib/lnd/tls.cert"`
+	LndWatchMacaroon  string `envconfig:"SANDGLASS_LND_WATCH_MACAROON" secret:"file" default:"/etc/sandglass/watch.macaroon"`
+	LndIssueMacaroon  string `envconfig:"SANDGLASS_LND_ISSUE_MACAROON" secret:"file" default:"/etc/sandglass/issue.macaroon"`
+	LndAllowSpending  bool   `envconfig:"SANDGLASS_LND_ALLOW_SPENDING" default:"false"`
+	OperatorTokenFile string `envconfig:"SANDGLASS_OPERATOR_TOKEN_FILE" secret:"file"`
+	AuditorTokenFile  string `envconfig:"SANDGLASS_AUDITOR_TOKEN_FILE" secret:"file"`
 
-	OnChain       bool `envconfig:"ON_CHAIN" default:"true"`
-	Confirmations int  `envconfig:"CONFIRMATIONS" default:"3"`
-	FinalDepth    int  `envconfig:"FINAL_DEPTH" default:"100"`
+	OnChain       bool `envconfig:"SANDGLASS_ON_CHAIN" default:"true"`
+	Confirmations int  `envconfig:"SANDGLASS_CONFIRMATIONS" default:"3"`
+	FinalDepth    int  `envconfig:"SANDGLASS_FINAL_DEPTH" default:"100"`
 
-	SettleEvery   time.Duration `envconfig:"SETTLE_EVERY" default:"1h"`
-	SweepEvery    time.Duration `envconfig:"SWEEP_EVERY" default:"2m"`
-	MaxGap        time.Duration `envconfig:"MAX_GAP" default:"3h"`
-	GapPolicy     string        `envconfig:"GAP_POLICY" default:"bill"`
-	InvoiceExpiry time.Duration `envconfig:"INVOICE_EXPIRY" default:"1h"`
+	SettleEvery   time.Duration `envconfig:"SANDGLASS_SETTLE_EVERY" default:"1h"`
+	SweepEvery    time.Duration `envconfig:"SANDGLASS_SWEEP_EVERY" default:"2m"`
+	MaxGap        time.Duration `envconfig:"SANDGLASS_MAX_GAP" default:"3h"`
+	GapPolicy     string        `envconfig:"SANDGLASS_GAP_POLICY" default:"bill"`
+	InvoiceExpiry time.Duration `envconfig:"SANDGLASS_INVOICE_EXPIRY" default:"1h"`
 
-	MaxOpenInvoices int   `envconfig:"MAX_OPEN_INVOICES" default:"100000"`
-	MaxOpenPer      int   `envconfig:"MAX_OPEN_INVOICES_PER_RESOURCE" default:"5"`
-	MaxAwaiting     int   `envconfig:"MAX_UNPAID_ORDERS" default:"100000"`
-	MaxLive         int   `envconfig:"MAX_LIVE_STREAMS" default:"2048"`
-	MaxLivePer      int   `envconfig:"MAX_LIVE_STREAMS_PER_ADDRESS" default:"64"`
-	FreeSpaceFloor  int64 `envconfig:"FREE_SPACE_FLOOR" default:"268435456"`
-	TrustProxy      bool  `envconfig:"TRUST_PROXY" default:"false"`
+	MaxOpenInvoices int   `envconfig:"SANDGLASS_MAX_OPEN_INVOICES" default:"100000"`
+	MaxOpenPer      int   `envconfig:"SANDGLASS_MAX_OPEN_INVOICES_PER_RESOURCE" default:"5"`
+	MaxAwaiting     int   `envconfig:"SANDGLASS_MAX_UNPAID_ORDERS" default:"100000"`
+	MaxLive         int   `envconfig:"SANDGLASS_MAX_LIVE_STREAMS" default:"2048"`
+	MaxLivePer      int   `envconfig:"SANDGLASS_MAX_LIVE_STREAMS_PER_ADDRESS" default:"64"`
+	FreeSpaceFloor  int64 `envconfig:"SANDGLASS_FREE_SPACE_FLOOR" default:"268435456"`
+	TrustProxy      bool  `envconfig:"SANDGLASS_TRUST_PROXY" default:"false"`
 
-	LogLevel  string `envconfig:"LOG_LEVEL" default:"info"`
-	LogFormat string `envconfig:"LOG_FORMAT" default:"json"`
+	LogLevel  string `envconfig:"SANDGLASS_LOG_LEVEL" default:"info"`
+	LogFormat string `envconfig:"SANDGLASS_LOG_FORMAT" default:"json"`
 }
 
 // Load reads the environment. An error names the variable and says what would do.
 func Load() (Config, error) {
 	var c Config
-	if err := envconfig.Process(Prefix, &c); err != nil {
+	if err := envconfig.Process("", &c); err != nil {
 		var parse *envconfig.ParseError
 		if errors.As(err, &parse) {
 			return c, fmt.Errorf("%s is %q: want %s", parse.KeyName, parse.Value, typeWords[parse.TypeName])
@@ -212,8 +215,7 @@ func Print(w io.Writer, c Config) error {
 			value = eventstoredb.Redact(value)
 		}
 		name := f.Tag.Get("envconfig")
-		fmt.Fprintf(t, "%s_%s\t%s\t%s\t%s\n",
-			Prefix, name, show.OrDash(value), show.OrDash(f.Tag.Get("default")), meanings[name])
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", name, show.OrDash(value), show.OrDash(f.Tag.Get("default")), meanings[name])
 	}
 	return t.Flush()
 }

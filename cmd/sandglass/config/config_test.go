@@ -43,6 +43,16 @@ func TestAWrongValueNamesItsVariable(t *testing.T) {
 	}
 }
 
+// TestNamesWithoutThePrefixAreOfOthers: many a shell sets HOST.
+func TestNamesWithoutThePrefixAreOfOthers(t *testing.T) {
+	t.Setenv("HOST", "somewhere")
+	t.Setenv("LOG_LEVEL", "loud")
+	c, err := Load()
+	if err != nil || c.Host != "" || c.LogLevel != "info" {
+		t.Errorf("host %q, level %q, %v", c.Host, c.LogLevel, err)
+	}
+}
+
 func TestPrintConfigHidesSecrets(t *testing.T) {
 	t.Setenv("SANDGLASS_STORE", "esdb://ops:sesame@db.example.org:2113?tls=true")
 	t.Setenv("SANDGLASS_OPERATOR_TOKEN_FILE", "/run/credentials/operator.token")

@@ -2,38 +2,39 @@ package config
 
 // meanings say of each variable what it is, in the words of --print-config.
 var meanings = map[string]string{
-	"STORE": "event store: sqlite:PATH, where a relative PATH is in the state folder, or " +
+	"SANDGLASS_STORE": "event store: sqlite:PATH, where a relative PATH is in the state folder, or " +
 		"esdb://USER@HOST:2113 of EventStoreDB or KurrentDB",
-	"STORE_PASSWORD_FILE": "file: password of the user whom an esdb:// store names",
-	"STORE_NAMESPACE":     "what the streams of this log begin with in an esdb:// store, which others may use too",
-	"STATE_DIR": "folder for the store and the snapshot; systemd's StateDirectory, or ~/.local/state/sandglass, " +
+	"SANDGLASS_STORE_PASSWORD_FILE": "file: password of the user whom an esdb:// store names",
+	"SANDGLASS_STORE_NAMESPACE":     "what the streams of this log begin with in an esdb:// store, which others may use too",
+	"SANDGLASS_STATE_DIR": "folder for the store and the snapshot; systemd's StateDirectory, or ~/.local/state/sandglass, " +
 		"if empty",
-	"HOST": "name of this host where several share one log: it meters its own resources alone; empty is one " +
+	"SANDGLASS_HOST": "name of this host where several share one log: it meters its own resources alone; empty is one " +
 		"machine, which owns all",
-	"LISTEN":             "address of the HTTP API",
-	"LND_ADDR":           "lnd's gRPC address",
-	"LND_TLS_CERT":       "file: lnd's tls.cert",
-	"LND_WATCH_MACAROON": "file: macaroon that reads invoices, transactions and blocks",
-	"LND_ISSUE_MACAROON": "file: macaroon that makes invoices and addresses",
-	"LND_ALLOW_SPENDING": "take macaroons that can spend, which are refused otherwise",
-	"OPERATOR_TOKEN_FILE": "file: bearer token of the operator, 20 characters or more; operators' calls are off if " +
+	"SANDGLASS_LISTEN":             "address of the HTTP API",
+	"SANDGLASS_LND_ADDR":           "lnd's gRPC address",
+	"SANDGLASS_LND_TLS_CERT":       "file: lnd's tls.cert",
+	"SANDGLASS_LND_WATCH_MACAROON": "file: macaroon that reads invoices, transactions and blocks",
+	"SANDGLASS_LND_ISSUE_MACAROON": "file: macaroon that makes invoices and addresses",
+	"SANDGLASS_LND_ALLOW_SPENDING": "take macaroons that can spend, which are refused otherwise",
+	"SANDGLASS_OPERATOR_TOKEN_FILE": "file: bearer token of the operator, 20 characters or more; operators' calls are off if " +
 		"empty",
-	"AUDITOR_TOKEN_FILE":             "file: bearer token that reads the log",
-	"ON_CHAIN":                       "take payments on the chain too: each resource gets an address",
-	"CONFIRMATIONS":                  "blocks that make a payment on the chain count, its own included; a plan may ask for more",
-	"FINAL_DEPTH":                    "blocks until which it is watched for a reorg, which takes its credit back",
-	"SETTLE_EVERY":                   "a running resource is debited at least this often",
-	"SWEEP_EVERY":                    "the wallet is compared with the log at least this often",
-	"MAX_GAP":                        "a longer time without a debit is a gap: a dead daemon or a jumped clock; 0 is none",
-	"GAP_POLICY":                     "bill or forgive the rest of a gap",
-	"INVOICE_EXPIRY":                 "how long an invoice can be paid",
-	"MAX_OPEN_INVOICES":              "open invoices in all",
-	"MAX_OPEN_INVOICES_PER_RESOURCE": "open invoices of one resource",
-	"MAX_UNPAID_ORDERS":              "orders that were never paid",
-	"MAX_LIVE_STREAMS":               "open event streams in all",
-	"MAX_LIVE_STREAMS_PER_ADDRESS":   "open event streams of one address",
-	"FREE_SPACE_FLOOR":               "bytes: writes stop when the disk has less free; 0 is no floor",
-	"TRUST_PROXY":                    "take the client's address from X-Forwarded-For: only behind a proxy of yours",
-	"LOG_LEVEL":                      "debug, info, warn or error",
-	"LOG_FORMAT":                     "json, or console for people",
+	"SANDGLASS_AUDITOR_TOKEN_FILE": "file: bearer token that reads the log",
+	"SANDGLASS_ON_CHAIN":           "take payments on the chain too: each resource gets an address",
+	"SANDGLASS_CONFIRMATIONS": "blocks that make a payment on the chain count, its own included; a plan may " +
+		"ask for more",
+	"SANDGLASS_FINAL_DEPTH":                    "blocks until which it is watched for a reorg, which takes its credit back",
+	"SANDGLASS_SETTLE_EVERY":                   "a running resource is debited at least this often",
+	"SANDGLASS_SWEEP_EVERY":                    "the wallet is compared with the log at least this often",
+	"SANDGLASS_MAX_GAP":                        "a longer time without a debit is a gap: a dead daemon or a jumped clock; 0 is none",
+	"SANDGLASS_GAP_POLICY":                     "bill or forgive the rest of a gap",
+	"SANDGLASS_INVOICE_EXPIRY":                 "how long an invoice can be paid",
+	"SANDGLASS_MAX_OPEN_INVOICES":              "open invoices in all",
+	"SANDGLASS_MAX_OPEN_INVOICES_PER_RESOURCE": "open invoices of one resource",
+	"SANDGLASS_MAX_UNPAID_ORDERS":              "orders that were never paid",
+	"SANDGLASS_MAX_LIVE_STREAMS":               "open event streams in all",
+	"SANDGLASS_MAX_LIVE_STREAMS_PER_ADDRESS":   "open event streams of one address",
+	"SANDGLASS_FREE_SPACE_FLOOR":               "bytes: writes stop when the disk has less free; 0 is no floor",
+	"SANDGLASS_TRUST_PROXY":                    "take the client's address from X-Forwarded-For: only behind a proxy of yours",
+	"SANDGLASS_LOG_LEVEL":                      "debug, info, warn or error",
+	"SANDGLASS_LOG_FORMAT":                     "json, or console for people",
 }
