@@ -71,7 +71,8 @@ type Config struct {
 	LogFormat string `envconfig:"SANDGLASS_LOG_FORMAT" default:"json"`
 }
 
-// Load reads the environment. An error names the variable and says what would do.
+// Load reads the environment. An error names the variable and says what would do. A variable
+// that begins like these and is not known is an error too.
 func Load() (Config, error) {
 	var c Config
 	if err := envconfig.Process("", &c); err != nil {
@@ -84,7 +85,7 @@ func Load() (Config, error) {
 	if c.StateDir == "" {
 		c.StateDir = stateDir()
 	}
-	return c, c.check()
+	return c, errors.Join(checkNames(), c.check())
 }
 
 // typeWords say what the types of the variables look like.

@@ -1,0 +1,100 @@
+package config
+
+import (
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestAMisspeltVariableIsRefused(t *testing.T) {
+	const list = "`sandglass serve --print-config` lists what there is"
+	for name, want := range map[string]string{
+		"SANDGLASS_CONFIRMATION":  "did you mean SANDGLASS_CONFIRMATIONS?",
+		"SANDGLASS_CONFRIMATIONS": "did you mean SANDGLASS_CONFIRMATIONS?",
+		"SANDGLASS_LNDADDR":       "did you mean SANDGLASS_LND_ADDR?",
+		"SANDGLASS_LOGLEVEL":      "did you mean SANDGLASS_LOG_LEVEL?",
+		"SANDGLASS_OPERATOR":      "did you mean SANDGLASS_OPERATOR_TOKEN_FILE?",
+		"SANDGLASS_HOLDERKEY":     "did you mean SANDGLASS_HOLDER_KEY?",
+		"SANDGLASS_listen":        list,
+		"SANDGLASS_PUBLIC_URL":    list,
+		"SANDGLASS_":              list,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv(name, "6")
+			_, err := Load()
+			if want = "there is no " + name + ": " + want; err == nil || err.Error() != want {
+				t.Errorf("got %v, want %s", err, want)
+			}
+		})
+	}
+}
+
+func TestAllMisspeltVariablesAreListed(t *testing.T) {
+	t.Setenv("SANDGLASS_SWEEPEVERY", "1m")
+	t.Setenv("SANDGLASS_HOSTS", "")
+	t.Setenv("SANDGLASS_LOG_FORMAT", "xml")
+	_, err := Load()
+	const want = "there is no SANDGLASS_HOSTS: did you mean SANDGLASS_HOST?\n" +
+		"there is no SANDGLASS_SWEEPEVERY: did you mean SANDGLASS_SWEEP_EVERY?\n" +
+		`SANDGLASS_LOG_FORMAT is "xml": want json or console`
+	if err == nil || err.Error() != want {
+		t.Errorf("got %v, want\n%s", err, want)
+	}
+}
+
+func TestVariablesOfOtherProgramsPass(t *testing.T) {
+	for _, name := range append(ofOthers, ofTests+"STORE", "SANDGLASSES", "XSANDGLASS_URL") {
+		t.Setenv(name, "of theirs")
+	}
+	if _, err := Load(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestWhatIsInstalledSetsKnownVariables: in the unit, and in the example of its settings,
+// where what is commented out is there to be used.
+func TestWhatIsInstalledSetsKnownVariables(t *testing.T) {
+	for file, line := range map[string]*regexp.Regexp{
+		"sandglass.env.example": regexp.MustCompile(`(?m)^#?(SANDGLASS_\w+)=(.*)$`),
+		"sandglass.service":     regexp.MustCompile(`(?m)^Environment=(SANDGLASS_\w+)=(.*)$`),
+	} {
+		text := read(t, file)
+		settings := line.FindAllStringSubmatch(text, -1)
+		if len(settings) != strings.Count(text, "SANDGLASS_") {
+			t.Errorf("%s: %d settings, and other lines that name some", file, len(settings))
+		}
+		for _, s := range settings {
+			t.Run(s[1]+"="+s[2], func(t *testing.T) {
+				t.Setenv(s[1], s[2])
+				if _, err := Load(); err != nil || !slices.Contains(names(), s[1]) {
+					t.Errorf("in %s: %v", file, err)
+				}
+			})
+		}
+	}
+}
+
+// TestTheManualHasEveryVariable: and none that there is not, but for the one of an error.
+func TestTheManualHasEveryVariable(t *testing.T) {
+	text := read(t, "MANUAL.md")
+	for _, name := range names() {
+		if !strings.Contains(text, "\n| `"+name+"` |") {
+			t.Errorf("%s has no row", name)
+		}
+	}
+	for _, name := range regexp.MustCompile(`SANDGLASS_[A-Z_]*[A-Z]\b`).FindAllString(text, -1) {
+		if !slices.Contains(append(names(), ofOthers...), name) && name != "SANDGLASS_CONFIRMATION" && name+"_" != ofTests {
+			t.Errorf("there is no %s", name)
+		}
+	}
+}
+
+func read(t *testing.T, name string) string {
+	b, err := os.ReadFile("../../../systemd/" + name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
