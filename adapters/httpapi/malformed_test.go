@@ -295,6 +295,9 @@ func TestMalformedRequests(t *testing.T) {
 				t.Errorf("%d %s\nwant %d %s: …%s…", got.status, got.body, test.status, test.code, test.says)
 			}
 			wellFormed(t, got)
+			if allow := got.header.Get("Allow"); got.status == 405 && (allow == "" || !strings.Contains(got.problem.Detail, allow)) {
+				t.Errorf("Allow: %s, with %s", allow, got.problem.Detail)
+			}
 		})
 	}
 	if s.views.Position() != before {

@@ -23,6 +23,7 @@ type Problem struct {
 	wire.Problem
 	Retry time.Duration // Retry-After, rounded up to seconds; 0 is none
 	Auth  string        // WWW-Authenticate
+	Allow string        // the methods that would be right
 	Close bool          // the connection is of no more use
 	Cause error         // logged, not shown; nil where there is nothing to log
 }
@@ -78,6 +79,9 @@ func (p *Problem) GetHeaders() http.Header {
 	}
 	if p.Auth != "" {
 		h.Set("WWW-Authenticate", p.Auth)
+	}
+	if p.Allow != "" {
+		h.Set("Allow", p.Allow)
 	}
 	if p.Close {
 		h.Set("Connection", "close")
