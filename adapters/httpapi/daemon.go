@@ -37,6 +37,7 @@ func (s *Server) defineDaemon(a *openapi.API) {
 	openapi.Register(a, openapi.Operation{
 		Name: "openapi", Method: "GET", Path: "/openapi.json", Tag: "daemon", Summary: "This document",
 		Content: "application/openapi+json",
+		Traits:  middleware.Traits{Open: true},
 	}, s.document)
 }
 

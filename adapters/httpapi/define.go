@@ -43,7 +43,9 @@ func document() *huma.OpenAPI {
 				"All integers are JSON numbers of up to 63 bits: a client whose numbers are doubles must parse " +
 				"those above 2^53 as big integers.\n\n" +
 				"Errors are problems (RFC 9457): `code` is for programs, `detail` says what was wrong and what would be right. " +
-				"Answers may get more fields; requests are refused if they have fields that are not known.",
+				"Answers may get more fields; requests are refused if they have fields that are not known.\n\n" +
+				"Pages of any origin may make the calls of `buy` and `hold` from a browser (CORS), without credentials: " +
+				"a holder key is sent by the page that has it. Those of `operate`, `audit` and `daemon` they may not make.",
 		},
 		Tags: []*huma.Tag{
 			{Name: "buy", Description: "What anyone can do."},

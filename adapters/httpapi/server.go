@@ -74,7 +74,7 @@ type Options struct {
 // is its /64. Requests with the operator's or the auditor's token are not limited.
 type Limits struct {
 	Reads     Rate          // 50/s, burst 100
-	Writes    Rate          // of what is not a GET: 1/s, burst 10
+	Writes    Rate          // of what is no GET, HEAD or OPTIONS: 1/s, burst 10
 	Addresses int           // addresses that are remembered: 65,536
 	Live      int           // event streams in all: 2,048
 	LivePer   int           // event streams of one address: 64

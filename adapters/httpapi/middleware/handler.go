@@ -30,6 +30,7 @@ import (
 type Traits struct {
 	Free   bool // of rate limits
 	Stream bool // lasts as long as its client wants
+	Open   bool // to the pages of any origin, in a browser
 }
 
 // Handler answers requests by the calls of a mux. All fields are required.
@@ -55,8 +56,14 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	unmatched, pattern := h.Mux.Handler(hr)
 	r.pattern = pattern
+	if h.Traits[pattern].Open {
+		r.open()
+	}
 	if p := h.limited(r, hr); p != nil {
 		r.Refuse(p)
+		return
+	}
+	if hr.Method == http.MethodOptions && h.options(r, hr, unmatched) {
 		return
 	}
 	if pattern == "" {
@@ -89,7 +96,7 @@ func (h *Handler) limited(r *Request, hr *http.Request) *problem.Problem {
 	if r.Caller.Auditor || h.Traits[r.pattern].Free {
 		return nil
 	}
-	write := hr.Method != http.MethodGet && hr.Method != http.MethodHead
+	write := hr.Method != http.MethodGet && hr.Method != http.MethodHead && hr.Method != http.MethodOptions
 	wait := h.Rates.Take(r.Addr, write, h.Now().Std())
 	if wait <= 0 {
 		return nil

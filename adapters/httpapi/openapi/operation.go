@@ -45,6 +45,7 @@ func Register[I, O any](a *API, o Operation, handle func(context.Context, *I) (*
 		op.Security = append(op.Security, map[string][]string{scheme: {}})
 	}
 	a.documentAnswers(&op, o)
+	o.Open = o.Open || strings.HasPrefix(o.Path, "/v1/") && (o.Who == auth.Anyone || o.Who == auth.Holder)
 	a.traits[exact(o.Method+" "+o.Path)] = o.Traits
 	huma.Register(a.API, op, func(ctx context.Context, in *I) (*O, error) {
 		if !o.Stream {
