@@ -75,6 +75,9 @@ func (m *macaroonFile) read() ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errNoMacaroon, err)
 	}
+	if len(mac) == 0 {
+		return nil, fmt.Errorf("%w: %s", errEmpty, m.path)
+	}
 	if m.role == nil {
 		return mac, nil
 	}

@@ -13,6 +13,7 @@ import (
 
 var (
 	errNoMacaroon = errors.New("lnd: no macaroon")
+	errEmpty      = errors.New("lnd: the macaroon's file is empty")
 	errTooMighty  = errors.New("it may do more than it should: " +
 		"bake one as the documentation says, or set SANDGLASS_LND_ALLOW_SPENDING")
 )

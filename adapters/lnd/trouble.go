@@ -24,6 +24,7 @@ const (
 	adviceEither = "no answer in time: are lnd, and its bitcoind or btcd, running?"
 	adviceNoKit  = "this lnd was built without chainrpc: use a released one, or set SANDGLASS_ON_CHAIN=false"
 	adviceCert   = "the TLS certificate is not lnd's: is the path that of its tls.cert, and is the address in it?"
+	adviceEmpty  = "the macaroon's file is empty: bake it anew, or copy it again"
 	adviceFile   = "a file can't be read: is the path right, and may this user read it?"
 )
 
@@ -46,6 +47,7 @@ var texts = []struct {
 	{"not satisfied", watch.Denied, adviceDenied}, // a caveat, such as a time that is over
 	{"expected 1 macaroon", watch.Denied, adviceDenied},
 	{errTooMighty.Error(), watch.Denied, "the macaroon is refused by us"},
+	{errEmpty.Error(), watch.Denied, adviceEmpty},
 	{"not a macaroon", watch.Denied, "the macaroon's file holds something else"},
 	{"no such file or directory", watch.Connecting, adviceFile},
 	{"file: permission", watch.Connecting, adviceFile},

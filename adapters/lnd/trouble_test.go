@@ -271,6 +271,23 @@ func TestStatement24_MacaroonThatGrows(t *testing.T) {
 	}
 }
 
+// TestAnEmptyMacaroonIsSaidToBeEmpty: whether it is looked into or not, and lnd is not blamed.
+func TestAnEmptyMacaroonIsSaidToBeEmpty(t *testing.T) {
+	for _, allow := range []bool{false, true} {
+		f := newFake(t)
+		c := configOf(f)
+		c.AllowSpending = allow
+		check(t, os.Truncate(c.WatchMacaroon, 0))
+		d := newDaemon(t, c).start()
+		h := d.awaitHealth(watch.Denied)
+		if !strings.Contains(h.Advice, "file is empty") || !strings.Contains(h.Advice, c.WatchMacaroon) {
+			t.Errorf("it says %q", h.Advice)
+		}
+		check(t, f.Bake(c.WatchMacaroon, "101", fakelnd.Watching...))
+		d.awaitHealth(watch.Ready)
+	}
+}
+
 func TestStatement24_RealMacaroonsReachNoFurther(t *testing.T) {
 	net := devnet.Shared(t)
 	for path, allowed := range map[string]bool{net.WatchMacaroon: false, net.IssueMacaroon: true} {
