@@ -140,6 +140,14 @@ var malformed = []struct {
 	},
 	{"a time of zero", "POST", "/v1/orders", `{"plan":"small","time_ms":0}`, nil, 422, "invalid_request", "expected number >= 1"},
 	{
+		"a time with an exponent", "POST", "/v1/orders", `{"plan":"small","time_ms":3.6e6}`, nil,
+		422, "invalid_request", "body: time_ms: want a whole number of up to 63 bits, in digits alone, such as 3600000",
+	},
+	{
+		"a price with an exponent", "POST", "/v1/plans", strings.Replace(aPlan, `"msat":1`, `"msat":3.6e6`, 1) + "}", asOperator,
+		422, "invalid_request", "body: price.msat: want a whole number",
+	},
+	{
 		"a time of 1e300", "POST", "/v1/orders", `{"plan":"small","time_ms":1e300}`, nil,
 		422, "invalid_request", "expected number <= ",
 	},

@@ -25,7 +25,12 @@ func unmarshal(data []byte, v any) error {
 			return err
 		}
 	}
-	return json.Unmarshal(data, v)
+	err := json.Unmarshal(data, v)
+	if t, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && strings.HasPrefix(t.Value, "number") {
+		// To a schema 3.6e6 is an integer.
+		return fmt.Errorf("%s: want a whole number of up to 63 bits, in digits alone, such as 3600000", t.Field)
+	}
+	return err
 }
 
 // check walks over one JSON value and refuses it for what json.Unmarshal would let pass.

@@ -3,15 +3,17 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // Strict makes whatever is not understood below cmd an error of [Usage], with a word on what
 // would be.
 func Strict(cmd *cobra.Command) {
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return Usage("%w: see %s --help", err, cmd.CommandPath())
+		return Usage("%w: see %s --help", inOurWords(err), cmd.CommandPath())
 	})
 	if cmd.HasSubCommands() && !cmd.Runnable() {
 		cmd.Args, cmd.RunE, cmd.SuggestionsMinimumDistance = cobra.ArbitraryArgs, unknown, 2
@@ -32,6 +34,16 @@ func Strict(cmd *cobra.Command) {
 	for _, sub := range cmd.Commands() {
 		Strict(sub)
 	}
+}
+
+// inOurWords returns what is wrong with a flag, without the words of Go for a number.
+func inOurWords(err error) error {
+	flag, wrong := errors.AsType[*pflag.InvalidValueError](err)
+	if _, number := errors.AsType[*strconv.NumError](err); !wrong || !number {
+		return err
+	}
+	return fmt.Errorf("%q is not what --%s takes: want a whole number, in digits alone, such as 1000",
+		flag.GetValue(), flag.GetFlag().Name)
 }
 
 // unknown is run by a command that only has subcommands.
