@@ -23,11 +23,13 @@ func TestTheLogIsReadAsItIs(t *testing.T) {
 	c := s.client(operatorToken)
 	_, err := c.Publish(t.Context(), wire.PublishRequest{
 		Name:  "odd",
-		Title: "<&>\u2028\u00e9\\\"",
+		Title: "<&>\u00e9\\\"",
 		Price: wire.Price{Msat: 1, Per: 1},
 		Min:   1,
 		Max:   2,
 	})
+	s.must(err)
+	_, err = c.Grant(t.Context(), "web-1", wire.GrantRequest{Time: 1, Reason: "<&>\u2028\u009b", Key: "odd"})
 	s.must(err)
 	want := s.records(0)
 	var got []wire.Event

@@ -144,6 +144,10 @@ var malformed = []struct {
 		422, "invalid_request", "body: time_ms: want a whole number of up to 63 bits, in digits alone, such as 3600000",
 	},
 	{
+		"a title that clears a screen", "POST", "/v1/plans", aPlan + `,"title":"\u001b[2Jsmall"}`, asOperator,
+		422, "invalid_request", "control character: want text on one line",
+	},
+	{
 		"a price with an exponent", "POST", "/v1/plans", strings.Replace(aPlan, `"msat":1`, `"msat":3.6e6`, 1) + "}", asOperator,
 		422, "invalid_request", "body: price.msat: want a whole number",
 	},

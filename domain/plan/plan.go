@@ -7,6 +7,8 @@ package plan
 import (
 	"errors"
 	"fmt"
+	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"sandglass/domain/codec"
@@ -198,7 +200,16 @@ func (o *Offer) Check() error {
 	if len(o.Title) > 200 || len(o.Enforcer) > 64 || !utf8.ValidString(o.Title+o.Enforcer) {
 		return fmt.Errorf("%w: a title has up to 200 bytes of UTF-8, an enforcer's name 64", ErrInvalid)
 	}
+	if strings.ContainsFunc(o.Title+o.Enforcer, IsControl) {
+		return fmt.Errorf("%w: a title or an enforcer's name has a control character: want text on one line", ErrInvalid)
+	}
 	return o.Hosts.Check()
+}
+
+// IsControl reports whether a character steers what shows it, instead of being shown: a
+// terminal takes some for commands, others end a line or turn the direction of what follows.
+func IsControl(r rune) bool {
+	return unicode.In(r, unicode.Cc, unicode.Zl, unicode.Zp, unicode.Bidi_Control)
 }
 
 // Decode returns the event of a record, or says what in it is unknown.

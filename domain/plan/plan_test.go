@@ -105,13 +105,14 @@ func TestBounds(t *testing.T) {
 		return &o
 	}
 	for name, o := range map[string]*plan.Offer{
-		"as it is":         with(func(*plan.Offer) {}),
-		"one millisecond":  with(func(o *plan.Offer) { o.Min, o.Max = 1, 1 }),
-		"250 years":        with(func(o *plan.Offer) { o.Max = money.MaxTime }),
-		"a long title":     with(func(o *plan.Offer) { o.Title = strings.Repeat("x", 200) }),
-		"no title":         with(func(o *plan.Offer) { o.Title = "" }),
-		"nothing enforced": with(func(o *plan.Offer) { o.Enforcer = "" }),
-		"no grace":         with(func(o *plan.Offer) { o.Terms.Grace = 0 }),
+		"as it is":          with(func(*plan.Offer) {}),
+		"one millisecond":   with(func(o *plan.Offer) { o.Min, o.Max = 1, 1 }),
+		"250 years":         with(func(o *plan.Offer) { o.Max = money.MaxTime }),
+		"a long title":      with(func(o *plan.Offer) { o.Title = strings.Repeat("x", 200) }),
+		"a title of theirs": with(func(o *plan.Offer) { o.Title = "آلة صغيرة, می‌خواهم 👩‍💻" }),
+		"no title":          with(func(o *plan.Offer) { o.Title = "" }),
+		"nothing enforced":  with(func(o *plan.Offer) { o.Enforcer = "" }),
+		"no grace":          with(func(o *plan.Offer) { o.Terms.Grace = 0 }),
 	} {
 		if err := o.Check(); err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -128,6 +129,14 @@ func TestBounds(t *testing.T) {
 		"two warnings":                with(func(o *plan.Offer) { o.Terms.Warn.Time = 1 }),
 		"a title that is too long":    with(func(o *plan.Offer) { o.Title = strings.Repeat("x", 201) }),
 		"a title that is no text":     with(func(o *plan.Offer) { o.Title = "\xff" }),
+		"a title that clears screens": with(func(o *plan.Offer) { o.Title = "\x1b[2Jsmall" }),
+		"one that does in 8 bits":     with(func(o *plan.Offer) { o.Title = "\u009b2Jsmall" }),
+		"a title of two lines":        with(func(o *plan.Offer) { o.Title = "small\nlarge" }),
+		"one by another separator":    with(func(o *plan.Offer) { o.Title = "small\u2028large" }),
+		"a title with a tab":          with(func(o *plan.Offer) { o.Title = "small\tlarge" }),
+		"a title that ends with DEL":  with(func(o *plan.Offer) { o.Title = "small\x7f" }),
+		"a title that turns around":   with(func(o *plan.Offer) { o.Title = "\u202ellams" }),
+		"an enforcer that rings":      with(func(o *plan.Offer) { o.Enforcer = "\a" }),
 		"an enforcer that is too":     with(func(o *plan.Offer) { o.Enforcer = strings.Repeat("x", 65) }),
 		"an enforcer that is no text": with(func(o *plan.Offer) { o.Enforcer = "\xff" }),
 	} {

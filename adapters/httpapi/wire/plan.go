@@ -67,7 +67,7 @@ type Plans struct {
 type PublishRequest struct {
 	// Names the plan: 1 to 64 of a-z, 0-9 and -, no - at the ends.
 	Name string `json:"name" minLength:"1" maxLength:"64" format:"name" example:"vm-small"`
-	// For people; up to 200 bytes.
+	// For people; up to 200 bytes, without control characters.
 	Title string `json:"title,omitempty" maxLength:"200" example:"A small virtual machine"`
 	Price Price  `json:"price"`
 	// The least that one payment may ask for, in milliseconds.

@@ -80,6 +80,6 @@ func (c commands) printEvent(e *wire.Event, short bool) error {
 	if !short {
 		return show.Line(c.Stdout, e)
 	}
-	_, err := fmt.Fprintf(c.Stdout, "%6d  %s  %-22s  %s  %s\n", e.Position, e.At, e.Type, e.Stream, e.Data)
+	_, err := fmt.Fprintf(c.Stdout, "%6d  %s  %-22s  %s  %s\n", e.Position, e.At, e.Type, e.Stream, show.Escape(string(e.Data)))
 	return err
 }

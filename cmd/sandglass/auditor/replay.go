@@ -156,7 +156,7 @@ func (c commands) printTables(v *verdict) error {
 		return err
 	}
 	if v.Error != "" {
-		fmt.Fprintln(c.Stdout, v.Error)
+		fmt.Fprintln(c.Stdout, show.EscapeLines(v.Error))
 	}
 	_, err := fmt.Fprintf(c.Stdout, "%s, %s, %s\n",
 		show.Count(v.Events, "event"), show.Count(v.Figures, "figure"), show.Count(v.Count, "difference"))

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"sandglass/adapters/httpapi/client"
+	"sandglass/cmd/sandglass/show"
 )
 
 // ErrDifference says that differences were found, and have been printed.
@@ -30,7 +31,7 @@ func Status(err error, stderr io.Writer) int {
 	case errors.Is(err, ErrDifference):
 		return 1
 	}
-	fmt.Fprintln(stderr, "sandglass:", Message(err))
+	fmt.Fprintln(stderr, "sandglass:", show.EscapeLines(Message(err)))
 	if _, ok := errors.AsType[usageError](err); ok {
 		return 2
 	}

@@ -140,7 +140,7 @@ func (c commands) printNews(before, r *wire.Resource) { c.printLines(r, news(bef
 
 func (c commands) printLines(r *wire.Resource, lines []string) {
 	for _, what := range lines {
-		fmt.Fprintf(c.Stdout, "%s%s  %s\n", c.ClearLine(), r.At.Std().Format("15:04:05"), what)
+		fmt.Fprintf(c.Stdout, "%s%s  %s\n", c.ClearLine(), r.At.Std().Format("15:04:05"), show.Escape(what))
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 
 // JSON writes v as an indented document.
 func JSON(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
+	e := json.NewEncoder(jsonWriter(w))
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
 	return e.Encode(v)
@@ -23,7 +23,7 @@ func JSON(w io.Writer, v any) error {
 
 // Line writes v as a line of NDJSON.
 func Line(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
+	e := json.NewEncoder(jsonWriter(w))
 	e.SetEscapeHTML(false)
 	return e.Encode(v)
 }
@@ -37,21 +37,22 @@ func Table(w io.Writer, header string, rows []string) error {
 	return t.Flush()
 }
 
-// Facts writes names and values under each other. Pairs without a value are left out.
+// Facts writes names and values under each other, each value as [Escape] has it. Pairs without
+// a value are left out.
 func Facts(w io.Writer, pairs ...string) error {
 	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
 	for i := 0; i+1 < len(pairs); i += 2 {
 		if pairs[i+1] != "" {
-			fmt.Fprintf(t, "%s\t%s\n", pairs[i], pairs[i+1])
+			fmt.Fprintf(t, "%s\t%s\n", pairs[i], Escape(pairs[i+1]))
 		}
 	}
 	return t.Flush()
 }
 
-// Cells joins the cells of a row. An empty cell is a dash.
+// Cells joins the cells of a row, each as [Escape] has it. An empty cell is a dash.
 func Cells(values ...string) string {
 	for i, v := range values {
-		values[i] = OrDash(v)
+		values[i] = OrDash(Escape(v))
 	}
 	return strings.Join(values, "\t")
 }
