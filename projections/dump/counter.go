@@ -9,6 +9,7 @@ type FigureCounter struct {
 	Figures int64 // of what was read so far
 
 	inText, escape bool
+	inLine         bool // something stood in the line so far
 }
 
 // Read implements [io.Reader].
@@ -24,9 +25,10 @@ func (f *FigureCounter) Read(p []byte) (int, error) {
 			f.inText = !f.inText
 		case b == ':' && !f.inText:
 			f.Figures++
-		case b == '\n':
+		case b == '\n' && f.inLine:
 			f.Figures--
 		}
+		f.inLine = b != '\n' && (f.inLine || b > ' ')
 	}
 	return n, err
 }

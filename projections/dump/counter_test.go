@@ -10,8 +10,10 @@ import (
 
 func TestFigureCounter(t *testing.T) {
 	const lines = `{"stream":"a:b","x":1,"y":"{\"z\":2}\\"}` + "\n" + `{"stream":"c","x":1}` + "\n"
-	c := &dump.FigureCounter{Dump: strings.NewReader(lines)}
-	if _, err := io.Copy(io.Discard, c); err != nil || c.Figures != 3 {
-		t.Errorf("counted %d, %v", c.Figures, err)
+	for _, end := range []string{"", "\n", " \r\n\n"} {
+		c := &dump.FigureCounter{Dump: strings.NewReader(lines + end)}
+		if _, err := io.Copy(io.Discard, c); err != nil || c.Figures != 3 {
+			t.Errorf("with %q at the end: counted %d, %v", end, c.Figures, err)
+		}
 	}
 }

@@ -108,9 +108,16 @@ func readLines(r io.Reader, failed *error) Lines {
 	return func(yield func(string, []byte) bool) {
 		s := bufio.NewScanner(r)
 		s.Buffer(make([]byte, 64<<10), maxLine)
-		last := ""
+		last, blank := "", false
 		for s.Scan() {
+			if len(bytes.TrimSpace(s.Bytes())) == 0 {
+				blank = true // at the end, as an editor may leave one
+				continue
+			}
 			stream, err := lineStream(s.Bytes())
+			if err == nil && blank {
+				err = fmt.Errorf("dump: there is a blank line before the line of %q", stream)
+			}
 			if err == nil && stream <= last {
 				err = fmt.Errorf("dump: the line of %q does not come after %q", stream, last)
 			}
