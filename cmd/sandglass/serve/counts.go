@@ -15,7 +15,8 @@ import (
 // counts count what the watchers, the meter and billing tell of, for Prometheus, and write
 // the log lines of it.
 type counts struct {
-	log zerolog.Logger
+	log     zerolog.Logger
+	outages outages
 
 	booked   *prometheus.CounterVec
 	latency  prometheus.Histogram
@@ -72,6 +73,85 @@ func (c *counts) collectors() []prometheus.Collector {
 	}
 }
 
+// The parts that can be out, and what is said when they are not any more.
+var worksAgain = map[string]string{
+	partWallet:  "the wallet answers again",
+	partChain:   "the chain is watched again",
+	partBooking: "payments are booked again",
+	partMeter:   "resources are settled again",
+}
+
+const (
+	partWallet  = "wallet"
+	partChain   = "chain"
+	partBooking = "booking"
+	partMeter   = "meter"
+	partAddress = "address" // nothing tells when it works
+	partHeights = "heights" // nor this
+)
+
+// failed returns the line of a failure that is tried again, or nil if it is not to be told.
+func (c *counts) failed(part, kind string, err error) *zerolog.Event {
+	s, tell := c.outages.failed(part, kind)
+	if !tell {
+		return nil // which takes all that a line takes
+	}
+	e := c.log.Warn().Err(err).Str("component", part)
+	if s.Failures > 1 {
+		e = e.Int64("failures", s.Failures).Str("for", s.Lasted.Round(time.Second).String())
+	}
+	return e
+}
+
+// works tells that a part works, if it did not.
+func (c *counts) works(part string) {
+	if s, tell := c.outages.ended(part); tell {
+		c.log.Info().Str("component", part).Int64("failures", s.Failures).
+			Msgf("%s after %s", worksAgain[part], s.Lasted.Round(time.Millisecond))
+	}
+}
+
+// observer is told what one of the watchers does.
+type observer struct {
+	*counts
+	part string // whose outages its own are
+}
+
+func (c *counts) of(part string) observer { return observer{c, part} }
+
+// Swept implements [watch.Observer].
+func (o observer) Swept(took time.Duration, read, found int) {
+	o.swept(took, read, found)
+	o.works(o.part)
+}
+
+// Notice implements [watch.Observer].
+func (o observer) Notice(n watch.Notice) {
+	o.notices.WithLabelValues(string(n.Sign)).Inc()
+	var e *zerolog.Event
+	switch n.Sign {
+	case watch.SignReconnect, watch.SignSweep:
+		e = o.failed(o.part, string(watch.ConditionOf(n.Err)), n.Err)
+	case watch.SignRetry:
+		e = o.failed(partBooking, n.Text, n.Err)
+	case watch.SignHeight:
+		e = o.failed(partHeights, "", n.Err)
+	default:
+		e = o.log.WithLevel(level(n)).Err(n.Err)
+	}
+	e.Str("sign", string(n.Sign)).Str("payment", string(n.Key)).Msg(n.Text)
+}
+
+func level(n watch.Notice) zerolog.Level {
+	switch {
+	case n.Sign.Alarm():
+		return zerolog.ErrorLevel
+	case n.Err != nil:
+		return zerolog.WarnLevel
+	}
+	return zerolog.InfoLevel
+}
+
 // Booked implements [watch.Observer].
 func (c *counts) Booked(via payment.Via, bySweep bool, took time.Duration) {
 	c.booked.WithLabelValues(string(via)).Inc()
@@ -79,38 +159,29 @@ func (c *counts) Booked(via payment.Via, bySweep bool, took time.Duration) {
 	if bySweep {
 		c.found.Inc()
 	}
+	c.works(partBooking)
 }
 
-// Swept implements [watch.Observer].
-func (c *counts) Swept(took time.Duration, read, found int) {
+func (c *counts) swept(took time.Duration, read, found int) {
 	c.sweeps.Observe(took.Seconds())
 	c.log.Debug().Dur("took", took).Int("read", read).Int("found", found).Msg("swept the wallet")
-}
-
-// Notice implements [watch.Observer].
-func (c *counts) Notice(n watch.Notice) {
-	c.notices.WithLabelValues(string(n.Sign)).Inc()
-	level := zerolog.InfoLevel
-	if n.Sign.Alarm() {
-		level = zerolog.ErrorLevel
-	} else if n.Err != nil {
-		level = zerolog.WarnLevel
-	}
-	c.log.WithLevel(level).Err(n.Err).Str("sign", string(n.Sign)).Str("payment", string(n.Key)).Msg(n.Text)
 }
 
 // addressFailed is told of a resource that got no address.
 func (c *counts) addressFailed(id resource.ID, err error) {
 	c.noAddr.Inc()
-	c.log.Warn().Err(err).Str("resource", string(id)).Msg("no address: the next request tries again")
+	c.failed(partAddress, "", err).Str("resource", string(id)).Msg("no address: the next request tries again")
 }
 
 func (c *counts) settled(n int, late instant.Millis) {
 	c.debited.Add(float64(n))
 	c.late.Observe(late.Std().Seconds())
+	if n > 0 {
+		c.works(partMeter)
+	}
 }
 
 func (c *counts) settleFailed(id resource.ID, err error) {
 	c.failures.Inc()
-	c.log.Warn().Err(err).Str("resource", string(id)).Msg("settling: will be tried again")
+	c.failed(partMeter, "", err).Str("resource", string(id)).Msg("settling: will be tried again")
 }
