@@ -123,6 +123,8 @@ func settle(s State, c Settle, at At) ([]Event, error) {
 	switch {
 	case s.Amount != c.Amount:
 		return nil, fmt.Errorf("%w: payment %s settled with %s, and now with %s", ErrConflict, s.Key, s.Amount, c.Amount)
+	case s.Via != c.Via:
+		return nil, fmt.Errorf("%w: payment %s settled by %s, and now by %s", ErrConflict, s.Key, s.Via, c.Via)
 	case s.Node != c.Node && s.Node != "" && c.Node != "":
 		return nil, fmt.Errorf("%w: payment %s settled at node %s, and now at %s", ErrConflict, s.Key, s.Node, c.Node)
 	}

@@ -167,6 +167,7 @@ func TestSettle(t *testing.T) {
 		{"again with another amount", paid, other(func(c *payment.Settle) { c.Amount++ }), nil, payment.ErrConflict},
 		{"again with another amount when credited", had, other(func(c *payment.Settle) { c.Amount-- }), nil, payment.ErrConflict},
 		{"again with another amount when unallocated", stray, other(func(c *payment.Settle) { c.Amount-- }), nil, payment.ErrConflict},
+		{"again by another way", had, other(func(c *payment.Settle) { c.Via = "amp" }), nil, payment.ErrConflict},
 		{"again at another node", had, other(func(c *payment.Settle) { c.Node = "03bb" }), nil, payment.ErrConflict},
 		{"again at a node that is not told", had, other(func(c *payment.Settle) { c.Node = "" }), nil, nil},
 		{"nothing", open, other(func(c *payment.Settle) { c.Amount = 0 }), nil, payment.ErrInvalid},
