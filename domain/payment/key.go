@@ -11,21 +11,25 @@ import (
 // Prefix begins the name of every payment's stream. The rest is its key.
 const Prefix = "payment-"
 
-// Key names a payment for good, by what nobody else can choose:
+// Key names a payment for good:
 //
 //	ln-<payment_hash>                            a BOLT 11 invoice
 //	ln-<payment_hash>-<chan_id>-<htlc_index>     a keysend, by the HTLC that carried it
-//	ln-<set_id>                                  one payment to an AMP invoice (BOLT 4 set id)
+//	amp-<set_id>                                 one payment by AMP (BOLT 4 set id)
 //	btc-<txid>-<vout>                            an output on the chain
+//
+// What strangers choose names only their own payments: the payment_hash of an invoice is
+// our wallet's choice, but that of a keysend and a set id are the payer's, who may choose
+// the payment_hash of somebody's open invoice.
 type Key string
 
 const (
 	lightningPrefix = "ln-"
+	ampPrefix       = "amp-"
 	chainPrefix     = "btc-"
 )
 
-// LightningKey returns the key of an invoice by its payment_hash, or of a payment to an AMP
-// invoice by its set id, both in hex.
+// LightningKey returns the key of an invoice by its payment_hash in hex.
 func LightningKey(hash string) Key { return Key(lightningPrefix + hash) }
 
 // KeysendKey returns the key of a keysend: its payment_hash in hex is the payer's choice, so
@@ -33,6 +37,9 @@ func LightningKey(hash string) Key { return Key(lightningPrefix + hash) }
 func KeysendKey(hash string, channel, htlc uint64) Key {
 	return Key(fmt.Sprintf("%s%s-%d-%d", lightningPrefix, hash, channel, htlc))
 }
+
+// AMPKey returns the key of a payment by AMP, by its set id in hex.
+func AMPKey(set string) Key { return Key(ampPrefix + set) }
 
 // ChainKey returns the key of an output by its outpoint.
 func ChainKey(txid string, vout uint32) Key {
@@ -42,7 +49,17 @@ func ChainKey(txid string, vout uint32) Key {
 // OnChain reports whether k is of an output on the chain.
 func (k Key) OnChain() bool { return strings.HasPrefix(string(k), chainPrefix) }
 
-// Hash returns the payment_hash, or of AMP the set id, of a payment over Lightning.
+// Former returns the key that earlier builds gave to a payment by AMP: they put set ids among
+// the payment_hashes. Whether the payment of that key came by AMP is told by its [State.Via].
+func (k Key) Former() (former Key, ok bool) {
+	set, ok := strings.CutPrefix(string(k), ampPrefix)
+	if !ok {
+		return "", false
+	}
+	return LightningKey(set), true
+}
+
+// Hash returns the payment_hash of an invoice or a keysend.
 func (k Key) Hash() (hash string, ok bool) {
 	rest, ok := strings.CutPrefix(string(k), lightningPrefix)
 	hash, _, _ = strings.Cut(rest, "-")
@@ -59,7 +76,8 @@ func (k Key) Outpoint() (txid string, vout uint32, ok bool) {
 
 // Valid reports whether k can be a key, so that a stream can be named by it.
 func (k Key) Valid() bool {
-	ok := len(Prefix)+len(k) <= stream.MaxName && (strings.HasPrefix(string(k), lightningPrefix) || k.OnChain())
+	known := k.OnChain() || strings.HasPrefix(string(k), lightningPrefix) || strings.HasPrefix(string(k), ampPrefix)
+	ok := known && len(Prefix)+len(k) <= stream.MaxName
 	for _, c := range []byte(k) {
 		ok = ok && (c == '-' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z')
 	}

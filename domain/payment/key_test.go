@@ -6,6 +6,8 @@ import (
 
 	"sandglass/domain/payment"
 	"sandglass/domain/stream"
+
+	"pgregory.net/rapid"
 )
 
 const (
@@ -16,13 +18,14 @@ const (
 func TestKey(t *testing.T) {
 	for _, x := range []struct {
 		key, want payment.Key
-		hash      string // of a payment over Lightning
+		hash      string // of an invoice or a keysend
 		txid      string // of one on the chain
 		vout      uint32
 	}{
 		{key: payment.LightningKey(hash), want: "ln-" + hash, hash: hash},
 		{key: payment.KeysendKey(hash, 7, 5), want: "ln-" + hash + "-7-5", hash: hash},
 		{key: payment.KeysendKey(hash, 1<<64-1, 0), want: "ln-" + hash + "-18446744073709551615-0", hash: hash},
+		{key: payment.AMPKey(hash), want: "amp-" + hash},
 		{key: payment.ChainKey(txid, 0), want: "btc-" + txid + "-0", txid: txid},
 		{key: payment.ChainKey(txid, 1<<32-1), want: "btc-" + txid + "-4294967295", txid: txid, vout: 1<<32 - 1},
 	} {
@@ -38,6 +41,39 @@ func TestKey(t *testing.T) {
 	}
 }
 
+// Whatever payers choose, and be it all the same 32 bytes, no two kinds have a key in common,
+// and none can be had for another by what earlier builds called it.
+func TestKeySpacesAreApart(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		hex := rapid.OneOf(rapid.Just(hash), rapid.StringMatching("[0-9a-f]{64}"))
+		number := rapid.Uint64()
+		amp := payment.AMPKey(hex.Draw(t, "set_id"))
+		other := rapid.SampledFrom([]payment.Key{
+			payment.LightningKey(hex.Draw(t, "payment_hash")),
+			payment.KeysendKey(hex.Draw(t, "keysend"), number.Draw(t, "channel"), number.Draw(t, "htlc")),
+			payment.ChainKey(hex.Draw(t, "txid"), rapid.Uint32().Draw(t, "vout")),
+		})
+		for _, k := range []payment.Key{amp, other.Draw(t, "other")} {
+			_, invoice := k.Hash()
+			_, _, output := k.Outpoint()
+			_, renamed := k.Former()
+			kinds := 0
+			for _, is := range []bool{invoice, output, renamed} {
+				if is {
+					kinds++
+				}
+			}
+			if !k.Valid() || kinds != 1 || renamed != (k == amp) || output != k.OnChain() {
+				t.Fatalf("%s: valid %t, of an invoice %t, an output %t, of AMP %t", k, k.Valid(), invoice, output, renamed)
+			}
+		}
+		former, ok := amp.Former()
+		if set := strings.TrimPrefix(string(amp), "amp-"); !ok || former != payment.LightningKey(set) {
+			t.Fatalf("%s was %s, %t", amp, former, ok)
+		}
+	})
+}
+
 func TestKeyOfNoOutpoint(t *testing.T) {
 	for _, key := range []payment.Key{"", "btc", "btc-", "btc-" + txid, "btc-" + txid + "-", "btc-" + txid + "-x",
 		"btc-" + txid + "--1", "btc-" + txid + "-4294967296", "btc-" + txid + "-1-2", "ln-" + txid + "-1"} {
@@ -50,8 +86,8 @@ func TestKeyOfNoOutpoint(t *testing.T) {
 func TestKeyIsValid(t *testing.T) {
 	fill := strings.Repeat("a", stream.MaxName-len(payment.Prefix)-len("ln-"))
 	for key, want := range map[payment.Key]bool{
-		"ln-0": true, "ln-": true, "btc-0-0": true, "ln-" + payment.Key(fill): true,
-		"": false, "ln": false, "0": false, "lnd-0": false, "BTC-0-0": false, " ln-0": false,
+		"ln-0": true, "ln-": true, "amp-0": true, "btc-0-0": true, "ln-" + payment.Key(fill): true,
+		"": false, "ln": false, "amp": false, "amp-A": false, "0": false, "lnd-0": false, "BTC-0-0": false, " ln-0": false,
 		"ln-A": false, "ln-0:1": false, "ln-0/1": false, "ln-ä": false, "ln-0\n": false, "ln-a" + payment.Key(fill): false,
 	} {
 		if key.Valid() != want {

@@ -17,7 +17,7 @@
 //	                              └──────────────────────┘  a block holds it (again)
 //
 // An invoice that expired is settled all the same if its money comes. A keysend and a
-// payment to an AMP invoice begin with settled. Unallocated money on the chain is allocated
+// payment by AMP begin with settled. Unallocated money on the chain is allocated
 // as over Lightning.
 //
 // A credit is two appends: to the resource's stream, then to the payment's, which says that
