@@ -19,7 +19,8 @@ const attempts = 5
 // lacking is an arrival that the log lacks.
 type lacking struct {
 	Arrival
-	among string // what it must keep its place among: a resource's payments, else it is alone
+	key   payment.Key // that the log has it under, or is to have it under
+	among string      // what it must keep its place among: a resource's payments, else it is alone
 	index *openIndex
 }
 
@@ -121,12 +122,16 @@ func (s *session) compareWithLog(ctx context.Context, l *lacking) (logged, error
 	if handled, ok := s.w.ended.Find(l.Key, l.Settle.Amount); ok {
 		return logged{handled: handled}, nil
 	}
-	out, err := s.w.Booker.Payments.Load(ctx, l.Key)
+	p, err := l.Find(func(key payment.Key) (payment.State, error) {
+		out, err := s.w.Booker.Payments.Load(ctx, key)
+		return out.State, err
+	})
 	if err != nil {
 		return logged{}, err
 	}
-	p := &out.State
-	if (p.Status == payment.StatusCredited || p.Status == payment.StatusUnallocated) && p.Amount == l.Settle.Amount {
+	l.key = p.Key
+	same := p.Amount == l.Settle.Amount && p.Via == l.Settle.Via
+	if (p.Status == payment.StatusCredited || p.Status == payment.StatusUnallocated) && same {
 		s.w.ended.Add(l.Key, p.Amount, p.Last)
 		return logged{handled: p.Last}, nil
 	}
@@ -141,7 +146,7 @@ func (s *session) compareWithLog(ctx context.Context, l *lacking) (logged, error
 		}
 		l.Settle.Resource = cmp.Or(request.State.Resource, l.Settle.Resource)
 	}
-	l.among = cmp.Or(string(p.Resource), string(l.Settle.Resource), string(l.Key))
+	l.among = cmp.Or(string(p.Resource), string(l.Settle.Resource), string(p.Key))
 	isNew := p.Status == payment.StatusNone || p.Status == payment.StatusRequested || p.Status == payment.StatusExpired
 	return logged{lacks: true, isNew: isNew}, nil
 }
@@ -183,19 +188,19 @@ func (s *session) book(ctx context.Context, l *lacking) (wrote bool, err error) 
 		if now := s.w.Now(); c.At == 0 || c.At > now {
 			c.At = now
 		}
-		out, err := s.w.Booker.Book(ctx, watch.Meta, l.Key, c)
+		out, err := s.w.Booker.Book(ctx, watch.Meta, l.key, c)
 		switch {
 		case err == nil:
 			s.w.ended.Add(l.Key, c.Amount, s.w.Now())
 			return out.Position > 0, nil
 		case payment.Contradicts(err):
 			s.w.Observer.Notice(watch.Notice{
-				Sign: watch.SignConflict, Key: l.Key, Text: "the wallet's payment is not the one in the log", Err: err,
+				Sign: watch.SignConflict, Key: l.key, Text: "the wallet's payment is not the one in the log", Err: err,
 			})
 			s.w.ended.Add(l.Key, c.Amount, s.w.Now())
 			return false, nil
 		}
-		s.w.Observer.Notice(watch.Notice{Sign: watch.SignRetry, Key: l.Key, Text: "booking", Err: err})
+		s.w.Observer.Notice(watch.Notice{Sign: watch.SignRetry, Key: l.key, Text: "booking", Err: err})
 		last := n == attempts-1
 		if last || !watch.Pause(ctx, watch.Backoff(n, s.w.Retry.Min, min(s.w.Retry.Max, time.Second))) {
 			return false, err

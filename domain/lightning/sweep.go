@@ -261,6 +261,7 @@ func (c *sweep) resumeUnbooked(ctx context.Context) error {
 				Key:    key,
 				Settle: payment.Settle{At: p.SettledAt, Amount: p.Amount, Via: p.Via, Node: p.Node, Index: p.Index},
 			},
+			key:   key,
 			among: cmp.Or(string(p.Resource), string(key)),
 			index: new(openIndex),
 		}

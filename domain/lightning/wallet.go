@@ -77,6 +77,22 @@ type Arrival struct {
 	Settle payment.Settle
 }
 
+// Find returns the payment that the log has of an arrival, or one without events. What an
+// earlier build wrote of AMP stands under the key of that time: it is this payment whatever
+// its amount, since a node takes a set id once. An invoice under that key is another's.
+func (a *Arrival) Find(load func(payment.Key) (payment.State, error)) (payment.State, error) {
+	p, err := load(a.Key)
+	former, renamed := a.Key.Former()
+	if err != nil || p.Status != payment.StatusNone || !renamed {
+		return p, err
+	}
+	old, err := load(former)
+	if err != nil || old.Via == payment.ViaAMP {
+		return old, err
+	}
+	return p, nil
+}
+
 // Waiting is a payment that is not at its end.
 type Waiting struct {
 	Key    payment.Key
