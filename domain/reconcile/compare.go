@@ -8,26 +8,33 @@ import (
 
 	"sandglass/domain/address"
 	"sandglass/domain/chain"
+	"sandglass/domain/lightning"
 	"sandglass/domain/payment"
 	"sandglass/domain/resource"
 )
 
 // arrivals compares what came over Lightning with the log.
 func (c *comparison) arrivals() {
+	listed := map[payment.Key]bool{}
 	for i := range c.wallet.Arrivals {
 		a := &c.wallet.Arrivals[i]
-		if c.matched[a.Key] {
-			continue // listed twice
+		if listed[a.Key] {
+			continue // twice
 		}
-		c.matched[a.Key] = true
-		p := c.log.state(a.Key)
+		listed[a.Key] = true
+		p := c.paymentOf(a)
 		known := c.log.wallets[c.wallet.Node]
+		// An earlier build let a payment by AMP take the key of an invoice.
+		other := counts(p) && p.Via != "" && p.Via != a.Settle.Via
+		if !other {
+			c.matched[p.Key] = true
+		}
 		switch {
 		case p.Status == payment.StatusNone && (!c.adopted() || known.Predates(a.Settle.Index, a.Settle.At)):
 			c.Lightning.History.add(a.Settle.Amount)
 		case a.Settle.Amount == 0:
 			c.differOn(a.Key, Unreadable, p.Resource, "settled, but no amount is told", c.says(p))
-		case !counts(p):
+		case other || !counts(p):
 			c.Lightning.Wallet.add(a.Settle.Amount)
 			c.lacks(NotInLog, p, cmp.Or(p.Resource, a.Settle.Resource), a.Settle.Amount.String()+" at "+a.Settle.At.String())
 			if a.Settle.At > c.log.Recorded {
@@ -39,6 +46,12 @@ func (c *comparison) arrivals() {
 			c.same(p, a.Settle.Amount.String(), a.Settle.Amount == p.Amount)
 		}
 	}
+}
+
+// paymentOf returns the payment that the log has of an arrival.
+func (c *comparison) paymentOf(a *lightning.Arrival) *payment.State {
+	p, _ := a.Find(func(key payment.Key) (payment.State, error) { return *c.log.state(key), nil }) // which has no error
+	return &p
 }
 
 // late is the advice about money that arrived after all that the log tells.

@@ -116,6 +116,20 @@ func arrival(key payment.Key, m money.Msat, index int64) lightning.Arrival {
 	return lightning.Arrival{Key: key, Settle: payment.Settle{At: later, Amount: m, Via: payment.ViaBOLT11, Index: index}}
 }
 
+// amp returns what came by AMP.
+func amp(set string, m money.Msat) lightning.Arrival {
+	a := arrival(payment.AMPKey(set), m, 8)
+	a.Settle.Via = payment.ViaAMP
+	return a
+}
+
+// byAMP is settled, of a payment by AMP.
+func byAMP(m money.Msat) *payment.Settled {
+	s := settled(m)
+	s.Via = payment.ViaAMP
+	return s
+}
+
 func block(h int64) string { return fmt.Sprintf("%064x", h) }
 
 func output(n byte, addr string, m money.Msat, h int64) chain.Output {

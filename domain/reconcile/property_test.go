@@ -122,6 +122,40 @@ func TestFaithful(t *testing.T) {
 	})
 }
 
+// TestFaithfulAcrossBuilds reconciles what an earlier build, and then this one, made of
+// payments by AMP and of invoices that have their set ids for hashes.
+func TestFaithfulAcrossBuilds(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		f := &facts{wallet: wallets()}
+		f.log.adopt(node, 3)
+		for i := range rapid.IntRange(1, 6).Draw(t, "sets") {
+			a, s := amp(fmt.Sprintf("%02x", i), 5), byAMP(5)
+			former, _ := a.Key.Former()
+			f.wallet.Arrivals = append(f.wallet.Arrivals, a)
+			earlier, taken := rapid.Bool().Draw(t, "by an earlier build"), rapid.Bool().Draw(t, "an invoice has the set id")
+			if taken {
+				f.log.pay(former, requested())
+			}
+			switch {
+			case earlier:
+				f.log.booked(former, s)
+			case taken && rapid.Bool().Draw(t, "the invoice is paid"):
+				amount := money.Msat(rapid.Int64Range(4, 6).Draw(t, "amount"))
+				f.wallet.Arrivals = append(f.wallet.Arrivals, arrival(former, amount, 7))
+				f.log.booked(former, settled(amount))
+				f.log.booked(a.Key, s)
+			default:
+				f.log.booked(a.Key, s)
+			}
+		}
+		f.wallet.Arrivals = shuffled(t, f.wallet.Arrivals)
+		r := f.reconcile(t)
+		if !r.Clean() || r.Lightning.Wallet != r.Lightning.Log || r.Lightning.Wallet.Payments != len(f.wallet.Arrivals) {
+			t.Fatalf("%+v\n%+v", r.Lightning, r.Differences)
+		}
+	})
+}
+
 // TestOneChange takes one thing away from either side, or alters it, and wants the
 // payment to be named.
 func TestOneChange(t *testing.T) {

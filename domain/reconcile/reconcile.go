@@ -204,10 +204,10 @@ func (c *comparison) unmatched(p *paid) {
 		c.gone(s)
 		return
 	}
-	hash, _ := s.Key.Hash()
+	hash, ok := s.Key.Hash()
 	status, known := c.wallet.Unpaid[hash]
 	switch {
-	case slices.ContainsFunc(c.wallet.Faults, func(f Fault) bool { return f.Hash == hash }):
+	case ok && slices.ContainsFunc(c.wallet.Faults, func(f Fault) bool { return f.Hash == hash }):
 	case known:
 		c.differOn(s.Key, NotInWallet, s.Resource, "an invoice that is "+entryWords[status], c.says(s))
 	default:

@@ -231,6 +231,27 @@ func TestCompare(t *testing.T) {
 			l.pay(btc, &payment.Reorged{Height: 490, Block: block(490)})
 		}, func(w *reconcile.Wallet) { paid(w); w.Outputs = nil }, "credit_extra " + theDeposit},
 
+		{"AMP under the key of an earlier build", func(l *events) { ours(l); l.booked(ln, byAMP(9)) },
+			arrived(amp("aa", 9)), ""},
+		{"AMP, and an invoice that has its set id", func(l *events) {
+			ours(l)
+			l.booked(ln, settled(1_000))
+			l.pay(payment.AMPKey("aa"), byAMP(9), unallocated())
+		}, func(w *reconcile.Wallet) { w.Arrivals = []lightning.Arrival{amp("aa", 9), arrival(ln, 1_000, 7)} }, ""},
+		{"AMP, and an open invoice that has its set id", func(l *events) { ours(l); l.pay(ln, requested()) },
+			arrived(amp("aa", 9)), "not_in_log amp-aa"},
+		{"AMP that took the key of an invoice", func(l *events) { ours(l); l.pay(ln, requested()); l.booked(ln, byAMP(9)) },
+			func(w *reconcile.Wallet) { w.Arrivals = []lightning.Arrival{arrival(ln, 9, 7), amp("aa", 9)} }, "not_in_log ln-aa web"},
+		{"AMP under both keys", func(l *events) { ours(l); l.booked(ln, byAMP(9)); l.booked(payment.AMPKey("aa"), byAMP(9)) },
+			arrived(amp("aa", 9)), "not_in_wallet ln-aa web"},
+		{"AMP of an earlier build, of which more arrived", func(l *events) { ours(l); l.booked(ln, byAMP(9)) },
+			arrived(amp("aa", 10)), "amount ln-aa web"},
+		{"AMP that the wallet does not have, beside one that can't be read", func(l *events) {
+			ours(l)
+			l.booked(payment.AMPKey("aa"), byAMP(9))
+		}, func(w *reconcile.Wallet) { w.Faults = []reconcile.Fault{{AddIndex: 4, Text: "no index"}} },
+			"unreadable add_index 4, not_in_wallet amp-aa web"},
+
 		{"a wallet that was never watched", func(l *events) { l.adopt(other, 0) }, paid, "other_wallet 02aa"},
 		{"another network", both, func(w *reconcile.Wallet) { paid(w); w.Network = "mainnet" }, "other_wallet 02aa"},
 	} {
