@@ -184,7 +184,7 @@ func (s *Server) fund(ctx context.Context, in *fundInput) (*paymentOutput, error
 
 // PaymentPath names a payment. It is exported for huma, as [ResourcePath] is.
 type PaymentPath struct {
-	Key string `path:"key" maxLength:"200" doc:"ln-<payment_hash>, or btc-<txid>-<vout>." example:"ln-5f3d..."`
+	Key string `path:"key" maxLength:"200" doc:"ln-<payment_hash>, amp-<set_id>, or btc-<txid>-<vout>." example:"ln-5f3d..."`
 }
 
 // payment answers from the read model what is not at its end, and else from the log.

@@ -120,7 +120,7 @@ func sets(inv *lnrpc.Invoice, hash string) ([]lightning.Arrival, error) {
 		if sum.msat == 0 && set.AmtPaidMsat > 0 {
 			sum.msat = uint64(set.AmtPaidMsat) // the HTLCs of a set may be left out
 		}
-		a, err := arrival(payment.ViaAMP, payment.LightningKey(id), set.SettleIndex, set.SettleTime, sum)
+		a, err := arrival(payment.ViaAMP, payment.AMPKey(id), set.SettleIndex, set.SettleTime, sum)
 		if err != nil {
 			return nil, err
 		}

@@ -193,26 +193,36 @@ func (l *Lnd) Keysend(preimage [32]byte, msat int64, records map[uint64][]byte) 
 // PayAMP pays an AMP invoice by a set of HTLCs, and returns the set_id.
 func (l *Lnd) PayAMP(hash string, records map[uint64][]byte, msats ...int64) (set string, err error) {
 	err = l.on(hash, func(row *lnrpc.Invoice) error {
-		set = l.settleSet(row, records, msats)
+		set = l.settleSet(row, randomSet(), records, msats)
 		return nil
 	})
 	return set, err
 }
 
+func randomSet() []byte {
+	set := make([]byte, 32)
+	rand.Read(set)
+	return set
+}
+
 // SpontaneousAMP pays without an invoice: the row that lnd makes has no payment_hash.
 func (l *Lnd) SpontaneousAMP(records map[uint64][]byte, msats ...int64) (set string) {
+	return l.SpontaneousAMPOf(randomSet(), records, msats...)
+}
+
+// SpontaneousAMPOf is SpontaneousAMP with a set_id that the payer chose: BOLT 4 leaves it to
+// the payer, and lnd takes any that it has not seen.
+func (l *Lnd) SpontaneousAMPOf(id []byte, records map[uint64][]byte, msats ...int64) (set string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	row := &lnrpc.Invoice{CreationDate: time.Now().Unix(), IsAmp: true, PaymentAddr: make([]byte, 32)}
 	rand.Read(row.PaymentAddr)
 	l.db.add(row)
 	l.dispatch(row, "")
-	return l.settleSet(row, records, msats)
+	return l.settleSet(row, id, records, msats)
 }
 
-func (l *Lnd) settleSet(row *lnrpc.Invoice, records map[uint64][]byte, msats []int64) string {
-	id := make([]byte, 32)
-	rand.Read(id)
+func (l *Lnd) settleSet(row *lnrpc.Invoice, id []byte, records map[uint64][]byte, msats []int64) string {
 	set := hex.EncodeToString(id)
 	var sum int64
 	for _, msat := range msats {

@@ -7,7 +7,7 @@ import (
 
 // Payment is the life of a payment so far.
 type Payment struct {
-	// ln-<payment_hash>, or btc-<txid>-<vout>.
+	// ln-<payment_hash>, amp-<set_id>, or btc-<txid>-<vout>.
 	Key string `json:"key" example:"ln-5f3d..."`
 	// requested: an invoice is open; settled: the money is here; credited: a resource has it;
 	// unallocated: no resource has it; expired: nobody paid. On the chain: seen: in no block yet;
