@@ -69,7 +69,9 @@ func (b *Service) Order(ctx context.Context, meta stream.Meta, r OrderRequest) (
 }
 
 // openResource executes the Open of an order, or finds that it was executed before.
-func (b *Service) openResource(ctx context.Context, meta stream.Meta, r OrderRequest, id resource.ID, holder string) (Order, error) {
+func (b *Service) openResource(
+	ctx context.Context, meta stream.Meta, r OrderRequest, id resource.ID, holder string,
+) (Order, error) {
 	c := resource.Open{When: b.when(), Plan: r.Plan, Holder: HashKey(holder), Request: requestHash(r)}
 	before, err := b.Resources.Load(ctx, id)
 	if err != nil {

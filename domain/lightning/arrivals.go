@@ -21,27 +21,28 @@ type lacking struct {
 	Arrival
 	key   payment.Key // that the log has it under, or is to have it under
 	among string      // what it must keep its place among: a resource's payments, else it is alone
-	index *openIndex
+	index *pendingIndex
 }
 
-// openIndex is a settle_index that is handled when the last of its arrivals is: the HTLCs
+// pendingIndex is a settle_index that is handled when the last of its arrivals is: the HTLCs
 // of a keysend share one.
-type openIndex struct {
+type pendingIndex struct {
 	settleIndex int64        // 0: it does not count
 	left        atomic.Int64 // arrivals that are not booked
 	known       bool         // the log knew one of them
 }
 
-// lackedBy compares an entry with the log, and returns what the log lacks. It moves the
-// cursor, and raises the alarm when an index comes a second time.
-func (s *session) lackedBy(ctx context.Context, e Entry) ([]lacking, error) {
+// missingFromLog compares an entry with the log, and returns what the log lacks. It moves the
+// cursor, and ends the session when an index up to it comes with a payment that the log does
+// not know: the indices began again.
+func (s *session) missingFromLog(ctx context.Context, e Entry) ([]lacking, error) {
 	if e.Fault != "" || e.Status == EntrySettled && len(e.Arrivals) == 0 {
 		s.noticeEmpty(e, "")
 		return nil, nil
 	}
 	handledTo := s.cursor.handledTo() // before the log is read: up to it the log holds all
 	var all []lacking
-	indices := map[int64]*openIndex{}
+	indices := map[int64]*pendingIndex{}
 	for _, a := range e.Arrivals {
 		l := lacking{Arrival: a}
 		v, err := s.compareWithLog(ctx, &l)
@@ -70,14 +71,14 @@ func (s *session) lackedBy(ctx context.Context, e Entry) ([]lacking, error) {
 }
 
 // indexOf returns the settle_index of an arrival, and tells the cursor of it.
-func (s *session) indexOf(indices map[int64]*openIndex, c *payment.Settle, v logged) *openIndex {
+func (s *session) indexOf(indices map[int64]*pendingIndex, c *payment.Settle, v logged) *pendingIndex {
 	i := c.Index
-	if !counts(&s.wallet, c, v) {
+	if !counts(&s.known, c, v) {
 		i = 0
 	}
 	if indices[i] == nil {
 		s.cursor.addTold(i)
-		indices[i] = &openIndex{settleIndex: i}
+		indices[i] = &pendingIndex{settleIndex: i}
 	}
 	indices[i].known = indices[i].known || !v.isNew
 	return indices[i]
@@ -135,7 +136,7 @@ func (s *session) compareWithLog(ctx context.Context, l *lacking) (logged, error
 		s.w.ended.Add(l.Key, p.Amount, p.Last)
 		return logged{handled: p.Last}, nil
 	}
-	if p.Status == payment.StatusNone && s.wallet.Predates(l.Settle.Index, l.Settle.At) {
+	if p.Status == payment.StatusNone && s.known.Predates(l.Settle.Index, l.Settle.At) {
 		s.w.ended.Add(l.Key, l.Settle.Amount, 0)
 		return logged{}, nil
 	}
@@ -175,7 +176,7 @@ func (s *session) handled(l *lacking) {
 		s.cursor.addHandled(l.index.settleIndex)
 	}
 	s.w.UpdateHealth(func(h *watch.Health) {
-		if h.Node == s.id.Node && h.Epoch == s.wallet.Epoch {
+		if h.Node == s.id.Node && h.Epoch == s.known.Epoch {
 			h.Cursor = max(h.Cursor, s.cursor.handledTo())
 		}
 	})

@@ -82,7 +82,7 @@ func (w *Watcher) connect(ctx context.Context) (swept bool, err error) {
 type session struct {
 	w      *Watcher
 	id     watch.Identity
-	wallet wallet.State // as of the connection
+	known  wallet.State // of the wallet, as of the connection
 	cursor *cursor
 	soon   chan struct{} // asks for a sweep after GapDelay
 	end    context.CancelCauseFunc
@@ -95,7 +95,7 @@ type session struct {
 
 func (w *Watcher) newSession(id watch.Identity, state wallet.State) *session {
 	s := &session{
-		w: w, id: id, wallet: state, cursor: newCursor(state.Settle),
+		w: w, id: id, known: state, cursor: newCursor(state.Settle),
 		soon: make(chan struct{}, 1), firstSweepDone: make(chan struct{}),
 	}
 	s.chainSynced.Store(id.Synced)
@@ -117,7 +117,7 @@ func (s *session) run(ctx context.Context) (swept bool, err error) {
 // listen books what the wallet tells of as it settles. It begins to when the first sweep
 // has booked what came before.
 func (s *session) listen(ctx context.Context) error {
-	for e, err := range s.w.Wallet.Settlements(ctx, s.wallet.Settle) {
+	for e, err := range s.w.Wallet.Settlements(ctx, s.known.Settle) {
 		if err != nil {
 			return err
 		}
@@ -140,7 +140,7 @@ func (s *session) listen(ctx context.Context) error {
 
 // bookEntry queues the booking of what the log lacks of an entry that the wallet told of.
 func (s *session) bookEntry(ctx context.Context, e Entry, heard time.Time) error {
-	lacking, err := s.lackedBy(ctx, e)
+	lacking, err := s.missingFromLog(ctx, e)
 	if err != nil {
 		s.w.Observer.Notice(watch.Notice{Sign: watch.SignRetry, Text: "reading the log", Err: err})
 		watch.Signal(s.soon) // the sweep will find it

@@ -81,20 +81,20 @@ type sweep struct {
 	unbooked []payment.Key      // that are settled and have no end: a crash came between
 	read     int                // invoices
 
-	mu        sync.Mutex // guards what follows
-	compared  map[string]bool
-	floor     floor
-	untelling int // settled invoices that don't tell what came
-	lacking   []lacking
+	mu         sync.Mutex // guards what follows
+	compared   map[string]bool
+	floor      floor // up to which every invoice is at an end: see epoch.go
+	incomplete int   // settled invoices that don't tell what came
+	lacking    []lacking
 }
 
 // sweepOnce compares the wallet's records with the log, and books what the log lacks in the
 // order in which it came, so that nobody is suspended wrongly. It is clean if nothing is
 // left to try again.
 func (s *session) sweepOnce(ctx context.Context, full bool) (clean bool, err error) {
-	begin, told := time.Now(), s.cursor.highest()
+	begin, highestTold := time.Now(), s.cursor.highest()
 	c := &sweep{s: s, compared: map[string]bool{}, waiting: map[string]Waiting{}}
-	from := s.wallet.Add
+	from := s.known.Add
 	if full {
 		from = 0
 	}
@@ -104,7 +104,7 @@ func (s *session) sweepOnce(ctx context.Context, full bool) (clean bool, err err
 	if err := errors.Join(err, bookErr); err != nil {
 		return false, err
 	}
-	clean = s.closeGaps(told, from == 0) && c.untelling == 0
+	clean = s.closeGaps(highestTold, from == 0) && c.incomplete == 0
 	if err := s.recordCursor(ctx, c.floor.index()); err != nil {
 		return false, err
 	}
@@ -123,13 +123,13 @@ func (s *session) sweepOnce(ctx context.Context, full bool) (clean bool, err err
 
 // closeGaps passes the gaps that the wallet's records explain: every invoice was listed
 // after the wallet had told of an index above them. It reports whether none is left.
-func (s *session) closeGaps(told int64, all bool) bool {
-	if !s.cursor.hasGap(told) {
+func (s *session) closeGaps(highestTold int64, all bool) bool {
+	if !s.cursor.hasGap(highestTold) {
 		return !s.cursor.hasGap(s.cursor.highest())
 	}
 	if all {
 		s.w.Observer.Notice(watch.Notice{Sign: watch.SignPassed})
-		s.cursor.passGaps(told)
+		s.cursor.passGaps(highestTold)
 		return true
 	}
 	s.w.Observer.Notice(watch.Notice{Sign: watch.SignGap})
@@ -140,10 +140,10 @@ func (s *session) closeGaps(told int64, all bool) bool {
 // recordCursor moves the cursor in the log, if it moved.
 func (s *session) recordCursor(ctx context.Context, floor int64) error {
 	out, err := s.w.Wallets.Execute(ctx, s.id.Node, watch.Meta, wallet.Sweep{
-		At: s.w.Now(), Epoch: s.wallet.Epoch, Settle: s.cursor.handledTo(), Add: floor,
+		At: s.w.Now(), Epoch: s.known.Epoch, Settle: s.cursor.handledTo(), Add: floor,
 	})
 	if err == nil {
-		s.wallet.Add = out.State.Add
+		s.known.Add = out.State.Add
 	}
 	return err
 }
@@ -185,34 +185,35 @@ func (c *sweep) wasCompared(hash string) bool {
 
 // compareListed compares an invoice of a listing with the log.
 func (c *sweep) compareListed(ctx context.Context, e Entry) error {
-	handled, err := c.compareEntry(ctx, e)
+	complete, err := c.compareEntry(ctx, e)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.floor.add(&e, handled)
+	c.floor.add(&e, complete)
 	return err
 }
 
-// compareEntry compares an invoice with the log. It reports whether the invoice told all.
-func (c *sweep) compareEntry(ctx context.Context, e Entry) (told bool, err error) {
-	lacked, err := c.s.lackedBy(ctx, e)
+// compareEntry compares an invoice with the log. It reports whether the invoice told all
+// that came by it.
+func (c *sweep) compareEntry(ctx context.Context, e Entry) (complete bool, err error) {
+	lacked, err := c.s.missingFromLog(ctx, e)
 	if err != nil {
 		return false, err
 	}
 	if e.Status == EntryCanceled {
 		err = c.expire(ctx, e.Hash, payment.ReasonCanceled)
 	}
-	told = e.Status != EntrySettled || e.tellsAll()
+	complete = e.Status != EntrySettled || e.tellsAll()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.compared[e.Hash] = true
-	if !told {
-		c.untelling++
+	if !complete {
+		c.incomplete++
 	}
 	if e.Many && e.Status == EntrySettled && e.Hash != "" {
 		c.s.w.reusable.add(e.Hash)
 	}
 	c.lacking = append(c.lacking, lacked...)
-	return told, err
+	return complete, err
 }
 
 // lookUp asks for one invoice. One that the wallet does not know, or no longer, is given
@@ -263,7 +264,7 @@ func (c *sweep) resumeUnbooked(ctx context.Context) error {
 			},
 			key:   key,
 			among: cmp.Or(string(p.Resource), string(key)),
-			index: new(openIndex),
+			index: new(pendingIndex),
 		}
 		l.index.left.Add(1)
 		c.lacking = append(c.lacking, l)

@@ -98,7 +98,9 @@ func (b *Booker) undoCredit(ctx context.Context, meta stream.Meta, given *State)
 // That is asked once the resource has been read: if another watcher credits the payment
 // anew after the answer, the resource has moved on, and it is asked again. Else the new
 // credit would be taken for the old one.
-func (b *Booker) reverse(ctx context.Context, meta stream.Meta, s *State, gone func(current *State) bool) (stream.Position, error) {
+func (b *Booker) reverse(
+	ctx context.Context, meta stream.Meta, s *State, gone func(current *State) bool,
+) (stream.Position, error) {
 	c := resource.Reverse{When: b.when(), Payment: string(s.Key), Reason: resource.ReasonReorged}
 	out, err := b.Resources.ExecuteIf(ctx, s.Resource, meta, c, b.whether(s.Key, gone))
 	if errors.Is(err, resource.ErrNoCredit) || errors.Is(err, resource.ErrNotOpened) {
