@@ -109,7 +109,7 @@ func TestBounds(t *testing.T) {
 		"one millisecond":   with(func(o *plan.Offer) { o.Min, o.Max = 1, 1 }),
 		"250 years":         with(func(o *plan.Offer) { o.Max = money.MaxTime }),
 		"a long title":      with(func(o *plan.Offer) { o.Title = strings.Repeat("x", 200) }),
-		"a title of theirs": with(func(o *plan.Offer) { o.Title = "آلة صغيرة, می‌خواهم 👩‍💻" }),
+		"a title of theirs": with(func(o *plan.Offer) { o.Title = "آلة صغيرة, می\u200cخواهم 👩‍💻" }),
 		"no title":          with(func(o *plan.Offer) { o.Title = "" }),
 		"nothing enforced":  with(func(o *plan.Offer) { o.Enforcer = "" }),
 		"no grace":          with(func(o *plan.Offer) { o.Terms.Grace = 0 }),

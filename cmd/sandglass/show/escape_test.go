@@ -8,7 +8,7 @@ import (
 
 func TestNothingSteersTheTerminal(t *testing.T) {
 	for text, want := range map[string]string{
-		"a small one, für 1 €, می‌خواهم 👩‍💻": "a small one, für 1 €, می‌خواهم 👩‍💻",
+		"a small one, für 1 €, می\u200cخواهم 👩‍💻": "a small one, für 1 €, می\u200cخواهم 👩‍💻",
 		"\x1b[2Jsmall":      `\x1b[2Jsmall`,
 		"\u009b2Jsmall\x7f": `\u009b2Jsmall\x7f`,
 		"small\r\n\tlarge":  `small\r\n\tlarge`,
