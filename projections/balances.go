@@ -19,6 +19,14 @@ func (v *Views) Resource(id resource.ID) (resource.State, stream.Revision, bool)
 	return s.Clone(), at, ok
 }
 
+// Remaining returns how long the balance of a resource lasts from now, rounded down to
+// whole milliseconds and never below zero: as of the last event, less the time since.
+func (v *Views) Remaining(id resource.ID, now instant.Time) (instant.Millis, bool) {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return v.resources.Remaining(id, now)
+}
+
 // chunk is how many rows are looked at under one lock.
 const chunk = 256
 

@@ -146,7 +146,7 @@ func BenchmarkRemaining(b *testing.B) {
 	defer cpu(b)()
 	i := 0
 	for b.Loop() {
-		if s, _, ok := v.Resource(ids[i%len(ids)]); !ok || s.Remaining(histories.Start) == 0 {
+		if left, ok := v.Remaining(ids[i%len(ids)], histories.Start); !ok || left == 0 {
 			b.Fatal(ids[i%len(ids)])
 		}
 		i++

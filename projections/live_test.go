@@ -255,7 +255,7 @@ func TestRunOverAFile(t *testing.T) {
 		}
 		checkDump(t, store, &dump)
 		for _, s := range v.Resources("", 50, nil) {
-			v.Resource(s.ID)
+			v.Remaining(s.ID, s.Last)
 			v.PaymentsOf(s.ID)
 		}
 		v.Due(instant.Max, 50)

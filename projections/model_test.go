@@ -88,7 +88,7 @@ func compare(t *testing.T, v *projections.Views, want model) {
 			t.Errorf("resource %s:\n%+v, want\n%+v", id, got, s)
 		}
 		for _, now := range []instant.Time{0, s.Last, s.Last + 12345} {
-			if left := got.Remaining(now); left != s.Remaining(now) {
+			if left, ok := v.Remaining(id, now); left != s.Remaining(now) || !ok {
 				t.Errorf("resource %s has %d ms left, want %d", id, left, s.Remaining(now))
 			}
 		}

@@ -232,8 +232,7 @@ func TestThePriceOfAnInvoiceIsKept(t *testing.T) {
 	s.settle(o.Payment, price)
 	later, err := s.Pay(t.Context(), stream.Meta{}, "vm", hour, 0)
 	s.must(err)
-	vm, _, _ := s.views.Resource("vm")
-	if got := vm.Remaining(s.clock.Now()); got != hour || later.State.Asked != 2*price {
+	if got, _ := s.views.Remaining("vm", s.clock.Now()); got != hour || later.State.Asked != 2*price {
 		t.Errorf("%d ms are left, want an hour; the next hour costs %s", got, later.State.Asked)
 	}
 }

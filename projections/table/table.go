@@ -14,6 +14,7 @@ import (
 	"errors"
 	"iter"
 
+	"sandglass/domain/instant"
 	"sandglass/domain/resource"
 	"sandglass/domain/stream"
 )
@@ -96,6 +97,18 @@ func (t *Table) State(id resource.ID) (s resource.State, at stream.Revision, ok 
 	}
 	at = t.Unpack(row, &s)
 	return s, at, true
+}
+
+// Remaining returns what [resource.State.Remaining] does.
+func (t *Table) Remaining(id resource.ID, now instant.Time) (instant.Millis, bool) {
+	row, ok := t.byID[id]
+	if !ok {
+		return 0, false
+	}
+	r := t.row(row)
+	// What Remaining looks at, without what else a state holds.
+	s := resource.State{Lots: r.lots, First: r.first, DebitedTo: r.mark, Status: r.status}
+	return s.Remaining(now), true
 }
 
 // Host returns the host that a resource belongs to, "" for none.

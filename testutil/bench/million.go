@@ -85,7 +85,7 @@ func remaining(ctx context.Context, b *harness.Bench) error {
 		lookup = append(lookup, perCall(ids, func(id resource.ID) { sum += int64(plain[id]) }))
 		missing, busy := 0, harness.CPUTime()
 		query = append(query, perCall(ids, func(id resource.ID) {
-			if s, _, ok := v.Resource(id); !ok || s.Remaining(at) == 0 {
+			if left, ok := v.Remaining(id, at); !ok || left == 0 {
 				missing++
 			}
 		}))
