@@ -16,6 +16,7 @@ import (
 	"sandglass/domain/stream"
 	"sandglass/domain/wallet"
 	"sandglass/domain/watch"
+	"sandglass/testutil/wholelog"
 )
 
 func TestNobodyWhoPaidInTimeIsSuspended(t *testing.T) {
@@ -40,7 +41,7 @@ func TestNobodyWhoPaidInTimeIsSuspended(t *testing.T) {
 		if !slices.Equal(keys, want) {
 			t.Errorf("credited in the order %v, want %v", keys, want)
 		}
-		if s.Status != resource.StatusRunning || slices.Contains(wrote(t, f.store), "resource-vm-1 resource.exhausted.v1") {
+		if s.Status != resource.StatusRunning || slices.Contains(wholelog.Types(t, f.store), "resource-vm-1 resource.exhausted.v1") {
 			t.Error("it was suspended in between")
 		}
 	})
@@ -105,9 +106,9 @@ func TestAGapWithNothingInIt(t *testing.T) {
 func TestQuietDaysWriteNothing(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fixture) {
 		f.ready()
-		before := wrote(t, f.store)
+		before := wholelog.Types(t, f.store)
 		f.pass(49 * time.Hour)
-		if got := wrote(t, f.store); len(got) != len(before) {
+		if got := wholelog.Types(t, f.store); len(got) != len(before) {
 			t.Errorf("the log grew by %v", got[len(before):])
 		}
 	})
@@ -274,7 +275,7 @@ func TestTwoWatchersDoNoHarm(t *testing.T) {
 			f.fakeWallet.pay(f.order(ids[i%3]), 500, 0, i%5 != 0)
 		}
 		f.pass(10 * time.Minute)
-		audit(t, f.store, f.booker, 30_000)
+		wholelog.CheckCredits(t, f.store, 500, 30_000)
 		if got := f.wallet(); got.Epoch != 1 || got.Settle != 60 {
 			t.Errorf("the wallet is %+v", got)
 		}
@@ -361,7 +362,7 @@ func TestManyAtOnce(t *testing.T) {
 			}
 		}
 		f.pass(3 * time.Minute)
-		audit(t, f.store, f.booker, sum)
+		wholelog.CheckCredits(t, f.store, 500, sum)
 		if got := f.wallet().Settle; got != 200 {
 			t.Errorf("the cursor is at %d", got)
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"sync"
 	"testing"
 
@@ -14,6 +13,7 @@ import (
 	"sandglass/domain/resource"
 	"sandglass/domain/stream"
 	"sandglass/testutil/storetest"
+	"sandglass/testutil/wholelog"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -59,36 +59,6 @@ func order(t *testing.T, b *payment.Booker, key payment.Key, id resource.ID) {
 func vm(i int) resource.ID { return resource.ID(fmt.Sprintf("vm-%d", i)) }
 func ln(i int) payment.Key { return payment.Key(fmt.Sprintf("ln-%d", i)) }
 
-// records yields the whole log.
-func records(t *testing.T, store stream.EventStore) iter.Seq[stream.Record] {
-	return func(yield func(stream.Record) bool) {
-		t.Helper()
-		head, err := store.Head(t.Context())
-		if err != nil || head == 0 {
-			return
-		}
-		for recs, err := range store.Subscribe(t.Context(), 0) {
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, r := range recs {
-				if !yield(r) || r.Position == head {
-					return
-				}
-			}
-		}
-	}
-}
-
-// wrote returns the stream and the type of every event in the log.
-func wrote(t *testing.T, store stream.EventStore) (lines []string) {
-	t.Helper()
-	for r := range records(t, store) {
-		lines = append(lines, r.Stream+" "+r.Type)
-	}
-	return lines
-}
-
 func load(t *testing.T, b *payment.Booker, id resource.ID) resource.State {
 	t.Helper()
 	out, err := b.Resources.Load(t.Context(), id)
@@ -116,7 +86,7 @@ func TestBook(t *testing.T) {
 		"resource-vm-1 resource.credited.v1", "resource-vm-1 resource.started.v1",
 		"payment-ln-00 payment.credited.v1",
 	}
-	if diff := cmp.Diff(want, wrote(t, store)); diff != "" {
+	if diff := cmp.Diff(want, wholelog.Types(t, store)); diff != "" {
 		t.Errorf("log (-want +got):\n%s", diff)
 	}
 	if s := load(t, b, "vm-1"); s.Remaining(epoch+1_000) != 500 {
@@ -162,7 +132,7 @@ func TestPositionOfWhatAnotherFinished(t *testing.T) {
 	if err != nil || out.State.Status != payment.StatusCredited || out.Position != first {
 		t.Errorf("%s at position %d, %v; its own event has %d", out.State.Status, out.Position, err, first)
 	}
-	audit(t, store, booker(store), 500)
+	wholelog.CheckCredits(t, store, 500, 500)
 }
 
 func TestLatePaymentBuysAtTheResourcesPrice(t *testing.T) {
@@ -343,38 +313,7 @@ func TestTwoBookersOnOneStore(t *testing.T) {
 		})
 	}
 	all.Wait()
-	audit(t, store, b, payments*500)
-}
-
-// audit folds the whole log: every payment that settled has one credit, and its end.
-func audit(t *testing.T, store stream.EventStore, b *payment.Booker, want money.Msat) {
-	t.Helper()
-	count := map[string]int{}
-	for _, line := range wrote(t, store) {
-		count[line]++
-	}
-	var sum money.Msat
-	ids := map[resource.ID]bool{}
-	for line, n := range count {
-		var name, kind string
-		if _, err := fmt.Sscan(line, &name, &kind); err != nil {
-			t.Fatal(err)
-		}
-		if kind == "payment.settled.v1" && (n != 1 || count[name+" payment.credited.v1"] != 1) {
-			t.Errorf("%s: settled %d times, credited %d times", name, n, count[name+" payment.credited.v1"])
-		}
-		if id, ok := resourceOf(name); ok && !ids[id] {
-			ids[id] = true
-			s := load(t, b, id)
-			sum += s.Credited
-			if money.Msat(len(s.Lots))*500 != s.Credited {
-				t.Errorf("%s has %d lots of %s", id, len(s.Lots), s.Credited)
-			}
-		}
-	}
-	if sum != want {
-		t.Errorf("%s credited in all, want %s", sum, want)
-	}
+	wholelog.CheckCredits(t, store, 500, payments*500)
 }
 
 // TestCausation books, allocates and reverses: what is written to another stream, and what
@@ -409,7 +348,7 @@ func TestCausation(t *testing.T) {
 
 	names := map[string]string{meta.Causation: "the request"} // by id
 	var got []string
-	for r := range records(t, store) {
+	for r := range wholelog.Records(t, store) {
 		names[r.ID.String()] = r.Stream + " " + r.Type
 		m, err := r.Metadata()
 		if m.Causation == "" {

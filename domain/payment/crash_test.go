@@ -1,7 +1,6 @@
 package payment_test
 
 import (
-	"strings"
 	"testing"
 
 	"sandglass/domain/money"
@@ -9,14 +8,10 @@ import (
 	"sandglass/domain/resource"
 	"sandglass/domain/stream"
 	"sandglass/testutil/storetest"
+	"sandglass/testutil/wholelog"
 )
 
 // resourceOf returns the resource of a stream, if it is one's.
-func resourceOf(name string) (resource.ID, bool) {
-	id, ok := strings.CutPrefix(name, resource.Prefix)
-	return resource.ID(id), ok
-}
-
 // TestCrashAfterEveryStep loses each append in turn, or its answer, and then one more or
 // none; then another booker starts over on what is there.
 func TestCrashAfterEveryStep(t *testing.T) {
@@ -42,7 +37,7 @@ func TestCrashAfterEveryStep(t *testing.T) {
 			}
 		}
 	}
-	audit(t, store, booker(store), money.Msat(payments)*500)
+	wholelog.CheckCredits(t, store, 500, money.Msat(payments)*500)
 }
 
 func book(t *testing.T, b *payment.Booker, key payment.Key, id resource.ID) error {
@@ -79,5 +74,5 @@ func TestRandomCrashes(t *testing.T) {
 			}
 		}
 	}
-	audit(t, store, booker(store), payments*500)
+	wholelog.CheckCredits(t, store, 500, payments*500)
 }
