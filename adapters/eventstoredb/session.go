@@ -191,7 +191,7 @@ func persist[T any](
 		if err != nil && !transient(err) {
 			return res, backoff.Permanent(err)
 		}
-		if err != nil && !over(ctx) {
+		if err != nil && !over(ctx) && (last == nil || !errors.Is(err, errRetired)) { // which says less than what came before
 			last = err
 		}
 		return res, err
