@@ -99,7 +99,11 @@ func startBench(b *testing.B) (*fakelnd.Lnd, *booked) {
 	<-w.Swept()
 	for i := range resources {
 		_, err := booker.Resources.Execute(b.Context(), resource.ID(fmt.Sprintf("vm-%d", i)), stream.Meta{}, resource.Open{
-			When: resource.When{At: now()}, Plan: "small", Terms: resource.Terms{Price: money.Price{Msat: 1000, Per: 1}},
+			When: resource.When{At: now()},
+			Order: resource.Order{
+				Plan:  "small",
+				Terms: resource.Terms{Price: money.Price{Msat: 1000, Per: 1}},
+			},
 		})
 		check(b, err)
 	}

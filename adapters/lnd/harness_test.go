@@ -308,7 +308,11 @@ var price = money.Price{Msat: 1000, Per: instant.Second}
 func (d *daemon) open(id resource.ID) {
 	d.t.Helper()
 	_, err := d.resources.Execute(d.t.Context(), id, stream.Meta{}, resource.Open{
-		When: resource.When{At: now()}, Plan: "small", Terms: resource.Terms{Price: price},
+		When: resource.When{At: now()},
+		Order: resource.Order{
+			Plan:  "small",
+			Terms: resource.Terms{Price: price},
+		},
 	})
 	check(d.t, err)
 }

@@ -72,7 +72,7 @@ func (b *Service) Order(ctx context.Context, meta stream.Meta, r OrderRequest) (
 func (b *Service) openResource(
 	ctx context.Context, meta stream.Meta, r OrderRequest, id resource.ID, holder string,
 ) (Order, error) {
-	c := resource.Open{When: b.when(), Plan: r.Plan, Holder: HashKey(holder), Request: requestHash(r)}
+	c := resource.Open{When: b.when(), Order: resource.Order{Plan: r.Plan, Holder: HashKey(holder), Request: requestHash(r)}}
 	before, err := b.Resources.Load(ctx, id)
 	if err != nil {
 		return Order{}, err

@@ -76,8 +76,12 @@ func (h *harness) open(ids ...resource.ID) {
 	h.t.Helper()
 	for _, id := range ids {
 		h.executeOnResource(id, resource.Open{
-			When: resource.When{At: now()}, Plan: "small", Request: [16]byte{1},
-			Terms: resource.Terms{Price: money.Price{Msat: 1000, Per: 1000}, Grace: 4 * instant.Day},
+			When: resource.When{At: now()},
+			Order: resource.Order{
+				Plan:    "small",
+				Request: [16]byte{1},
+				Terms:   resource.Terms{Price: money.Price{Msat: 1000, Per: 1000}, Grace: 4 * instant.Day},
+			},
 		})
 	}
 	synctest.Wait()

@@ -229,8 +229,12 @@ func (f *fixture) open(ids ...resource.ID) {
 	f.t.Helper()
 	for _, id := range ids {
 		_, err := f.booker.Resources.Execute(f.t.Context(), id, stream.Meta{}, resource.Open{
-			When: resource.When{At: now()}, Plan: "small", Request: [16]byte{1},
-			Terms: resource.Terms{Price: money.Price{Msat: 1, Per: 1000}},
+			When: resource.When{At: now()},
+			Order: resource.Order{
+				Plan:    "small",
+				Request: [16]byte{1},
+				Terms:   resource.Terms{Price: money.Price{Msat: 1, Per: 1000}},
+			},
 		})
 		if err != nil {
 			f.t.Fatal(err)

@@ -71,7 +71,7 @@ func (h *host) order(id resource.ID, time instant.Millis) {
 	h.t.Helper()
 	when := resource.When{At: h.now()}
 	terms := resource.Terms{Price: money.Price{Msat: 1, Per: 1}, Warn: resource.Warn{Time: 10 * instant.Minute}, Grace: instant.Hour}
-	h.do(id, resource.Open{When: when, Plan: "p", Terms: terms})
+	h.do(id, resource.Open{When: when, Order: resource.Order{Plan: "p", Terms: terms}})
 	h.do(id, resource.Credit{When: when, Payment: "pay-" + string(id), Amount: money.Msat(time), Paid: h.now()})
 }
 
@@ -244,7 +244,7 @@ func TestADepositOnItsWayHoldsOffRelease(t *testing.T) {
 		terms := resource.Terms{Price: money.Price{Msat: 1, Per: 1}}
 		for _, id := range []resource.ID{"vm", "other", "lost"} {
 			when := resource.When{At: h.now()}
-			h.do(id, resource.Open{When: when, Plan: "p", Terms: terms})
+			h.do(id, resource.Open{When: when, Order: resource.Order{Plan: "p", Terms: terms}})
 			h.do(id, resource.Credit{When: when, Payment: "pay-" + string(id), Amount: 1_200_000, Paid: h.now()})
 		}
 		close(h.ready)

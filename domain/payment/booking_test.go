@@ -33,8 +33,15 @@ func when(ms instant.Time) resource.When { return resource.When{At: epoch + ms} 
 func openAll(t *testing.T, b *payment.Booker, ids ...resource.ID) {
 	t.Helper()
 	for _, id := range ids {
-		execute(t, b, id, resource.Open{When: when(0), Plan: "small", Terms: resource.Terms{
-			Price: money.Price{Msat: 1, Per: 1000}, Grace: instant.Day}, Request: [16]byte{1}})
+		execute(t, b, id, resource.Open{
+			When: when(0),
+			Order: resource.Order{
+				Plan: "small",
+				Terms: resource.Terms{
+					Price: money.Price{Msat: 1, Per: 1000}, Grace: instant.Day},
+				Request: [16]byte{1},
+			},
+		})
 	}
 }
 

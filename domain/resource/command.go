@@ -30,6 +30,9 @@ var (
 	ErrNoCredit  = errors.New("resource: it has no credit of that payment")
 	ErrConflict  = errors.New("resource: the same key with another amount")
 	ErrInvalid   = errors.New("resource: invalid command")
+	// ErrOtherOrder says that the money is for an order of that id that is not the one which
+	// opened it.
+	ErrOtherOrder = errors.New("resource: the id was ordered anew")
 )
 
 // Aggregate is the package as [stream.Handler] takes it.
@@ -48,6 +51,22 @@ type Outcome = stream.Outcome[State]
 // Command is a request to change a resource at an instant.
 type Command interface{ when() When }
 
+// Order is what a resource is opened with: what was asked for, at the terms of that time. It
+// names the order too: an id may be ordered anew as long as nobody has paid.
+type Order struct {
+	Plan     string
+	Terms    Terms
+	Enforcer string   // what stops and starts it
+	Host     string   // to which it belongs; empty where there is one machine
+	Holder   [16]byte // hash of the key that pauses, resumes and releases
+	Request  [16]byte // tells an order that is sent again from another one
+}
+
+// Same reports whether o and other are one order, whatever its plan says by now.
+func (o *Order) Same(other *Order) bool {
+	return o.Request == other.Request && o.Plan == other.Plan && o.Holder == other.Holder
+}
+
 // When is the time of a command, and the policy for a time that nobody watched.
 type When struct {
 	At instant.Time
@@ -62,15 +81,10 @@ func (w When) when() When { return w }
 
 // The commands.
 type (
-	// Open begins a resource. Done again with the same Request it changes nothing.
+	// Open begins a resource. Done again with the same order it changes nothing.
 	Open struct {
 		When
-		Plan     string
-		Terms    Terms
-		Enforcer string
-		Host     string // to which it belongs; empty where there is one machine
-		Holder   [16]byte
-		Request  [16]byte
+		Order
 	}
 	// Credit adds money that arrived. It is applied once for each Payment.
 	Credit struct {
@@ -83,6 +97,9 @@ type (
 		Paid instant.Time
 		// Price is what the payer was quoted; the zero Price is the resource's own.
 		Price money.Price
+		// Order is what the money is for, if it pays an order: a resource that is not opened
+		// is opened by it, and one that another order opened is [ErrOtherOrder].
+		Order *Order
 	}
 	// Grant gives time for nothing, once for each Key.
 	Grant struct {
@@ -90,6 +107,7 @@ type (
 		Key    string
 		Time   instant.Millis
 		Reason string
+		Order  *Order // by which a resource that is not opened is opened, or nil
 	}
 	// Settle does what time alone brings: debits, warnings, exhaustion, release.
 	Settle struct{ When }

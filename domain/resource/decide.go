@@ -19,7 +19,7 @@ func Decide(s State, c Command) ([]Event, error) {
 	var err error
 	switch c := c.(type) {
 	case Open:
-		err = d.open(c)
+		err = d.open(c.Order)
 	case Credit:
 		err = d.credit(c)
 	case Grant:
@@ -67,7 +67,7 @@ func (d *deciding) emit(e Event) {
 func (d *deciding) now() At { return At{At: d.t} }
 
 func (d *deciding) check(c Command) error {
-	if _, isOpen := c.(Open); !isOpen && d.s.Status == StatusNone {
+	if d.s.Status == StatusNone && !opens(c) {
 		return ErrNotOpened
 	}
 	if at := d.when.At; at < instant.Min || at > instant.Max {
@@ -79,7 +79,33 @@ func (d *deciding) check(c Command) error {
 	return nil
 }
 
-func (d *deciding) open(c Open) error {
+// opens reports whether c can begin a resource.
+func opens(c Command) bool {
+	switch c := c.(type) {
+	case Open:
+		return true
+	case Credit:
+		return c.Order != nil
+	case Grant:
+		return c.Order != nil
+	}
+	return false
+}
+
+// openBy opens a resource that is not, by the order that comes with its money.
+func (d *deciding) openBy(o *Order) error {
+	switch {
+	case o == nil:
+		return nil
+	case d.s.Status == StatusNone:
+		return d.open(*o)
+	case !o.Same(d.s.order()):
+		return ErrOtherOrder
+	}
+	return nil
+}
+
+func (d *deciding) open(c Order) error {
 	if d.s.Status != StatusNone {
 		if d.s.Request == c.Request && d.s.Plan == c.Plan {
 			return nil
@@ -134,6 +160,9 @@ func (d *deciding) credit(c Credit) error {
 		}
 		return nil // delivered before
 	}
+	if err := d.openBy(c.Order); err != nil {
+		return err
+	}
 	if d.s.Status == StatusReleased {
 		return ErrReleased
 	}
@@ -178,6 +207,9 @@ func (d *deciding) grant(c Grant) error {
 			return fmt.Errorf("%w: grant %s was of %d ms, not %d", ErrConflict, c.Key, d.s.Lots[i].Time, c.Time)
 		}
 		return nil
+	}
+	if err := d.openBy(c.Order); err != nil {
+		return err
 	}
 	switch {
 	case d.s.Status == StatusReleased:

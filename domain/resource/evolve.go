@@ -56,6 +56,11 @@ type State struct {
 	Warned bool
 }
 
+// order returns the order that opened the resource.
+func (s *State) order() *Order {
+	return &Order{Plan: s.Plan, Terms: s.Terms, Enforcer: s.Enforcer, Host: s.Host, Holder: s.Holder, Request: s.Request}
+}
+
 // New returns the state of a resource that has no events yet.
 func New(id ID) State { return State{ID: id} }
 

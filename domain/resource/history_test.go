@@ -51,7 +51,7 @@ type history struct {
 func TestHistories(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		h := history{live: resource.New("vm-1"), replayed: resource.New("vm-1"), now: zero}
-		h.do(t, resource.Open{When: at(0), Plan: "small", Terms: drawTerms(t), Request: [16]byte{1}})
+		h.do(t, resource.Open{When: at(0), Order: resource.Order{Plan: "small", Terms: drawTerms(t), Request: [16]byte{1}}})
 		for range rapid.IntRange(5, 40).Draw(t, "commands") {
 			h.tick(t)
 			h.do(t, h.command(t))

@@ -18,7 +18,8 @@ func TestADepositHoldsOffRelease(t *testing.T) {
 	run := func(cmds ...resource.Command) resource.State {
 		t.Helper()
 		s := resource.New("vm")
-		for _, c := range append([]resource.Command{resource.Open{When: when(begin), Plan: "p", Terms: terms}}, cmds...) {
+		open := resource.Open{When: when(begin), Order: resource.Order{Plan: "p", Terms: terms}}
+		for _, c := range append([]resource.Command{open}, cmds...) {
 			events, err := resource.Decide(s, c)
 			if err != nil {
 				t.Fatal(err)

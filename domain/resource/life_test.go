@@ -42,7 +42,7 @@ func TestEveryCommandInEveryStatus(t *testing.T) {
 		command resource.Command
 		want    [6]outcome // none, awaiting, running, paused, suspended, released
 	}{
-		{resource.Open{When: at(30_000), Plan: "small", Terms: terms(resource.Warn{}), Request: [16]byte{1}},
+		{resource.Open{When: at(30_000), Order: resource.Order{Plan: "small", Terms: terms(resource.Warn{}), Request: [16]byte{1}}},
 			[6]outcome{does("Opened"), does(""), does(""), does(""), does(""), does("")}},
 		{credit(30_000, "p2", 500),
 			[6]outcome{unopened, does("Credited Started"), does(out + " Credited Started"),
@@ -91,10 +91,16 @@ func TestEveryCommandInEveryStatus(t *testing.T) {
 
 func TestOpen(t *testing.T) {
 	open := resource.Open{
-		When: at(7), Plan: "small", Terms: terms(resource.Warn{Time: 9}), Enforcer: "systemd",
-		Holder: [16]byte{2}, Request: [16]byte{1},
+		When: at(7),
+		Order: resource.Order{
+			Plan:     "small",
+			Terms:    terms(resource.Warn{Time: 9}),
+			Enforcer: "systemd",
+			Holder:   [16]byte{2},
+			Request:  [16]byte{1},
+		},
 	}
-	other, dear, none := open, open, resource.Open{When: at(7), Plan: "small", Request: [16]byte{1}}
+	other, dear, none := open, open, resource.Open{When: at(7), Order: resource.Order{Plan: "small", Request: [16]byte{1}}}
 	other.Request[15] = 9
 	dear.Plan = "large"
 	run(t, []example{

@@ -13,7 +13,9 @@ func placed(ms instant.Time, host string) *resource.Placed {
 }
 
 func TestPlace(t *testing.T) {
-	open := resource.Open{When: at(7), Plan: "small", Terms: terms(resource.Warn{}), Request: [16]byte{1}, Host: "a"}
+	open := resource.Open{When: at(7), Order: resource.Order{
+		Plan: "small", Terms: terms(resource.Warn{}), Request: [16]byte{1}, Host: "a",
+	}}
 	begun := &resource.Opened{At: stamp(7), Plan: "small", Terms: terms(resource.Warn{}), Request: [16]byte{1}}
 	nowhere, elsewhere := open, open
 	nowhere.Host, elsewhere.Host = "A host", "b"

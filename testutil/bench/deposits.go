@@ -82,8 +82,12 @@ func newFunding(ctx context.Context, b *harness.Bench, name string) (*funding, e
 	return d, harness.Together(parallel, func(client int) error {
 		for i := client; i < d.n; i += parallel {
 			_, err := resources.Execute(ctx, depositName(i), stream.Meta{}, resource.Open{
-				When: resource.When{At: harness.Now()}, Plan: "small", Request: [16]byte{1},
-				Terms: resource.Terms{Price: money.Price{Msat: price, Per: instant.Hour}, Grace: instant.Day},
+				When: resource.When{At: harness.Now()},
+				Order: resource.Order{
+					Plan:    "small",
+					Request: [16]byte{1},
+					Terms:   resource.Terms{Price: money.Price{Msat: price, Per: instant.Hour}, Grace: instant.Day},
+				},
 			})
 			if err != nil {
 				return err

@@ -208,7 +208,10 @@ func (w *World) open() {
 	}
 	w.opened++
 	p := pick(w, w.plans)
-	open := resource.Open{When: resource.When{At: w.Now}, Plan: p.id, Terms: p.state.Terms, Enforcer: p.state.Enforcer}
+	open := resource.Open{
+		When:  resource.When{At: w.Now},
+		Order: resource.Order{Plan: p.id, Terms: p.state.Terms, Enforcer: p.state.Enforcer},
+	}
 	w.random(open.Holder[:])
 	w.random(open.Request[:])
 	if len(w.Hosts) > 0 {

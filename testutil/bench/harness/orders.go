@@ -55,7 +55,7 @@ func paid(i int, meta []byte) (string, []stream.Event, error) {
 	id := fmt.Sprintf("vm-%09d", i)
 	name, state := kind.Prefix+id, kind.New(resource.ID(id))
 	when := resource.When{At: histories.Start.Add(instant.Millis(i))}
-	open := resource.Open{When: when, Plan: "small", Terms: terms, Enforcer: "systemd"}
+	open := resource.Open{When: when, Order: resource.Order{Plan: "small", Terms: terms, Enforcer: "systemd"}}
 	copy(open.Holder[:], id)
 	copy(open.Request[:], id)
 	credit := resource.Credit{
