@@ -1,9 +1,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"runtime"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -13,16 +15,23 @@ import (
 func demoCommand() *cobra.Command {
 	var binary string
 	var once, quick bool
+	var store tour.Store
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Show Sandglass at work on a network of its own",
 		Long: `Start the network and the daemon on it, order two hours as a newcomer would, pay from bob's
 wallet, and show the time drain until Ctrl-C. With --once do the whole tour without a
 person and check each step. With --quick do that on a simulated network, for which no
-node is built. Everything is gone at the end, however it ends.`,
+node is built. Everything is gone at the end, however it ends.
+
+With --store the event log is in an EventStoreDB or a KurrentDB that you run, in a new
+namespace demo_…, and stays there. The user's password is in a file.`,
 		Example: `  devnet demo --sandglass bin/sandglass
   devnet demo --sandglass bin/sandglass --once
-  devnet demo --sandglass bin/sandglass --quick`,
+  devnet demo --sandglass bin/sandglass --quick
+  devnet demo --sandglass bin/sandglass --once --store 'esdb://localhost:2113?tls=false'
+  devnet demo --sandglass bin/sandglass --quick --store-password-file password \
+    --store 'esdb://sandglass@db-1:2113,db-2:2113,db-3:2113?tlsCAFile=/etc/sandglass/db-ca.crt'`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			// The kernel ends our children with the thread that started them: it has
@@ -33,9 +42,12 @@ node is built. Everything is gone at the end, however it ends.`,
 			if err != nil {
 				return err
 			}
+			if store, err = storeOf(store); err != nil {
+				return err
+			}
 			n := &nodes{progress: cmd.ErrOrStderr()}
 			t := &tour.Tour{
-				Sandglass: path, Out: cmd.OutOrStdout(), Progress: n.progress,
+				Sandglass: path, Out: cmd.OutOrStdout(), Progress: n.progress, Store: store,
 				Title: "a private network: btcd, alice and bob", Start: n.start, Control: n.leaveInfo,
 			}
 			if quick {
@@ -51,9 +63,27 @@ node is built. Everything is gone at the end, however it ends.`,
 	cmd.Flags().StringVar(&binary, "sandglass", "", "the `path` of the sandglass binary")
 	cmd.Flags().BoolVar(&once, "once", false, "do the whole tour without a person, check it, and end")
 	cmd.Flags().BoolVar(&quick, "quick", false, "do that without real nodes: with a simulated lnd and a simulated chain")
+	cmd.Flags().StringVar(&store.URL, "store", "", "keep the event log at this `URL`, such as esdb://USER@HOST:2113")
+	cmd.Flags().StringVar(&store.PasswordFile, "store-password-file", "", "`file` with the password of the user in that URL")
 	cmd.MarkFlagsMutuallyExclusive("once", "quick")
 	if err := cmd.MarkFlagRequired("sandglass"); err != nil {
 		panic(err) // no such flag: a bug of ours
 	}
 	return cmd
+}
+
+// storeOf checks where the log is to be. Only a cluster can be named: a file is the daemon's
+// own, and gone with the network.
+func storeOf(s tour.Store) (tour.Store, error) {
+	switch {
+	case s.URL == "" && s.PasswordFile == "":
+		return s, nil
+	case !strings.HasPrefix(s.URL, "esdb://") && !strings.HasPrefix(s.URL, "esdb+discover://"):
+		return s, errors.New("--store: want the URL of an EventStoreDB or a KurrentDB, such as esdb://USER@HOST:2113")
+	case s.PasswordFile == "":
+		return s, nil
+	}
+	var err error
+	s.PasswordFile, err = filepath.Abs(s.PasswordFile)
+	return s, err
 }

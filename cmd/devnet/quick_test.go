@@ -7,13 +7,21 @@ import (
 	"strings"
 	"testing"
 
+	"sandglass/adapters/eventstoredb"
 	"sandglass/testutil/daemon"
+	"sandglass/testutil/esdbserver"
 )
 
-// TestQuickTour takes the whole tour on the simulated network. It says what is simulated
-// before anything else, and leaves nothing.
+// TestQuickTour takes the whole tour on the simulated network, on each store. One after the
+// other, since a daemon of the tour takes the port that is the default if it is free.
 func TestQuickTour(t *testing.T) {
 	t.Parallel()
+	t.Run("a file", inAFile)
+	t.Run("a cluster", inACluster)
+}
+
+// inAFile takes the tour that says what is simulated before anything else, and leaves nothing.
+func inAFile(t *testing.T) {
 	var out bytes.Buffer
 	if err := run(t.Context(), []string{"demo", "--quick", "--sandglass", daemon.Binary(t)}, &out, os.Stderr); err != nil {
 		t.Fatalf("%v\n%s", err, &out)
@@ -21,6 +29,51 @@ func TestQuickTour(t *testing.T) {
 	said := out.String()
 	if !strings.HasPrefix(said, simulated) || !strings.Contains(said, "\n19 of 19 steps were as they should be") {
 		t.Errorf("it said\n%s", said)
+	}
+}
+
+// inACluster takes the tour with the log in a cluster, where it stays.
+func inACluster(t *testing.T) {
+	users := map[string]string{"ann": "open, sesame"}
+	c := esdbserver.New(t, esdbserver.Options{Nodes: 3, TLS: true, Users: users, SystemEvery: 7})
+	password := filepath.Join(t.TempDir(), "password")
+	if err := os.WriteFile(password, []byte(users["ann"]), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	store := strings.Replace(c.ConnectionStringAs(""), "esdb://", "esdb://ann@", 1)
+	args := []string{"demo", "--quick", "--sandglass", daemon.Binary(t), "--store", store, "--store-password-file", password}
+	var out bytes.Buffer
+	if err := run(t.Context(), args, &out, os.Stderr); err != nil {
+		t.Fatalf("%v\n%s", err, &out)
+	}
+	_, rest, there := strings.Cut(out.String(), "the log is in the namespace ")
+	if !there || !strings.Contains(rest, "\n19 of 19 steps were as they should be") {
+		t.Fatalf("it said\n%s", &out)
+	}
+	namespace, _, _ := strings.Cut(rest, "\n")
+	s, err := eventstoredb.Open(t.Context(), c.ConnectionString(), eventstoredb.Options{Namespace: namespace})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if head, err := s.Head(t.Context()); head == 0 || err != nil {
+		t.Errorf("the log in %s ends at %d: %v", namespace, head, err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestStoreOfATour is about what can be named as the store of a tour.
+func TestStoreOfATour(t *testing.T) {
+	for _, args := range [][]string{
+		{"--store", "sqlite:sandglass.db"},
+		{"--store-password-file", "password"},
+	} {
+		var out bytes.Buffer
+		err := run(t.Context(), append([]string{"demo", "--quick", "--sandglass", "sandglass"}, args...), &out, &out)
+		if err == nil || !strings.Contains(err.Error(), "--store: want the URL of an EventStoreDB") || out.Len() > 0 {
+			t.Errorf("%s: %v, %s", args, err, &out)
+		}
 	}
 }
 

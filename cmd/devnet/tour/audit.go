@@ -74,7 +74,7 @@ func (t *Tour) replay(ctx context.Context) (string, error) {
 	return lastLine(text), err
 }
 
-// offline stops the daemon and replays its file.
+// offline stops the daemon and replays its log.
 func (t *Tour) offline(ctx context.Context) (string, error) {
 	figures, err := t.daemon.run(ctx, nil, "audit", "dump")
 	if err != nil {
@@ -88,7 +88,7 @@ func (t *Tour) offline(ctx context.Context) (string, error) {
 	if err := t.daemon.stop(); err != nil {
 		return "", err
 	}
-	text, err := t.daemon.run(ctx, nil, "audit", "replay", "--store", "sqlite:"+filepath.Join(dir, "sandglass.db"), "--dump", dump)
+	text, err := t.daemon.run(ctx, nil, "audit", "replay", "--store", t.daemon.store, "--dump", dump)
 	return lastLine(text), err
 }
 

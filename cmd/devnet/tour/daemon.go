@@ -24,12 +24,38 @@ import (
 // network's folder, and the commands that speak to it.
 type daemon struct {
 	binary, url, log string
+	store            string // the URL of its event log
+	namespace        string // of that in a cluster
 	env              []string
 	cmd              *exec.Cmd
 	done             chan struct{} // closed once the process has ended
 }
 
-func newDaemon(binary string, n Network) (*daemon, error) {
+// Store is where a daemon keeps its log.
+type Store struct {
+	URL          string // such as esdb://user@host:2113; "" is a file in the network's folder
+	PasswordFile string // of the user whom an esdb:// URL names; may be empty
+}
+
+// env are the settings of a daemon whose log is there. In a cluster each tour has a log of
+// its own, which stays there.
+func (s Store) env(namespace string) []string {
+	env := []string{"SANDGLASS_STORE=" + s.URL, "SANDGLASS_STORE_NAMESPACE=" + namespace, "SANDGLASS_HOST=demo"}
+	if s.PasswordFile != "" {
+		env = append(env, "SANDGLASS_STORE_PASSWORD_FILE="+s.PasswordFile)
+	}
+	return env
+}
+
+// beside says where the log is, if it is not in a file.
+func (d *daemon) beside() string {
+	if d.namespace == "" {
+		return ""
+	}
+	return ", the log is in the namespace " + d.namespace
+}
+
+func newDaemon(binary string, n Network, store Store) (*daemon, error) {
 	dir := filepath.Join(n.Dir(), "sandglass")
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return nil, err
@@ -54,6 +80,11 @@ func newDaemon(binary string, n Network) (*daemon, error) {
 		"SANDGLASS_LISTEN="+listen,
 		"SANDGLASS_URL="+d.url,
 		"SANDGLASS_OPERATOR_TOKEN_FILE="+token)
+	d.store = "sqlite:" + filepath.Join(dir, "sandglass.db")
+	if store.URL != "" {
+		d.store, d.namespace = store.URL, "demo_"+strings.ToLower(rand.Text())
+		d.env = append(d.env, store.env(d.namespace)...)
+	}
 	return d, nil
 }
 

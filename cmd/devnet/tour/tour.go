@@ -26,6 +26,7 @@ type Tour struct {
 	Out       io.Writer
 	Progress  io.Writer // for what is said beside the steps
 	Title     string    // of the first step, which is Start
+	Store     Store     // where the daemon's log is to be; a file of its own if that says nothing
 	Start     func(context.Context) (net Network, note string, err error)
 	Control   func() (string, error) // for Stay: the command that acts on the network from another terminal
 
@@ -186,7 +187,7 @@ func (t *Tour) startNetwork(ctx context.Context) (string, error) {
 }
 
 func (t *Tour) startDaemon(ctx context.Context) (string, error) {
-	daemon, err := newDaemon(t.Sandglass, t.net)
+	daemon, err := newDaemon(t.Sandglass, t.net, t.Store)
 	if err != nil {
 		return "", err
 	}
@@ -197,7 +198,7 @@ func (t *Tour) startDaemon(ctx context.Context) (string, error) {
 	if err := t.daemon.start(ctx); err != nil {
 		return "", err
 	}
-	return "ready at " + daemon.url, nil
+	return "ready at " + daemon.url + daemon.beside(), nil
 }
 
 func (t *Tour) publish(ctx context.Context) (string, error) {
