@@ -58,10 +58,16 @@ func (b Binaries) exist() bool {
 // nil) what it is at. Two processes that need them at once build them once.
 //
 // The cache is $SANDGLASS_CACHE or the user's cache folder; its key is all that
-// goes into the binaries.
+// goes into the binaries. Where the folder $SANDGLASS_BIN has all of them, they are
+// taken as they are, on a machine that has no Go.
 func Nodes(ctx context.Context, progress io.Writer) (Binaries, error) {
 	if progress == nil {
 		progress = io.Discard
+	}
+	if dir := os.Getenv("SANDGLASS_BIN"); dir != "" {
+		if ready := binariesIn(dir); ready.exist() {
+			return ready, nil
+		}
 	}
 	nodes, err := nodesModule()
 	if err != nil {
