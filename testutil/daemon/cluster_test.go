@@ -4,7 +4,9 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -24,9 +26,9 @@ var clusterKills = flag.Int("cluster-kills", 20, "how often one of two daemons o
 func TestTwoDaemonsOnOneLog(t *testing.T) {
 	net := devnet.Shared(t)
 	random := rand.New(rand.NewPCG(seedOf(t, "cluster-kills"), 2))
-	c := esdbserver.New(t, esdbserver.Options{Nodes: 3, SystemEvery: 20})
+	store, moveLeader := sharedLog(t)
 	env := append(net.Env(), "SANDGLASS_MAX_OPEN_INVOICES_PER_RESOURCE=100000", "SANDGLASS_LOG_LEVEL=warn")
-	first := daemon.New(t, append(env, daemon.Clustered(c)...)...)
+	first := daemon.New(t, append(env, store...)...)
 	both := []*daemon.Daemon{first, first.Beside("SANDGLASS_HOST=host-2")}
 	ctx := t.Context()
 	since := settled(ctx, t, net)
@@ -54,7 +56,7 @@ func TestTwoDaemonsOnOneLog(t *testing.T) {
 			t.Fatalf("before kill %d the second daemon ended by itself\n%s", i, both[1].Log())
 		}
 		if random.IntN(4) == 0 {
-			c.MoveLeader()
+			moveLeader()
 		}
 		d.Kill()
 		d.Start()
@@ -88,6 +90,39 @@ func TestTwoDaemonsOnOneLog(t *testing.T) {
 				t.Log(strings.TrimSpace(out))
 			}
 		}
+	}
+}
+
+// sharedLog is where two daemons share a log, and what has the leader move there: of a real
+// server nobody but its operator does.
+func sharedLog(t *testing.T) (store []string, moveLeader func()) {
+	if server := os.Getenv(daemon.ServerVariable); server != "" {
+		return daemon.Served(server), func() {}
+	}
+	c := esdbserver.New(t, esdbserver.Options{Nodes: 3, SystemEvery: 20})
+	return daemon.Clustered(c), func() { c.MoveLeader() }
+}
+
+// The tests of the daemon run on the server that the environment names, each in a namespace
+// of its own, and never on one beside what a test names itself.
+func TestTheLogIsWhereTheEnvironmentSays(t *testing.T) {
+	c := esdbserver.New(t, esdbserver.Options{})
+	var logs sync.Map
+	c.OnAppend(func(stream string) esdbserver.Fault {
+		logs.Store(stream, true)
+		return esdbserver.None
+	})
+	t.Setenv(daemon.ServerVariable, c.ConnectionString())
+	for _, env := range [][]string{nil, nil, {"SANDGLASS_STORE=sqlite:sandglass.db"}} {
+		daemon.New(t, env...)
+	}
+	var names []any
+	logs.Range(func(name, _ any) bool {
+		names = append(names, name)
+		return true
+	})
+	if len(names) != 2 {
+		t.Errorf("the logs on the server are %v, want two", names)
 	}
 }
 

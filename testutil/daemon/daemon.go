@@ -5,6 +5,7 @@ package daemon
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"iter"
@@ -87,13 +88,13 @@ type Daemon struct {
 }
 
 // New makes an event log and a daemon for it, which does not run yet. env is what it
-// needs beside: where its wallet is. If [StoreVariable] is "esdb", and env names no store,
-// the log is in a cluster of its own instead of a file.
+// needs beside: where its wallet is. Unless env names a store, the log is in the cluster that
+// [ServerVariable] names, or, if [StoreVariable] is "esdb", in one of its own, or in a file.
 func New(t testing.TB, env ...string) *Daemon {
 	t.Helper()
 	namesStore := func(s string) bool { return strings.HasPrefix(s, "SANDGLASS_STORE=") }
-	if os.Getenv(StoreVariable) == "esdb" && !slices.ContainsFunc(env, namesStore) {
-		env = append(env, Clustered(esdbserver.New(t, esdbserver.Options{SystemEvery: 20}))...)
+	if !slices.ContainsFunc(env, namesStore) {
+		env = append(env, store(t)...)
 	}
 	d := join(t, env...)
 	if out, err := d.Command(t.Context(), "init"); err != nil {
@@ -105,6 +106,27 @@ func New(t testing.TB, env ...string) *Daemon {
 // StoreVariable is the variable of the environment that says on which store the tests of
 // the daemon run: sqlite, which is the default, or esdb.
 const StoreVariable = "SANDGLASS_TEST_STORE"
+
+// ServerVariable is the variable that holds the connection string of a real server, on which
+// the tests of the daemon then run: each log is in a new namespace, and stays.
+const ServerVariable = "SANDGLASS_TEST_ESDB"
+
+// store is the environment that says where the log of a test is; none for a file.
+func store(t testing.TB) []string {
+	if server := os.Getenv(ServerVariable); server != "" {
+		return Served(server)
+	}
+	if os.Getenv(StoreVariable) == "esdb" {
+		return Clustered(esdbserver.New(t, esdbserver.Options{SystemEvery: 20}))
+	}
+	return nil
+}
+
+// Served is the environment of a daemon whose log is in a new namespace of a server.
+func Served(conn string) []string {
+	namespace := "test_" + strings.ToLower(rand.Text())
+	return []string{"SANDGLASS_STORE=" + conn, "SANDGLASS_STORE_NAMESPACE=" + namespace, "SANDGLASS_HOST=host-1"}
+}
 
 // Clustered is the environment of a daemon whose log is in a cluster.
 func Clustered(c *esdbserver.Cluster) []string {
