@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"sandglass/adapters/eventstoredb/cluster"
 	"sandglass/domain/stream"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
@@ -49,7 +50,7 @@ func sizeOf(e *esdb.EventData) int {
 func (s *Store) append(
 	ctx context.Context, name string, expected stream.Revision, data []esdb.EventData,
 ) (stream.Appended, error) {
-	return call(ctx, s, s.appending(name, expected, data))
+	return cluster.Call(ctx, s.cluster, s.appending(name, expected, data))
 }
 
 // appending is one attempt to append.
@@ -58,21 +59,19 @@ func (s *Store) appending(
 ) func(context.Context, *esdb.Client) (stream.Appended, error) {
 	last := expected + stream.Revision(len(data))
 	return func(ctx context.Context, c *esdb.Client) (stream.Appended, error) {
-		time := left(ctx)
+		time := cluster.Left(ctx)
 		options := esdb.AppendToStreamOptions{ExpectedRevision: expectation(expected), Deadline: &time}
 		res, err := c.AppendToStream(ctx, name, options, data...)
 		var e *esdb.Error
 		switch {
 		case errors.As(err, &e) && e.Code() == esdb.ErrorCodeWrongExpectedVersion:
-			return stream.Appended{}, permanentError{
-				fmt.Errorf("eventstoredb: %s: %w: %w", name, stream.ErrWrongRevision, e.Err()),
-			}
+			return stream.Appended{}, cluster.Permanent(fmt.Errorf("eventstoredb: %s: %w: %w", name, stream.ErrWrongRevision, e.Err()))
 		case err != nil:
-			return stream.Appended{}, words("appending to "+name, err)
+			return stream.Appended{}, cluster.Words("appending to "+name, err)
 		case res.NextExpectedVersion != uint64(last):
-			return stream.Appended{}, permanentError{fmt.Errorf("eventstoredb: %s ends at revision %d after an append at %d: "+
+			return stream.Appended{}, cluster.Permanent(fmt.Errorf("eventstoredb: %s ends at revision %d after an append at %d: "+
 				"it was deleted in the store, which Sandglass never does: restore a backup",
-				name, res.NextExpectedVersion, expected)}
+				name, res.NextExpectedVersion, expected))
 		case res.CommitPosition == 0 || res.CommitPosition > maxPosition:
 			return s.standing(ctx, c, name, last)
 		}
@@ -83,7 +82,7 @@ func (s *Store) appending(
 // standing returns where an event stands that was appended: not every server says so in
 // its answer to an append that it had before.
 func (s *Store) standing(ctx context.Context, c *esdb.Client, name string, rev stream.Revision) (stream.Appended, error) {
-	events, err := readStream(ctx, c, name, rev, 1, left(ctx))
+	events, err := readStream(ctx, c, name, rev, 1, cluster.Left(ctx))
 	if err == nil && len(events) != 1 {
 		err = fmt.Errorf("eventstoredb: %s: revision %d was appended and is not there", name, rev)
 	}

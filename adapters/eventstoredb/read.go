@@ -8,6 +8,7 @@ import (
 	"iter"
 	"time"
 
+	"sandglass/adapters/eventstoredb/cluster"
 	"sandglass/domain/stream"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
@@ -20,15 +21,6 @@ const (
 	backPage = 2048 // events of whomever that one call looks back over
 	backStep = 16   // the same of the first call, whose answer most often holds the end
 )
-
-// left returns what is left of the time of ctx, for the client, whose own deadlines are
-// longer.
-func left(ctx context.Context) time.Duration {
-	if end, ok := ctx.Deadline(); ok {
-		return time.Until(end)
-	}
-	return callTimeout
-}
 
 // readStream returns up to n events of a stream from a revision on: none if there is no
 // such stream.
@@ -45,7 +37,7 @@ func collect(
 	what string, rs *esdb.ReadStream, err error, last func(*esdb.RecordedEvent) bool,
 ) (events []*esdb.RecordedEvent, _ error) {
 	if err != nil {
-		return nil, words(what, err)
+		return nil, cluster.Words(what, err)
 	}
 	defer rs.Close()
 	for {
@@ -54,9 +46,9 @@ func collect(
 		case errors.Is(err, io.EOF), noStream(err):
 			return events, nil
 		case err != nil:
-			return nil, words(what, err)
+			return nil, cluster.Words(what, err)
 		case e.Event == nil:
-			return nil, permanentError{fmt.Errorf("eventstoredb: %s: a link to nothing stands there", what)}
+			return nil, cluster.Permanent(fmt.Errorf("eventstoredb: %s: a link to nothing stands there", what))
 		}
 		if events = append(events, e.Event); last != nil && last(e.Event) {
 			return events, nil
@@ -76,8 +68,8 @@ func (s *Store) Read(ctx context.Context, name string, from stream.Revision) ite
 	return func(yield func(stream.Record, error) bool) {
 		last := stream.Record{}
 		for from := max(from, 0); ; {
-			events, err := call(ctx, s, func(ctx context.Context, c *esdb.Client) ([]*esdb.RecordedEvent, error) {
-				return readStream(ctx, c, s.full(name), from, pageSize, left(ctx))
+			events, err := cluster.Call(ctx, s.cluster, func(ctx context.Context, c *esdb.Client) ([]*esdb.RecordedEvent, error) {
+				return readStream(ctx, c, s.full(name), from, pageSize, cluster.Left(ctx))
 			})
 			if err != nil {
 				if ctx.Err() == nil {
@@ -147,8 +139,8 @@ func (s *Store) Head(ctx context.Context) (stream.Position, error) {
 func (s *Store) lookBack(
 	ctx context.Context, from esdb.AllPosition, n uint64, floor stream.Position,
 ) ([]*esdb.RecordedEvent, error) {
-	return call(ctx, s, func(ctx context.Context, c *esdb.Client) ([]*esdb.RecordedEvent, error) {
-		time := left(ctx)
+	return cluster.Call(ctx, s.cluster, func(ctx context.Context, c *esdb.Client) ([]*esdb.RecordedEvent, error) {
+		time := cluster.Left(ctx)
 		rs, err := c.ReadAll(ctx, esdb.ReadAllOptions{Direction: esdb.Backwards, From: from, Deadline: &time}, n)
 		return collect("reading $all", rs, err, func(e *esdb.RecordedEvent) bool {
 			_, ours := s.ours(e)

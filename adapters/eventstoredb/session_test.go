@@ -101,26 +101,6 @@ func TestAShortFailureIsNotTold(t *testing.T) {
 	}
 }
 
-// A call that waits for its turn behind calls that hang has it with the next client.
-func TestAllSlotsAreTaken(t *testing.T) {
-	t.Parallel()
-	c := esdbserver.New(t, esdbserver.Options{})
-	s := open(t, c.ConnectionString(), eventstoredb.Options{Namespace: newLog(t, c.ConnectionString())})
-	retire, err := eventstoredb.Occupy(t.Context(), s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan error, 1)
-	go func() {
-		_, err := s.Append(t.Context(), "toy-1", stream.NoStream, storetest.Events("toy-1", stream.NoStream, "x", 1))
-		done <- err
-	}()
-	retire()
-	if err := <-done; err != nil {
-		t.Error(err)
-	}
-}
-
 // A call that finds no client in its time has the store not writable, as one that fails.
 func TestNoClientIsThere(t *testing.T) {
 	t.Parallel()

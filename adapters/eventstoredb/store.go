@@ -12,37 +12,30 @@
 // those have lost events: a subscription that breaks goes on after the last event that was
 // handed out.
 //
-// The client surprises. After it has looked for a node in vain it is dead for good, and
-// calls under way then hang for ever, whatever their context says; closing it while a call
-// is under way panics. When it follows a node's word to another leader it closes the
-// connection under the calls that are under way, and reads what gRPC writes meanwhile: a
-// data race without a consequence, in a case that servers do not bring about by themselves
-// (they forward to the leader). So calls are made through a [session], which waits no
-// longer than it wants to, and gets a new client for an old one. A recorded event without
-// its time of creation would end the process (log.Fatalf, in the client).
+// How a connection is kept, and calls are made again, is left to package cluster. A recorded
+// event without its time of creation would end the process (log.Fatalf, in the client).
 package eventstoredb
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
+	"encoding/hex"
 	"errors"
 	"fmt"
-	"net/url"
 	"regexp"
-	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
+	"sandglass/adapters/eventstoredb/cluster"
 	"sandglass/domain/codec"
 	"sandglass/domain/stream"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
+	"github.com/google/uuid"
 )
 
 // ErrClosed says that the store was closed.
-var ErrClosed = errors.New("eventstoredb: the log is closed")
+var ErrClosed = cluster.ErrClosed
 
 // Options say which log of a cluster is meant. The zero Options are the log "sandglass".
 type Options struct {
@@ -52,9 +45,9 @@ type Options struct {
 	// Log, if not nil, is told in a sentence when the cluster goes away and comes back.
 	Log func(string)
 
-	timeout  time.Duration // 0 means callTimeout; tests are less patient
-	inFlight int           // 0 means inFlight
-	discover int           // 0 means forEver
+	timeout  time.Duration // these three are those of cluster.Options
+	inFlight int
+	discover int
 }
 
 // DefaultNamespace is the log of those who have only one.
@@ -62,27 +55,14 @@ const DefaultNamespace = "sandglass"
 
 // Store is an open log. Its methods may be called at the same time.
 type Store struct {
-	config    *esdb.Configuration
+	cluster   *cluster.Cluster
 	namespace string
 	id        string
 	floor     stream.Position // of the event that begins the log: before it there is none
 	log       func(string)
-	timeout   time.Duration
-	inFlight  int
-	said      atomic.Pointer[string] // the last complaint of a client that looks for a node
 
-	ctx   context.Context // ends with Close
-	close context.CancelCauseFunc
-
-	mu      sync.Mutex // guards session and next
-	session *session   // nil until one is asked for
-	next    time.Time  // when another session may begin
-
-	known   atomic.Uint64           // the highest position at which an event of the log was seen
-	seen    atomic.Uint64           // as far as here, events of the log after known are none
-	down    atomic.Pointer[failure] // nil while all goes well
-	opened  atomic.Bool             // id is known, so that a failure is looked after
-	looking sync.WaitGroup
+	known atomic.Uint64 // the highest position at which an event of the log was seen
+	seen  atomic.Uint64 // as far as here, events of the log after known are none
 }
 
 // Create begins an empty log. It refuses a namespace that has one.
@@ -99,7 +79,7 @@ func Create(ctx context.Context, conn string, o Options) error {
 	_, err = s.append(ctx, s.namespace, stream.NoStream, beginning(id))
 	if errors.Is(err, stream.ErrWrongRevision) {
 		return fmt.Errorf("eventstoredb: %s: the namespace %q holds a log already: leave it, or choose another namespace",
-			Redact(conn), s.namespace)
+			cluster.Redact(conn), s.namespace)
 	}
 	return err
 }
@@ -114,10 +94,9 @@ func Open(ctx context.Context, conn string, o Options) (*Store, error) {
 	}
 	if s.id, err = s.identify(ctx); err != nil {
 		_ = s.Close() // the error says more
-		return nil, fmt.Errorf("eventstoredb: %s: %w", Redact(conn), err)
+		return nil, fmt.Errorf("eventstoredb: %s: %w", cluster.Redact(conn), err)
 	}
-	s.opened.Store(true)
-	s.down.Store(nil)
+	s.cluster.Opened()
 	return s, nil
 }
 
@@ -144,112 +123,23 @@ func connect(conn string, o Options) (*Store, error) {
 	if s.log == nil {
 		s.log = func(string) {}
 	}
-	s.timeout, s.inFlight = cmp.Or(o.timeout, callTimeout), cmp.Or(o.inFlight, inFlight)
 	var err error
-	if s.config, err = parse(conn); err != nil {
-		return nil, err
-	}
-	s.config.MaxDiscoverAttempts = cmp.Or(o.discover, forEver)
-	s.config.Logger = func(level esdb.LogLevel, format string, args ...any) {
-		if level == esdb.LogWarn { // its errors are what calls return
-			said := fmt.Sprintf(format, args...)
-			s.said.Store(&said)
-		}
-	}
-	s.ctx, s.close = context.WithCancelCause(context.Background())
-	return s, nil
-}
-
-// settings are what a connection string may say behind its question mark. The client
-// passes over what it does not know, such as a tls that is misspelt. maxDiscoverAttempts is
-// known and passed over: see forEver.
-var settings = map[string]bool{
-	"tls": true, "tlsverifycert": true, "tlscafile": true, "usercertfile": true, "userkeyfile": true,
-	"nodepreference": true, "gossiptimeout": true, "discoveryinterval": true, "maxdiscoverattempts": true,
-	"keepaliveinterval": true, "keepalivetimeout": true, "defaultdeadline": true,
-}
-
-// errForm says what is wrong with a connection string without a part of it: where a
-// password has a /, a ? or a # in it, any part may be of the password.
-var errForm = errors.New("want addresses with commas between, and what a password holds beside letters and digits as in %2F")
-
-// parse checks a connection string and returns what it says.
-func parse(conn string) (config *esdb.Configuration, err error) {
-	if err = checkForm(conn); err == nil {
-		config, err = esdb.ParseConnectionString(conn)
-	}
-	if err == nil {
-		err = config.Validate()
-	}
-	var form *url.Error
-	if errors.As(err, &form) {
-		err = errForm
-	}
-	if err != nil {
-		return nil, fmt.Errorf("eventstoredb: %s is no connection string such as esdb://user@host:2113?tls=true: %w",
-			Redact(conn), err)
-	}
-	return config, nil
-}
-
-var settingName = regexp.MustCompile(`^[A-Za-z]+$`)
-
-// checkForm refuses what the client would pass over, log or quote.
-func checkForm(conn string) error {
-	place, query, _ := strings.Cut(conn, "?")
-	_, place, _ = strings.Cut(place, "://")
-	if _, path, _ := strings.Cut(place, "/"); path != "" {
-		return errForm
-	}
-	values, err := url.ParseQuery(query)
-	if err != nil {
-		return errors.New("its settings can't be read")
-	}
-	for key := range values {
-		switch {
-		case settings[strings.ToLower(key)]:
-		case !settingName.MatchString(key):
-			return errForm
-		default:
-			return fmt.Errorf("unknown setting %.40q: there are tls, tlsCAFile, tlsVerifyCert, userCertFile, userKeyFile, "+
-				"nodePreference, gossipTimeout, discoveryInterval, maxDiscoverAttempts, "+
-				"keepAliveInterval, keepAliveTimeout, defaultDeadline", key)
-		}
-	}
-	return nil
-}
-
-// forEver is how often a client looks for a node, whatever the connection string says. One
-// that gives up leaves the calls that are under way hanging for good; one that does not
-// lets go of them when a node is back.
-const forEver = 1 << 30
-
-// Redact returns a connection string without the password in it, for people. What stands
-// before the last @ is taken for user and password, whatever else it holds.
-func Redact(conn string) string {
-	scheme, rest, ok := strings.Cut(conn, "://")
-	at := strings.LastIndexByte(rest, '@')
-	if !ok || at < 0 {
-		return conn
-	}
-	user, _, _ := strings.Cut(rest[:at], ":")
-	return scheme + "://" + user + rest[at:]
+	s.cluster, err = cluster.New(conn, cluster.Options{
+		Log: s.log, Probe: s.probe, Touch: s.touch, Timeout: o.timeout, InFlight: o.inFlight, Discover: o.discover,
+	})
+	return s, err
 }
 
 // Close ends the subscriptions and the calls that are under way. A client that looks for a
 // node looks on until it has found one, which nothing but the end of the process ends.
 func (s *Store) Close() error {
-	s.mu.Lock()
-	s.close(ErrClosed)
-	sess := s.session
-	s.session = nil
-	s.mu.Unlock()
-	if sess != nil {
-		sess.retire()
-	}
-	s.looking.Wait()
+	s.cluster.Close()
 	return nil
 }
+
+// Writable returns nil, or why appends are not taken now: the cluster did not answer, and
+// has taken no write since.
+func (s *Store) Writable() error { return s.cluster.Writable() }
 
 // ID returns the 32 hex digits that Create drew for this log: what is kept beside a log,
 // such as a snapshot, bears the id of the log that it belongs to.
@@ -266,8 +156,8 @@ func (b *began) Fields(f *codec.Fields) { codec.String(f, "id", &b.ID) }
 
 // identify reads the event that begins the log.
 func (s *Store) identify(ctx context.Context) (string, error) {
-	events, err := call(ctx, s, func(ctx context.Context, c *esdb.Client) ([]*esdb.RecordedEvent, error) {
-		return readStream(ctx, c, s.namespace, 0, 1, left(ctx))
+	events, err := cluster.Call(ctx, s.cluster, func(ctx context.Context, c *esdb.Client) ([]*esdb.RecordedEvent, error) {
+		return readStream(ctx, c, s.namespace, 0, 1, cluster.Left(ctx))
 	})
 	if err != nil {
 		return "", err
@@ -283,4 +173,32 @@ func (s *Store) identify(ctx context.Context) (string, error) {
 	}
 	s.floor = stream.Position(events[0].Position.Commit)
 	return b.ID, nil
+}
+
+// probe is a client's first call.
+func (s *Store) probe(ctx context.Context, c *esdb.Client, time time.Duration) error {
+	_, err := readStream(ctx, c, s.namespace, 0, 1, time)
+	return err
+}
+
+// touch writes what is there already: the event that begins the log, at its place and
+// with its id. The server takes it as a write, and writes nothing.
+func (s *Store) touch(ctx context.Context, c *esdb.Client) error {
+	id, err := hex.DecodeString(s.id)
+	if err != nil {
+		return err // it was checked when the log was opened
+	}
+	_, err = s.appending(s.namespace, stream.NoStream, beginning([16]byte(id)))(ctx, c)
+	return err
+}
+
+// beginning is the event that begins the log of that id.
+func beginning(id [16]byte) []esdb.EventData {
+	b := began{ID: hex.EncodeToString(id[:])}
+	return []esdb.EventData{{
+		EventID:     uuid.UUID(id),
+		EventType:   beganType,
+		ContentType: esdb.ContentTypeJson,
+		Data:        codec.Encode(&b),
+	}}
 }

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"time"
 
+	"sandglass/adapters/eventstoredb/cluster"
 	"sandglass/domain/instant"
 	"sandglass/domain/stream"
 
@@ -42,7 +43,7 @@ func (s *Store) Subscribe(ctx context.Context, after stream.Position) iter.Seq2[
 	return func(yield func([]stream.Record, error) bool) {
 		f := &feed{Store: s, after: after, yield: yield}
 		err := f.reaches(ctx)
-		pause, vain := pace(), 0
+		pause, vain := cluster.Pace(), 0
 		for err == nil {
 			before := f.after
 			err = f.follow(ctx)
@@ -53,31 +54,17 @@ func (s *Store) Subscribe(ctx context.Context, after stream.Position) iter.Seq2[
 			if vain == untold && ctx.Err() == nil {
 				s.log(fmt.Sprintf("a subscription breaks each time, %d times now, before it brings anything: %v", vain, err))
 			}
-			if err != nil && transient(err) && !errors.Is(err, errStopped) {
-				err = sleep(ctx, s.ctx, pause.NextBackOff())
+			if err != nil && cluster.Transient(err) && !errors.Is(err, errStopped) {
+				err = s.cluster.Sleep(ctx, pause.NextBackOff())
 			}
 		}
 		switch {
 		case errors.Is(err, errStopped), ctx.Err() != nil:
-		case s.ctx.Err() != nil:
+		case s.cluster.Closed():
 			yield(nil, ErrClosed)
 		default:
 			yield(nil, err)
 		}
-	}
-}
-
-// sleep waits for d, or returns the error of the context that ends before.
-func sleep(ctx, closing context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-closing.Done():
-		return ErrClosed
 	}
 }
 
@@ -87,19 +74,19 @@ func (f *feed) reaches(ctx context.Context) error {
 	if f.after == 0 {
 		return nil
 	}
-	end := time.Now().Add(f.timeout)
+	end := time.Now().Add(f.cluster.Timeout())
 	for {
 		stands, err := f.stands(ctx)
 		switch {
 		case stands:
 			return nil
-		case err != nil && !transient(err):
+		case err != nil && !cluster.Transient(err):
 			return err
 		case err == nil && time.Now().After(end):
 			return fmt.Errorf("eventstoredb: the log has no event at position %d: "+
 				"whoever asks for what is after that has read another log, or a newer copy of it", f.after)
 		}
-		if err := sleep(ctx, f.ctx, 100*time.Millisecond); err != nil {
+		if err := f.cluster.Sleep(ctx, 100*time.Millisecond); err != nil {
 			return err
 		}
 	}
@@ -110,8 +97,8 @@ func (f *feed) stands(ctx context.Context) (bool, error) {
 	if head, err := f.Head(ctx); err != nil || head < f.after {
 		return false, err
 	}
-	events, err := call(ctx, f.Store, func(ctx context.Context, c *esdb.Client) ([]*esdb.RecordedEvent, error) {
-		time, at := left(ctx), esdb.Position{Commit: uint64(f.after), Prepare: uint64(f.after)}
+	events, err := cluster.Call(ctx, f.cluster, func(ctx context.Context, c *esdb.Client) ([]*esdb.RecordedEvent, error) {
+		time, at := cluster.Left(ctx), esdb.Position{Commit: uint64(f.after), Prepare: uint64(f.after)}
 		rs, err := c.ReadAll(ctx, esdb.ReadAllOptions{Direction: esdb.Forwards, From: at, Deadline: &time}, 1)
 		return collect("reading $all", rs, err, nil)
 	})
@@ -131,17 +118,17 @@ type arrival struct {
 // follow yields what one subscription brings, until that breaks. A server that finds its
 // reader too slow aborts it, which is no fault of the connection: bursts do that too.
 func (f *feed) follow(ctx context.Context) error {
-	ctx, cancel := f.bound(ctx, 0)
+	ctx, cancel := f.cluster.Bound(ctx, 0)
 	defer cancel()
-	u, err := f.current(ctx)
+	u, err := f.cluster.Current(ctx)
 	if err != nil {
 		return err
 	}
 	arrivals := make(chan arrival, runSize)
 	go func() {
-		defer u.release()
+		defer u.Release()
 		defer close(arrivals)
-		_, err := guard(func() (struct{}, error) { return struct{}{}, f.receive(ctx, u.client, arrivals) })
+		_, err := cluster.Guard(func() (struct{}, error) { return struct{}{}, f.receive(ctx, u.Client(), arrivals) })
 		select {
 		case arrivals <- arrival{err: err}:
 		case <-ctx.Done():
@@ -149,11 +136,11 @@ func (f *feed) follow(ctx context.Context) error {
 	}()
 	err = f.deliver(ctx, arrivals)
 	switch {
-	case over(ctx), !transient(err), errors.Is(err, errStopped), status.Code(err) == codes.Aborted:
+	case cluster.Over(ctx), !cluster.Transient(err), errors.Is(err, errStopped), status.Code(err) == codes.Aborted:
 	case errors.Is(err, errLost):
-		f.replace(u) // another node may be ahead of this one
+		f.cluster.Replace(u) // another node may be ahead of this one
 	default:
-		f.broken(u, err)
+		f.cluster.Broken(u, err)
 	}
 	return err
 }
@@ -169,7 +156,7 @@ func (f *feed) receive(ctx context.Context, c *esdb.Client, arrivals chan<- arri
 		Filter: &esdb.SubscriptionFilter{Type: esdb.StreamFilterType, Prefixes: []string{f.full("")}},
 	})
 	if err != nil {
-		return words("subscribing", err)
+		return cluster.Words("subscribing", err)
 	}
 	defer func() { _ = sub.Close() }() // it has no error to return
 	arrivals <- arrival{}              // there is room: it is the first
@@ -177,7 +164,7 @@ func (f *feed) receive(ctx context.Context, c *esdb.Client, arrivals chan<- arri
 		e := sub.Recv()
 		switch {
 		case e.SubscriptionDropped != nil:
-			return words("the subscription was dropped", e.SubscriptionDropped.Error)
+			return cluster.Words("the subscription was dropped", e.SubscriptionDropped.Error)
 		case e.EventAppeared == nil || e.EventAppeared.Event == nil:
 			continue // a checkpoint, or that it has caught up
 		}
@@ -193,7 +180,7 @@ func (f *feed) receive(ctx context.Context, c *esdb.Client, arrivals chan<- arri
 // subscription that is silent for as long as a call may take is compared with the end of
 // the log: one that was lost without a word is begun anew.
 func (f *feed) deliver(ctx context.Context, arrivals <-chan arrival) error {
-	silence := time.NewTicker(f.timeout / attempts)
+	silence := time.NewTicker(f.cluster.AttemptTimeout())
 	defer silence.Stop()
 	for begun := false; ; begun = true {
 		select {
@@ -204,7 +191,7 @@ func (f *feed) deliver(ctx context.Context, arrivals <-chan arrival) error {
 			if err := f.run(a, arrivals); err != nil {
 				return err
 			}
-			silence.Reset(f.timeout)
+			silence.Reset(f.cluster.Timeout())
 		case <-silence.C:
 			if !begun {
 				return fmt.Errorf("eventstoredb: subscribing: %w", context.DeadlineExceeded)
@@ -237,7 +224,7 @@ func (f *feed) run(a arrival, arrivals <-chan arrival) error {
 	for ok := true; ok && a.err == nil && a.event != nil; {
 		rec, err := f.record(a.event)
 		if err != nil {
-			a.err = permanentError{err}
+			a.err = cluster.Permanent(err)
 			break
 		}
 		if rec.Position > f.after { // the server promises it

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"sandglass/adapters/eventstoredb"
+	"sandglass/adapters/eventstoredb/cluster"
 	"sandglass/cmd/sandglass/show"
 	"sandglass/cmd/sandglass/storeurl"
 	"sandglass/domain/plan"
@@ -128,7 +129,7 @@ func (c *Config) check() error {
 	_, listen := net.ResolveTCPAddr("tcp", c.Listen)
 	_, _, lnd := net.SplitHostPort(c.LndAddr)
 	return errors.Join(
-		want(store == "", "STORE", eventstoredb.Redact(c.Store), store),
+		want(store == "", "STORE", cluster.Redact(c.Store), store),
 		want(eventstoredb.CheckNamespace(c.StoreNamespace) == nil, "STORE_NAMESPACE", c.StoreNamespace,
 			"1 to 40 of a-z, 0-9 and _, a letter first"),
 		want(c.Host == "" || plan.CheckName(c.Host) == nil, "HOST", c.Host,
@@ -213,7 +214,7 @@ func Print(w io.Writer, c Config) error {
 		case secret == "file" && value != "":
 			value += " (contents hidden)"
 		case secret == "url":
-			value = eventstoredb.Redact(value)
+			value = cluster.Redact(value)
 		}
 		name := f.Tag.Get("envconfig")
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", name, show.OrDash(value), show.OrDash(f.Tag.Get("default")), meanings[name])

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"sandglass/adapters/eventstoredb"
+	"sandglass/adapters/eventstoredb/cluster"
 	"sandglass/adapters/sqlite"
 	"sandglass/domain/instant"
 	"sandglass/domain/stream"
@@ -76,7 +77,7 @@ func (p Place) String() string {
 	if !p.Shared() {
 		return p.path()
 	}
-	return eventstoredb.Redact(p.URL) + " " + p.Namespace
+	return cluster.Redact(p.URL) + " " + p.Namespace
 }
 
 // Wanted says what the URL should be, in the words that follow "want", or nothing if it
@@ -103,7 +104,7 @@ func (p Place) Wanted() string {
 // CheckFlag says what is wrong with a URL that was given by a flag.
 func CheckFlag(url string) error {
 	if want := (Place{URL: url}).Wanted(); want != "" {
-		return fmt.Errorf("%q is not a store such as sqlite:/var/lib/sandglass/sandglass.db: want %s", eventstoredb.Redact(url), want)
+		return fmt.Errorf("%q is not a store such as sqlite:/var/lib/sandglass/sandglass.db: want %s", cluster.Redact(url), want)
 	}
 	return nil
 }

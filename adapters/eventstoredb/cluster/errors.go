@@ -1,4 +1,4 @@
-package eventstoredb
+package cluster
 
 import (
 	"context"
@@ -15,6 +15,9 @@ type permanentError struct{ error }
 
 func (e permanentError) Unwrap() error { return e.error }
 
+// Permanent returns err as one that no other try mends.
+func Permanent(err error) error { return permanentError{err} }
+
 // permanent are the codes of gRPC that another try does not mend, with what does.
 var permanent = map[codes.Code]string{
 	codes.Unauthenticated:  "the user or the password is wrong: mend them in the connection string",
@@ -23,17 +26,17 @@ var permanent = map[codes.Code]string{
 	codes.InvalidArgument:  "the server refuses it as invalid",
 }
 
-// transient reports whether the same call may go well later, or elsewhere: the connection
+// Transient reports whether the same call may go well later, or elsewhere: the connection
 // broke, the leader moved, the server was slow, the client is dead. It is asked of what
-// the client returns and of what [words] made of it.
-func transient(err error) bool {
+// the client returns and of what [Words] made of it.
+func Transient(err error) bool {
 	var p permanentError
 	return err != nil && !errors.As(err, &p)
 }
 
-// words puts an error of the client into ours. The client's own may stand below others and
+// Words puts an error of the client into ours. The client's own may stand below others and
 // hold gRPC's; those of a subscription are gRPC's alone.
-func words(what string, err error) error {
+func Words(what string, err error) error {
 	advice, known := permanent[status.Code(err)]
 	var e *esdb.Error
 	if errors.As(err, &e) && e.Code() == esdb.ErrorCodeStreamDeleted {

@@ -1,4 +1,4 @@
-package eventstoredb
+package cluster
 
 import (
 	"context"
@@ -26,21 +26,24 @@ const (
 	inFlight = 64
 )
 
-// session is one client and the calls that it has not given back.
-type session struct {
+// Session is one client and the calls that it has not given back.
+type Session struct {
 	client *esdb.Client
 	slots  chan struct{} // one is held by each call that the client has, also if nobody waits for it
 	ready  chan struct{} // closed when the client has found a node, or failed
 	failed error         // set before ready is closed
 	gone   chan struct{} // closed when it is retired
 
-	mu      sync.Mutex // guards what follows
+	mu      sync.Mutex // Guards what follows
 	users   int        // calls and subscriptions under way
 	retired bool       // no more begin
 }
 
+// Client returns the client, which stays open until Release.
+func (u *Session) Client() *esdb.Client { return u.client }
+
 // acquire counts a user, if the session still takes any.
-func (u *session) acquire() bool {
+func (u *Session) acquire() bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.retired {
@@ -50,8 +53,8 @@ func (u *session) acquire() bool {
 	return true
 }
 
-// release gives back what acquire took.
-func (u *session) release() {
+// Release gives back what acquire took.
+func (u *Session) Release() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.users--
@@ -59,7 +62,7 @@ func (u *session) release() {
 }
 
 // retire lets nobody begin; the client is closed once nobody uses it.
-func (u *session) retire() {
+func (u *Session) retire() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if !u.retired {
@@ -71,17 +74,17 @@ func (u *session) retire() {
 
 // closeUnused closes the client of a retired session after its last user: before, the client
 // would panic in the calls that are under way. The caller holds mu.
-func (u *session) closeUnused() {
+func (u *Session) closeUnused() {
 	if u.retired && u.users == 0 {
 		_ = u.client.Close() // it has no error to return
 	}
 }
 
-// current returns the session, in use, once it has found a node. The first caller that asks for
+// Current returns the session, in use, once it has found a node. The first caller that asks for
 // one makes it; the others wait with their own patience.
-func (s *Store) current(ctx context.Context) (*session, error) {
+func (c *Cluster) Current(ctx context.Context) (*Session, error) {
 	for {
-		u, err := s.open()
+		u, err := c.open()
 		if err != nil {
 			return nil, err
 		}
@@ -96,67 +99,67 @@ func (s *Store) current(ctx context.Context) (*session, error) {
 		if u.acquire() {
 			return u, nil
 		}
-		s.replace(u)
+		c.Replace(u)
 	}
 }
 
 // open returns the session, which may not be ready, and makes one if there is none.
-func (s *Store) open() (*session, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := context.Cause(s.ctx); err != nil {
+func (c *Cluster) open() (*Session, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := context.Cause(c.ctx); err != nil {
 		return nil, err
 	}
-	if s.session == nil {
-		client, err := esdb.NewClient(s.config)
+	if c.session == nil {
+		client, err := esdb.NewClient(c.config)
 		if err != nil {
 			return nil, fmt.Errorf("eventstoredb: %w", err)
 		}
-		u := &session{
+		u := &Session{
 			client: client,
-			slots:  make(chan struct{}, s.inFlight),
+			slots:  make(chan struct{}, c.options.InFlight),
 			ready:  make(chan struct{}),
 			gone:   make(chan struct{}),
 			users:  1,
 		}
-		s.session = u
-		begin := max(time.Until(s.next), 0)
-		s.next = time.Now().Add(begin + sessionPause)
-		go s.probe(u, begin)
+		c.session = u
+		begin := max(time.Until(c.next), 0)
+		c.next = time.Now().Add(begin + sessionPause)
+		go c.probe(u, begin)
 	}
-	return s.session, nil
+	return c.session, nil
 }
 
-// replace forgets a session, so that the next call makes another.
-func (s *Store) replace(u *session) {
-	s.mu.Lock()
-	if s.session == u {
-		s.session = nil
+// Replace forgets a session, so that the next call makes another.
+func (c *Cluster) Replace(u *Session) {
+	c.mu.Lock()
+	if c.session == u {
+		c.session = nil
 	}
-	s.mu.Unlock()
+	c.mu.Unlock()
 	u.retire()
 }
 
 // probe makes the first call on a session: the one that finds a node. It alone waits for
 // that; a second call would hang in the client if it found none.
-func (s *Store) probe(u *session, pause time.Duration) {
-	defer u.release()
+func (c *Cluster) probe(u *Session, pause time.Duration) {
+	defer u.Release()
 	defer close(u.ready)
-	if u.failed = sleep(s.ctx, s.ctx, pause); u.failed == nil {
-		_, u.failed = guard(func() ([]*esdb.RecordedEvent, error) {
-			return readStream(s.ctx, u.client, s.namespace, 0, 1, s.timeout/attempts)
+	if u.failed = c.Sleep(c.ctx, pause); u.failed == nil {
+		_, u.failed = Guard(func() (struct{}, error) {
+			return struct{}{}, c.options.Probe(c.ctx, u.client, c.AttemptTimeout())
 		})
 	}
 	if u.failed != nil {
-		s.failed(u.failed)
-		s.replace(u)
+		c.failed(u.failed)
+		c.Replace(u)
 		return
 	}
-	s.said.Store(nil)
+	c.said.Store(nil)
 }
 
-// guard turns a panic of the client, at an answer that it does not expect, into an error.
-func guard[T any](do func() (T, error)) (res T, err error) {
+// Guard turns a panic of the client, at an answer that it does not expect, into an error.
+func Guard[T any](do func() (T, error)) (res T, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("eventstoredb: the client did not understand the server: %v", p)
@@ -165,62 +168,71 @@ func guard[T any](do func() (T, error)) (res T, err error) {
 	return do()
 }
 
-// call makes a call that may be made again: at another node, with a fresh client, until
+// Call makes a call that may be made again: at another node, with a fresh client, until
 // it is answered or its time is over. It does not wait for a client that hangs, nor for a
 // cluster that has been away for as long as a call may take.
-func call[T any](ctx context.Context, s *Store, do func(context.Context, *esdb.Client) (T, error)) (res T, err error) {
-	patience := s.timeout
-	if f := s.down.Load(); f != nil && s.opened.Load() {
-		if patience = time.Until(f.at.Add(s.timeout)); patience <= 0 {
-			return res, s.explain(f.err)
+func Call[T any](ctx context.Context, c *Cluster, do func(context.Context, *esdb.Client) (T, error)) (res T, err error) {
+	patience := c.options.Timeout
+	if f := c.down.Load(); f != nil && c.opened.Load() {
+		if patience = time.Until(f.at.Add(c.options.Timeout)); patience <= 0 {
+			return res, c.explain(f.err)
 		}
 	}
-	return persist(ctx, s, patience, do)
+	return persist(ctx, c, patience, do)
 }
 
 // persist is call with the patience that it is given.
 func persist[T any](
-	ctx context.Context, s *Store, patience time.Duration, do func(context.Context, *esdb.Client) (T, error),
+	ctx context.Context, c *Cluster, patience time.Duration, do func(context.Context, *esdb.Client) (T, error),
 ) (T, error) {
 	outer := ctx
-	ctx, cancel := s.bound(ctx, patience)
+	ctx, cancel := c.Bound(ctx, patience)
 	defer cancel()
 	var last error // that was not the end of the time
 	res, err := backoff.Retry(ctx, func() (T, error) {
-		res, err := attempt(ctx, s, do)
-		if err != nil && !transient(err) {
+		res, err := attempt(ctx, c, do)
+		if err != nil && !Transient(err) {
 			return res, backoff.Permanent(err)
 		}
-		if err != nil && !over(ctx) && (last == nil || !errors.Is(err, errRetired)) { // which says less than what came before
+		if err != nil && !Over(ctx) && (last == nil || !errors.Is(err, errRetired)) { // which says less than what came before
 			last = err
 		}
 		return res, err
-	}, backoff.WithBackOff(pace()), backoff.WithMaxElapsedTime(0))
+	}, backoff.WithBackOff(Pace()), backoff.WithMaxElapsedTime(0))
 	switch {
 	case err == nil:
 		return res, nil
 	case outer.Err() != nil:
 		return res, outer.Err()
-	case over(outer):
+	case Over(outer):
 		return res, context.DeadlineExceeded
-	case s.ctx.Err() != nil:
+	case c.ctx.Err() != nil:
 		return res, ErrClosed
-	case !transient(err):
+	case !Transient(err):
 		return res, err
 	case last != nil:
 		err = last
 	}
-	s.failed(err) // also if it waited for a client that finds no node
-	return res, s.explain(err)
+	c.failed(err) // also if it waited for a client that finds no node
+	return res, c.explain(err)
 }
 
-// over reports whether the time of a call is over, which is no fault of its client. gRPC goes
-// by the clock, and may say so before the timer of ctx does.
-func over(ctx context.Context) bool { return ctx.Err() != nil || left(ctx) <= 0 }
+// Left returns what is left of the time of ctx, for the client, whose own deadlines are
+// longer.
+func Left(ctx context.Context) time.Duration {
+	if end, ok := ctx.Deadline(); ok {
+		return time.Until(end)
+	}
+	return callTimeout
+}
 
-// pace is how fast a call is made again: at once, since most often another node is there,
+// Over reports whether the time of a call is over, which is no fault of its client. gRPC goes
+// by the clock, and may say so before the timer of ctx does.
+func Over(ctx context.Context) bool { return ctx.Err() != nil || Left(ctx) <= 0 }
+
+// Pace is how fast a call is made again: at once, since most often another node is there,
 // and then slower.
-func pace() backoff.BackOff {
+func Pace() backoff.BackOff {
 	b := backoff.NewExponentialBackOff()
 	b.InitialInterval, b.MaxInterval, b.Multiplier = 5*time.Millisecond, time.Second, 2
 	return b
@@ -234,36 +246,36 @@ var errRetired = errors.New("eventstoredb: the connection was given up")
 //
 // A session is given up before the slot of the call that failed on it is: the next call
 // would have the client look for another node, and leave its old connection open for good.
-func attempt[T any](ctx context.Context, s *Store, do func(context.Context, *esdb.Client) (T, error)) (res T, err error) {
-	u, err := s.current(ctx)
+func attempt[T any](ctx context.Context, c *Cluster, do func(context.Context, *esdb.Client) (T, error)) (res T, err error) {
+	u, err := c.Current(ctx)
 	if err != nil {
 		return res, err
 	}
 	select {
 	case u.slots <- struct{}{}:
 	case <-u.gone: // those that have the slots may keep them for good
-		u.release()
+		u.Release()
 		return res, errRetired
 	case <-ctx.Done():
-		u.release()
+		u.Release()
 		return res, ctx.Err()
 	}
 	type answer struct {
 		res T
 		err error
 	}
-	timed, cancel := context.WithTimeout(ctx, s.timeout/attempts)
+	timed, cancel := context.WithTimeout(ctx, c.options.Timeout/attempts)
 	defer cancel()
 	judge := func(err error) {
-		if err != nil && !errors.Is(err, errRetired) && !over(ctx) && transient(err) {
-			s.broken(u, err)
+		if err != nil && !errors.Is(err, errRetired) && !Over(ctx) && Transient(err) {
+			c.Broken(u, err)
 		}
 	}
 	done := make(chan answer, 1)
 	go func() {
-		defer u.release()
+		defer u.Release()
 		defer func() { <-u.slots }()
-		res, err := guard(func() (res T, err error) {
+		res, err := Guard(func() (res T, err error) {
 			select {
 			case <-u.gone:
 				return res, errRetired
@@ -283,24 +295,24 @@ func attempt[T any](ctx context.Context, s *Store, do func(context.Context, *esd
 	}
 }
 
-// broken does what a failed call asks for: another client. Where the node has named the
+// Broken does what a failed call asks for: another client. Where the node has named the
 // leader, the client has gone there by itself, which cancels what else was under way; it is
 // kept if no gossip would lead there.
-func (s *Store) broken(u *session, err error) {
+func (c *Cluster) Broken(u *Session, err error) {
 	var e *esdb.Error
 	moved := errors.As(err, &e) && e.Code() == esdb.ErrorCodeNotLeader || status.Code(err) == codes.Canceled
 	if !moved {
-		s.failed(err)
+		c.failed(err)
 	}
-	if !moved || s.config.DnsDiscover || len(s.config.GossipSeeds) > 0 {
-		s.replace(u)
+	if !moved || c.config.DnsDiscover || len(c.config.GossipSeeds) > 0 {
+		c.Replace(u)
 	}
 }
 
-// bound returns ctx as it ends with the store, and after d, if d is above 0.
-func (s *Store) bound(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+// Bound returns ctx as it ends with the store, and after d, if d is above 0.
+func (c *Cluster) Bound(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(ctx)
-	stop := context.AfterFunc(s.ctx, cancel)
+	stop := context.AfterFunc(c.ctx, cancel)
 	if d > 0 {
 		var timeout context.CancelFunc
 		ctx, timeout = context.WithTimeout(ctx, d)
