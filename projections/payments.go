@@ -43,6 +43,7 @@ func (p *openPayment) fields(f *snapshot.Fields) {
 	snapshot.Int(f, &s.Height)
 	snapshot.String(f, &s.Block)
 	snapshot.Bool(f, &s.Final)
+	snapshot.Bool(f, &s.WasSettled)
 	if s.Status > payment.StatusReplaced {
 		f.Refuse()
 	}

@@ -98,11 +98,13 @@ func (s *sweep) leaveLostBlock(ctx context.Context, p payment.State) (payment.St
 			}
 		}
 	}
-	if p.Status != payment.StatusReorged {
-		return p, nil
+	// Also where a crash came before. A credit that was on its way may have arrived late, and
+	// the payment is replaced by now.
+	if p.Status == payment.StatusReorged || p.Status == payment.StatusReplaced && p.WasSettled && s.isFull() {
+		out, err := s.w.Booker.TakeBack(ctx, watch.Meta, p.Key)
+		return out.State, err
 	}
-	out, err := s.w.Booker.TakeBack(ctx, watch.Meta, p.Key) // also where a crash came before
-	return out.State, err
+	return p, nil
 }
 
 // reorg says that the block of a payment left the chain.

@@ -112,7 +112,8 @@ func (s *sweep) forgetEvidence() {
 func (s *sweep) markGivenUp(ctx context.Context) error {
 	for key := range s.view.unmined {
 		e := s.w.conflicts.of(key)
-		if _, waits := s.waiting[key]; waits || e.givenUp {
+		if p, waits := s.waiting[key]; waits || e.givenUp {
+			e.givenUp = e.givenUp || p.Status == payment.StatusReplaced
 			continue
 		}
 		out, err := s.w.Booker.Payments.Load(ctx, key)

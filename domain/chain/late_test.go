@@ -4,12 +4,14 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"time"
 
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
 	"sandglass/domain/payment"
 	"sandglass/domain/resource"
 	"sandglass/domain/stream"
+	"sandglass/domain/watch"
 	"sandglass/testutil/storetest"
 )
 
@@ -268,4 +270,36 @@ func TestACreditThatACrashLeftTakenBack(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A daemon is about to credit a payment while another writes that it was reorged, takes back
+// what is not there yet, and finds it double spent. The first gives the credit and dies before
+// it can undo that: the next full sweep does.
+func TestCreditedAfterItWasReplaced(t *testing.T) {
+	onChain(t, func(t *testing.T, h *harness) {
+		h.start()
+		a := h.pays("addr-1", 500)
+		h.change(func() { h.wallet.mine() })
+		h.blocks(2)
+		h.credited("vm-1", 500)
+		thief := tx{id: "thief", spends: a.spends, pays: []pay{{"thief", 400}}}
+		h.change(func() {
+			h.wallet.cut(3, true)
+			h.wallet.mine(thief)
+			for range 3 {
+				h.wallet.mineEmpty()
+			}
+		})
+		h.want(a, payment.StatusReplaced)
+		h.credited("vm-1", 0)
+		h.executeOnResource("vm-1", resource.Credit{
+			When: resource.When{At: now()}, Payment: string(payment.ChainKey(a.id, 0)), Amount: 500 * money.Sat,
+		})
+		h.pass(25 * time.Hour)
+		h.want(a, payment.StatusReplaced)
+		h.credited("vm-1", 0)
+		if n := h.signs(watch.SignConflict); n != 0 {
+			t.Errorf("%d conflicts", n)
+		}
+	})
 }

@@ -46,16 +46,16 @@ func (b *Booker) Resume(ctx context.Context, meta stream.Meta, key Key) (Outcome
 	return b.finishSettled(ctx, meta, out)
 }
 
-// TakeBack takes the credit of a payment that is reorged back from its resource, also
-// where a crash came between. It does nothing to any other: whoever asks may know only what
-// the payment was a while ago, and it may be in a block again by now.
+// TakeBack takes the credit of a payment that is reorged or replaced back from its resource,
+// also where a crash came between. It does nothing to any other: whoever asks may know only
+// what the payment was a while ago, and it may be in a block again by now.
 func (b *Booker) TakeBack(ctx context.Context, meta stream.Meta, key Key) (Outcome, error) {
-	reorged := func(current *State) bool { return current.Status == StatusReorged }
+	gone := func(current *State) bool { return current.Status == StatusReorged || current.Status == StatusReplaced }
 	out, err := b.Payments.Load(ctx, key)
-	if err != nil || !reorged(&out.State) {
+	if err != nil || !gone(&out.State) {
 		return out, err
 	}
-	out.Position, err = b.reverse(ctx, meta.CausedBy(out.Last), &out.State, reorged)
+	out.Position, err = b.reverse(ctx, meta.CausedBy(out.Last), &out.State, gone)
 	return out, err
 }
 
@@ -114,14 +114,28 @@ func (b *Booker) reverse(
 
 // EnsureCredit credits a payment that stands as credited, and whose resource does not have
 // it: one watcher took the credit back while another found it there, which leaves no trace
-// at the resource, and said that the payment is credited. It changes nothing otherwise.
+// at the resource, and said that the payment is credited. Where the resource can't take it
+// any more, the payment is unallocated. It changes nothing otherwise.
 func (b *Booker) EnsureCredit(ctx context.Context, meta stream.Meta, key Key) error {
 	credited := func(current *State) bool { return current.Status == StatusCredited }
 	out, err := b.Payments.Load(ctx, key)
 	if err != nil || !credited(&out.State) {
 		return err
 	}
-	_, err = b.credit(ctx, meta.CausedBy(out.Last), &out.State, b.whether(key, credited))
+	meta = meta.CausedBy(out.Last)
+	reason, err := b.credit(ctx, meta, &out.State, b.whether(key, credited))
+	switch {
+	case err != nil || reason == "":
+		return err
+	case reason == ReasonUnknownResource: // it was opened before it was credited: this is no refusal
+		return fmt.Errorf("%w, and payment %s is credited to it", resource.ErrNotOpened, key)
+	}
+	_, err = b.Payments.Execute(ctx, key, meta, Unallocate{
+		At: b.Now(), Resource: out.State.Resource, Reason: reason, Credited: true,
+	})
+	if errors.Is(err, ErrState) {
+		return nil // it moved on: whoever moved it goes on with it
+	}
 	return err
 }
 

@@ -392,3 +392,85 @@ func TestCausation(t *testing.T) {
 		t.Errorf("events and their causes (-want +got):\n%s", diff)
 	}
 }
+
+// TestCreditedWithoutMoney has a watcher take back what another gave just then, and die before
+// it gives it again: the resource has it again, or the operator's list has the payment.
+func TestCreditedWithoutMoney(t *testing.T) {
+	for _, x := range []struct {
+		what   string
+		before []resource.Command // between the reversal and the next sweep
+		status payment.Status
+		reason payment.Reason
+	}{
+		{"it runs", nil, payment.StatusCredited, ""},
+		{"it was released", []resource.Command{resource.Release{When: when(30), Reason: "operator"}},
+			payment.StatusUnallocated, "released"},
+		{"it is full", []resource.Command{resource.Grant{When: when(30), Key: "g", Time: money.MaxTime}},
+			payment.StatusUnallocated, "too_long"},
+	} {
+		t.Run(x.what, func(t *testing.T) {
+			store, _ := storetest.SQLite(t)
+			faulty := &storetest.Faulty{EventStore: store}
+			b := booker(faulty)
+			key := creditedOnChain(t, b, "vm-1")
+			execute(t, b, "vm-1", resource.Reverse{When: when(20), Payment: string(key), Reason: resource.ReasonReorged})
+			for _, c := range x.before {
+				execute(t, b, "vm-1", c)
+			}
+			for _, fault := range []storetest.Fault{storetest.Lost, storetest.AnswerLost} {
+				faulty.OnAppend = storetest.Faults(fault)
+				if err := b.EnsureCredit(t.Context(), stream.Meta{}, key); !errors.Is(err, storetest.ErrFault) {
+					t.Errorf("fault %d: %v", fault, err)
+				}
+			}
+			for range 2 {
+				if err := b.EnsureCredit(t.Context(), stream.Meta{}, key); err != nil {
+					t.Error(err)
+				}
+			}
+			out, err := b.Payments.Load(t.Context(), key)
+			if s := &out.State; err != nil || s.Status != x.status || s.Reason != x.reason || s.Resource != "vm-1" {
+				t.Errorf("the payment is %s (%s) for %q, %v", s.Status, s.Reason, s.Resource, err)
+			}
+			if r := load(t, b, "vm-1"); r.Has(string(key)) != (x.status == payment.StatusCredited) {
+				t.Errorf("the payment is %s, and its resource has %+v", out.State.Status, r.Lots)
+			}
+		})
+	}
+}
+
+// creditedOnChain opens a resource and credits it with an output.
+func creditedOnChain(t *testing.T, b *payment.Booker, id resource.ID) payment.Key {
+	t.Helper()
+	openAll(t, b, id)
+	key, at := payment.ChainKey("00aa", 0), epoch+10
+	for _, c := range []payment.Command{
+		payment.See{At: at, Resource: id, Address: "a", Amount: 500},
+		payment.Confirm{At: at, Height: 5, Block: "b"},
+	} {
+		if _, err := b.Payments.Execute(t.Context(), key, stream.Meta{}, c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := payment.Settle{At: at, Amount: 500, Via: payment.ViaOnChain, Node: "n", Block: "b"}
+	if out, err := b.Book(t.Context(), stream.Meta{}, key, c); err != nil || out.State.Status != payment.StatusCredited {
+		t.Fatalf("%s, %v", out.State.Status, err)
+	}
+	return key
+}
+
+// TestTheLogLacksAResource holds that a resource which is not there, as where the past is read,
+// is no refusal.
+func TestTheLogLacksAResource(t *testing.T) {
+	store, _ := storetest.SQLite(t)
+	b := booker(store)
+	key := creditedOnChain(t, b, "vm-1")
+	empty, _ := storetest.SQLite(t)
+	b.Resources = booker(empty).Resources
+	if err := b.EnsureCredit(t.Context(), stream.Meta{}, key); !errors.Is(err, resource.ErrNotOpened) {
+		t.Error(err)
+	}
+	if out, err := b.Payments.Load(t.Context(), key); err != nil || out.State.Status != payment.StatusCredited {
+		t.Errorf("%s, %v", out.State.Status, err)
+	}
+}

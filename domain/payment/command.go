@@ -37,6 +37,9 @@ type (
 		At       instant.Time
 		Resource resource.ID
 		Reason   Reason
+		// Credited says that the payment stands as credited to the resource, which is without
+		// its money and refuses it. Else a credited payment is not touched.
+		Credited bool
 	}
 	Allocate struct {
 		At       instant.Time

@@ -24,7 +24,9 @@ func Decide(s State, c Command) ([]Event, error) {
 		if s.Status == StatusUnallocated {
 			return nil, nil
 		}
-		return onlyIf(s.Status == StatusSettled, s, &Unallocated{at, c.Resource, c.Reason})
+		possible := s.Status == StatusSettled && !c.Credited ||
+			s.Status == StatusCredited && c.Credited && s.Resource == c.Resource
+		return onlyIf(possible, s, &Unallocated{at, c.Resource, c.Reason})
 	case Allocate:
 		if s.Resource == c.Resource && (s.Status == StatusSettled || s.Status == StatusCredited) {
 			return nil, nil

@@ -16,7 +16,7 @@ func Evolve(s State, e Event) State {
 		s.Resource, s.Asked, s.Price = e.Resource, e.Amount, e.Price
 		s.Expiry, s.Invoice = e.Expiry, e.Invoice
 	case *Settled:
-		s.Status, s.SettledAt, s.Reason = StatusSettled, e.At.At, ""
+		s.Status, s.SettledAt, s.Reason, s.WasSettled = StatusSettled, e.At.At, "", true
 		s.Amount, s.Via, s.Node, s.Index = e.Amount, e.Via, e.Node, e.Index
 		if e.Resource != "" {
 			s.meanFor(e.Resource)

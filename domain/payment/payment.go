@@ -34,7 +34,10 @@
 //	reorged while its credit was being given: the     finishSettled finds that the payment moved
 //	other watcher found no credit to take back        on, and takes back what it gave: undoCredit
 //	one takes the credit back, another finds it       [Booker.EnsureCredit], after each reversal, and
-//	there and says credited: the resource is without  at a start for what a crash left so
+//	there and says credited: the resource is without  in each full sweep; if the resource refuses it by
+//	                                                  then, the payment is unallocated
+//	the other watcher dies before undoCredit, and     [Booker.TakeBack], in each full sweep, of what was
+//	the payment is replaced meanwhile                 settled once, and will not come
 //	refused at one booker and credited by another,    [Booker.Allocate] says first that it is
 //	which died before it said so                      credited: creditedAfterAll
 package payment
@@ -99,6 +102,10 @@ type State struct {
 	Reason    Reason // why it is unallocated, expired, reorged or replaced
 	Last      instant.Time
 
+	// WasSettled says that it was settled at some time: a resource may have been given its
+	// money, whatever came since.
+	WasSettled bool
+
 	// Of a payment on the chain.
 	Address string
 	Height  int64  // of its block, 0 while it is in none
@@ -134,6 +141,8 @@ func (s *State) Waits() bool {
 		return true
 	case StatusCredited, StatusUnallocated:
 		return s.OnChain() && !s.Final
+	case StatusReplaced:
+		return s.WasSettled // a booker may give its money late: see [Booker.TakeBack]
 	}
 	return false
 }

@@ -35,8 +35,8 @@ func (p *Presenter) Resource(id resource.ID) (wire.Resource, bool) {
 	l := p.look(&state)
 	v.Address, v.URI = l.address, bip21.URI(l.address, 0, "")
 	for _, s := range p.Views.PaymentsOf(id) {
-		if s.Status == payment.StatusCredited {
-			continue // watched until it is final, and a lot for long
+		if s.Status == payment.StatusCredited || s.Status == payment.StatusReplaced {
+			continue // watched on: it is a lot for long, or will not come
 		}
 		shown := l.payment(&s)
 		v.Pending = append(v.Pending, shown)
