@@ -49,6 +49,7 @@ type paid struct {
 	holder   resource.ID // that was credited last
 	credits  int
 	reversed int
+	replaced bool // it will not come
 }
 
 // sums are those of a resource.
@@ -141,6 +142,12 @@ func (c *Checker) payment(key payment.Key, e payment.Event) {
 		c.paid(key).settled = e.Amount
 	case *payment.Credited:
 		c.paid(key).resource = e.Resource
+	case *payment.Unallocated, *payment.Reorged:
+		c.paid(key).resource = ""
+	case *payment.Confirmed:
+		c.paid(key).replaced = false
+	case *payment.Replaced:
+		c.paid(key).replaced = true
 	}
 }
 

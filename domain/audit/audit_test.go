@@ -157,7 +157,13 @@ func paidID(bits byte) string {
 func TestCompare(t *testing.T) {
 	twice, undone, again, other := paid(), paid(), paid(), paid()
 	twice.add("resource-web", bought("ln-1", 3500, 0, 3500))
+	undone.add("payment-ln-1", &payment.Reorged{At: payment.At{At: at}, Height: 1, Block: "b"})
 	undone.add("resource-web", reversed("ln-1", 3500))
+	lost, refused, gone := paid(), paid(), paid()
+	lost.add("resource-web", reversed("ln-1", 3500))
+	refused.add("resource-web", reversed("ln-1", 3500))
+	refused.add("payment-ln-1", &payment.Unallocated{At: payment.At{At: at}, Resource: "web", Reason: payment.ReasonReleased})
+	gone.add("payment-ln-1", &payment.Replaced{At: payment.At{At: at}, Reason: payment.ReasonConflict})
 	again.add("resource-web", reversed("ln-1", 3500))
 	again.add("resource-web", bought("ln-1", 3500, 0, 3500))
 	other[2].Event = stream.Encode(done("db"))
@@ -188,6 +194,13 @@ func TestCompare(t *testing.T) {
 		{"credited twice", twice, holds(7000, 0, 0), []audit.Finding{{"payment-ln-1", "a payment is one credit", "2", "1"}}},
 		{"taken back", undone, holds(0, 0, 0), nil},
 		{"taken back, and given again", again, holds(3500, 0, 0), nil},
+		{"taken back, and refused since", refused, holds(0, 0, 0), nil},
+		{"taken back, and said to be there", lost, holds(0, 0, 0), []audit.Finding{
+			{"payment-ln-1", "a payment is one credit", "0", "1"},
+		}},
+		{"credited by what will not come", gone, holds(3500, 0, 0), []audit.Finding{
+			{"payment-ln-1", "a payment that will not come has no credit", "1", "0"},
+		}},
 		{"a credit that another has", other, holds(3500, 0, 0), []audit.Finding{
 			{"payment-ln-1", "the resource that has it", "db", "web"},
 		}},

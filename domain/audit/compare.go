@@ -66,8 +66,9 @@ func (c *Checker) comparePayments() {
 		p := c.payments[key]
 		where := payment.Prefix + string(key)
 		stands := p.credits - p.reversed
-		once := stands == 1 || stands == 0 && (p.reversed > 0 || p.resource == "")
+		once := stands == 1 || stands == 0 && p.resource == ""
 		c.want(once, where, "a payment is one credit", stands, 1)
+		c.want(!p.replaced || stands == 0, where, "a payment that will not come has no credit", stands, 0)
 		c.want(p.resource == "" || p.resource == p.holder, where, "the resource that has it", p.resource, p.holder)
 	}
 }
