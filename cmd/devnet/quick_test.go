@@ -36,6 +36,7 @@ func inAFile(t *testing.T) {
 func inACluster(t *testing.T) {
 	users := map[string]string{"ann": "open, sesame"}
 	c := esdbserver.New(t, esdbserver.Options{Nodes: 3, TLS: true, Users: users, SystemEvery: 7})
+	c.Grant("ann")
 	password := filepath.Join(t.TempDir(), "password")
 	if err := os.WriteFile(password, []byte(users["ann"]), 0o600); err != nil {
 		t.Fatal(err)

@@ -3,6 +3,8 @@ package esdbserver
 import (
 	"context"
 	"encoding/base64"
+	"encoding/json"
+	"fmt"
 	"strings"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
@@ -11,6 +13,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
+	"sandglass/testutil/esdbserver/eventlog"
 	"sandglass/testutil/esdbserver/service"
 )
 
@@ -36,14 +39,61 @@ func (c *Cluster) admit(ctx context.Context, method string) error {
 
 // knows reports whether a header of basic authentication names one of the users.
 func (c *Cluster) knows(header string) bool {
+	name, password := credentialsOf(header)
+	want, ok := c.options.Users[name]
+	return ok && want == password
+}
+
+// credentialsOf returns what a header of basic authentication says.
+func credentialsOf(header string) (name, password string) {
 	code, ok := strings.CutPrefix(header, "Basic ")
 	plain, err := base64.StdEncoding.DecodeString(code)
 	if !ok || err != nil {
-		return false
+		return "", ""
 	}
-	name, password, _ := strings.Cut(string(plain), ":")
-	want, ok := c.options.Users[name]
-	return ok && want == password
+	name, password, _ = strings.Cut(string(plain), ":")
+	return name, password
+}
+
+// Admin is the user that may do everything. It is in the group $admins, and no other is.
+const Admin = "admin"
+
+// Names implements [service.Node].
+func (n *node) Names(ctx context.Context) (names []string, needed bool) {
+	if len(n.cluster.options.Users) == 0 {
+		return nil, false
+	}
+	in, _ := metadata.FromIncomingContext(ctx)
+	for _, header := range in.Get("authorization") { // admit has checked it
+		name, _ := credentialsOf(header)
+		names = append(names, name)
+		if name == Admin {
+			names = append(names, "$admins")
+		}
+	}
+	return names, true
+}
+
+// Grant gives users the right to read the log, and to read and write all streams but the
+// server's own; it takes the latter from all others but [Admin].
+func (c *Cluster) Grant(users ...string) {
+	names, err := json.Marshal(append([]string{"$admins"}, users...))
+	if err != nil {
+		panic(err) // texts always have JSON
+	}
+	c.Write("$$$all", "$metadata", fmt.Sprintf(`{"$acl":{"$r":%s}}`, names))
+	c.Write("$settings", "settings",
+		fmt.Sprintf(`{"$userStreamAcl":{"$r":%[1]s,"$w":%[1]s,"$d":"$admins","$mr":%[1]s,"$mw":"$admins"}}`, names))
+}
+
+// Write writes an event of JSON to a stream, as an administrator does in the server's pages:
+// metadata, or the lists of who may do what.
+func (c *Cluster) Write(stream, kind, data string) {
+	c.log.Append(stream, eventlog.AnyRevision, []eventlog.Proposal{{
+		ID:   eventlog.NewID(),
+		Kind: eventlog.KindKey{Name: kind, ContentType: eventlog.ContentJSON},
+		Data: []byte(data),
+	}})
 }
 
 func (c *Cluster) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {

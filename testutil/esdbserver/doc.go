@@ -3,8 +3,9 @@
 //
 // It follows EventStoreDB 23.10 as far as the Go client can see: expected revisions and
 // idempotent retries, reads both ways, subscriptions with filters and checkpoints,
-// deletion, stream metadata, gossip, users and TLS. A [Cluster] has one node or three,
-// which share the log, so that replication takes no time unless a follower is frozen.
+// deletion, stream metadata, gossip, users with their rights, and TLS. A [Cluster] has one
+// node or three, which share the log, so that replication takes no time unless a follower is
+// frozen.
 //
 // Faults may be set at any time and from any goroutine, also from the functions that
 // [Cluster.OnAppend] and [Cluster.OnRead] take. A write that has one either happened or
@@ -14,9 +15,8 @@
 // answers a client's reads and writes in service.
 //
 // It leaves out persistent subscriptions, projections (so there are no links to resolve),
-// BatchAppend, filters of reads, access control lists and scavenges: the log only grows.
-// Any user may do anything. Regular expressions are Go's, which have no lookaround. A live
-// consumer is called too slow later than by the real server, which a burst of some dozens
-// of events can bring to it: [Cluster.CallConsumersSlow] does it at once. Nothing is kept
-// on disk.
+// BatchAppend, filters of reads and scavenges: the log only grows. Regular expressions are
+// Go's, which have no lookaround. A live consumer is called too slow later than by the real
+// server, which a burst of some dozens of events can bring to it:
+// [Cluster.CallConsumersSlow] does it at once. Nothing is kept on disk.
 package esdbserver

@@ -38,6 +38,9 @@ func (s *Streams) Append(in streams.Streams_AppendServer) error {
 	if err != nil {
 		return err
 	}
+	if err := s.allow(ctx, name, eventlog.ToWrite); err != nil {
+		return err
+	}
 	res, err := s.node.Commit(ctx, name, func() eventlog.Written { return s.log.Append(name, expected, events) })
 	if err != nil {
 		return err

@@ -47,6 +47,9 @@ func (s *Streams) remove(
 	if err := validWrite(ctx, name); err != nil {
 		return 0, err
 	}
+	if err := s.allow(ctx, name, eventlog.ToDelete); err != nil {
+		return 0, err
+	}
 	expected := expectation(o)
 	res, err := s.node.Commit(ctx, name, func() eventlog.Written { return how(name, expected) })
 	switch {

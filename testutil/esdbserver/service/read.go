@@ -31,6 +31,9 @@ func (s *Streams) Read(req *streams.ReadReq, out streams.Streams_ReadServer) err
 	case o.GetFilter() != nil && (stream != nil || !subscription):
 		return invalidArgument("only a subscription to all has a filter")
 	}
+	if err := s.allow(out.Context(), r.name, eventlog.ToRead); err != nil {
+		return err
+	}
 	if r.cuts, r.limit = s.faults.BeginRead(r.name, subscription); r.limit == 0 {
 		return errCut
 	}

@@ -21,6 +21,8 @@ type Node interface {
 	View() (eventlog.View, func())
 	// Commit writes on the leader, or returns what keeps the node from that.
 	Commit(ctx context.Context, stream string, write func() eventlog.Written) (eventlog.Written, error)
+	// Names returns those of the caller's user and of its groups, and whether it needs rights.
+	Names(ctx context.Context) (names []string, needed bool)
 }
 
 // Faults are what a test does to reads and subscriptions.
@@ -52,6 +54,20 @@ type Streams struct {
 // New returns the service of a node.
 func New(log *eventlog.Log, node Node, faults Faults, o Options) *Streams {
 	return &Streams{log: log, node: node, faults: faults, options: o}
+}
+
+// allow returns an error unless the caller has a right to a stream.
+func (s *Streams) allow(ctx context.Context, name string, right eventlog.Right) error {
+	names, needed := s.node.Names(ctx)
+	if !needed {
+		return nil
+	}
+	v, unlock := s.node.View()
+	defer unlock()
+	if !v.Allows(name, right, names) {
+		return AccessDenied(ctx)
+	}
+	return nil
 }
 
 func (s *Streams) streamPage(
