@@ -1,6 +1,7 @@
 package payment
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -73,7 +74,7 @@ func (b *Booker) finishSettled(ctx context.Context, meta stream.Meta, p Outcome)
 	}
 	var end Command = Credit{At: b.Now(), Resource: s.Resource}
 	if reason != "" {
-		end = Unallocate{At: b.Now(), Resource: s.Resource, Reason: reason}
+		end = Unallocate{At: b.Now(), Resource: cmp.Or(s.Resource, s.Meant), Reason: reason}
 	}
 	out, err := b.Payments.Execute(ctx, s.Key, meta, end)
 	if reason == "" && errors.Is(err, ErrState) {
@@ -151,12 +152,17 @@ func (b *Booker) whether(key Key, holds func(current *State) bool) stream.Precon
 // is not nil, must be so.
 func (b *Booker) credit(ctx context.Context, meta stream.Meta, s *State, holds stream.Precondition) (Reason, error) {
 	if s.Resource == "" {
-		if s.Via == ViaBOLT11 {
+		switch {
+		case s.Ours:
+			return ReasonUnknownRequest, nil
+		case s.Via == ViaBOLT11:
 			return ReasonForeignInvoice, nil
 		}
 		return ReasonNoResource, nil
 	}
-	c := resource.Credit{When: b.when(), Payment: string(s.Key), Amount: s.Amount, Paid: s.SettledAt, Price: s.quoted()}
+	c := resource.Credit{
+		When: b.when(), Payment: string(s.Key), Amount: s.Amount, Paid: s.SettledAt, Price: s.quoted(), Order: s.Order,
+	}
 	_, err := b.Resources.ExecuteIf(ctx, s.Resource, meta, c, holds)
 	switch {
 	case err == nil:
@@ -165,6 +171,8 @@ func (b *Booker) credit(ctx context.Context, meta stream.Meta, s *State, holds s
 		return ReasonUnknownResource, nil
 	case errors.Is(err, resource.ErrReleased):
 		return ReasonReleased, nil
+	case errors.Is(err, resource.ErrOtherOrder):
+		return ReasonOtherOrder, nil
 	case errors.Is(err, money.ErrTooLong):
 		return ReasonTooLong, nil
 	case errors.Is(err, money.ErrTooMuch):

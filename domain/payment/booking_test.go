@@ -88,8 +88,8 @@ func TestBook(t *testing.T) {
 	}
 	want := []string{
 		"resource-vm-1 resource.opened.v1",
-		"payment-ln-00 payment.requested.v1",
-		"payment-ln-00 payment.settled.v1",
+		"payment-ln-00 payment.requested.v2",
+		"payment-ln-00 payment.settled.v2",
 		"resource-vm-1 resource.credited.v1", "resource-vm-1 resource.started.v1",
 		"payment-ln-00 payment.credited.v1",
 	}
@@ -367,24 +367,24 @@ func TestCausation(t *testing.T) {
 		got = append(got, names[r.ID.String()]+" by "+names[m.Causation])
 	}
 	want := []string{
-		"payment-ln-0 payment.settled.v1 by the request",
-		"resource-vm-1 resource.credited.v1 by payment-ln-0 payment.settled.v1",
-		"resource-vm-1 resource.started.v1 by payment-ln-0 payment.settled.v1",
-		"payment-ln-0 payment.credited.v1 by payment-ln-0 payment.settled.v1",
-		"payment-ln-1 payment.settled.v1 by the request",
-		"payment-ln-1 payment.unallocated.v1 by payment-ln-1 payment.settled.v1",
+		"payment-ln-0 payment.settled.v2 by the request",
+		"resource-vm-1 resource.credited.v1 by payment-ln-0 payment.settled.v2",
+		"resource-vm-1 resource.started.v1 by payment-ln-0 payment.settled.v2",
+		"payment-ln-0 payment.credited.v1 by payment-ln-0 payment.settled.v2",
+		"payment-ln-1 payment.settled.v2 by the request",
+		"payment-ln-1 payment.unallocated.v1 by payment-ln-1 payment.settled.v2",
 		"payment-ln-1 payment.allocated.v1 by the request",
 		"resource-vm-2 resource.credited.v1 by payment-ln-1 payment.allocated.v1",
 		"resource-vm-2 resource.started.v1 by payment-ln-1 payment.allocated.v1",
 		"payment-ln-1 payment.credited.v1 by payment-ln-1 payment.allocated.v1",
-		"payment-ln-2 payment.settled.v1 by the request",
-		"resource-vm-2 resource.credited.v1 by payment-ln-2 payment.settled.v1",
-		"payment-ln-2 payment.credited.v1 by payment-ln-2 payment.settled.v1",
+		"payment-ln-2 payment.settled.v2 by the request",
+		"resource-vm-2 resource.credited.v1 by payment-ln-2 payment.settled.v2",
+		"payment-ln-2 payment.credited.v1 by payment-ln-2 payment.settled.v2",
 		"payment-btc-00-0 payment.seen.v1 by the request",
 		"payment-btc-00-0 payment.confirmed.v1 by the request",
-		"payment-btc-00-0 payment.settled.v1 by the request",
-		"resource-vm-1 resource.credited.v1 by payment-btc-00-0 payment.settled.v1",
-		"payment-btc-00-0 payment.credited.v1 by payment-btc-00-0 payment.settled.v1",
+		"payment-btc-00-0 payment.settled.v2 by the request",
+		"resource-vm-1 resource.credited.v1 by payment-btc-00-0 payment.settled.v2",
+		"payment-btc-00-0 payment.credited.v1 by payment-btc-00-0 payment.settled.v2",
 		"payment-btc-00-0 payment.reorged.v1 by the request",
 		"resource-vm-1 resource.reversed.v1 by payment-btc-00-0 payment.reorged.v1",
 	}

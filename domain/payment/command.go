@@ -19,6 +19,7 @@ type (
 		Price    money.Price
 		Expiry   instant.Time
 		Invoice  string
+		Order    *resource.Order
 	}
 	Settle struct {
 		At       instant.Time
@@ -28,6 +29,11 @@ type (
 		Index    int64
 		Resource resource.ID
 		Block    string // in which an output has its confirmations; empty where there is none
+		Meant    resource.ID
+		Ours     bool
+		// Request is what the money is for, where the log does not say so yet: it is the
+		// first that the log hears of it. It may be nil.
+		Request *Request
 	}
 	Credit struct {
 		At       instant.Time
@@ -58,6 +64,7 @@ type (
 		Resource resource.ID
 		Address  string
 		Amount   money.Msat
+		Request  *Request // see [Settle]
 	}
 	Confirm struct {
 		At     instant.Time

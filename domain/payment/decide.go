@@ -1,7 +1,7 @@
 package payment
 
 import (
-	"cmp"
+	"errors"
 	"fmt"
 
 	"sandglass/domain/instant"
@@ -82,17 +82,47 @@ func onlyIf(possible bool, s State, e Event) ([]Event, error) {
 }
 
 func request(s State, c Request, at At) ([]Event, error) {
-	switch err := cmp.Or(c.Amount.Check(), c.Price.Check()); {
+	switch e, err := requested(&c, at); {
 	case err != nil:
-		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
-	case c.Resource == "" || c.Expiry < instant.Min || c.Expiry > instant.Max:
-		return nil, fmt.Errorf("%w: a request has a resource, and expires in the years 1970 to 9999", ErrInvalid)
+		return nil, err
 	case s.Status == StatusNone:
-		return []Event{&Requested{at, c.Resource, c.Amount, c.Price, c.Expiry, c.Invoice}}, nil
+		return []Event{e}, nil
 	case s.Invoice == c.Invoice && s.Resource == c.Resource && s.Asked == c.Amount && s.Price == c.Price && s.Expiry == c.Expiry:
 		return nil, nil
 	}
 	return nil, fmt.Errorf("%w: payment %s was requested for resource %q", ErrConflict, s.Key, s.Resource)
+}
+
+// requested returns the event of a request that the log learns of at that time.
+func requested(c *Request, at At) (*Requested, error) {
+	err := errors.Join(c.Amount.Check(), c.Price.Check())
+	if c.Order != nil {
+		err = errors.Join(err, c.Order.Terms.Check())
+	}
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
+	case c.Resource == "" || c.Order != nil && (c.Order.Plan == "" || c.Order.Terms.Price != c.Price):
+		return nil, fmt.Errorf("%w: a request has a resource, and its order a plan and the price that was quoted", ErrInvalid)
+	}
+	for _, t := range []instant.Time{c.At, c.Expiry} {
+		if t < instant.Min || t > instant.Max {
+			return nil, fmt.Errorf("%w: a request is made, and expires, in the years 1970 to 9999", ErrInvalid)
+		}
+	}
+	return &Requested{at, c.Resource, c.Amount, c.Price, c.At, c.Expiry, c.Invoice, c.Order}, nil
+}
+
+// withRequest puts before e what it is for, where the log does not say so yet.
+func withRequest(s *State, c *Request, at At, e Event) ([]Event, error) {
+	if s.Status != StatusNone || c == nil {
+		return []Event{e}, nil
+	}
+	first, err := requested(c, at)
+	if err != nil {
+		return nil, err
+	}
+	return []Event{first, e}, nil
 }
 
 // credit takes the word of the resource, which has the money, also against another
@@ -118,7 +148,7 @@ func settle(s State, c Settle, at At) ([]Event, error) {
 		if s.OnChain() != (s.Status == StatusConfirmed) {
 			return nil, fmt.Errorf("%w: payment %s is %s", ErrState, s.Key, s.Status)
 		}
-		return []Event{&Settled{at, c.Amount, c.Via, c.Node, c.Index, c.Resource}}, nil
+		return withRequest(&s, c.Request, at, &Settled{at, c.Amount, c.Via, c.Node, c.Index, c.Resource, c.Meant, c.Ours})
 	case StatusSeen, StatusReorged, StatusReplaced:
 		return nil, fmt.Errorf("%w: payment %s is %s", ErrState, s.Key, s.Status)
 	}
@@ -139,7 +169,7 @@ func see(s State, c See, at At) ([]Event, error) {
 	}
 	switch {
 	case s.Status == StatusNone:
-		return []Event{&Seen{at, c.Resource, c.Address, c.Amount}}, nil
+		return withRequest(&s, c.Request, at, &Seen{at, c.Resource, c.Address, c.Amount})
 	case s.Address != c.Address || s.Amount != c.Amount:
 		return nil, fmt.Errorf("%w: output %s pays %s to %s, and now %s to %s",
 			ErrConflict, s.Key, s.Amount, s.Address, c.Amount, c.Address)

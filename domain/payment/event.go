@@ -36,6 +36,8 @@ const (
 	ReasonTooLong         Reason = "too_long" // it would buy more time than can be held
 	ReasonTooMuch         Reason = "too_much" // more money than there is
 	ReasonForeignInvoice  Reason = "foreign_invoice"
+	ReasonUnknownRequest  Reason = "unknown_request" // we made the invoice, and know not for what
+	ReasonOtherOrder      Reason = "other_order"     // its id was ordered anew before the money came
 )
 
 // The reasons for which an invoice is expired.
@@ -54,14 +56,17 @@ const (
 
 // The events of every payment.
 type (
-	// Requested says that an invoice was made for a resource. It holds no preimage.
+	// Requested says what the money is for that comes with it: an invoice or an address that
+	// was given out, for a resource or for an order of one. It holds no preimage.
 	Requested struct {
 		At
-		Resource resource.ID
-		Amount   money.Msat  // asked for; 0 leaves it to the payer
-		Price    money.Price // quoted
-		Expiry   instant.Time
-		Invoice  string // BOLT 11
+		Resource  resource.ID
+		Amount    money.Msat      // asked for; 0 leaves it to the payer
+		Price     money.Price     // quoted
+		Requested instant.Time    // when, which may be long before the money came
+		Expiry    instant.Time    // of the invoice, 0 where there is none
+		Invoice   string          // BOLT 11, empty where there is none
+		Order     *resource.Order // by which the resource is opened, or nil
 	}
 	// Settled says that the wallet holds the money for good, or that an output has the
 	// confirmations that are asked for.
@@ -72,6 +77,10 @@ type (
 		Node     string      // identity_pubkey of the node that received it
 		Index    int64       // lnd's settle_index, 0 where it has none
 		Resource resource.ID // named by the payer (keysend), or of the invoice's request (AMP)
+		// Meant is the resource that the invoice's description names, where nothing is known
+		// of its request. It is a suggestion to the operator: anybody may have written it.
+		Meant resource.ID
+		Ours  bool // the description is one that we wrote: see package request
 	}
 	// Credited ends a payment: the resource has had it.
 	Credited struct {
@@ -133,8 +142,8 @@ type (
 )
 
 // Type implements [stream.Fact].
-func (*Requested) Type() string   { return "payment.requested.v1" }
-func (*Settled) Type() string     { return "payment.settled.v1" }
+func (*Requested) Type() string   { return "payment.requested.v2" }
+func (*Settled) Type() string     { return "payment.settled.v2" }
 func (*Credited) Type() string    { return "payment.credited.v1" }
 func (*Unallocated) Type() string { return "payment.unallocated.v1" }
 func (*Allocated) Type() string   { return "payment.allocated.v1" }
@@ -150,9 +159,9 @@ func Decode(r *stream.Record) (Event, error) { return stream.Decode(r, blank(r.T
 
 func blank(kind string) Event {
 	switch kind {
-	case "payment.requested.v1":
+	case "payment.requested.v2":
 		return new(Requested)
-	case "payment.settled.v1":
+	case "payment.settled.v2":
 		return new(Settled)
 	case "payment.credited.v1":
 		return new(Credited)
@@ -173,17 +182,39 @@ func blank(kind string) Event {
 	case "payment.finalized.v1":
 		return new(Finalized)
 	}
-	return nil
+	return former(kind)
 }
 
-// Fields implements [codec.Fielder].
+// Fields implements [codec.Fielder]. An order's price is the one that was quoted: nobody can
+// have changed that of a resource that was not opened.
 func (e *Requested) Fields(f *codec.Fields) {
 	codec.String(f, "resource", &e.Resource)
 	codec.Int(f, "amount_msat", &e.Amount)
 	codec.Int(f, "price_msat", &e.Price.Msat)
 	codec.Int(f, "per_ms", &e.Price.Per)
-	codec.Time(f, "expires_at", &e.Expiry)
+	codec.Time(f, "requested_at", &e.Requested)
+	codec.OptTime(f, "expires_at", &e.Expiry)
 	codec.OptString(f, "payment_request", &e.Invoice)
+	o := new(resource.Order)
+	if e.Order != nil {
+		o = e.Order
+	}
+	codec.OptString(f, "plan", &o.Plan)
+	if o.Plan == "" {
+		return
+	}
+	codec.OptInt(f, "warn_time_ms", &o.Terms.Warn.Time)
+	codec.OptInt(f, "warn_amount_msat", &o.Terms.Warn.Amount)
+	codec.OptInt(f, "warn_share_ppm", &o.Terms.Warn.Share)
+	codec.OptInt(f, "grace_ms", &o.Terms.Grace)
+	codec.OptString(f, "enforcer", &o.Enforcer)
+	codec.OptString(f, "host", &o.Host)
+	codec.OptHex(f, "holder_hash", o.Holder[:])
+	codec.OptHex(f, "request_hash", o.Request[:])
+	if e.Order == nil { // it is being read
+		o.Terms.Price = e.Price
+		e.Order = o
+	}
 }
 
 // Fields implements [codec.Fielder].
@@ -193,6 +224,8 @@ func (e *Settled) Fields(f *codec.Fields) {
 	codec.OptString(f, "node", &e.Node)
 	codec.OptInt(f, "settle_index", &e.Index)
 	codec.OptString(f, "resource", &e.Resource)
+	codec.OptString(f, "meant", &e.Meant)
+	codec.Bool(f, "ours", &e.Ours)
 }
 
 // Fields implements [codec.Fielder].

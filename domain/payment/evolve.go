@@ -12,12 +12,13 @@ func Evolve(s State, e Event) State {
 	s.Last = max(s.Last, *e.Effective())
 	switch e := e.(type) {
 	case *Requested:
-		s.Status, s.Requested = StatusRequested, e.At.At
+		s.Status, s.Requested = StatusRequested, e.Requested
 		s.Resource, s.Asked, s.Price = e.Resource, e.Amount, e.Price
-		s.Expiry, s.Invoice = e.Expiry, e.Invoice
+		s.Expiry, s.Invoice, s.Order = e.Expiry, e.Invoice, e.Order
 	case *Settled:
 		s.Status, s.SettledAt, s.Reason, s.WasSettled = StatusSettled, e.At.At, "", true
 		s.Amount, s.Via, s.Node, s.Index = e.Amount, e.Via, e.Node, e.Index
+		s.Meant, s.Ours = e.Meant, e.Ours
 		if e.Resource != "" {
 			s.meanFor(e.Resource)
 		}
@@ -55,10 +56,10 @@ func (s *State) evolveOnChain(e Event) {
 	}
 }
 
-// meanFor means the money for a resource. The price that was quoted for another one does
-// not go with it.
+// meanFor means the money for a resource. What was quoted and ordered for another one does not
+// go with it.
 func (s *State) meanFor(id resource.ID) {
 	if s.Resource != id {
-		s.Resource, s.Price = id, money.Price{}
+		s.Resource, s.Price, s.Order = id, money.Price{}, nil
 	}
 }

@@ -4,13 +4,23 @@ import (
 	"testing"
 
 	"sandglass/domain/payment"
+	"sandglass/domain/resource"
 	"sandglass/testutil/golden"
 )
 
 // samples has every type of event once, with no field left out.
 var samples = []payment.Event{
-	&payment.Requested{At: at(0), Resource: "vm-1", Amount: 500, Price: quote, Expiry: epoch + 3_600_000, Invoice: "lnbc5u1"},
-	&payment.Settled{At: at(0), Amount: 500, Via: "keysend", Node: "02aa", Index: 7, Resource: "vm-1"},
+	&payment.Requested{
+		At: at(0), Resource: "vm-1", Amount: 500, Price: quote, Requested: epoch - 1, Expiry: epoch + 3_600_000, Invoice: "lnbc5u1",
+		Order: &resource.Order{
+			Plan:     "small",
+			Terms:    resource.Terms{Price: quote, Warn: resource.Warn{Time: 60_000}, Grace: 86_400_000},
+			Enforcer: "systemd", Host: "host-a", Holder: [16]byte{2}, Request: [16]byte{1},
+		},
+	},
+	&payment.Settled{
+		At: at(0), Amount: 500, Via: "keysend", Node: "02aa", Index: 7, Resource: "vm-1", Meant: "vm-2", Ours: true,
+	},
 	&payment.Credited{At: at(0), Resource: "vm-1"},
 	&payment.Unallocated{At: at(0), Resource: "vm-1", Reason: "released"},
 	&payment.Allocated{At: at(0), Resource: "vm-2"},
@@ -25,6 +35,16 @@ var samples = []payment.Event{
 var codec = golden.Codec[payment.Event]{Decode: payment.Decode}
 
 func TestGoldenFiles(t *testing.T) { codec.Check(t, samples...) }
+
+// What earlier builds wrote says what it said, in the words of now.
+func TestFormerVersions(t *testing.T) {
+	codec.Former(t, "payment.requested.v1", &payment.Requested{
+		At: at(0), Resource: "vm-1", Amount: 500, Price: quote, Requested: epoch, Expiry: epoch + 3_600_000, Invoice: "lnbc5u1",
+	})
+	codec.Former(t, "payment.settled.v1", &payment.Settled{
+		At: at(0), Amount: 500, Via: "keysend", Node: "02aa", Index: 7, Resource: "vm-1",
+	})
+}
 
 func TestDecodeRefusesWhatItDoesNotKnow(t *testing.T) {
 	for _, x := range []struct{ kind, data string }{

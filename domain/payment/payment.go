@@ -94,11 +94,14 @@ type State struct {
 	Expiry    instant.Time
 	Invoice   string
 	Requested instant.Time
-	Amount    money.Msat // that arrived, or is to be seen on the chain
+	Order     *resource.Order // by which its resource is opened, or nil
+	Amount    money.Msat      // that arrived, or is to be seen on the chain
 	Via       Via
 	Node      string
 	Index     int64
 	SettledAt instant.Time
+	Meant     resource.ID // what is told of an invoice whose request is not known: see [Settled]
+	Ours      bool
 	Reason    Reason // why it is unallocated, expired, reorged or replaced
 	Last      instant.Time
 

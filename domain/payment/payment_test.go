@@ -69,7 +69,9 @@ func fold(all ...payment.Event) payment.State { return given.Of(aggregate(), "ln
 func at(ms instant.Time) payment.At { return payment.At{At: epoch + ms} }
 
 func requested(ms instant.Time) *payment.Requested {
-	return &payment.Requested{At: at(ms), Resource: "vm-1", Amount: 500, Price: quote, Expiry: epoch + 100, Invoice: "lnbc1"}
+	return &payment.Requested{
+		At: at(ms), Resource: "vm-1", Amount: 500, Price: quote, Requested: epoch + ms, Expiry: epoch + 100, Invoice: "lnbc1",
+	}
 }
 
 func settled(ms instant.Time, amount money.Msat) *payment.Settled {
@@ -124,7 +126,9 @@ func TestRequest(t *testing.T) {
 	check(t, []example{
 		{"an invoice is asked for", nil, same, events{requested(0)}, nil},
 		{"the payer may choose the amount", nil, other(func(c *payment.Request) { c.Amount = 0 }),
-			events{&payment.Requested{At: at(0), Resource: "vm-1", Price: quote, Expiry: epoch + 100, Invoice: "lnbc1"}}, nil},
+			events{&payment.Requested{
+				At: at(0), Resource: "vm-1", Price: quote, Requested: epoch, Expiry: epoch + 100, Invoice: "lnbc1",
+			}}, nil},
 		{"again", open, same, nil, nil},
 		{"again at another time", open, request(9), nil, nil},
 		{"again when paid", paid, same, nil, nil},

@@ -29,9 +29,17 @@ func Encode(f Fact) Event {
 	return Event{Type: f.Type(), At: *f.Effective(), Data: codec.Encode(f)}
 }
 
-// Decode reads a record into blank, an event of the record's type, and returns it. It
-// refuses a payload that it does not know in full, and a type that no blank is known for,
-// which is nil: a log that is half understood is not understood.
+// Former is a fact as earlier builds wrote it. It is read, and never written.
+type Former[E Fact] interface {
+	Fact
+	// Upcast returns what the fact says in the next version. It is pure, and for ever: what
+	// the former version did not tell is what it was then.
+	Upcast() E
+}
+
+// Decode reads a record into blank, an event of the record's type, and returns it, in its
+// present version. It refuses a payload that it does not know in full, and a type that no
+// blank is known for, which is nil: a log that is half understood is not understood.
 func Decode[E Fact](r *Record, blank E) (E, error) {
 	var none E
 	aggregate, _, _ := strings.Cut(r.Type, ".")
@@ -42,5 +50,8 @@ func Decode[E Fact](r *Record, blank E) (E, error) {
 		return none, fmt.Errorf("%s: %s: %w", aggregate, r.Type, err)
 	}
 	*blank.Effective() = r.At
+	for former, ok := any(blank).(Former[E]); ok; former, ok = any(blank).(Former[E]) {
+		blank = former.Upcast()
+	}
 	return blank, nil
 }
