@@ -44,8 +44,38 @@ func (p *openPayment) fields(f *snapshot.Fields) {
 	snapshot.String(f, &s.Block)
 	snapshot.Bool(f, &s.Final)
 	snapshot.Bool(f, &s.WasSettled)
+	snapshot.String(f, &s.Meant)
+	snapshot.Bool(f, &s.Ours)
+	orderFields(f, &s.Order)
 	if s.Status > payment.StatusReplaced {
 		f.Refuse()
+	}
+}
+
+// orderFields passes an order through a snapshot, if there is one.
+func orderFields(f *snapshot.Fields, order **resource.Order) {
+	there := *order != nil
+	snapshot.Bool(f, &there)
+	if !there {
+		return
+	}
+	o := *order
+	if o == nil {
+		o = new(resource.Order)
+	}
+	snapshot.String(f, &o.Plan)
+	snapshot.Int(f, &o.Terms.Price.Msat)
+	snapshot.Int(f, &o.Terms.Price.Per)
+	snapshot.Int(f, &o.Terms.Warn.Time)
+	snapshot.Int(f, &o.Terms.Warn.Amount)
+	snapshot.Int(f, &o.Terms.Warn.Share)
+	snapshot.Int(f, &o.Terms.Grace)
+	snapshot.String(f, &o.Enforcer)
+	snapshot.String(f, &o.Host)
+	snapshot.Bytes(f, o.Holder[:])
+	snapshot.Bytes(f, o.Request[:])
+	if *order == nil { // it is being read; what is written is shared with readers
+		*order = o
 	}
 }
 

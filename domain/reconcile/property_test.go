@@ -238,9 +238,9 @@ func (f *facts) changeLog(t *rapid.T) payment.Key {
 			undone[i] = true
 		}
 		counts := slices.ContainsFunc(f.log, func(s stream.Record) bool {
-			return s.Stream == payment.Prefix+string(key) && s.Type == "payment.settled.v1"
+			return s.Stream == payment.Prefix+string(key) && s.Type == "payment.settled.v2"
 		})
-		if counts && !undone[i] && r.Type != "payment.requested.v1" {
+		if counts && !undone[i] && r.Type != "payment.requested.v2" {
 			which = append(which, i)
 		}
 	}
