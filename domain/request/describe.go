@@ -1,0 +1,65 @@
+package request
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base32"
+	"strings"
+
+	"sandglass/domain/instant"
+	"sandglass/domain/resource"
+)
+
+// Signer writes and reads the descriptions of invoices:
+//
+//	web-1 · 2 h · 4t1v0h8s6r3y7k9m2n5p8q1w3e
+//
+// the resource, the time that is bought, and in 26 letters and digits a nonce of 64 bits and
+// the first 64 bits of an HMAC-SHA256 of what stands before it. The key is the same on all
+// hosts of one log. A description is public: whoever has seen one can have another program
+// write it into an invoice of the same wallet. So it says who asked, and credits nobody.
+type Signer struct{ Key [32]byte }
+
+const separator = " · "
+
+// letters are of base 32 without those that are easily mistaken.
+var letters = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
+
+// Describe returns the description of an invoice for a resource. The nonce is random: no two
+// invoices are described alike.
+func (s *Signer) Describe(id resource.ID, time instant.Millis, nonce [8]byte) string {
+	text := string(id) + separator + time.InUnits() + separator
+	return text + letters.EncodeToString(append(nonce[:], s.mac(text, nonce[:])...))
+}
+
+func (s *Signer) mac(text string, nonce []byte) []byte {
+	h := hmac.New(sha256.New, s.Key[:])
+	h.Write([]byte("sandglass invoice\x00" + text))
+	h.Write(nonce)
+	return h.Sum(nil)[:8]
+}
+
+// Read returns the resource that a description names, and whether we wrote it. Earlier builds
+// wrote "sandglass " and the id, as anybody can. The id is empty where it can't be one.
+func (s *Signer) Read(description string) (id resource.ID, ours bool) {
+	if name, ok := strings.CutPrefix(description, "sandglass "); ok {
+		return checked(name), false
+	}
+	i := strings.LastIndex(description, separator)
+	if i < 0 {
+		return "", false
+	}
+	text, tag := description[:i+len(separator)], description[i+len(separator):]
+	name, _, _ := strings.Cut(text, separator)
+	id = checked(name)
+	raw, err := letters.DecodeString(tag)
+	ours = err == nil && len(raw) == 16 && id != "" && hmac.Equal(raw[8:], s.mac(text, raw[:8]))
+	return id, ours
+}
+
+func checked(name string) resource.ID {
+	if !resource.IsName(name) {
+		return ""
+	}
+	return resource.ID(name)
+}

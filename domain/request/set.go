@@ -1,0 +1,401 @@
+package request
+
+import (
+	"cmp"
+	"container/heap"
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"sandglass/domain/instant"
+	"sandglass/domain/payment"
+	"sandglass/domain/resource"
+	"sandglass/domain/watch"
+)
+
+const (
+	// Keep is how long an order is kept after its last invoice, if there is room: until then
+	// it can be asked for again at its terms.
+	Keep = 7 * instant.Day
+	// Settling is how long after its expiry an invoice may still settle: what a wallet had
+	// accepted by then. A sweep that began later has seen all that it will ever bring.
+	Settling = 10 * instant.Minute
+	// lapseEvery is how often what lapsed is let go.
+	lapseEvery = time.Minute
+)
+
+// Set is the fold of all records, of all hosts. Its methods may be called from anywhere.
+type Set struct {
+	store Store
+	now   func() instant.Time
+	most  int
+	retry watch.Retry
+	fail  func(error)
+
+	mu        sync.Mutex // guards what follows
+	byName    map[string]*entry
+	ofID      map[resource.ID][]*entry // oldest first
+	addresses int
+	open      Counts
+	expiring  expiries                // invoices that have not expired
+	expired   []*entry                // those that have, oldest expiry first; some may be gone
+	gone      map[string]instant.Time // names that the log has, until their record is not news any more
+	swept     instant.Time            // when the last sweep of the wallet that was finished began
+	watchers  map[resource.ID][]chan struct{}
+
+	caughtUp chan struct{}
+}
+
+// Counts are what bounds look at.
+type Counts struct {
+	Orders   int // invoices of resources that nobody has paid yet, which have not expired
+	Invoices int // of all others, likewise
+}
+
+// entry is a record in a Set.
+type entry struct {
+	*Record
+	i    int  // in the heap, -1 if it is not there
+	gone bool // it is in the set no more
+}
+
+// Options are what a Set works with.
+type Options struct {
+	Store  Store
+	Now    func() instant.Time
+	Most   int         // records of invoices that are kept at most, of those that can't be paid any more
+	Failed func(error) // is told why the store is read anew, or does not forget; may be nil
+}
+
+// New returns an empty set, which [Set.Run] fills.
+func New(o Options) *Set {
+	if o.Failed == nil {
+		o.Failed = func(error) {}
+	}
+	return &Set{
+		store: o.Store, now: o.Now, most: o.Most, fail: o.Failed, retry: watch.Retry{}.OrDefaults(),
+		byName: map[string]*entry{}, ofID: map[resource.ID][]*entry{}, gone: map[string]instant.Time{},
+		watchers: map[resource.ID][]chan struct{}{}, caughtUp: make(chan struct{}),
+	}
+}
+
+// Run follows the store until ctx ends, and then returns nil. What it reads twice it has once.
+func (s *Set) Run(ctx context.Context) error {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	wg.Go(func() { s.lapseAgain(ctx) })
+	for failures := 0; ctx.Err() == nil; failures++ {
+		for run, err := range s.store.Follow(ctx) {
+			if err != nil {
+				if ctx.Err() == nil {
+					s.fail(err)
+				}
+				break
+			}
+			failures = 0
+			s.add(run...)
+			if len(run) == 0 {
+				s.markCaughtUp()
+			}
+		}
+		s.retry.Wait(ctx, failures, nil)
+	}
+	return nil
+}
+
+func (s *Set) markCaughtUp() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	select {
+	case <-s.caughtUp:
+	default:
+		close(s.caughtUp)
+	}
+}
+
+// CaughtUp is closed when all records that were kept are in the set.
+func (s *Set) CaughtUp() <-chan struct{} { return s.caughtUp }
+
+// Keep keeps a record durably; it is in the set when that returns. It must not be given out
+// after an error.
+func (s *Set) Keep(ctx context.Context, r *Record) error {
+	if err := s.store.Keep(ctx, r); err != nil {
+		return err
+	}
+	s.add(r)
+	return nil
+}
+
+// add puts records into the set, but those that the log has.
+func (s *Set) add(run ...*Record) {
+	now := s.now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.expire(now)
+	for _, r := range run {
+		name := r.Name()
+		_, gone := s.gone[name]
+		if _, known := s.byName[name]; known || gone {
+			continue
+		}
+		e := &entry{Record: r, i: -1}
+		s.byName[name] = e
+		list := s.ofID[r.Resource]
+		at, _ := slices.BinarySearchFunc(list, e, func(a, b *entry) int {
+			return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(a.Name(), b.Name()))
+		})
+		s.ofID[r.Resource] = slices.Insert(list, at, e)
+		if r.Key == "" {
+			s.addresses++
+		} else {
+			*s.counter(e)++
+			heap.Push(&s.expiring, e)
+		}
+		s.touch(r.Resource)
+	}
+	s.expire(now)
+}
+
+// counter is where an invoice that has not expired counts.
+func (s *Set) counter(e *entry) *int {
+	if e.Order != nil {
+		return &s.open.Orders
+	}
+	return &s.open.Invoices
+}
+
+// expire moves what has expired by now.
+func (s *Set) expire(now instant.Time) {
+	for len(s.expiring) > 0 && s.expiring[0].Expiry <= now {
+		e := heap.Pop(&s.expiring).(*entry)
+		*s.counter(e)--
+		s.expired = append(s.expired, e)
+		s.touch(e.Resource)
+	}
+}
+
+// Done takes a record out: the log has what it says, by the payment of that name or the
+// address. A store that forgets by itself may yield it once more, after a restart: then it is
+// looked for again, and found in the log.
+func (s *Set) Done(ctx context.Context, name string) {
+	s.mu.Lock()
+	e, ok := s.byName[name]
+	if ok {
+		s.gone[name] = max(e.Expiry, s.now()).Add(Settling)
+		s.drop(e)
+	}
+	s.mu.Unlock()
+	if ok {
+		s.forget(ctx, []string{name})
+	}
+}
+
+func (s *Set) drop(e *entry) {
+	e.gone = true
+	if e.i >= 0 {
+		heap.Remove(&s.expiring, e.i)
+		*s.counter(e)--
+	}
+	if e.Key == "" {
+		s.addresses--
+	}
+	delete(s.byName, e.Name())
+	list := slices.DeleteFunc(s.ofID[e.Resource], func(other *entry) bool { return other == e })
+	if s.ofID[e.Resource] = list; len(list) == 0 {
+		delete(s.ofID, e.Resource)
+	}
+	s.touch(e.Resource)
+}
+
+// Swept says that a sweep of the wallet that began then has seen, and booked, all that was
+// paid by then.
+func (s *Set) Swept(began instant.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.swept = max(s.swept, began)
+}
+
+// dead reports whether an invoice can bring nothing any more.
+func (s *Set) dead(e *entry) bool { return s.swept > e.Expiry.Add(Settling) }
+
+func (s *Set) lapseAgain(ctx context.Context) {
+	for watch.Pause(ctx, lapseEvery) {
+		s.Lapse(ctx)
+	}
+}
+
+// Lapse lets go of the invoices that nobody paid: of those that can't be paid any more the ones
+// that are older than [Keep], and of the others the oldest for which there is no room.
+func (s *Set) Lapse(ctx context.Context) {
+	now := s.now()
+	var names []string
+	s.mu.Lock()
+	s.expire(now)
+	for len(s.expired) > 0 {
+		e := s.expired[0]
+		if !e.gone {
+			late := now > e.Expiry.Add(Keep) || len(s.byName)-s.addresses-len(s.expiring) > s.most
+			if !late || !s.dead(e) {
+				break
+			}
+			names = append(names, e.Name())
+			s.drop(e)
+		}
+		s.expired = s.expired[1:]
+	}
+	for name, until := range s.gone {
+		if now > until {
+			delete(s.gone, name)
+		}
+	}
+	s.mu.Unlock()
+	for part := range slices.Chunk(names, 1000) {
+		s.forget(ctx, part)
+	}
+}
+
+func (s *Set) forget(ctx context.Context, names []string) {
+	if err := s.store.Forget(ctx, names); err != nil && !errors.Is(err, context.Canceled) {
+		s.fail(err) // they come back at the next start, and lapse again
+	}
+}
+
+// Find returns the record of a payment, if there is one.
+func (s *Set) Find(key payment.Key) (*Record, bool) { return s.find(string(key)) }
+
+// FindAddress returns the record of an address, if there is one.
+func (s *Set) FindAddress(address string) (*Record, bool) { return s.find(address) }
+
+func (s *Set) find(name string) (*Record, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e, ok := s.byName[name]
+	if !ok {
+		return nil, false
+	}
+	return e.Record, true
+}
+
+// Order returns the order that an id is of by now, as its latest record has it, and the
+// resource that it would open. ok is false where there is none.
+func (s *Set) Order(id resource.ID) (r *Record, opens resource.State, ok bool) {
+	for _, r := range slices.Backward(s.Of(id)) {
+		if opens, ok := r.opens(); ok {
+			return r, opens, true
+		}
+	}
+	return nil, opens, false
+}
+
+// Of returns the records of a resource, oldest first, whether they can be paid or not.
+func (s *Set) Of(id resource.ID) []*Record {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := make([]*Record, len(s.ofID[id]))
+	for i, e := range s.ofID[id] {
+		list[i] = e.Record
+	}
+	return list
+}
+
+// Orders returns up to limit ids of orders that come after the given one, by id.
+func (s *Set) Orders(after resource.ID, limit int) []resource.ID {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var ids []resource.ID
+	for id, list := range s.ofID {
+		if id > after && slices.ContainsFunc(list, func(e *entry) bool { return e.Order != nil }) {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids[:min(len(ids), limit)]
+}
+
+// Open returns how many invoices have not expired.
+func (s *Set) Open() Counts {
+	now := s.now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.expire(now)
+	return s.open
+}
+
+// Payable returns the invoices that may still bring money.
+func (s *Set) Payable() []*Record {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := make([]*Record, 0, len(s.expiring))
+	for _, e := range s.byName {
+		if e.Key != "" && !s.dead(e) {
+			list = append(list, e.Record)
+		}
+	}
+	return list
+}
+
+// LowestAddress returns the lowest height at which an address was made, or false if none was.
+func (s *Set) LowestAddress() (height int64, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.addresses == 0 {
+		return 0, false
+	}
+	for _, e := range s.byName {
+		if e.Key == "" && (!ok || e.Height < height) {
+			height, ok = e.Height, true
+		}
+	}
+	return height, ok
+}
+
+// Watch returns a channel that gets a token after the records of a resource have changed: one,
+// however many did. stop ends the watch; it may be called twice.
+func (s *Set) Watch(id resource.ID) (changed <-chan struct{}, stop func()) {
+	c := make(chan struct{}, 1)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.watchers[id] = append(s.watchers[id], c)
+	return c, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		rest := slices.DeleteFunc(s.watchers[id], func(w chan struct{}) bool { return w == c })
+		if s.watchers[id] = rest; len(rest) == 0 {
+			delete(s.watchers, id)
+		}
+	}
+}
+
+func (s *Set) touch(id resource.ID) {
+	for _, c := range s.watchers[id] {
+		watch.Signal(c)
+	}
+}
+
+// expiries is a heap of entries, the first to expire on top.
+type expiries []*entry
+
+// Len implements [heap.Interface], as the others do.
+func (h expiries) Len() int           { return len(h) }
+func (h expiries) Less(i, j int) bool { return h[i].Expiry < h[j].Expiry }
+func (h expiries) Swap(i, j int) {
+	h[i], h[j] = h[j], h[i]
+	h[i].i, h[j].i = i, j
+}
+
+// Push implements [heap.Interface].
+func (h *expiries) Push(e any) {
+	e.(*entry).i = len(*h)
+	*h = append(*h, e.(*entry))
+}
+
+// Pop implements [heap.Interface].
+func (h *expiries) Pop() any {
+	last := len(*h) - 1
+	e := (*h)[last]
+	(*h)[last], *h = nil, (*h)[:last]
+	e.i = -1
+	return e
+}
