@@ -22,8 +22,8 @@ const (
 )
 
 // Verify reads the whole log, which takes about a second for a million events, and says
-// what is wrong with it: pages that SQLite finds damaged, revisions that are missing or
-// twice, an id twice in a stream, times running backwards, events that Read would miss.
+// what is wrong with it: pages that SQLite finds damaged, positions and revisions that are
+// missing or twice, an id twice in a stream, times running backwards, events that Read would miss.
 // It compares the log with itself: whether somebody rewrote it is not seen here.
 func (s *Store) Verify(ctx context.Context) error {
 	err := s.readers.use(ctx, s.closing, func(r *reader) error {
@@ -98,12 +98,15 @@ type idIn struct {
 type verifier struct {
 	next     map[string]stream.Revision
 	own      map[idIn]bool
+	position stream.Position
 	recorded instant.Time
 }
 
 func (v *verifier) check(r *stream.Record) error {
 	id := idIn{r.Stream, r.ID}
 	switch {
+	case r.Position != v.position+1:
+		return fmt.Errorf("it follows position %d: events are missing", v.position)
 	case r.Revision != v.next[r.Stream]:
 		return fmt.Errorf("%s has revision %d where %d should follow", r.Stream, r.Revision, v.next[r.Stream])
 	case r.RecordedAt < v.recorded:
@@ -114,6 +117,6 @@ func (v *verifier) check(r *stream.Record) error {
 	if r.ID != stream.NewID(r.Stream, r.Revision, r.Event) {
 		v.own[id] = true
 	}
-	v.next[r.Stream], v.recorded = r.Revision+1, r.RecordedAt
+	v.next[r.Stream], v.position, v.recorded = r.Revision+1, r.Position, r.RecordedAt
 	return nil
 }

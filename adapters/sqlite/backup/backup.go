@@ -1,0 +1,216 @@
+// Package backup copies the file of a log as a whole, beside the daemon that writes it, and
+// puts such a copy in the place of a log.
+//
+// A copy is made under another name, [Part], checked, and brought to the disk. Its own name
+// it gets at the end, and never that of a file that is there. So a crash leaves a copy that
+// is whole, or none; what it left under the other name the next one overwrites.
+package backup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"sandglass/adapters/sqlite"
+	"sandglass/adapters/sqlite/logfile"
+	"sandglass/domain/instant"
+	"sandglass/domain/stream"
+
+	"golang.org/x/sys/unix"
+)
+
+// Part is what the name of a copy ends with while it is made.
+const Part = ".part"
+
+// Copy is a copy of a log that was made, and checked.
+type Copy struct {
+	ID       string          // of the log
+	Head     stream.Position // of its last event, 0 if it has none
+	Recorded instant.Time    // when that was recorded
+	Bytes    int64           // of the file
+}
+
+// Maker makes copies. Its zero value does.
+type Maker struct {
+	// Floor is how many bytes of the disk a copy leaves free: a full one stops the daemon.
+	Floor int64
+	// FreeSpace returns what is free on the disk of a folder; nil asks the system.
+	FreeSpace func(dir string) (int64, error)
+
+	before func(step string) error // is told of each step, and may end it; tests use it
+}
+
+// Write copies the log at from to the file to, which must not exist. A daemon may write the
+// log meanwhile: the copy is the log as it was at one moment.
+func (m *Maker) Write(ctx context.Context, from, to string) (Copy, error) {
+	return m.WriteBy(ctx, to, func(part string) error { return m.copyFile(ctx, from, part) })
+}
+
+// WriteBy is [Maker.Write] with what makes the file: make finds an empty one at part.
+func (m *Maker) WriteBy(ctx context.Context, to string, make func(part string) error) (Copy, error) {
+	for _, name := range []string{to, to + "-wal", to + "-journal"} {
+		if err := absent(name); err != nil {
+			return Copy{}, err
+		}
+	}
+	c, part, err := m.prepare(ctx, to, make)
+	if err != nil {
+		return c, err
+	}
+	defer part.Close()
+	return c, m.place(part, to)
+}
+
+func absent(path string) error {
+	switch _, err := os.Lstat(path); {
+	case err == nil:
+		return fmt.Errorf("backup: %s exists: choose another path, or move it away", path)
+	case !errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("backup: %w", err)
+	}
+	return nil
+}
+
+// copyFile copies a log into a file.
+func (m *Maker) copyFile(ctx context.Context, from, part string) error {
+	if err := logfile.Exists(from); err != nil {
+		return err
+	}
+	if err := m.checkSpace(from, filepath.Dir(part)); err != nil {
+		return err
+	}
+	return logfile.CopyTo(ctx, from, part)
+}
+
+// checkSpace returns an error unless there is room for a copy.
+func (m *Maker) checkSpace(from, dir string) error {
+	need := m.Floor
+	for _, name := range []string{from, from + "-wal"} {
+		if info, err := os.Stat(name); err == nil {
+			need += info.Size()
+		}
+	}
+	free := m.FreeSpace
+	if free == nil {
+		free = freeSpace
+	}
+	if have, err := free(dir); err == nil && have < need { // where the system does not tell, it is tried
+		return fmt.Errorf("backup: %d bytes are free on the disk of %s, and %d must be: make room", have, dir, need)
+	}
+	return nil
+}
+
+func freeSpace(dir string) (int64, error) {
+	var st syscall.Statfs_t
+	if err := syscall.Statfs(dir, &st); err != nil {
+		return 0, err
+	}
+	return int64(st.Bavail) * int64(st.Bsize), nil
+}
+
+// prepare makes a copy that is whole and on the disk, under another name. The file that it
+// returns is the lock of that name: two at the same time would write over each other.
+func (m *Maker) prepare(ctx context.Context, to string, make func(part string) error) (c Copy, part *os.File, err error) {
+	part, err = os.OpenFile(to+Part, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return c, nil, fmt.Errorf("backup: %w", err)
+	}
+	if err := unix.Flock(int(part.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		return c, nil, errors.Join(fmt.Errorf("backup: %s is being written by another command: %w", to+Part, err), part.Close())
+	}
+	for _, s := range []struct {
+		name string
+		do   func() error
+	}{
+		{"empty", func() error { return part.Truncate(0) }},
+		{"copy", func() error { return make(part.Name()) }},
+		{"check", func() (err error) { c, err = check(ctx, part.Name()); return err }},
+		{"sync", func() error { return syncFile(part.Name()) }},
+	} {
+		if err = m.step(s.name, s.do); err != nil {
+			return c, nil, errors.Join(fmt.Errorf("backup: making %s: %w", to, err), os.Remove(part.Name()), part.Close())
+		}
+	}
+	return c, part, nil
+}
+
+// step does one step.
+func (m *Maker) step(name string, do func() error) error {
+	if m.before != nil {
+		if err := m.before(name); err != nil {
+			return err
+		}
+	}
+	return do()
+}
+
+// check reads a copy from its begin to its end.
+func check(ctx context.Context, path string) (c Copy, err error) {
+	s, err := sqlite.OpenReadOnly(path)
+	if err != nil {
+		return c, err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	if err := s.Verify(ctx); err != nil {
+		return c, err
+	}
+	c.ID = s.ID()
+	if c.Head, err = s.Head(ctx); err != nil {
+		return c, err
+	}
+	for r, err := range stream.Between(ctx, s, max(c.Head, 1)-1, c.Head) {
+		if err != nil {
+			return c, err
+		}
+		c.Recorded = r.RecordedAt
+	}
+	c.Bytes, err = s.Size()
+	return c, err
+}
+
+func syncFile(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+// place gives a file its name, for good.
+func (m *Maker) place(part *os.File, to string) error {
+	if err := m.step("place", func() error { return rename(part.Name(), to) }); err != nil {
+		return errors.Join(fmt.Errorf("backup: making %s: %w", to, err), os.Remove(part.Name()))
+	}
+	if err := m.step("sync the folder", func() error { return syncDir(filepath.Dir(to)) }); err != nil {
+		return fmt.Errorf("backup: %s is whole, and may be gone after a loss of power: %w", to, err)
+	}
+	return nil
+}
+
+// rename renames a file, and replaces none: by a second name and without the first, where
+// the file system has no such rename.
+func rename(from, to string) error {
+	err := unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_NOREPLACE)
+	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS) {
+		if err := os.Link(from, to); err != nil {
+			return err
+		}
+		return os.Remove(from)
+	}
+	if err != nil {
+		return &os.LinkError{Op: "rename", Old: from, New: to, Err: err}
+	}
+	return nil
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
