@@ -19,6 +19,8 @@ import (
 	"sandglass/testutil/fakelnd"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
 )
 
 // TestMain lets the test binary be the sandglass of the scripts.
@@ -40,6 +42,7 @@ func TestScripts(t *testing.T) {
 			"let":     let,
 			"exits":   exits,
 			"replace": replace,
+			"damage":  damage,
 		},
 	})
 }
@@ -162,4 +165,11 @@ func replace(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("%s does not hold %q", args[0], args[1])
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(strings.Replace(text, args[1], args[2], 1)), 0o600))
+}
+
+// damage changes a log behind its back: damage FILE SQL.
+func damage(ts *testscript.TestScript, _ bool, args []string) {
+	conn, err := sqlite.OpenConn(ts.MkAbs(args[0]), sqlite.OpenReadWrite)
+	ts.Check(err)
+	ts.Check(errors.Join(sqlitex.ExecuteScript(conn, args[1], nil), conn.Close()))
 }

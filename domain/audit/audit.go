@@ -65,6 +65,9 @@ func New(until stream.Position) *Checker {
 	}
 }
 
+// Recorded returns when the last of the events that were checked was recorded.
+func (c *Checker) Recorded() instant.Time { return c.recorded }
+
 // want notes a finding, unless the rule is kept.
 func (c *Checker) want(ok bool, where, rule string, is, want any) {
 	if ok {

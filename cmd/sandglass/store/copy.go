@@ -1,5 +1,5 @@
 // Package store has the commands for the event log as a whole: init, which makes it, and
-// store copy.
+// store backup, check, copy and restore.
 package store
 
 import (
@@ -22,11 +22,13 @@ import (
 // Cmd returns store, with its subcommands.
 func Cmd(e *cli.Env) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:     "store",
-		Short:   "What is done with the event log as a whole",
-		Example: "  sandglass store copy --from sqlite:/var/lib/sandglass/sandglass.db --to esdb://sandglass@db.example.org:2113",
+		Use:   "store",
+		Short: "What is done with the event log as a whole",
+		Example: `  sandglass store backup /mnt/backup/sandglass-$(date +%F).db
+  sandglass store check
+  sandglass store copy --from sqlite:/var/lib/sandglass/sandglass.db --to esdb://sandglass@db.example.org:2113`,
 	}
-	cmd.AddCommand(copyCmd(e))
+	cmd.AddCommand(backupCmd(e), checkCmd(e), copyCmd(e))
 	return cmd
 }
 

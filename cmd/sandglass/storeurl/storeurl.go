@@ -63,8 +63,8 @@ func (p Place) scheme() string {
 	return scheme
 }
 
-// path returns the file of an embedded store.
-func (p Place) path() string {
+// Path returns the file of an embedded store.
+func (p Place) Path() string {
 	path := strings.TrimPrefix(p.URL, sqliteScheme+":")
 	if filepath.IsAbs(path) {
 		return path
@@ -75,7 +75,7 @@ func (p Place) path() string {
 // String shows the place without its secrets.
 func (p Place) String() string {
 	if !p.Shared() {
-		return p.path()
+		return p.Path()
 	}
 	return cluster.Redact(p.URL) + " " + p.Namespace
 }
@@ -118,7 +118,7 @@ func (p Place) Open(ctx context.Context) (Importer, error) {
 	if floor == 0 {
 		floor = -1 // none
 	}
-	s, err := sqlite.Open(p.path(), sqlite.Options{Now: now, FreeSpaceFloor: floor})
+	s, err := sqlite.Open(p.Path(), sqlite.Options{Now: now, FreeSpaceFloor: floor})
 	if err != nil {
 		return nil, err // not s: a nil store in an interface is no nil
 	}
@@ -130,7 +130,7 @@ func (p Place) OpenReadOnly(ctx context.Context) (Store, error) {
 	if p.Shared() {
 		return p.openESDB(ctx)
 	}
-	s, err := sqlite.OpenReadOnly(p.path())
+	s, err := sqlite.OpenReadOnly(p.Path())
 	if err != nil {
 		return nil, err
 	}
@@ -146,10 +146,10 @@ func (p Place) Create(ctx context.Context) error {
 		}
 		return eventstoredb.Create(ctx, conn, p.options())
 	}
-	if err := os.MkdirAll(filepath.Dir(p.path()), 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Dir(p.Path()), 0o700); err != nil {
 		return err
 	}
-	return sqlite.Create(p.path())
+	return sqlite.Create(p.Path())
 }
 
 func now() instant.Time { return instant.Of(time.Now()) }

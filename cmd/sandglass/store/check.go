@@ -1,0 +1,156 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"sandglass/adapters/sqlite"
+	"sandglass/cmd/sandglass/auditor"
+	"sandglass/cmd/sandglass/cli"
+	"sandglass/cmd/sandglass/config"
+	"sandglass/cmd/sandglass/show"
+	"sandglass/cmd/sandglass/storeurl"
+	"sandglass/domain/instant"
+	"sandglass/domain/stream"
+
+	"github.com/spf13/cobra"
+)
+
+func checkCmd(e *cli.Env) *cobra.Command {
+	var url string
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Read an event log from its begin to its end, and say whether it is whole",
+		Long: `Read an event log from its begin to its end, beside the daemon or without one, and say
+whether it is whole: the pages and the schema of the file; positions and revisions without
+a gap, ids that follow from the content, times that never run backwards; an end that was
+not cut off, as far as the file tells; credits that bought what their price says, one for
+each payment; sums of each resource, and books that balance. What does not hold is listed,
+and the exit status is 1. Nothing is changed.
+
+It asks no daemon and no wallet: for those there are "audit replay" and "audit reconcile".`,
+		Example: `  sandglass store check
+  sandglass store check --store sqlite:/mnt/backup/sandglass.db`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			conf, err := config.Load()
+			if err != nil {
+				return err
+			}
+			place := conf.Log()
+			if url != "" {
+				if err := storeurl.CheckFlag(url); err != nil {
+					return cli.Usage("--store %w", err)
+				}
+				place = conf.LogAt(url)
+			}
+			v, err := check(cmd.Context(), e, place, &conf)
+			if err != nil {
+				return err
+			}
+			return v.print(e)
+		},
+	}
+	cmd.Flags().StringVar(&url, "store", "",
+		"check the log at this `URL`, such as sqlite:PATH or esdb://HOST:2113, and not the configured one")
+	return cmd
+}
+
+// checked is what a check found, as JSON.
+type checked struct {
+	Store    string          `json:"store"`
+	Log      string          `json:"log"`                   // its id
+	Position stream.Position `json:"position"`              // of its last event
+	Recorded instant.Time    `json:"recorded_at,omitempty"` // when that was recorded
+	Events   int64           `json:"events"`
+	Count    int64           `json:"count"`  // of all that does not hold
+	Broken   []broken        `json:"broken"` // the first of it
+	Error    string          `json:"error,omitempty"`
+}
+
+// broken is something that does not hold.
+type broken struct {
+	Where string `json:"where"`
+	Rule  string `json:"rule"`
+	Is    string `json:"is"`
+	Want  string `json:"want"`
+}
+
+// verifier is a store that can be damaged, and knows how.
+type verifier interface {
+	Verify(ctx context.Context) error
+}
+
+var _ verifier = (*sqlite.Store)(nil)
+
+// check reads a log. Its error is why it could not be read; what is wrong with it stands in
+// what it returns.
+func check(ctx context.Context, e *cli.Env, place storeurl.Place, conf *config.Config) (c *checked, err error) {
+	s, err := place.OpenReadOnly(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	c = &checked{Store: place.String(), Log: s.ID(), Broken: []broken{}}
+	if c.Position, err = s.Head(ctx); err != nil {
+		return nil, err
+	}
+	var damage error
+	if v, ok := s.(verifier); ok {
+		damage = v.Verify(ctx)
+	}
+	p := show.NewProgress(e.Stderr)
+	found, fold := auditor.Check(ctx, s, c.Position, instant.OfDuration(conf.SettleEvery), p)
+	p.Done()
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	c.Events, c.Count, c.Recorded = found.Events, found.Count, found.Recorded()
+	for _, f := range found.Findings {
+		c.Broken = append(c.Broken, broken(f))
+	}
+	if err := errors.Join(damage, fold); err != nil {
+		c.Count++
+		c.Error = cli.Message(err)
+	}
+	return c, nil
+}
+
+// print prints what was found. That something does not hold is an error.
+func (c *checked) print(e *cli.Env) (err error) {
+	if e.JSON {
+		err = show.JSON(e.Stdout, c)
+	} else {
+		err = c.printText(e)
+	}
+	if err == nil && c.Count > 0 {
+		err = cli.ErrDifference
+	}
+	return err
+}
+
+func (c *checked) printText(e *cli.Env) error {
+	if c.Error != "" {
+		fmt.Fprintln(e.Stdout, show.EscapeLines(c.Error))
+	}
+	if len(c.Broken) > 0 {
+		rows := make([]string, len(c.Broken))
+		for i, b := range c.Broken {
+			rows[i] = show.Cells(b.Where, b.Rule, show.Short(b.Is), show.Short(b.Want))
+		}
+		if err := show.Table(e.Stdout, "WHERE\tWHAT MUST HOLD\tIS\tSHOULD BE", rows); err != nil {
+			return err
+		}
+		fmt.Fprintln(e.Stdout)
+	}
+	verdict := "it is whole"
+	if c.Count > 0 {
+		verdict = show.Count(c.Count, "fault")
+	}
+	return show.Facts(e.Stdout,
+		"log", c.Store,
+		"up to", endOf(c.Position, c.Recorded),
+		"events", show.Group(c.Events),
+		"found", verdict)
+}
