@@ -65,13 +65,17 @@ type Store struct {
 	seen  atomic.Uint64 // as far as here, events of the log after known are none
 }
 
-// Create begins an empty log. It refuses a namespace that has one.
+// Create begins an empty log. It refuses a namespace that has one, and a user who may not do
+// all that a daemon does: then nothing is made.
 func Create(ctx context.Context, conn string, o Options) error {
 	s, err := connect(conn, o)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = s.Close() }()
+	if err := s.tryRights(ctx); err != nil {
+		return fmt.Errorf("eventstoredb: %s: %w", cluster.Redact(conn), err)
+	}
 	var id [16]byte
 	if _, err := rand.Read(id[:]); err != nil {
 		return fmt.Errorf("eventstoredb: drawing an id: %w", err)

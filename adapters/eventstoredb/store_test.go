@@ -301,6 +301,7 @@ func TestTheBeginningIsGone(t *testing.T) {
 func TestUsers(t *testing.T) {
 	t.Parallel()
 	c := esdbserver.New(t, esdbserver.Options{TLS: true, Users: map[string]string{"ann": "secret"}})
+	c.Grant("ann")
 	conn := c.ConnectionStringAs("ann")
 	namespace := newLog(t, conn)
 	wrong := strings.Replace(conn, "ann:secret", "ann:sesame", 1)

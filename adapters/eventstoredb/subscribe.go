@@ -145,16 +145,21 @@ func (f *feed) follow(ctx context.Context) error {
 	return err
 }
 
+// subscription are the options of one to the log's events after a place in $all.
+func (s *Store) subscription(from esdb.AllPosition) esdb.SubscribeToAllOptions {
+	return esdb.SubscribeToAllOptions{
+		From: from, MaxSearchWindow: window, CheckpointInterval: 1,
+		Filter: &esdb.SubscriptionFilter{Type: esdb.StreamFilterType, Prefixes: []string{s.full("")}},
+	}
+}
+
 // receive subscribes and hands on what comes, until the subscription is dropped.
 func (f *feed) receive(ctx context.Context, c *esdb.Client, arrivals chan<- arrival) error {
 	from := esdb.AllPosition(esdb.Start{})
 	if f.after > 0 {
 		from = esdb.Position{Commit: uint64(f.after), Prepare: uint64(f.after)}
 	}
-	sub, err := c.SubscribeToAll(ctx, esdb.SubscribeToAllOptions{
-		From: from, MaxSearchWindow: window, CheckpointInterval: 1,
-		Filter: &esdb.SubscriptionFilter{Type: esdb.StreamFilterType, Prefixes: []string{f.full("")}},
-	})
+	sub, err := c.SubscribeToAll(ctx, f.subscription(from))
 	if err != nil {
 		return cluster.Words("subscribing", err)
 	}

@@ -26,6 +26,9 @@ var permanent = map[codes.Code]string{
 	codes.InvalidArgument:  "the server refuses it as invalid",
 }
 
+// Denied reports whether the user lacks the right to what was asked.
+func Denied(err error) bool { return status.Code(err) == codes.PermissionDenied }
+
 // Transient reports whether the same call may go well later, or elsewhere: the connection
 // broke, the leader moved, the server was slow, the client is dead. It is asked of what
 // the client returns and of what [Words] made of it.

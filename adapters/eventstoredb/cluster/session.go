@@ -150,6 +150,9 @@ func (c *Cluster) probe(u *Session, pause time.Duration) {
 			return struct{}{}, c.options.Probe(c.ctx, u.client, c.AttemptTimeout())
 		})
 	}
+	if Denied(u.failed) { // by a node that was found: calls that need the right are told so
+		u.failed = nil
+	}
 	if u.failed != nil {
 		c.failed(u.failed)
 		c.Replace(u)

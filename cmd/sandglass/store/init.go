@@ -16,7 +16,11 @@ func InitCmd() *cobra.Command {
 		Long: `Make an empty event log where SANDGLASS_STORE and SANDGLASS_STATE_DIR say.
 
 It refuses a log that is there. The daemon never makes a log by itself: an empty
-one in the place of a lost one would stop every customer.`,
+one in the place of a lost one would stop every customer.
+
+In a cluster it first tries all that the daemon will do: to read and write the log's
+streams, to read $all both ways, to subscribe. What the user may not do is named, and
+then nothing is made.`,
 		Example: `  sandglass init
   SANDGLASS_STATE_DIR=/var/lib/sandglass sandglass init`,
 		Args: cobra.NoArgs,

@@ -1,0 +1,96 @@
+package eventstoredb_test
+
+import (
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"sandglass/adapters/eventstoredb"
+	"sandglass/domain/stream"
+	"sandglass/testutil/esdbserver"
+	"sandglass/testutil/storetest"
+)
+
+// To make a log is refused, and nothing is made, until the user has all the rights that the
+// daemon needs: what is missing is named, all of it at once.
+func TestALogIsMadeOnlyWithAllRights(t *testing.T) {
+	t.Parallel()
+	c := esdbserver.New(t, esdbserver.Options{TLS: true, Users: map[string]string{"ann": "open, sesame"}})
+	const noAll = "read $all forwards, nor read $all backwards, nor subscribe to $all, which the daemon has to"
+	const write, read = "write to the streams shop.…", "read the streams shop.…"
+	list := func(r, w string) string {
+		return `{"$userStreamAcl":{"$r":"` + r + `","$w":"` + w + `","$d":"$admins","$mr":"$admins","$mw":"$admins"}}`
+	}
+	for _, tc := range []struct{ all, settings, says string }{
+		{"$admins", list("$all", "$all"), "the user may not " + noAll},
+		{"$admins", list("$admins", "$admins"), "the user may not " + read + ", nor " + write + ", nor " + noAll},
+		{"ann", list("$all", "$admins"), "the user may not " + write + ", which"},
+		{"ann", list("$admins", "$all"), "the user may not " + read + ", which"},
+		{"ann", list("ann", "ann"), ""},
+	} {
+		c.Write("$$$all", "$metadata", `{"$acl":{"$r":"`+tc.all+`"}}`)
+		c.Write("$settings", "settings", tc.settings)
+		err := eventstoredb.Create(t.Context(), c.ConnectionString(), eventstoredb.Options{Namespace: "shop"})
+		switch {
+		case tc.says == "" && err != nil:
+			t.Errorf("with all rights: %v", err)
+		case tc.says != "" && (err == nil || !strings.Contains(err.Error(), tc.says) || strings.Contains(err.Error(), "sesame")):
+			t.Errorf("%s, %s: %v, want %q", tc.all, tc.settings, err, tc.says)
+		}
+	}
+	err := eventstoredb.Create(t.Context(), c.ConnectionString(), eventstoredb.Options{Namespace: "shop"})
+	if err == nil || !strings.Contains(err.Error(), "holds a log already") {
+		t.Errorf("a log that is there: %v", err)
+	}
+}
+
+// The commands of the manual give the user sandglass what the daemon needs, and no more, and
+// the user auditor what reading the store needs.
+func TestTheManualGivesTheRights(t *testing.T) {
+	t.Parallel()
+	manual, err := os.ReadFile("../../systemd/MANUAL.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	users := map[string]string{"sandglass": "s", "auditor": "a", "other": "o"}
+	c := esdbserver.New(t, esdbserver.Options{TLS: true, Users: users})
+	writes := regexp.MustCompile(`(?m)^    event /streams/(\S+) '?(\$?[a-z]+)'? '([^']+)'$`)
+	commands := writes.FindAllStringSubmatch(string(manual), -1)
+	if len(commands) != 2 {
+		t.Fatalf("%d commands in the manual write events, want 2", len(commands))
+	}
+	for _, cmd := range commands {
+		stream := strings.ReplaceAll(cmd[1], "%24", "$")
+		if of, metadata := strings.CutSuffix(stream, "/metadata"); metadata {
+			stream = "$$" + of
+		}
+		c.Write(stream, cmd[2], cmd[3])
+	}
+	o := eventstoredb.Options{}
+	for _, user := range []string{"auditor", "other"} {
+		if err := eventstoredb.Create(t.Context(), c.ConnectionStringAs(user), o); err == nil {
+			t.Errorf("%s makes a log", user)
+		}
+	}
+	if err := eventstoredb.Create(t.Context(), c.ConnectionStringAs("sandglass"), o); err != nil {
+		t.Fatal(err)
+	}
+	events := storetest.Events("toy-1", stream.NoStream, "x", 1)
+	if _, err := open(t, c.ConnectionStringAs("sandglass"), o).Append(t.Context(), "toy-1", stream.NoStream, events); err != nil {
+		t.Error(err)
+	}
+	audited := open(t, c.ConnectionStringAs("auditor"), o)
+	for recs, err := range audited.Subscribe(t.Context(), 0) {
+		if err != nil || len(recs) != 1 {
+			t.Errorf("the auditor reads %d records, %v", len(recs), err)
+		}
+		break
+	}
+	if _, err := audited.Append(t.Context(), "toy-1", 0, storetest.Events("toy-1", 0, "x", 1)); err == nil {
+		t.Error("the auditor appends")
+	}
+	if _, err := eventstoredb.Open(t.Context(), c.ConnectionStringAs("other"), o); err == nil {
+		t.Error("another user opens the log")
+	}
+}
