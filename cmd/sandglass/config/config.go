@@ -183,6 +183,9 @@ func (c *Config) CheckDaemon() error {
 		"the name of this host: the log in a cluster can be shared, and one host alone meters a resource")
 }
 
+// SnapshotPath returns where the daemon keeps its snapshot.
+func (c *Config) SnapshotPath() string { return filepath.Join(c.StateDir, "snapshot.bin") }
+
 // Log returns where the daemon's log is.
 func (c *Config) Log() storeurl.Place {
 	p := c.LogAt(c.Store)

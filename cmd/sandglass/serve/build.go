@@ -52,7 +52,7 @@ func build(c config.Config, log zerolog.Logger, store storeurl.Store, node *lnd.
 		views:  projections.NewFor(c.Host, instant.OfDuration(c.SettleEvery)),
 		counts: newCounts(log),
 	}
-	if err := d.views.Load(d.snapshotPath(), store.ID()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := d.views.Load(d.SnapshotPath(), store.ID()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		log.Info().Err(err).Msg("no snapshot: folding the whole log")
 	}
 	booker := d.newBooker()

@@ -2,11 +2,8 @@ package serve
 
 import (
 	"context"
-	"path/filepath"
 	"time"
 )
-
-func (d *components) snapshotPath() string { return filepath.Join(d.StateDir, "snapshot.bin") }
 
 // saveSnapshots saves now and then, and at the end, so that the next start is short.
 func (d *components) saveSnapshots(ctx context.Context) error {
@@ -20,7 +17,7 @@ func (d *components) saveSnapshots(ctx context.Context) error {
 		case <-t.C:
 		}
 		if at := d.views.Position(); at != saved {
-			if err := d.views.Save(d.snapshotPath(), d.store.ID()); err != nil {
+			if err := d.views.Save(d.SnapshotPath(), d.store.ID()); err != nil {
 				d.log.Warn().Err(err).Msg("no snapshot was saved: the next start folds the log from an older one")
 			}
 			saved = at

@@ -67,6 +67,8 @@ type checked struct {
 	Count    int64           `json:"count"`  // of all that does not hold
 	Broken   []broken        `json:"broken"` // the first of it
 	Error    string          `json:"error,omitempty"`
+
+	damaged bool // the file is, or it can't be folded
 }
 
 // broken is something that does not hold.
@@ -112,7 +114,7 @@ func check(ctx context.Context, e *cli.Env, place storeurl.Place, conf *config.C
 	}
 	if err := errors.Join(damage, fold); err != nil {
 		c.Count++
-		c.Error = cli.Message(err)
+		c.Error, c.damaged = cli.Message(err), true
 	}
 	return c, nil
 }

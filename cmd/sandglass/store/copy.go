@@ -26,9 +26,10 @@ func Cmd(e *cli.Env) *cobra.Command {
 		Short: "What is done with the event log as a whole",
 		Example: `  sandglass store backup /mnt/backup/sandglass-$(date +%F).db
   sandglass store check
+  sandglass store restore /mnt/backup/sandglass-2026-01-02.db
   sandglass store copy --from sqlite:/var/lib/sandglass/sandglass.db --to esdb://sandglass@db.example.org:2113`,
 	}
-	cmd.AddCommand(backupCmd(e), checkCmd(e), copyCmd(e))
+	cmd.AddCommand(backupCmd(e), checkCmd(e), copyCmd(e), restoreCmd(e))
 	return cmd
 }
 

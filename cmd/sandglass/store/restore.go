@@ -1,0 +1,167 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"sandglass/adapters/sqlite/backup"
+	"sandglass/cmd/sandglass/cli"
+	"sandglass/cmd/sandglass/config"
+	"sandglass/cmd/sandglass/show"
+	"sandglass/cmd/sandglass/storeurl"
+	"sandglass/domain/instant"
+	"sandglass/domain/logcopy"
+
+	"github.com/spf13/cobra"
+)
+
+// restoreFlags say how to restore.
+type restoreFlags struct {
+	newer copySide // the log that was written last; the one that is replaced, if not said
+	dry   bool
+	force bool
+}
+
+func restoreCmd(e *cli.Env) *cobra.Command {
+	var f restoreFlags
+	cmd := &cobra.Command{
+		Use:   "restore PATH",
+		Short: "Put a backup in the place of the event log, and say what does not come back",
+		Long: `Put a backup, as "store backup" makes it, where SANDGLASS_STORE and SANDGLASS_STATE_DIR say that
+the event log is. The daemon must be stopped. The backup is checked first, as by "store
+check", and only read. What is at the log's place, also a damaged log, is kept in a folder
+beside it; an old -wal is never left beside the new file.
+
+A daemon that starts on the older log finds in the wallet what was paid since, and books it.
+What was only in the log does not come back: orders, grants, pauses, prices, plans, moves,
+releases and which address is whose. If the newer log can still be read, that is listed, with
+the commands that do it again, which can be run once the daemon is ready. The newer log is
+the one that is replaced, or the one of --newer.
+
+Into a cluster a backup is copied record by record, into a namespace that has no log, or has
+the beginning of the backup: what a cluster has recorded can't be taken back.`,
+		Example: `  sandglass store restore /mnt/backup/sandglass-2026-01-02.db --dry-run
+  sandglass store restore /mnt/backup/sandglass-2026-01-02.db`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return restore(cmd.Context(), e, args[0], &f) },
+	}
+	cmd.Flags().StringVar(&f.newer.url, "newer", "", "`URL` of the log that was written last, such as sqlite:PATH, if it is not in its place")
+	cmd.Flags().StringVar(&f.newer.namespace, "newer-namespace", "", "what its streams begin with in an esdb:// store")
+	cmd.Flags().BoolVar(&f.dry, "dry-run", false, "check the backup, list what does not come back, and change nothing")
+	cmd.Flags().BoolVar(&f.force, "force", false, "restore a backup in which a rule does not hold: never one that is damaged")
+	return cmd
+}
+
+// restored is what restoring came to, as JSON.
+type restored struct {
+	Backup *checked `json:"backup"`
+	Lost   *lost    `json:"lost,omitempty"` // of the newer log; none if there is no newer one
+	Store  string   `json:"store,omitempty"`
+	Kept   string   `json:"kept,omitempty"` // the folder with what was there
+}
+
+func restore(ctx context.Context, e *cli.Env, path string, f *restoreFlags) error {
+	conf, err := config.Load()
+	if err != nil {
+		return err
+	}
+	from, to := storeurl.Place{URL: "sqlite:" + path}, conf.Log()
+	var r restored
+	if r.Backup, err = check(ctx, e, from, &conf); err != nil {
+		return err
+	}
+	if r.Backup.damaged || r.Backup.Count > 0 && !f.force {
+		err := r.Backup.print(e)
+		fmt.Fprintf(e.Stderr, "sandglass: nothing was changed: %s is not whole, look for another backup\n", path)
+		return err
+	}
+	newer, there, err := newerLog(f, &conf, to)
+	if err != nil {
+		return err
+	}
+	if there {
+		r.Lost = lostSince(ctx, from, newer)
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if !f.dry {
+		if r.Kept, err = putBack(ctx, &conf, path, to); err != nil {
+			return err
+		}
+		r.Store = to.String()
+	}
+	return r.print(e)
+}
+
+// newerLog returns which log was written last, if there is one.
+func newerLog(f *restoreFlags, conf *config.Config, to storeurl.Place) (p storeurl.Place, there bool, err error) {
+	if f.newer.url != "" {
+		p, err = f.newer.place("--newer", conf)
+		return p, true, err
+	}
+	if to.Shared() {
+		return to, false, nil // it holds nothing else than the backup
+	}
+	_, err = os.Stat(to.Path())
+	return to, err == nil, nil
+}
+
+// putBack puts a backup where the log is.
+func putBack(ctx context.Context, conf *config.Config, path string, to storeurl.Place) (kept string, err error) {
+	if to.Shared() {
+		return "", putBackShared(ctx, path, to)
+	}
+	if err := os.MkdirAll(filepath.Dir(to.Path()), 0o700); err != nil {
+		return "", err
+	}
+	// It tells of events that will not be: the log has the same id, and other events there.
+	err = os.Remove(conf.SnapshotPath())
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	m := backup.Maker{Floor: conf.FreeSpaceFloor}
+	r, err := m.Restore(ctx, path, to.Path(), instant.Of(time.Now()))
+	return r.Kept, err
+}
+
+// putBackShared copies a backup into a cluster.
+func putBackShared(ctx context.Context, path string, to storeurl.Place) error {
+	made := to.Create(ctx)
+	_, err := transfer(ctx, storeurl.Place{URL: "sqlite:" + path}, to)
+	switch {
+	case errors.Is(err, logcopy.ErrDiffer):
+		return fmt.Errorf("%w\n  what a cluster has recorded can't be taken back: set another %s_STORE_NAMESPACE, for all hosts",
+			err, config.Prefix)
+	case err != nil && made != nil:
+		return errors.Join(made, err)
+	}
+	return err
+}
+
+func (r *restored) print(e *cli.Env) error {
+	if e.JSON {
+		return show.JSON(e.Stdout, r)
+	}
+	if err := r.Lost.print(e); err != nil {
+		return err
+	}
+	store, newer := r.Store, ""
+	if store == "" {
+		store = "nothing was changed"
+	}
+	if r.Lost == nil {
+		newer = "there is none: what does not come back is not known"
+	}
+	return show.Facts(e.Stdout,
+		"backup", r.Backup.Store,
+		"up to", endOf(r.Backup.Position, r.Backup.Recorded),
+		"newer log", newer,
+		"restored", store,
+		"kept", r.Kept)
+}
