@@ -292,6 +292,11 @@ func TestWhatADepositNeeds(t *testing.T) {
 	if p := s.get("web-1").Pending[1]; p.Required != 6 {
 		t.Errorf("a large deposit: %+v", p)
 	}
+	s.pays(deposit, s.confirmed(799))
+	s.pays(payment.ChainKey(txid, 7), s.seen(1000))
+	if p := s.get("web-1").Pending[2]; p.Required != 6 {
+		t.Errorf("a small one beside it: %+v", p)
+	}
 	s = open(t, nil)
 	s.order("web-1")
 	s.pays(deposit, s.seen(2*price), s.confirmed(700))

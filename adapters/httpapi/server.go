@@ -50,9 +50,10 @@ type Options struct {
 	// nothing is paid on the chain. It is asked often, and must not block.
 	Tip func() int64
 
-	// Required returns how many confirmations a payment on the chain needs to be
-	// credited. It may be nil: then nothing is said of them.
-	Required func(id resource.ID, amount money.Msat) int
+	// Required returns how many confirmations a payment on the chain needs to be credited,
+	// where a reorg can take that sum of its resource, the payment included. It may be nil:
+	// then nothing is said of them.
+	Required func(id resource.ID, sum money.Msat) int
 
 	// Operator and Auditor are the hashes of the tokens. A zero hash is of no token: the
 	// calls that need one are then refused to all.

@@ -36,11 +36,12 @@ func (b *Service) Pay(
 	return b.invoice(ctx, meta, id, q)
 }
 
-// Required returns how many confirmations a payment to a resource needs to be credited.
-func (b *Service) Required(id resource.ID, amount money.Msat) int {
+// Required returns how many confirmations a payment to a resource needs to be credited, while
+// a reorg can take that sum of it: see [plan.ConfirmationRule].
+func (b *Service) Required(id resource.ID, sum money.Msat) int {
 	r, _, _ := b.Views.Resource(id)
 	p, _ := b.Views.Plan(r.Plan) // where there is none, nothing asks for more
-	return p.Large.Required(amount, b.Confirmations)
+	return p.Large.Required(sum, b.Confirmations)
 }
 
 // invoice gives an open invoice for q, or makes one. The caller holds the lock of id.

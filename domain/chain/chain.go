@@ -62,8 +62,9 @@ type Config struct {
 	// Waiting returns the payments on the chain for which [payment.State.Waits]. This and
 	// the two above may be late, as projections are.
 	Waiting func() []payment.State
-	// Required returns how many confirmations a payment needs, itself counted: 1 or more.
-	Required func(id resource.ID, amount money.Msat) int
+	// Required returns how many confirmations a payment needs, its own block counted: 1 or
+	// more. The sum is all that a reorg can take of its resource, the payment included.
+	Required func(id resource.ID, sum money.Msat) int
 	Observer watch.Observer // may be nil
 	Now      func() instant.Time
 

@@ -5,41 +5,78 @@ import (
 	"fmt"
 	"time"
 
+	"sandglass/domain/money"
 	"sandglass/domain/payment"
 	"sandglass/domain/watch"
 )
 
-// comparePayments compares the payments of one resource with the chain.
+// comparePayments compares the payments of one resource with the chain: first in which block
+// each is, then, by what they come to together, whether that is deep enough.
 func (s *sweep) comparePayments(ctx context.Context, keys []payment.Key) error {
-	for _, key := range keys {
-		if err := s.comparePayment(ctx, key); err != nil {
+	payments := make([]payment.State, len(keys))
+	for i, key := range keys {
+		var err error
+		if payments[i], err = s.comparePlace(ctx, key); err != nil {
+			return err
+		}
+	}
+	risk := payment.Risk(payments)
+	for _, p := range payments {
+		if err := s.compareDepth(ctx, p, risk); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// comparePayment compares one payment with the chain, and writes what the log lacks. It
+// comparePlace brings a payment to where the chain has it, and writes what the log lacks. It
 // begins with what is known of the payment, which may be late; if that leads to something
 // that the log refuses, with the log's own state.
-func (s *sweep) comparePayment(ctx context.Context, key payment.Key) error {
+func (s *sweep) comparePlace(ctx context.Context, key payment.Key) (payment.State, error) {
 	if known, ok := s.waiting[key]; ok {
-		if err := s.follow(ctx, known); err == nil || !payment.Contradicts(err) {
-			return err
+		if p, err := s.follow(ctx, known); err == nil || !payment.Contradicts(err) {
+			return p, err
 		}
 	}
-	p, err := s.see(ctx, key)
-	if err == nil {
-		err = s.follow(ctx, p)
+	p, err := s.followLog(ctx, key)
+	if err != nil && payment.Contradicts(err) {
+		s.noticeConflict(key, err)
+		return payment.New(key), nil
+	}
+	return p, err
+}
+
+// compareDepth carries a payment on from its place, and goes back to the log as comparePlace
+// does.
+func (s *sweep) compareDepth(ctx context.Context, p payment.State, risk money.Msat) error {
+	err := s.carryOn(ctx, p, risk)
+	if err == nil || !payment.Contradicts(err) {
+		return err
+	}
+	if p, err = s.followLog(ctx, p.Key); err == nil {
+		err = s.carryOn(ctx, p, risk)
 	}
 	if err != nil && payment.Contradicts(err) {
-		// The others go on.
-		s.w.Observer.Notice(watch.Notice{
-			Sign: watch.SignConflict, Key: key, Text: "the chain's payment is not the one in the log", Err: err,
-		})
+		s.noticeConflict(p.Key, err)
 		return nil
 	}
 	return err
+}
+
+// noticeConflict tells of a payment of which the log has its own story. The others go on.
+func (s *sweep) noticeConflict(key payment.Key, err error) {
+	s.w.Observer.Notice(watch.Notice{
+		Sign: watch.SignConflict, Key: key, Text: "the chain's payment is not the one in the log", Err: err,
+	})
+}
+
+// followLog is follow from the log's own state.
+func (s *sweep) followLog(ctx context.Context, key payment.Key) (payment.State, error) {
+	p, err := s.see(ctx, key)
+	if err != nil {
+		return p, err
+	}
+	return s.follow(ctx, p)
 }
 
 // see returns a payment as the log has it, which it has from now on at the latest.
@@ -57,24 +94,28 @@ func (s *sweep) see(ctx context.Context, key payment.Key) (payment.State, error)
 }
 
 // follow brings a payment to where the chain has it: out of a block that left the chain,
-// with its credit; into the one that holds it now; and on to its credit, or given up.
-func (s *sweep) follow(ctx context.Context, p payment.State) (err error) {
+// with its credit, and into the one that holds it now.
+func (s *sweep) follow(ctx context.Context, p payment.State) (_ payment.State, err error) {
+	if p.Status == payment.StatusNone || p.Final {
+		return p, nil
+	}
+	if p, err = s.leaveLostBlock(ctx, p); err != nil {
+		return p, err
+	}
+	return s.enterBlock(ctx, p)
+}
+
+// carryOn brings a payment that is at its place on to its credit, or gives it up.
+func (s *sweep) carryOn(ctx context.Context, p payment.State, risk money.Msat) (err error) {
 	switch {
 	case p.Status == payment.StatusNone:
 		return nil
 	case p.Final:
 		s.w.final.Add(p.Key, p.Amount, p.Last)
 		return nil
-	}
-	if p, err = s.leaveLostBlock(ctx, p); err != nil {
-		return err
-	}
-	if p, err = s.enterBlock(ctx, p); err != nil {
-		return err
-	}
-	if p.InBlock() {
-		p, err = s.countConfirmations(ctx, p)
-	} else {
+	case p.InBlock():
+		p, err = s.countConfirmations(ctx, p, risk)
+	default:
 		p, err = s.giveUp(ctx, p)
 	}
 	if err == nil && p.Coming() {
@@ -126,8 +167,9 @@ func (s *sweep) enterBlock(ctx context.Context, p payment.State) (payment.State,
 	return s.execute(ctx, p.Key, payment.Confirm{At: s.w.Now(), Height: o.Height, Block: o.Block})
 }
 
-// countConfirmations does what the number of confirmations asks for.
-func (s *sweep) countConfirmations(ctx context.Context, p payment.State) (payment.State, error) {
+// countConfirmations does what the number of confirmations asks for, where a reorg can take
+// that much of the resource.
+func (s *sweep) countConfirmations(ctx context.Context, p payment.State, risk money.Msat) (payment.State, error) {
 	active, err := s.view.hashAt(ctx, p.Height)
 	if err != nil || active != p.Block {
 		return p, err // see leaveLostBlock
@@ -135,7 +177,7 @@ func (s *sweep) countConfirmations(ctx context.Context, p payment.State) (paymen
 	depth := s.view.depth(p.Height)
 	switch p.Status {
 	case payment.StatusConfirmed:
-		if depth < s.w.Required(p.Resource, p.Amount) {
+		if depth < s.w.Required(p.Resource, risk) {
 			return p, nil
 		}
 		out, err := s.w.Booker.Book(ctx, watch.Meta, p.Key, payment.Settle{

@@ -11,6 +11,7 @@ import (
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
 	"sandglass/domain/payment"
+	"sandglass/domain/plan"
 	"sandglass/domain/resource"
 	"sandglass/domain/stream"
 	"sandglass/domain/watch"
@@ -30,6 +31,7 @@ type harness struct {
 	twoWatchers bool                                  // another daemon watches for the same log
 	height      int64                                 // at which the addresses were issued
 	late        func([]payment.State) []payment.State // what a late projection has instead; nil if it is in time
+	large       plan.ConfirmationRule
 
 	mu      sync.Mutex // guards what follows
 	notices []watch.Notice
@@ -98,11 +100,11 @@ func (h *harness) start() {
 	conf := chain.Config{
 		Wallet: h.wallet, Booker: h.booker, Issued: h.issued,
 		Lowest: func() (int64, bool) { return h.height, true }, Waiting: h.waiting,
-		Required: func(id resource.ID, _ money.Msat) int {
+		Required: func(id resource.ID, sum money.Msat) int {
 			if id == "vm-deep" {
 				return 6
 			}
-			return 3
+			return h.large.Required(sum, 3)
 		},
 		Observer: chainObserver{h}, Now: now, FinalDepth: 10,
 	}

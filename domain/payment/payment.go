@@ -131,6 +131,23 @@ func (s *State) InBlock() bool {
 	return false
 }
 
+// AtRisk reports whether the resource has the payment's money, or is to get it, by a block
+// that may still leave the chain.
+func (s *State) AtRisk() bool {
+	return s.InBlock() && s.Status != StatusUnallocated && !s.Final
+}
+
+// Risk returns what a reorg can take of the payments of one resource: the sum of those that
+// are [State.AtRisk]. It stops at [money.MaxMsat].
+func Risk(payments []State) (sum money.Msat) {
+	for i := range payments {
+		if payments[i].AtRisk() {
+			sum = min(sum+payments[i].Amount, money.MaxMsat)
+		}
+	}
+	return sum
+}
+
 // Coming reports whether the payment is on its way on the chain: it may still buy time.
 func (s *State) Coming() bool {
 	return s.Status == StatusSeen || s.Status == StatusConfirmed || s.Status == StatusReorged

@@ -45,17 +45,18 @@ type Offer struct {
 	Hosts    Hosts // on which it is offered; empty is any
 }
 
-// ConfirmationRule asks for more confirmations of a payment above an amount. The zero
-// rule asks for none.
+// ConfirmationRule asks for more confirmations above an amount: that of all that a resource
+// was paid on the chain and a reorg can still take, so that nothing is gained by splitting it.
+// The zero rule asks for none.
 type ConfirmationRule struct {
 	Above         money.Msat
 	Confirmations int64
 }
 
-// Required returns how many confirmations a payment of that amount needs: those that every
-// payment does, or more by the rule.
-func (r ConfirmationRule) Required(amount money.Msat, every int) int {
-	if amount > r.Above {
+// Required returns how many confirmations the payments of a resource need while a reorg can
+// take that sum of it ([payment.Risk]): those that every payment does, or more by the rule.
+func (r ConfirmationRule) Required(sum money.Msat, every int) int {
+	if sum > r.Above {
 		return max(every, int(r.Confirmations))
 	}
 	return every

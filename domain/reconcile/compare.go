@@ -9,6 +9,7 @@ import (
 	"sandglass/domain/address"
 	"sandglass/domain/chain"
 	"sandglass/domain/lightning"
+	"sandglass/domain/money"
 	"sandglass/domain/payment"
 	"sandglass/domain/resource"
 )
@@ -83,11 +84,24 @@ func (c *comparison) outputs() {
 			found[o.Key()] = o // the same one twice is one
 		}
 	}
+	risk := c.risk(found)
 	for _, key := range slices.Sorted(maps.Keys(found)) {
 		if a, ours := c.log.addresses[found[key].Address]; ours {
-			c.output(found[key], &a)
+			c.output(found[key], &a, risk[a.Resource])
 		}
 	}
+}
+
+// risk returns what a reorg can take of each resource, as far as the wallet and the log tell.
+func (c *comparison) risk(found map[payment.Key]*chain.Output) map[resource.ID]money.Msat {
+	sums := map[resource.ID]money.Msat{}
+	for key, o := range found {
+		a, ours := c.log.addresses[o.Address]
+		if p := c.log.state(key); ours && c.active(o) && !p.Final && p.Status != payment.StatusUnallocated {
+			sums[a.Resource] = min(sums[a.Resource]+o.Amount, money.MaxMsat)
+		}
+	}
+	return sums
 }
 
 // active reports whether an output is in a block of the active chain, as far as it is
@@ -96,7 +110,8 @@ func (c *comparison) active(o *chain.Output) bool {
 	return o.Height > 0 && o.Height <= c.wallet.Tip.Height && o.Block != "" && c.wallet.Blocks[o.Height] == o.Block
 }
 
-func (c *comparison) output(o *chain.Output, a *address.State) {
+// output compares one output with the log. A reorg can take that much of its resource.
+func (c *comparison) output(o *chain.Output, a *address.State, risk money.Msat) {
 	p, depth := c.log.state(o.Key()), c.wallet.Tip.Height-o.Height+1
 	switch {
 	case !c.active(o):
@@ -104,7 +119,7 @@ func (c *comparison) output(o *chain.Output, a *address.State) {
 			c.Chain.Pending.add(o.Amount)
 		}
 		return // what the log counts of it has nothing to stand on: see gone
-	case !counts(p) && depth < int64(c.Required(a.Resource, o.Amount)):
+	case !counts(p) && depth < int64(c.Required(a.Resource, risk)):
 		c.Chain.Pending.add(o.Amount)
 		return
 	}

@@ -131,10 +131,10 @@ func (l *Log) move(id resource.ID, e resource.Event) {
 }
 
 // Required returns how many confirmations a payment to a resource needs by the log: base,
-// or what the resource's plan asks for above an amount, if that is more.
-func (l *Log) Required(base int) func(id resource.ID, amount money.Msat) int {
-	return func(id resource.ID, amount money.Msat) int {
-		return l.plans[l.planOf[id]].Large.Required(amount, max(1, base))
+// or what the resource's plan asks for above a sum that a reorg can take, if that is more.
+func (l *Log) Required(base int) func(id resource.ID, sum money.Msat) int {
+	return func(id resource.ID, sum money.Msat) int {
+		return l.plans[l.planOf[id]].Large.Required(sum, max(1, base))
 	}
 }
 

@@ -174,6 +174,10 @@ func TestCompare(t *testing.T) {
 			ours(l)
 			l.publish("small", plan.ConfirmationRule{Above: 5_000, Confirmations: 12})
 		}, listed(deposit), "not_in_log " + theDeposit},
+		{"what is paid in parts is one sum", func(l *events) {
+			ours(l)
+			l.publish("small", plan.ConfirmationRule{Above: 5_000, Confirmations: 12})
+		}, func(w *reconcile.Wallet) { w.Outputs = []chain.Output{deposit, output(2, addr, 1, 499)} }, ""},
 		{"not ours", ours, listed(output(1, "bcrt1qchange", 5_000, 490)), ""},
 		{"it pays another address", func(l *events) { both(l); l.issue("bcrt1qtwo", "two", node) },
 			func(w *reconcile.Wallet) { paid(w); w.Outputs[0].Address = "bcrt1qtwo" }, "other_address " + theDeposit},

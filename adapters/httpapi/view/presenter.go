@@ -18,9 +18,9 @@ type Presenter struct {
 	// Tip returns the height of the chain, 0 if it is not known. It may be nil.
 	Tip func() int64
 
-	// Required returns how many confirmations a payment needs. It may be nil: then nothing
-	// is said of them.
-	Required func(id resource.ID, amount money.Msat) int
+	// Required returns how many confirmations a payment needs where a reorg can take that sum
+	// of its resource, the payment included. It may be nil: then nothing is said of them.
+	Required func(id resource.ID, sum money.Msat) int
 }
 
 // Resource shows a resource as it is now, or nothing of one that there is not.
@@ -70,12 +70,16 @@ type look struct {
 	resource *resource.State // of status none if there is no such one
 	address  string          // empty once it is released: money that came would be unallocated
 	tip      int64
+	risk     money.Msat // what a reorg can take of the resource
 }
 
 func (p *Presenter) look(r *resource.State) look {
 	l := look{Presenter: p, resource: r, tip: p.Height()}
 	if r.Status != resource.StatusReleased {
 		l.address, _ = p.Views.AddressOf(r.ID)
+	}
+	if p.Required != nil {
+		l.risk = payment.Risk(p.Views.PaymentsOf(r.ID))
 	}
 	return l
 }
@@ -122,7 +126,11 @@ func (l look) onChain(v *wire.Payment, p *payment.State) {
 		return
 	}
 	if l.Required != nil {
-		v.Required = int64(l.Required(p.Resource, p.Amount))
+		risk := l.risk
+		if !p.AtRisk() { // it will be, with what is there by then
+			risk = min(risk+p.Amount, money.MaxMsat)
+		}
+		v.Required = int64(l.Required(p.Resource, risk))
 	}
 	if s := l.resource.Status; s != resource.StatusNone && s != resource.StatusReleased {
 		v.ExpectedTime, _ = l.resource.Terms.Price.TimeFor(max(0, p.Amount-l.resource.Debt))

@@ -25,7 +25,8 @@ type Warn struct {
 
 // Deep asks for more confirmations of large payments on the chain.
 type Deep struct {
-	// Of payments above this amount, in millisatoshi.
+	// While all that a resource was paid on the chain, and that is not final, is above this amount, in
+	// millisatoshi.
 	Above money.Msat `json:"above_msat" minimum:"0" maximum:"2100000000000000000" example:"1000000000"`
 	// So many are asked for, if the daemon does not ask for more of all.
 	Confirmations int64 `json:"confirmations" minimum:"1" maximum:"144" example:"6"`

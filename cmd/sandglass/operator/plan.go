@@ -64,7 +64,7 @@ func (f *publishFlags) add(cmd *cobra.Command) {
 	flags.Var(&f.warnAmount, "warn-msat", "or warn when so much money is left")
 	flags.Var(&f.share, "warn-share", "or warn when such a share of the last balance is left: 10%")
 	flags.Var(&f.grace, "grace", "how long a resource without time is kept")
-	flags.Var(&f.deep, "deep", "above an amount, ask payments on the chain for more confirmations: 1000000sat:6")
+	flags.Var(&f.deep, "deep", "above a sum on the chain that is not final, ask for more confirmations: 1000000sat:6")
 	flags.StringVar(&f.title, "title", "", "what people are shown")
 	flags.StringVar(&f.enforcer, "enforcer", "", "what stops and starts the resource")
 	flags.StringSliceVar(&f.hosts, "hosts", nil, "the hosts that it can be had on, of several: rack-1,rack-2; any if not given")
