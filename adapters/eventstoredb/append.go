@@ -70,13 +70,19 @@ func (s *Store) appending(
 			return stream.Appended{}, cluster.Words("appending to "+name, err)
 		case res.NextExpectedVersion != uint64(last):
 			return stream.Appended{}, cluster.Permanent(fmt.Errorf("eventstoredb: %s ends at revision %d after an append at %d: "+
-				"it was deleted in the store, which Sandglass never does: restore a backup",
-				name, res.NextExpectedVersion, expected))
+				"it was deleted in the store, %s", name, res.NextExpectedVersion, expected, wayBack(name)))
 		case res.CommitPosition == 0 || res.CommitPosition > maxPosition:
 			return s.standing(ctx, c, name, last)
 		}
 		return stream.Appended{Revision: last, Position: stream.Position(res.CommitPosition)}, nil
 	}
+}
+
+// wayBack says what to do about a stream that was truncated or deleted. The server hides
+// what the metadata say, and drops it with the next scavenge.
+func wayBack(name string) string {
+	return "which Sandglass never does: stop the daemons; if the store was not scavenged since, write metadata to $$" + name +
+		" without $tb, $maxAge and $maxCount, which shows it again, else restore a backup"
 }
 
 // standing returns where an event stands that was appended: not every server says so in

@@ -102,12 +102,19 @@ func outgoing(e *stream.Event, recorded instant.Time) esdb.EventData {
 	}
 }
 
+// hardDeleted is the type of the event that the server puts at the end of a stream that is
+// gone for good. It has the highest revision, and no metadata.
+const hardDeleted = "$streamDeleted"
+
 // record returns what the server holds as a record of the log.
 func (s *Store) record(e *esdb.RecordedEvent) (r stream.Record, err error) {
 	name, ours := s.ours(e)
 	switch {
 	case !ours:
 		return r, fmt.Errorf("eventstoredb: %s is no stream of the log", e.StreamID)
+	case e.EventType == hardDeleted:
+		return r, fmt.Errorf("eventstoredb: %s was hard-deleted in the store, as %s at position %d says, "+
+			"which Sandglass never does: nothing else brings it back: restore a backup", e.StreamID, hardDeleted, e.Position.Commit)
 	case e.Position.Commit != e.Position.Prepare || e.Position.Commit == 0 || e.Position.Commit > maxPosition:
 		return r, fmt.Errorf("eventstoredb: %s %d stands at position %d/%d: "+
 			"want an event that was appended by itself, and a server that tells positions (22.6 or later)",

@@ -80,9 +80,8 @@ func (s *Store) Read(ctx context.Context, name string, from stream.Revision) ite
 			for _, e := range events {
 				rec, err := s.record(e)
 				if err == nil && rec.Revision != from {
-					err = fmt.Errorf("eventstoredb: %s has revision %d where %d should follow: "+
-						"it was truncated in the store, which Sandglass never does: restore a backup",
-						e.StreamID, rec.Revision, from)
+					err = fmt.Errorf("eventstoredb: %s has revision %d where %d should follow: it was truncated in the store, %s",
+						e.StreamID, rec.Revision, from, wayBack(e.StreamID))
 				}
 				if err != nil {
 					yield(stream.Record{}, err)

@@ -180,10 +180,10 @@ func TestWhatOthersDo(t *testing.T) {
 		want string
 	}{
 		"an event without our metadata":     {read("toy-foreign"), "not written by Sandglass"},
-		"a stream that was truncated":       {read("toy-truncated"), "restore a backup"},
-		"a stream that was deleted":         {write("toy-deleted", stream.NoStream), "restore a backup"},
-		"a stream with a tombstone":         {read("toy-buried"), "restore a backup"},
-		"an append to one with a tombstone": {write("toy-buried", 2), "restore a backup"},
+		"a stream that was truncated":       {read("toy-truncated"), "write metadata to $$" + o.Namespace + ".toy-truncated without $tb"},
+		"a stream that was deleted":         {write("toy-deleted", stream.NoStream), ".toy-deleted without $tb"},
+		"a stream with a tombstone":         {read("toy-buried"), "hard-deleted in the store"},
+		"an append to one with a tombstone": {write("toy-buried", 2), "hard-deleted in the store"},
 	} {
 		if test.err == nil || !strings.Contains(test.err.Error(), test.want) || errors.Is(test.err, stream.ErrUnavailable) {
 			t.Errorf("%s: %v, want %q", what, test.err, test.want)
@@ -193,6 +193,29 @@ func TestWhatOthersDo(t *testing.T) {
 	for _, last = range s.Subscribe(t.Context(), 0) {
 	}
 	if last == nil || !strings.Contains(last.Error(), "not written by Sandglass") {
+		t.Errorf("the subscription ends with %v", last)
+	}
+}
+
+// A subscription that comes upon a stream that was deleted for good says so.
+func TestAStreamIsHardDeleted(t *testing.T) {
+	t.Parallel()
+	conn := esdbserver.New(t, esdbserver.Options{}).ConnectionString()
+	o := eventstoredb.Options{Namespace: newLog(t, conn)}
+	s := open(t, conn, o)
+	if _, err := s.Append(t.Context(), "toy-1", stream.NoStream, storetest.Events("toy-1", stream.NoStream, "x", 3)); err != nil {
+		t.Fatal(err)
+	}
+	client(t, conn, func(c *esdb.Client) {
+		options := esdb.TombstoneStreamOptions{ExpectedRevision: esdb.Any{}}
+		if _, err := c.TombstoneStream(t.Context(), o.Namespace+".toy-1", options); err != nil {
+			t.Fatal(err)
+		}
+	})
+	var last error
+	for _, last = range s.Subscribe(t.Context(), 0) {
+	}
+	if last == nil || !strings.Contains(last.Error(), ".toy-1 was hard-deleted in the store, as $streamDeleted at position") {
 		t.Errorf("the subscription ends with %v", last)
 	}
 }

@@ -26,6 +26,9 @@ const (
 // ErrDiffer says that the destination is not a copy of the source's beginning.
 var ErrDiffer = errors.New("the stores differ")
 
+// ErrNotWhole says that the source lacks events, so that it can't be copied.
+var ErrNotWhole = errors.New("the source is not whole")
+
 // Destination is a store that takes the records of another log as they are.
 type Destination interface {
 	stream.EventStore
@@ -76,7 +79,7 @@ type copying struct {
 }
 
 // Copy copies, and reads back what it copied. Where the sides are not the same, the error
-// is [ErrDiffer]; after any other, copying again goes on from what was imported.
+// is [ErrDiffer]; where the source lacks events, [ErrNotWhole]; after any other, copying again goes on from what was imported.
 func (c *Copier) Copy(ctx context.Context) (Report, error) {
 	do := copying{Copier: c}
 	err := do.run(ctx)
@@ -189,6 +192,9 @@ func (c *copying) put(ctx context.Context, batch []stream.Record, until stream.P
 	first, last := &batch[0], &batch[len(batch)-1]
 	if err := c.To.Import(ctx, batch); err != nil {
 		if errors.Is(err, stream.ErrWrongRevision) {
+			if lacks := c.whole(ctx, batch); lacks != nil {
+				return lacks
+			}
 			err = fmt.Errorf("%w: somebody else writes to the destination", err)
 		}
 		return fmt.Errorf("importing positions %d to %d of the source: %w", first.Position, last.Position, err)
@@ -199,6 +205,34 @@ func (c *copying) put(ctx context.Context, batch []stream.Record, until stream.P
 		c.tell(Copied, c.report.Events, batch[i].Position, until)
 	}
 	c.report.From.Position = last.Position
+	return nil
+}
+
+// whole returns an error if the source lacks the beginning of a stream that a batch goes on
+// with: then it is the source, and nobody who writes to the destination, that does not fit.
+func (c *copying) whole(ctx context.Context, batch []stream.Record) error {
+	checked := map[string]bool{}
+	for i := range batch {
+		r := &batch[i]
+		if checked[r.Stream] {
+			continue
+		}
+		checked[r.Stream] = true
+		next := stream.Revision(0)
+		for rec, err := range c.From.Read(ctx, r.Stream, 0) {
+			if err != nil {
+				return fmt.Errorf("%w: %w", ErrNotWhole, err)
+			}
+			if rec.Revision != next || next == r.Revision {
+				break
+			}
+			next++
+		}
+		if next != r.Revision {
+			return fmt.Errorf("%w: %s goes on with revision %d at position %d, and has no revision %d: "+
+				"it was deleted or truncated: restore a backup", ErrNotWhole, r.Stream, r.Revision, r.Position, next)
+		}
+	}
 	return nil
 }
 

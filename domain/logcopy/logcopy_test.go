@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"math/rand/v2"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -333,6 +335,70 @@ func TestCopiesOfHistories(t *testing.T) {
 			t.Errorf("seed %d: the figures of the copy are others", seed)
 		}
 	}
+}
+
+// scavenged is a log in which a stream was truncated before a revision, and that was scavenged
+// since: nobody finds what was before.
+type scavenged struct {
+	stream.EventStore
+	name   string
+	before stream.Revision
+}
+
+func (s scavenged) Subscribe(ctx context.Context, after stream.Position) iter.Seq2[[]stream.Record, error] {
+	return func(yield func([]stream.Record, error) bool) {
+		for run, err := range s.EventStore.Subscribe(ctx, after) {
+			run = slices.DeleteFunc(slices.Clone(run), func(r stream.Record) bool { return r.Stream == s.name && r.Revision < s.before })
+			if (len(run) > 0 || err != nil) && !yield(run, err) {
+				return
+			}
+		}
+	}
+}
+
+func (s scavenged) Read(ctx context.Context, name string, from stream.Revision) iter.Seq2[stream.Record, error] {
+	if name == s.name {
+		from = max(from, s.before)
+	}
+	return s.EventStore.Read(ctx, name, from)
+}
+
+// A source that lacks events is named, and nobody is blamed who would write to the destination.
+func TestASourceThatIsNotWholeIsNamed(t *testing.T) {
+	recs := history(1, 240)
+	name := recs[len(recs)-1].Stream
+	last := recs[len(recs)-1].Revision
+	for _, before := range []stream.Revision{1, last} {
+		_, err := newCopier(scavenged{part(t, recs, nil), name, before}, part(t, nil, nil)).Copy(t.Context())
+		want := fmt.Sprintf("the source is not whole: %s goes on with revision %d", name, before)
+		if !errors.Is(err, logcopy.ErrNotWhole) || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "somebody") {
+			t.Errorf("without what is before revision %d: %v, want %q", before, err, want)
+		}
+	}
+	to, from := part(t, nil, nil), part(t, recs, nil)
+	other := recs[0]
+	other.ID[0] ^= 1
+	meddling := meddler{to, func() {
+		if err := to.Import(t.Context(), []stream.Record{other}); err != nil {
+			t.Error(err)
+		}
+	}}
+	if _, err := newCopier(from, meddling).Copy(t.Context()); err == nil || !strings.Contains(err.Error(), "somebody else writes") {
+		t.Errorf("somebody who writes to the destination: %v", err)
+	}
+}
+
+// meddler is a destination that somebody else writes to as well, before the first import.
+type meddler struct {
+	logcopy.Destination
+	meddle func()
+}
+
+func (m meddler) Import(ctx context.Context, recs []stream.Record) error {
+	if head, err := m.Head(ctx); head == 0 && err == nil {
+		m.meddle()
+	}
+	return m.Destination.Import(ctx, recs)
 }
 
 // A log goes from a file into a cluster, where nodes fail meanwhile, and back into another

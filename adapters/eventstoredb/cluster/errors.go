@@ -43,7 +43,8 @@ func Words(what string, err error) error {
 	advice, known := permanent[status.Code(err)]
 	var e *esdb.Error
 	if errors.As(err, &e) && e.Code() == esdb.ErrorCodeStreamDeleted {
-		advice, known = "the stream was deleted in the store, which Sandglass never does: restore a backup", true
+		advice, known = "the stream was hard-deleted in the store, which Sandglass never does: "+
+			"nothing else brings it back: restore a backup", true
 	}
 	if known {
 		return permanentError{fmt.Errorf("eventstoredb: %s: %s: %w", what, advice, err)}

@@ -173,7 +173,7 @@ func endJSON(p storeurl.Place, e *logcopy.End) copiedEnd {
 func brokenOff(ctx context.Context, err error) error {
 	const again = "what was copied is kept, and the same command goes on from there"
 	switch {
-	case errors.Is(err, logcopy.ErrDiffer):
+	case errors.Is(err, logcopy.ErrDiffer), errors.Is(err, logcopy.ErrNotWhole):
 		return err
 	case ctx.Err() != nil:
 		return errors.New("interrupted: " + again)

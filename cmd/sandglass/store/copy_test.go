@@ -24,7 +24,9 @@ func TestABrokenOffCopySaysHowToGoOn(t *testing.T) {
 	if !errors.Is(err, stream.ErrUnavailable) || !strings.HasSuffix(err.Error(), again) {
 		t.Errorf("away: %v", err)
 	}
-	if err := brokenOff(t.Context(), logcopy.ErrDiffer); err.Error() != logcopy.ErrDiffer.Error() {
-		t.Errorf("a difference: %v", err)
+	for _, final := range []error{logcopy.ErrDiffer, logcopy.ErrNotWhole} {
+		if err := brokenOff(t.Context(), final); err.Error() != final.Error() {
+			t.Errorf("nothing goes on: %v", err)
+		}
 	}
 }
