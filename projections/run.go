@@ -51,16 +51,17 @@ func persist(ctx context.Context, do func() error) error {
 const retry = time.Second
 
 // Replay folds the log into v from where v stands up to a position, and returns: it is
-// how an auditor gets the views of a moment that has passed. The log must reach that far.
-// [Views.CaughtUp] is closed then, and deadlines are known.
+// how an auditor gets the views of a moment that has passed. The log must have an event there:
+// else it is [ErrOtherLog]. [Views.CaughtUp] is closed then, and deadlines are known.
 func Replay(ctx context.Context, store stream.EventStore, v *Views, until stream.Position) error {
 	head, err := start(ctx, store, v)
 	switch {
 	case err != nil:
 		return err
-	case until > head || until < v.Position():
-		return fmt.Errorf("projections: replay to position %d: the views stand at %d and the log ends at %d",
-			until, v.Position(), head)
+	case until > head:
+		return fmt.Errorf("projections: %w: it ends at position %d, before %d", ErrOtherLog, head, until)
+	case until < v.Position():
+		return fmt.Errorf("projections: replay to position %d: the views stand at %d already", until, v.Position())
 	case until == v.Position():
 		v.reached(until)
 		return nil
@@ -68,8 +69,17 @@ func Replay(ctx context.Context, store stream.EventStore, v *Views, until stream
 	if err := follow(ctx, store, v, until, until); err != nil {
 		return err
 	}
-	return ctx.Err()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if v.Position() != until {
+		return fmt.Errorf("projections: %w: it has no event at position %d", ErrOtherLog, until)
+	}
+	return nil
 }
+
+// ErrOtherLog says that a log is not the one of which somebody knows a position.
+var ErrOtherLog = errors.New("the log is another one, or an older copy")
 
 // start makes sure that v stands in the past of this log, and returns the log's head.
 func start(ctx context.Context, store stream.EventStore, v *Views) (stream.Position, error) {

@@ -11,11 +11,13 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"sandglass/cmd/sandglass/cli"
 	"sandglass/cmd/sandglass/config"
+	"sandglass/testutil/esdbserver"
 	"sandglass/testutil/fakelnd"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -42,6 +44,8 @@ func TestScripts(t *testing.T) {
 			"let":     let,
 			"exits":   exits,
 			"replace": replace,
+			"cluster": cluster,
+			"grant":   grant,
 			"damage":  damage,
 		},
 	})
@@ -61,6 +65,7 @@ func setUp(e *testscript.Env) error {
 	}
 	e.Defer(lnd.Stop)
 	e.Values[lndKey{}] = lnd
+	e.Values[clusterKey{}] = new(atomic.Pointer[esdbserver.Cluster])
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
@@ -81,6 +86,28 @@ func setUp(e *testscript.Env) error {
 		e.Setenv(config.Prefix+"_"+name, value)
 	}
 	return errors.Join(l.Close(), os.WriteFile(token, []byte("a-token-of-the-operator\n"), 0o600))
+}
+
+type clusterKey struct{}
+
+// cluster starts a cluster with TLS, and has the settings name it, with the user sandglass who
+// has no rights yet: cluster PASSWORD_FILE.
+func cluster(ts *testscript.TestScript, _ bool, args []string) {
+	const password = "open, sesame"
+	c, err := esdbserver.Start(esdbserver.Options{Nodes: 3, TLS: true, Users: map[string]string{"sandglass": password}})
+	ts.Check(err)
+	ts.Defer(c.Close)
+	ts.Value(clusterKey{}).(*atomic.Pointer[esdbserver.Cluster]).Store(c)
+	file := ts.MkAbs(args[0])
+	ts.Check(os.WriteFile(file, []byte(password), 0o600))
+	ts.Setenv(config.Prefix+"_STORE", strings.Replace(c.ConnectionStringAs(""), "esdb://", "esdb://sandglass@", 1))
+	ts.Setenv(config.Prefix+"_STORE_PASSWORD_FILE", file)
+	ts.Setenv(config.Prefix+"_HOST", "rack-1")
+}
+
+// grant gives users of the cluster all rights that the daemon needs: grant USER...
+func grant(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Value(clusterKey{}).(*atomic.Pointer[esdbserver.Cluster]).Load().Grant(args...)
 }
 
 // ready waits until the daemon is.

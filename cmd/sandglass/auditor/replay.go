@@ -3,11 +3,13 @@ package auditor
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 
 	"sandglass/cmd/sandglass/cli"
+	"sandglass/cmd/sandglass/config"
 	"sandglass/cmd/sandglass/show"
 	"sandglass/domain/audit"
 	"sandglass/domain/stream"
@@ -81,6 +83,10 @@ func (c commands) replay(ctx context.Context, f *replayFlags) error {
 			return ctx.Err()
 		}
 		p.Done()
+		if errors.Is(err, projections.ErrOtherLog) {
+			return fmt.Errorf("the figures are of position %d, and %w: see --store and --log, and %s_STORE_NAMESPACE in a cluster",
+				head.Position, err, config.Prefix)
+		}
 		v := newVerdict(head.Position, check, 0, nil)
 		v.Error = "the log can't be folded: " + cli.Message(err)
 		return c.printVerdict(v)
