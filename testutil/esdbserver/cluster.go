@@ -33,6 +33,7 @@ type Options struct {
 	// event.
 	EarlyCheckpoints bool
 	SlowAfter        time.Duration // how long a live subscription may take over one event; the default is 2 s
+	Lag              time.Duration // after which a follower has what was written; the default is 5 ms, below 0 is none
 }
 
 // Cluster is an EventStoreDB of one node or three. Its log lives as long as it does, however
@@ -43,6 +44,7 @@ type Cluster struct {
 	tls     credentials.TransportCredentials
 	log     *eventlog.Log
 	nodes   []*node
+	lag     replication
 	faults  faults
 	calls   calls
 }
@@ -72,6 +74,9 @@ func Start(o Options) (*Cluster, error) {
 	if o.SlowAfter == 0 {
 		o.SlowAfter = 2 * time.Second
 	}
+	if o.Lag == 0 {
+		o.Lag = 5 * time.Millisecond
+	}
 	switch {
 	case o.Nodes != 1 && o.Nodes != 3:
 		return nil, fmt.Errorf("esdbserver: %d nodes: it has 1 or 3", o.Nodes)
@@ -79,6 +84,7 @@ func Start(o Options) (*Cluster, error) {
 		return nil, errors.New("esdbserver: users need TLS: without it the client sends no password")
 	}
 	c := &Cluster{calls: newCalls(), options: o, log: eventlog.New(logOptions(o))}
+	c.lag.after = o.Lag
 	if err := c.makeTLS(); err != nil {
 		return nil, err
 	}

@@ -4,8 +4,9 @@
 // It follows EventStoreDB 23.10 as far as the Go client can see: expected revisions and
 // idempotent retries, reads both ways, subscriptions with filters and checkpoints,
 // deletion, stream metadata, gossip, users with their rights, and TLS. A [Cluster] has one
-// node or three, which share the log, so that replication takes no time unless a follower is
-// frozen.
+// node or three. A follower answers what is read from a copy that is some milliseconds old,
+// hands on to the leader what is appended, and refuses both to who asks for the leader, but
+// no subscription. A leader that moves keeps its connections.
 //
 // Faults may be set at any time and from any goroutine, also from the functions that
 // [Cluster.OnAppend] and [Cluster.OnRead] take. A write that has one either happened or

@@ -3,12 +3,14 @@ package esdbserver_test
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/gossip"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/metadata"
 
 	"sandglass/testutil/esdbserver"
 )
@@ -16,7 +18,13 @@ import (
 // cluster starts three nodes and connects to the leader and to a follower.
 func cluster(t *testing.T) (c *esdbserver.Cluster, leader, follower *esdb.Client) {
 	t.Helper()
-	c = esdbserver.New(t, esdbserver.Options{Nodes: 3})
+	return lagging(t, -1)
+}
+
+// lagging is cluster with a lag of its followers.
+func lagging(t *testing.T, lag time.Duration) (c *esdbserver.Cluster, leader, follower *esdb.Client) {
+	t.Helper()
+	c = esdbserver.New(t, esdbserver.Options{Nodes: 3, Lag: lag})
 	preferring := func(what string) *esdb.Client { return connect(t, c.ConnectionString()+"&nodePreference="+what) }
 	return c, preferring("leader"), preferring("follower")
 }
@@ -76,6 +84,53 @@ func TestAFollowerForwardsWrites(t *testing.T) {
 	}
 	// The client has gone to the leader with that.
 	appendTo(t, follower, "s", esdb.Revision(2), events(1)...)
+}
+
+// A follower answers from a copy that lags, and hands on what is appended; who asks for the
+// leader is sent there, but with a subscription.
+func TestFollowersLag(t *testing.T) {
+	c, leader, follower := lagging(t, time.Hour)
+	appendTo(t, follower, "s", esdb.NoStream{}, events(2)...)
+	read := func(ctx context.Context, client *esdb.Client) (int, error) {
+		list, err := drain(client.ReadStream(ctx, "s", esdb.ReadStreamOptions{}, 9))
+		return len(list), err
+	}
+	if n, err := read(ctx(t), follower); code(err) != esdb.ErrorCodeResourceNotFound {
+		t.Errorf("the follower reads %d events, %v", n, err)
+	}
+	strict := metadata.AppendToOutgoingContext(ctx(t), "requires-leader", "true")
+	if n, err := read(strict, leader); n != 2 || err != nil {
+		t.Errorf("the leader reads %d events, %v", n, err)
+	}
+	sub, err := follower.SubscribeToAll(strict, esdb.SubscribeToAllOptions{From: esdb.End{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sub.Close()
+	expect(t, sub, "live")
+	for what, backwards := range map[string]esdb.Direction{"forwards": esdb.Forwards, "backwards": esdb.Backwards} {
+		client := connect(t, c.ConnectionString()+"&nodePreference=follower")
+		_, err := drain(client.ReadAll(strict, esdb.ReadAllOptions{Direction: backwards}, 1))
+		if code(err) != esdb.ErrorCodeNotLeader {
+			t.Errorf("reading all %s: %v", what, err)
+		}
+		if n, err := read(strict, client); n != 2 || err != nil {
+			t.Errorf("having gone to the leader it reads %d events, %v", n, err)
+		}
+	}
+	c.MoveLeader() // what was the leader lags from now on, and shows what it showed
+	appendTo(t, leader, "s", esdb.Revision(1), events(1)...)
+	if n, err := read(ctx(t), leader); n != 2 || err != nil {
+		t.Errorf("the leader that was reads %d events, %v", n, err)
+	}
+}
+
+// A follower has what was written after a while, and tells its subscriptions.
+func TestFollowersCatchUp(t *testing.T) {
+	_, leader, follower := lagging(t, time.Millisecond)
+	sub := toStream(t, follower, "s", esdb.Start{})
+	appendTo(t, leader, "s", esdb.NoStream{}, events(2)...)
+	expect(t, sub, "s0", "s1")
 }
 
 func TestAFrozenFollowerLags(t *testing.T) {

@@ -30,7 +30,8 @@ type node struct {
 	id      eventlog.ID
 	host    string
 	port    int
-	frozen  atomic.Int64 // how much of the log it has, or notFrozen
+	frozen  atomic.Int64  // how much of the log it has, or notFrozen
+	has     atomic.Uint32 // how much of the log it has shown: never less than before
 
 	life   sync.Mutex // held while it starts or stops
 	served sync.WaitGroup
@@ -115,13 +116,34 @@ func (n *node) alive() bool {
 	return n.server != nil
 }
 
-// View implements [service.Node]: the log as the node sees it now.
+// View implements [service.Node]: the log as the node sees it now. A follower is behind, by
+// what was written in the last [Options.Lag].
 func (n *node) View() (eventlog.View, func()) {
 	v, unlock := n.cluster.log.View()
 	if frozen := n.frozen.Load(); frozen != notFrozen {
-		v = v.Upto(uint32(frozen))
+		return v.Upto(uint32(frozen)), unlock
 	}
-	return v, unlock
+	limit := v.Limit()
+	if n.index != n.cluster.Leader() {
+		limit = n.cluster.lag.limit(limit)
+	}
+	for had := n.has.Load(); had < limit && !n.has.CompareAndSwap(had, limit); {
+		had = n.has.Load()
+	}
+	return v.Upto(n.has.Load()), unlock
+}
+
+// Reads implements [service.Node].
+func (n *node) Reads(ctx context.Context) error {
+	switch {
+	case !wantsLeader(ctx):
+		return nil
+	case !n.cluster.quorum():
+		return unavailable("Server Is Not Ready")
+	case n.index != n.cluster.Leader():
+		return n.notLeader(ctx)
+	}
+	return nil
 }
 
 // Commit implements [service.Node]: it writes on the leader, whichever node this one is,
@@ -137,7 +159,7 @@ func (n *node) Commit(ctx context.Context, stream string, write func() eventlog.
 	if !n.cluster.quorum() {
 		return eventlog.Written{}, unavailable("Server Is Not Ready")
 	}
-	res := write()
+	res := n.cluster.write(write)
 	return res, n.failAs(ctx, fault)
 }
 
@@ -146,8 +168,14 @@ func (n *node) refuses(ctx context.Context) bool {
 	if n.index == n.cluster.Leader() {
 		return false
 	}
+	return n.cluster.faults.refuse.Load() || wantsLeader(ctx)
+}
+
+// wantsLeader reports whether a call asks for the leader.
+func wantsLeader(ctx context.Context) bool {
 	in, _ := metadata.FromIncomingContext(ctx)
-	return n.cluster.faults.refuse.Load() || len(in.Get("requires-leader")) > 0 && in.Get("requires-leader")[0] == "true"
+	header := in.Get("requires-leader")
+	return len(header) > 0 && header[0] == "true"
 }
 
 func (n *node) notLeader(ctx context.Context) error {

@@ -34,6 +34,11 @@ func (s *Streams) Read(req *streams.ReadReq, out streams.Streams_ReadServer) err
 	if err := s.allow(out.Context(), r.name, eventlog.ToRead); err != nil {
 		return err
 	}
+	if !subscription { // which no follower refuses
+		if err := s.node.Reads(out.Context()); err != nil {
+			return err
+		}
+	}
 	if r.cuts, r.limit = s.faults.BeginRead(r.name, subscription); r.limit == 0 {
 		return errCut
 	}

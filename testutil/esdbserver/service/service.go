@@ -19,6 +19,9 @@ import (
 type Node interface {
 	// View returns the log as the node sees it now. The caller unlocks it.
 	View() (eventlog.View, func())
+	// Reads returns what keeps the node from answering a read: the caller asks for the
+	// leader, and it is another.
+	Reads(ctx context.Context) error
 	// Commit writes on the leader, or returns what keeps the node from that.
 	Commit(ctx context.Context, stream string, write func() eventlog.Written) (eventlog.Written, error)
 	// Names returns those of the caller's user and of its groups, and whether it needs rights.
