@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"io"
 	"os"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -37,6 +38,28 @@ func TestContract(t *testing.T) {
 			c := esdbserver.New(t, options)
 			c.Grant("ann") // no more than she needs
 			contract(t, c.ConnectionString())
+		})
+	}
+}
+
+// The contract holds for who begins at a follower, which lags, and stays where it is told to,
+// and for whom the leader moves again and again.
+func TestContractWithFollowers(t *testing.T) {
+	t.Parallel()
+	for name, moves := range map[string]bool{"beginning at a follower": false, "while the leader moves": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := esdbserver.New(t, esdbserver.Options{Nodes: 3})
+			if moves {
+				var appends atomic.Int64
+				c.OnAppend(func(string) esdbserver.Fault {
+					if appends.Add(1)%17 == 0 {
+						c.MoveLeader()
+					}
+					return esdbserver.None
+				})
+			}
+			contract(t, c.ConnectionString()+"&nodePreference=follower")
 		})
 	}
 }

@@ -4,10 +4,10 @@
 // The client surprises. After it has looked for a node in vain it is dead for good, and
 // calls under way then hang for ever, whatever their context says; closing it while a call
 // is under way panics. When it follows a node's word to another leader it closes the
-// connection under the calls that are under way, and reads what gRPC writes meanwhile: a
-// data race without a consequence, in a case that servers do not bring about by themselves
-// (they forward to the leader). So calls are made through a [Session], which waits no
-// longer than it wants to, and gets a new client for an old one.
+// connection under the calls that are under way. So calls are made through a [Session], which
+// waits no longer than it wants to, and gets a new client for an old one.
+//
+// Calls are for the leader: a follower says who that is, and the client goes there.
 //
 // What is read and written is left to the caller, who gives [Call] functions of a client.
 package cluster

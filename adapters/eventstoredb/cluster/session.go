@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
 	"github.com/cenkalti/backoff/v5"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 )
 
@@ -192,8 +195,13 @@ func persist[T any](
 	ctx, cancel := c.Bound(ctx, patience)
 	defer cancel()
 	var last error // that was not the end of the time
+	first := true
 	res, err := backoff.Retry(ctx, func() (T, error) {
-		res, err := attempt(ctx, c, do)
+		res, err := attempt(ctx, c, first, do)
+		if first && (moved(err) || swept(err)) {
+			res, err = attempt(ctx, c, false, do) // at once, at the leader
+		}
+		first = false
 		if err != nil && !Transient(err) {
 			return res, backoff.Permanent(err)
 		}
@@ -249,7 +257,10 @@ var errRetired = errors.New("eventstoredb: the connection was given up")
 //
 // A session is given up before the slot of the call that failed on it is: the next call
 // would have the client look for another node, and leave its old connection open for good.
-func attempt[T any](ctx context.Context, c *Cluster, do func(context.Context, *esdb.Client) (T, error)) (res T, err error) {
+// What may have come of a leader that moved is held against it from the second attempt on.
+func attempt[T any](
+	ctx context.Context, c *Cluster, first bool, do func(context.Context, *esdb.Client) (T, error),
+) (res T, err error) {
 	u, err := c.Current(ctx)
 	if err != nil {
 		return res, err
@@ -269,8 +280,9 @@ func attempt[T any](ctx context.Context, c *Cluster, do func(context.Context, *e
 	}
 	timed, cancel := context.WithTimeout(ctx, c.options.Timeout/attempts)
 	defer cancel()
+	timed = leading(timed)
 	judge := func(err error) {
-		if err != nil && !errors.Is(err, errRetired) && !Over(ctx) && Transient(err) {
+		if err != nil && !errors.Is(err, errRetired) && !Over(ctx) && Transient(err) && !(first && swept(err)) {
 			c.Broken(u, err)
 		}
 	}
@@ -298,16 +310,35 @@ func attempt[T any](ctx context.Context, c *Cluster, do func(context.Context, *e
 	}
 }
 
-// Broken does what a failed call asks for: another client. Where the node has named the
-// leader, the client has gone there by itself, which cancels what else was under way; it is
-// kept if no gossip would lead there.
-func (c *Cluster) Broken(u *Session, err error) {
+// leading returns ctx for calls that only the leader answers. The client has an option for
+// that, and puts it where it does not reach the wire; what a context has for it does.
+//
+// A follower answers from its own copy, which is behind by some milliseconds, or by more: who
+// decides on that decides on what is past. No client is at the leader for good, whatever it
+// prefers, since a leader that resigns keeps its connections.
+func leading(ctx context.Context) context.Context {
+	return metadata.AppendToOutgoingContext(ctx, "requires-leader", "true")
+}
+
+// moved reports whether a call ended since the leader is another, which is no fault of the
+// cluster. The node has named it, and the client has gone there by itself and closed the old
+// connection, which cancels what else was under way.
+func moved(err error) bool {
 	var e *esdb.Error
-	moved := errors.As(err, &e) && e.Code() == esdb.ErrorCodeNotLeader || status.Code(err) == codes.Canceled
-	if !moved {
+	return errors.As(err, &e) && e.Code() == esdb.ErrorCodeNotLeader || status.Code(err) == codes.Canceled
+}
+
+// swept reports whether a call may have ended with a connection that the client closed as in
+// [moved], while it was being sent or about to be. A server can bring that about too.
+func swept(err error) bool {
+	return errors.Is(err, io.EOF) || status.Code(err) == codes.Unavailable && strings.Contains(err.Error(), "transport is closing")
+}
+
+// Broken does what a failed call asks for: another client, unless the leader has moved.
+func (c *Cluster) Broken(u *Session, err error) {
+	if !moved(err) {
+
 		c.failed(err)
-	}
-	if !moved || c.config.DnsDiscover || len(c.config.GossipSeeds) > 0 {
 		c.Replace(u)
 	}
 }
