@@ -22,7 +22,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"sync"
 
 	"sandglass/adapters/sqlite/groupcommit"
@@ -56,7 +55,7 @@ type Options struct {
 }
 
 // DefaultFreeSpaceFloor is far more than one group of appends and a full WAL take.
-const DefaultFreeSpaceFloor = groupcommit.DefaultFreeSpaceFloor
+const DefaultFreeSpaceFloor = logfile.DefaultFreeSpaceFloor
 
 // What one call of Import takes at most: it is one transaction.
 const (
@@ -233,17 +232,7 @@ func (s *Store) Import(ctx context.Context, records []stream.Record) error {
 }
 
 // Size returns how many bytes the log takes on disk, its WAL included.
-func (s *Store) Size() (int64, error) {
-	info, err := os.Stat(s.path)
-	if err != nil {
-		return 0, fmt.Errorf("sqlite: size of the log: %w", err)
-	}
-	size := info.Size()
-	if wal, err := os.Stat(s.path + "-wal"); err == nil { // there is none once all is moved
-		size += wal.Size()
-	}
-	return size, nil
-}
+func (s *Store) Size() (int64, error) { return logfile.Size(s.path) }
 
 // Head implements [stream.EventStore].
 func (s *Store) Head(ctx context.Context) (stream.Position, error) {

@@ -1,13 +1,11 @@
 package groupcommit
 
 import (
-	"fmt"
 	"runtime"
 
+	"sandglass/adapters/sqlite/logfile"
 	"sandglass/domain/instant"
 	"sandglass/domain/stream"
-
-	"zombiezen.com/go/sqlite"
 )
 
 // gather takes first and what waits behind it. Those who were answered a moment ago get
@@ -43,7 +41,7 @@ func (w *Writer) commit(requests []*request) {
 	w.using.Lock()
 	defer w.using.Unlock()
 	g := group{w: w, next: w.next, recorded: max(w.recorded, min(w.now(), instant.Max))}
-	err := w.space.check()
+	err := w.space.Check()
 	if err == nil {
 		err = g.write(requests)
 		w.setFailure(err)
@@ -70,9 +68,9 @@ func (w *Writer) publish(g *group) {
 	}
 	w.tail.Add(g.runs)
 	w.next, w.recorded, w.ownIDs = g.next, g.recorded, g.ownIDs || w.ownIDs
-	w.wal.grew(g.bytes)
+	w.wal.Grew(g.bytes)
 	w.head.Store(uint64(w.next - 1))
-	w.news.fire()
+	w.news.Fire()
 }
 
 // maintain does what can wait until the group is answered. Its errors can wait too: the
@@ -85,21 +83,17 @@ func (w *Writer) maintain() {
 		if err := w.tail.Flush(w.conn); err != nil {
 			w.setFailure(writeError(err))
 		}
-		w.wal.grew(n * walPage)
+		w.wal.Grew(n * logfile.WALPage)
 	}
-	if w.wal.due() && w.hold.Check() == nil {
-		w.wal.checkpoint(w.conn)
+	if w.wal.Due() && w.hold.Check() == nil {
+		w.wal.Checkpoint(w.conn)
 	}
 }
 
-// writeError says what went wrong, and whether it was for lack of space. A refusal is
-// nothing that went wrong.
+// writeError says what went wrong. A refusal is nothing that went wrong.
 func writeError(err error) error {
 	if _, ok := err.(refusal); ok {
 		return err
 	}
-	if sqlite.ErrCode(err).ToPrimary() == sqlite.ResultFull {
-		return fmt.Errorf("%w: the disk is full: make room: %w", stream.ErrReadOnly, err)
-	}
-	return fmt.Errorf("sqlite: writing: %w", err)
+	return logfile.WriteError(err)
 }

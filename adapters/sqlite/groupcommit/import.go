@@ -74,7 +74,7 @@ func (w *Writer) writeImport(r *Batch) {
 	w.using.Lock()
 	defer w.using.Unlock()
 	g := group{w: w, next: w.next, recorded: w.recorded}
-	err := w.space.check()
+	err := w.space.Check()
 	if err == nil {
 		err = g.transact(func() error {
 			for i, one := range r.records {

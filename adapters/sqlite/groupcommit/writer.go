@@ -69,19 +69,19 @@ type Writer struct {
 	conn    *sqlite.Conn
 	hold    *logfile.Hold
 	now     func() instant.Time
-	space   space
+	space   logfile.Space
 	queue   chan *request
 	imports chan *Batch
 	stopped chan struct{}
 	failure atomic.Pointer[error] // of the last group, nil if it was committed
 	head    atomic.Uint64         // position of the last durable event
-	news    signal                // fires when head has moved
+	news    logfile.Signal        // fires when head has moved
 
 	next     stream.Position // of the next event
 	recorded instant.Time    // of the last event
 	version  int64           // of what others wrote: see checkHold
 	ownIDs   bool            // some stream has ids that stream.NewID did not make
-	wal      wal
+	wal      logfile.WAL
 
 	tailMax    int
 	probeEvery time.Duration
@@ -98,11 +98,11 @@ func New(c Config) (*Writer, error) {
 		conn:       c.Conn,
 		hold:       c.Hold,
 		now:        c.Now,
-		space:      newSpace(c),
+		space:      logfile.NewSpace(c.Path, c.FreeSpaceFloor, c.FreeSpace),
 		queue:      make(chan *request, queueSize),
 		imports:    make(chan *Batch),
 		stopped:    make(chan struct{}),
-		wal:        wal{soft: cmp.Or(c.Limits.WAL, walSoft)},
+		wal:        logfile.WAL{Soft: c.Limits.WAL},
 		tailMax:    cmp.Or(c.Limits.Tail, tailMax),
 		probeEvery: cmp.Or(c.Limits.Probe, probeEvery),
 	}
@@ -143,7 +143,7 @@ func (w *Writer) load() error {
 func (w *Writer) Head() stream.Position { return stream.Position(w.head.Load()) }
 
 // News returns a channel that is closed when the head moves next.
-func (w *Writer) News() <-chan struct{} { return w.news.wait() }
+func (w *Writer) News() <-chan struct{} { return w.news.Wait() }
 
 // Use calls f with the writer's connection between two commits. Tests make writes fail
 // by it.
@@ -183,7 +183,7 @@ func (w *Writer) Writable() error {
 	if err := w.hold.Check(); err != nil {
 		return err
 	}
-	if err := w.space.check(); err != nil {
+	if err := w.space.Check(); err != nil {
 		return err
 	}
 	if err := w.failure.Load(); err != nil {
@@ -201,7 +201,7 @@ func (w *Writer) Close() error {
 		return w.hold.Abandon()
 	}
 	err := w.tail.Flush(w.conn)
-	err = errors.Join(err, w.wal.truncate(w.conn), w.conn.Close(), w.hold.Release())
+	err = errors.Join(err, w.wal.Truncate(w.conn), w.conn.Close(), w.hold.Release())
 	if err != nil {
 		return fmt.Errorf("sqlite: closing %s: %w", w.path, err)
 	}
@@ -224,12 +224,12 @@ func (w *Writer) failed() <-chan time.Time {
 func (w *Writer) probe() {
 	w.using.Lock()
 	defer w.using.Unlock()
-	if w.space.check() != nil {
+	if w.space.Check() != nil {
 		return
 	}
 	g := group{w: w} // whose next is not the writer's, so that it commits
 	w.setFailure(g.transact(func() error { return logfile.Exec(w.conn, `UPDATE log SET indexed = indexed`) }))
-	w.wal.grew(walPage)
+	w.wal.Grew(logfile.WALPage)
 }
 
 // setFailure keeps err for Writable to tell.

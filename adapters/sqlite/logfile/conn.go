@@ -147,5 +147,13 @@ func Rollback(conn *sqlite.Conn) error {
 	return Exec(conn, `ROLLBACK`)
 }
 
+// WriteError says what went wrong with a write, and whether it was for lack of space.
+func WriteError(err error) error {
+	if sqlite.ErrCode(err).ToPrimary() == sqlite.ResultFull {
+		return fmt.Errorf("%w: the disk is full: make room: %w", stream.ErrReadOnly, err)
+	}
+	return fmt.Errorf("sqlite: writing: %w", err)
+}
+
 // Bindable returns n as the integers of SQLite reach: positions above are none.
 func Bindable(n stream.Position) int64 { return int64(min(n, math.MaxInt64)) }

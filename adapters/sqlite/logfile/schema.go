@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
@@ -63,6 +64,17 @@ const sqlTables = `SELECT count(*) FROM sqlite_schema
 // Create makes an empty log at path, which must not exist. It appears there whole or not
 // at all, and is durable when Create returns.
 func Create(path string) error {
+	id := make([]byte, 16)
+	rand.Read(id) // never fails
+	return CreateBy(path, schema+
+		fmt.Sprintf("INSERT INTO log VALUES (x'%x', 0);", id)+
+		fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d;", applicationID, schemaVersion))
+}
+
+// CreateBy makes at path, which must not exist, the file that a script makes of an empty one.
+// It appears there whole or not at all, and is durable when CreateBy returns. Settings of the
+// file that must be there before its tables are set first.
+func CreateBy(path, script string, settings ...string) error {
 	for _, p := range []string{path, path + "-wal"} {
 		if _, err := os.Lstat(p); err == nil {
 			return fmt.Errorf("sqlite: %s exists: choose another path, or move it away", p)
@@ -71,34 +83,29 @@ func Create(path string) error {
 	dir := filepath.Dir(path)
 	tmp, err := os.MkdirTemp(dir, filepath.Base(path)+".new-*")
 	if err != nil {
-		return fmt.Errorf("sqlite: making the log %s: %w", path, err)
+		return fmt.Errorf("sqlite: making %s: %w", path, err)
 	}
 	defer os.RemoveAll(tmp)
-	made := filepath.Join(tmp, "log")
-	if err := writeSchema(made); err != nil {
-		return fmt.Errorf("sqlite: making the log %s: %w", path, err)
+	made := filepath.Join(tmp, "file")
+	if err := write(made, script, settings); err != nil {
+		return fmt.Errorf("sqlite: making %s: %w", path, err)
 	}
 	if err := os.Link(made, path); err != nil { // unlike a rename, this replaces nothing
-		return fmt.Errorf("sqlite: making the log %s: %w", path, err)
+		return fmt.Errorf("sqlite: making %s: %w", path, err)
 	}
 	return syncDir(dir)
 }
 
-func writeSchema(path string) error {
+func write(path, script string, settings []string) error {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
 	f.Close()
-	conn, err := openConn(path, sqlite.OpenReadWrite, `PRAGMA synchronous=FULL; PRAGMA journal_mode=WAL;`)
+	conn, err := openConn(path, sqlite.OpenReadWrite, strings.Join(settings, "")+`PRAGMA synchronous=FULL; PRAGMA journal_mode=WAL;`)
 	if err != nil {
 		return err
 	}
-	id := make([]byte, 16)
-	rand.Read(id) // never fails
-	script := schema +
-		fmt.Sprintf("INSERT INTO log VALUES (x'%x', 0);", id) +
-		fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d;", applicationID, schemaVersion)
 	return errors.Join(sqlitex.ExecuteScript(conn, script, nil), conn.Close())
 }
 
@@ -108,6 +115,19 @@ func syncDir(dir string) error {
 		return fmt.Errorf("sqlite: syncing the folder: %w", err)
 	}
 	return errors.Join(d.Sync(), d.Close())
+}
+
+// Size returns how many bytes the file at path takes on disk, its WAL included.
+func Size(path string) (int64, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0, fmt.Errorf("sqlite: size of the file: %w", err)
+	}
+	size := info.Size()
+	if wal, err := os.Stat(path + "-wal"); err == nil { // there is none once all is moved
+		size += wal.Size()
+	}
+	return size, nil
 }
 
 // Exists returns nil if there is a file at path, and else what an operator does about it.

@@ -1,6 +1,7 @@
-package groupcommit
+package logfile
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"sync"
@@ -9,9 +10,9 @@ import (
 	"sandglass/domain/stream"
 )
 
-// space stops the writes before the disk is full: a log that runs into it could not
+// Space stops the writes before the disk is full: a log that runs into it could not
 // even be moved out of its WAL, and lnd, beside it, would stop too.
-type space struct {
+type Space struct {
 	path  string
 	floor int64
 	free  func(path string) (int64, error)
@@ -22,24 +23,22 @@ type space struct {
 // DefaultFreeSpaceFloor is far more than one group of appends and a full WAL take.
 const DefaultFreeSpaceFloor = 256 << 20
 
-func newSpace(c Config) space {
-	s := space{path: c.Path, floor: c.FreeSpaceFloor, free: c.FreeSpace, mu: new(sync.Mutex), low: new(bool)}
-	if s.floor == 0 {
-		s.floor = DefaultFreeSpaceFloor
+// NewSpace returns what looks at the disk of path. A floor of 0 is [DefaultFreeSpaceFloor], a
+// negative one none; free returns what is free there, and nil asks the system.
+func NewSpace(path string, floor int64, free func(path string) (int64, error)) Space {
+	if free == nil {
+		free = freeSpace
 	}
-	if s.free == nil {
-		s.free = freeSpace
-	}
-	return s
+	return Space{path: path, floor: cmp.Or(floor, DefaultFreeSpaceFloor), free: free, mu: new(sync.Mutex), low: new(bool)}
 }
 
 // hysteresis is the most that must be free above the floor before writes go on.
 const hysteresis = 256 << 20
 
-// check returns an error that wraps [stream.ErrReadOnly] from when less than the floor
+// Check returns an error that wraps [stream.ErrReadOnly] from when less than the floor
 // is free until a quarter more is, or [hysteresis] more if that is less. Where the system
 // does not tell, writes go on.
-func (s space) check() error {
+func (s Space) Check() error {
 	if s.floor < 0 {
 		return nil
 	}

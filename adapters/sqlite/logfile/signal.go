@@ -1,15 +1,15 @@
-package groupcommit
+package logfile
 
 import "sync"
 
-// signal wakes all who wait for it.
-type signal struct {
+// Signal wakes all who wait for it.
+type Signal struct {
 	mu sync.Mutex
 	ch chan struct{}
 }
 
-// wait returns a channel that is closed at the next fire.
-func (s *signal) wait() <-chan struct{} {
+// Wait returns a channel that is closed at the next Fire.
+func (s *Signal) Wait() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ch == nil {
@@ -18,7 +18,8 @@ func (s *signal) wait() <-chan struct{} {
 	return s.ch
 }
 
-func (s *signal) fire() {
+// Fire wakes them.
+func (s *Signal) Fire() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ch != nil {
