@@ -19,6 +19,7 @@ import (
 	"sandglass/domain/codec"
 	"sandglass/domain/payment"
 	"sandglass/domain/resource"
+	"sandglass/domain/stream"
 )
 
 // Store keeps records durably beside the log. testutil/storetest has its contract.
@@ -79,6 +80,22 @@ func Decode(data []byte) (*Record, error) {
 		return nil, fmt.Errorf("request: %.40q has not one of a key and an address", data)
 	}
 	return r, nil
+}
+
+// MaxBytes bounds a record as it is kept.
+const MaxBytes = stream.MaxData
+
+// Pack returns r as a store keeps it, or an error that wraps [stream.ErrInvalid] if it could not
+// be read again, or is too long.
+func Pack(r *Record) ([]byte, error) {
+	data := Encode(r)
+	if len(data) > MaxBytes {
+		return nil, fmt.Errorf("request: %.80s: %w: %d bytes, at most %d", r.Name(), stream.ErrInvalid, len(data), MaxBytes)
+	}
+	if _, err := Decode(data); err != nil {
+		return nil, fmt.Errorf("%w: %w", stream.ErrInvalid, err)
+	}
+	return data, nil
 }
 
 // fields is a record as it is written. An order's price is the one that was quoted.
