@@ -1,0 +1,209 @@
+// Package requests keeps what was asked for and nobody has paid in a file of SQLite beside the
+// log: a [request.Store] for one machine.
+//
+// One goroutine owns the only connection that writes. It takes what waits to be kept or
+// forgotten, writes all of it in one transaction and answers after COMMIT, when it is on the
+// disk: so a group costs one fsync. What is forgotten gives its pages back to the disk.
+//
+// Like the log the file belongs to one process, by whatever name ([logfile.Lock]). All that
+// comes to it comes through this store, which is how [Store.Follow] hears of it.
+package requests
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+
+	"sandglass/adapters/sqlite/logfile"
+
+	"zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
+)
+
+// ErrClosed says that the store was closed.
+var ErrClosed = logfile.ErrClosed
+
+const (
+	applicationID = 0x53614e72 // "SaNr", in the header of the file
+	schemaVersion = 1
+)
+
+// schema makes an empty file. A record is found by a hash of its name, which stands in its
+// data: an entry of the index is small then, however long the name is.
+const schema = `
+CREATE TABLE requests (
+	id   INTEGER PRIMARY KEY, -- in the order in which they were kept
+	name BLOB NOT NULL UNIQUE, -- 16 bytes of its SHA-256
+	data BLOB NOT NULL
+) STRICT;
+`
+
+// Path returns where the requests of the log at a path are: in requests.db beside it.
+func Path(log string) string { return filepath.Join(filepath.Dir(log), "requests.db") }
+
+// Create makes an empty file at path, which must not exist. It appears there whole or not at
+// all, and is durable when Create returns.
+func Create(path string) error {
+	script := schema + fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d;", applicationID, schemaVersion)
+	return logfile.CreateBy(path, script, "PRAGMA auto_vacuum = INCREMENTAL;")
+}
+
+// Missing reports whether there is no file at path.
+func Missing(path string) bool {
+	_, err := os.Stat(path)
+	return errors.Is(err, fs.ErrNotExist)
+}
+
+// Options say how the file is opened. The zero Options will do.
+type Options struct {
+	// FreeSpaceFloor and FreeSpace are those of the log's store: below that many bytes on the
+	// disk nothing is kept. 0 is 256 MiB, a negative number no floor.
+	FreeSpaceFloor int64
+	FreeSpace      func(path string) (int64, error)
+
+	wal int // bytes in the WAL before they are moved into the file, 0 as usual; tests lower it
+}
+
+// Store is an open file. Its methods may be called at the same time.
+type Store struct {
+	path    string
+	hold    *logfile.Hold
+	space   logfile.Space
+	queue   chan *job
+	closing chan struct{}
+	stopped chan struct{} // closed when the writing goroutine has ended
+	close   sync.Once
+	closed  error // what Close answers
+
+	last atomic.Int64 // id of the last record that was kept
+	news logfile.Signal
+
+	reading sync.Mutex // guards reader, which is nil once it is closed
+	reader  *sqlite.Conn
+
+	using sync.Mutex // guards conn, for tests that reach for it
+	conn  *sqlite.Conn
+	wal   logfile.WAL
+}
+
+// Open opens the file at path. There is one such Store per file, on this machine, by whatever
+// name: a second one is refused.
+func Open(path string, o Options) (*Store, error) {
+	if Missing(path) {
+		return nil, fmt.Errorf(`sqlite: there are no requests at %s: "sandglass init" makes the file`, path)
+	}
+	hold, err := logfile.Lock(path)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{
+		path: path, hold: hold, space: logfile.NewSpace(path, o.FreeSpaceFloor, o.FreeSpace), wal: logfile.WAL{Soft: o.wal},
+		queue: make(chan *job, queueSize), closing: make(chan struct{}), stopped: make(chan struct{}),
+	}
+	if err := s.connect(); err != nil {
+		return nil, errors.Join(err, s.disconnect())
+	}
+	go s.run()
+	return s, nil
+}
+
+// connect opens both connections of a file that is known to be one of ours.
+func (s *Store) connect() (err error) {
+	if s.conn, err = logfile.OpenWriter(s.path); err != nil {
+		return err
+	}
+	if err := identify(s.conn, s.path); err != nil {
+		return err
+	}
+	if err := logfile.MakeDurable(s.conn, s.path); err != nil {
+		return err
+	}
+	last, err := logfile.QueryInt(s.conn, `SELECT coalesce(max(id), 0) FROM requests`)
+	if err != nil {
+		return logfile.Unreadable(s.path, err)
+	}
+	s.last.Store(last)
+	if s.reader, err = logfile.OpenReader(s.path); err != nil {
+		return err
+	}
+	return s.hold.Note() // now that it was read there is a WAL
+}
+
+func identify(conn *sqlite.Conn, path string) error {
+	app, err := logfile.QueryInt(conn, `PRAGMA application_id`)
+	if err != nil {
+		return logfile.Unreadable(path, err)
+	}
+	if app != applicationID {
+		return fmt.Errorf("sqlite: %s is a database, but holds no requests of Sandglass: move it away", path)
+	}
+	version, err := logfile.QueryInt(conn, `PRAGMA user_version`)
+	if err != nil {
+		return logfile.Unreadable(path, err)
+	}
+	if version != schemaVersion {
+		return fmt.Errorf("sqlite: %s has schema %d, this build knows %d: run a newer build", path, version, schemaVersion)
+	}
+	return nil
+}
+
+// disconnect closes what is open and gives the file back.
+func (s *Store) disconnect() error {
+	var errs []error
+	s.reading.Lock()
+	if s.reader != nil {
+		errs = append(errs, s.reader.Close())
+		s.reader = nil
+	}
+	s.reading.Unlock()
+	if s.hold.Lost() { // to let SQLite delete the WAL would damage what somebody put there
+		return errors.Join(append(errs, s.hold.Abandon())...)
+	}
+	if s.conn != nil {
+		errs = append(errs, s.conn.Close())
+	}
+	return errors.Join(append(errs, s.hold.Release())...)
+}
+
+// Close ends those who follow, writes what was taken, moves the WAL into the file and closes it.
+func (s *Store) Close() error {
+	s.close.Do(func() {
+		close(s.closing)
+		<-s.stopped
+		var moved error
+		if !s.hold.Lost() {
+			moved = s.wal.Truncate(s.conn)
+		}
+		if err := errors.Join(moved, s.disconnect()); err != nil {
+			s.closed = fmt.Errorf("sqlite: closing %s: %w", s.path, err)
+		}
+	})
+	return s.closed
+}
+
+// Advice implements what a store of requests tells its operator: nothing.
+func (*Store) Advice() string { return "" }
+
+// Size returns how many bytes the file takes on disk, its WAL included.
+func (s *Store) Size() (int64, error) { return logfile.Size(s.path) }
+
+// Verify has SQLite look for damage.
+func (s *Store) Verify() error {
+	s.reading.Lock()
+	defer s.reading.Unlock()
+	if s.reader == nil {
+		return ErrClosed
+	}
+	var found []error
+	err := sqlitex.Execute(s.reader, `PRAGMA integrity_check`, &sqlitex.ExecOptions{ResultFunc: func(s *sqlite.Stmt) error {
+		if line := s.ColumnText(0); line != "ok" {
+			found = append(found, errors.New(line))
+		}
+		return nil
+	}})
+	return errors.Join(append(found, err)...)
+}
