@@ -107,7 +107,8 @@ func TestTheFileIsPrivateAndOnesOwn(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, p := range []string{path, link} {
-		if _, err := requests.Open(p, requests.Options{}); err == nil || !strings.Contains(err.Error(), "open for writing already") {
+		_, err := requests.Open(p, requests.Options{})
+		if err == nil || !strings.Contains(err.Error(), "open for writing already") {
 			t.Errorf("opened twice in one process: %v", err)
 		}
 		cmd := exec.Command(os.Args[0])
@@ -139,7 +140,9 @@ func TestWhatIsNoFileOfRequests(t *testing.T) {
 func TestAFullDiskKeepsNothing(t *testing.T) {
 	path := newFile(t)
 	var free atomic.Int64
-	s := open(t, path, requests.Options{FreeSpaceFloor: 1000, FreeSpace: func(string) (int64, error) { return free.Load(), nil }})
+	s := open(t, path, requests.Options{
+		FreeSpaceFloor: 1000, FreeSpace: func(string) (int64, error) { return free.Load(), nil },
+	})
 	n := 0
 	for _, step := range []struct {
 		free int64
