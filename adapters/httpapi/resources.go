@@ -36,7 +36,11 @@ func (s *Server) defineResources(a *openapi.API) {
 		name, summary, doc string
 		do                 command
 	}{
-		{"pause", "Stop the clock", "Its time runs no further until it is resumed.", s.Billing.Pause},
+		{
+			"pause", "Stop the clock",
+			"Its time runs no further until it is resumed. What was resumed runs for a minute first: until then it is `too_soon`.",
+			s.Billing.Pause,
+		},
 		{"resume", "Let a paused resource run again", "It needs time that is left.", s.Billing.Resume},
 		{
 			"release", "End a resource for good",

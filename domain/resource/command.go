@@ -25,6 +25,7 @@ var (
 	ErrExists    = errors.New("resource: the id is taken by another order")
 	ErrReleased  = errors.New("resource: it is released, which is final")
 	ErrNotRuns   = errors.New("resource: only a running resource can be paused")
+	ErrTooSoon   = errors.New("resource: it has to run for a while before it is paused again")
 	ErrNotPaused = errors.New("resource: only a paused resource can be resumed")
 	ErrNoTime    = errors.New("resource: no time is left: pay first")
 	ErrNoCredit  = errors.New("resource: it has no credit of that payment")

@@ -54,6 +54,8 @@ type State struct {
 	First  int32 // the first lot that is not drawn to its end
 	Status Status
 	Warned bool
+
+	Resumed bool // it was its holder who last let it run, and no credit
 }
 
 // order returns the order that opened the resource.
@@ -86,6 +88,7 @@ func Evolve(s State, e Event) State {
 		s.add(Lot{Key: e.Key, Time: e.Time})
 	case *Started:
 		s.DebitedTo, s.HoldUntil = e.At.At, 0
+		s.Resumed = e.Reason == ReasonResumed
 		s.enter(StatusRunning, e.At.At)
 	case *Debited:
 		s.Debited += s.draw(e.Time)

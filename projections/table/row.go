@@ -17,7 +17,7 @@ type row struct {
 	mark                            instant.Time   // DebitedTo or, of a row that is held, HoldUntil
 	first, terms                    int32
 	status                          resource.Status
-	warned, held                    bool
+	warned, held, resumed           bool
 	host                            int32
 	last, since                     instant.Time
 	full                            instant.Millis
@@ -44,7 +44,7 @@ func (r *row) unpack(shared *common, s *resource.State) {
 		ID: r.id, Holder: r.holder, Request: r.request,
 		Last: r.last, Since: r.since, Full: r.full,
 		Lots: r.lots, Debt: r.debt, Credited: r.credited, Debited: r.debited, ReversedSum: r.undone,
-		First: r.first, Status: r.status, Warned: r.warned, Host: shared.hosts[r.host],
+		First: r.first, Status: r.status, Warned: r.warned, Resumed: r.resumed, Host: shared.hosts[r.host],
 	}
 	if r.held {
 		s.HoldUntil = r.mark
@@ -63,7 +63,7 @@ func (r *row) pack(s *resource.State) {
 	r.mark, r.held = cmp.Or(s.HoldUntil, s.DebitedTo), s.HoldUntil != 0
 	r.last, r.since, r.full = s.Last, s.Since, s.Full
 	r.lots, r.debt, r.credited, r.debited, r.undone = s.Lots, s.Debt, s.Credited, s.Debited, s.ReversedSum
-	r.first, r.status, r.warned = s.First, s.Status, s.Warned
+	r.first, r.status, r.warned, r.resumed = s.First, s.Status, s.Warned, s.Resumed
 }
 
 // fields passes a row.
@@ -74,6 +74,7 @@ func (r *row) fields(f *snapshot.Fields) {
 	snapshot.Int(f, &r.host)
 	snapshot.Int(f, &r.status)
 	snapshot.Bool(f, &r.warned)
+	snapshot.Bool(f, &r.resumed)
 	snapshot.Bytes(f, r.holder[:])
 	snapshot.Bytes(f, r.request[:])
 	snapshot.Int(f, &r.last)
