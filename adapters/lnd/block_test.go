@@ -211,6 +211,18 @@ func TestListed(t *testing.T) {
 		!slices.Equal(o.Spends, []string{strings.Repeat("ef", 32) + ":1"}) {
 		t.Errorf("it is %+v", o)
 	}
+	if !o.IsDeposit() || all[0].IsDeposit() {
+		t.Errorf("somebody paid the wallet: %+v", all)
+	}
+	for name, change := range map[string]func(*lnrpc.Transaction){
+		"its own coins":          func(tx *lnrpc.Transaction) { tx.PreviousOutpoints[1].IsOurOutput = true },
+		"a closed channel":       func(tx *lnrpc.Transaction) { tx.Label = "0:closechannel:shortchanid-1" },
+		"nothing for the wallet": func(tx *lnrpc.Transaction) { tx.OutputDetails[1].IsOurAddress = false },
+	} {
+		if all, err := listed(mined(change)); err != nil || all[1].IsDeposit() {
+			t.Errorf("%s: %+v, %v", name, all, err)
+		}
+	}
 	for name, change := range map[string]func(*lnrpc.Transaction){
 		"a short txid":               func(tx *lnrpc.Transaction) { tx.TxHash = "abcd" },
 		"a txid in upper case":       func(tx *lnrpc.Transaction) { tx.TxHash = strings.ToUpper(tx.TxHash) },

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
+	"strings"
 
 	"sandglass/domain/chain"
 
@@ -64,7 +66,7 @@ func (c *Client) transactions(ctx context.Context, start, end int32) ([]*lnrpc.T
 }
 
 // listed returns the outputs of a transaction that lnd lists, ours or not. Its amount is
-// what the wallet gained by it, and its label is never a payer's: neither is looked at.
+// what the wallet gained by it, which is not looked at.
 func listed(tx *lnrpc.Transaction) ([]chain.Output, error) {
 	if _, err := hashBytes(tx.TxHash); err != nil {
 		return nil, fmt.Errorf("a txid: %w", err)
@@ -76,7 +78,7 @@ func listed(tx *lnrpc.Transaction) ([]chain.Output, error) {
 	if err != nil {
 		return nil, err
 	}
-	outputs := make([]chain.Output, len(tx.OutputDetails))
+	outputs, own := make([]chain.Output, len(tx.OutputDetails)), sent(tx)
 	next := int64(0) // what the next output_index may be, or more
 	for i, out := range tx.OutputDetails {
 		if out.GetOutputIndex() < next || out.GetOutputIndex() > math.MaxUint32 {
@@ -90,9 +92,17 @@ func listed(tx *lnrpc.Transaction) ([]chain.Output, error) {
 		outputs[i] = chain.Output{
 			Txid: tx.TxHash, Vout: uint32(out.OutputIndex), Address: out.Address, Amount: amount,
 			Height: int64(tx.BlockHeight), Block: tx.BlockHash, Spends: spends,
+			Ours: out.IsOurAddress, Sent: own,
 		}
 	}
 	return outputs, nil
+}
+
+// sent reports whether the wallet made a transaction: it spends outputs of its own, or has
+// lnd's own label, as what sweeps a closed channel has. A label is never a payer's.
+func sent(tx *lnrpc.Transaction) bool {
+	spends := slices.ContainsFunc(tx.PreviousOutpoints, func(p *lnrpc.PreviousOutPoint) bool { return p.GetIsOurOutput() })
+	return spends || strings.HasPrefix(tx.Label, "0:")
 }
 
 // checkPlace returns an error unless a transaction has a height and a block, or neither.

@@ -58,7 +58,13 @@ type Output struct {
 	// Spends are the outpoints that its transaction spends, as txid:vout. They may be
 	// unknown.
 	Spends []string
+	// Ours says that the wallet holds the key of the address, and Sent that it made the
+	// transaction itself, such as change. Of what is read from a block neither is known.
+	Ours, Sent bool
 }
+
+// IsDeposit reports whether somebody else paid an address of the wallet.
+func (o *Output) IsDeposit() bool { return o.Ours && !o.Sent && o.Amount > 0 }
 
 // Key returns the key of the payment that the output is.
 func (o *Output) Key() payment.Key { return payment.ChainKey(o.Txid, o.Vout) }

@@ -104,6 +104,22 @@ func (c *comparison) risk(found map[payment.Key]*chain.Output) map[resource.ID]m
 	return sums
 }
 
+// unknown lists the deposits to addresses that the log does not know, in blocks of the chain.
+func (c *comparison) unknown() {
+	listed := map[payment.Key]bool{}
+	for i := range c.wallet.Unknown {
+		o := &c.wallet.Unknown[i]
+		if !c.active(o) || listed[o.Key()] {
+			continue
+		}
+		listed[o.Key()] = true
+		c.Unknown = append(c.Unknown, Deposit{o.Key(), o.Address, o.Amount, o.Height})
+	}
+	slices.SortFunc(c.Unknown, func(a, b Deposit) int {
+		return cmp.Or(cmp.Compare(b.Height, a.Height), cmp.Compare(a.Key, b.Key))
+	})
+}
+
 // active reports whether an output is in a block of the active chain, as far as it is
 // looked at.
 func (c *comparison) active(o *chain.Output) bool {

@@ -39,6 +39,7 @@ type Wallet struct {
 	Tip     chain.Tip // as of which the chain was read
 	Past    bool      // it is not the chain's end, but a height that was asked for
 	Outputs []chain.Output
+	Unknown []chain.Output   // deposits to addresses of the wallet that the log does not know
 	Blocks  map[int64]string // hashes of the active chain's blocks, at the heights that matter
 	Blind   map[int64]error  // heights that could not be read
 }
@@ -50,10 +51,12 @@ type Fault struct {
 	Text     string
 }
 
-// Reader reads a wallet. It asks nothing of the chain while no address was issued.
+// Reader reads a wallet. It asks nothing of the chain while no address was issued, unless
+// it is to.
 type Reader struct {
 	Invoices Invoices
 	Chain    chain.Wallet
+	AskChain bool                              // also where the log knows of no address: it may have been restored from a backup
 	Progress func(what string, done, of int64) // may be nil; of is 0 where it is not known
 }
 
@@ -77,7 +80,7 @@ func (r *Reader) Read(ctx context.Context, l *Log, height int64) (*Wallet, error
 		return nil, fmt.Errorf("reading the wallet's invoices: %w", err)
 	}
 	lowest, issued := l.lowest()
-	if !issued && height == 0 {
+	if !issued && height == 0 && !r.AskChain {
 		return w, nil
 	}
 	for range maxReads {
@@ -135,7 +138,7 @@ func (w *Wallet) take(e *lightning.Entry) {
 // whether the last block was of the active chain all the while.
 func (r *reading) chain(ctx context.Context, lowest, height int64) (whole bool, err error) {
 	w := r.wallet
-	w.Outputs, w.Blocks, w.Blind = nil, map[int64]string{}, map[int64]error{}
+	w.Outputs, w.Unknown, w.Blocks, w.Blind = nil, nil, map[int64]string{}, map[int64]error{}
 	if w.Tip, err = r.Chain.Tip(ctx); err != nil {
 		return false, err
 	}
@@ -234,12 +237,16 @@ func (r *reading) doubted(ctx context.Context) error {
 	return nil
 }
 
-// keep keeps the outputs that pay an address of ours.
+// keep keeps the outputs that pay an address of ours, and the deposits to others of the wallet.
 func (r *reading) keep(outputs []chain.Output) {
 	for _, o := range outputs {
-		if _, ours := r.log.addresses[o.Address]; ours && o.Amount > 0 {
-			o.Spends = nil
+		o.Spends = nil
+		_, issued := r.log.addresses[o.Address]
+		switch {
+		case issued && o.Amount > 0:
 			r.wallet.Outputs = append(r.wallet.Outputs, o)
+		case !issued && o.IsDeposit():
+			r.wallet.Unknown = append(r.wallet.Unknown, o)
 		}
 	}
 }
@@ -247,8 +254,10 @@ func (r *reading) keep(outputs []chain.Output) {
 // blocks asks for the active chain's hashes where the wallet or the log names a block.
 func (r *reading) blocks(ctx context.Context) (err error) {
 	heights := map[int64]bool{}
-	for i := range r.wallet.Outputs {
-		heights[r.wallet.Outputs[i].Height] = true
+	for _, list := range [][]chain.Output{r.wallet.Outputs, r.wallet.Unknown} {
+		for i := range list {
+			heights[list[i].Height] = true
+		}
 	}
 	for _, p := range r.log.payments {
 		if p.OnChain() && counts(&p.State) {

@@ -40,6 +40,17 @@ type Report struct {
 	Block            string // its hash, empty if the chain was not asked
 	Lightning, Chain Side
 	Differences      []Difference // by payment, Lightning first
+	// Unknown are deposits to addresses of the wallet that the log does not know, the latest
+	// first: the operator's own, or a customer's whose address is lost. They are no difference.
+	Unknown []Deposit
+}
+
+// Deposit is money that somebody sent to the wallet on the chain.
+type Deposit struct {
+	Key     payment.Key // that the payment has once its address is adopted
+	Address string
+	Amount  money.Msat
+	Height  int64 // of its block in the active chain
 }
 
 // Side is what was found of Lightning, or of the chain. Where nothing differs, Wallet is
@@ -124,6 +135,7 @@ func Compare(l *Log, w *Wallet, o Options) *Report {
 	c.other()
 	c.arrivals()
 	c.outputs()
+	c.unknown()
 	c.unreadable()
 	for _, key := range sorted(l.payments) {
 		p := l.payments[key]

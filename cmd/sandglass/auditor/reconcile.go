@@ -51,6 +51,11 @@ Nor is what has too few confirmations yet (SANDGLASS_CONFIRMATIONS, or more wher
 for more), what lnd received before the log first watched it, or what other nodes did:
 these are counted apart.
 
+Deposits to addresses of the wallet that the log does not know are listed apart, and are no
+difference. They are the operator's own; or, after an old backup was restored, a customer's:
+"address adopt" then says whose. An invoice that is not in the log has the resource that its
+description names.
+
 With --height the chain is taken as it was when it ended there: no later block is looked
 at, confirmations are counted up to there, and payments that the log has in later blocks
 are left out. With a log from a file, give the height of its time. Lightning knows no
@@ -101,7 +106,7 @@ func (c commands) reconcile(ctx context.Context, f *reconcileFlags) error {
 	r := reconcile.Reconciler{
 		Records:       source.after,
 		Still:         source.still,
-		Reader:        reconcile.Reader{Invoices: node, Chain: node, Progress: tellRead(p)},
+		Reader:        reconcile.Reader{Invoices: node, Chain: node, AskChain: conf.OnChain, Progress: tellRead(p)},
 		Height:        f.height,
 		Confirmations: f.confirmations,
 	}

@@ -7,6 +7,7 @@ import (
 	"sandglass/cmd/sandglass/show"
 	"sandglass/domain/audit"
 	"sandglass/domain/money"
+	"sandglass/domain/payment"
 	"sandglass/domain/reconcile"
 	"sandglass/domain/resource"
 	"sandglass/domain/stream"
@@ -25,6 +26,15 @@ type reconciled struct {
 	Chain         reconciledSide   `json:"onchain"`
 	Count         int              `json:"count"` // of differences
 	Differences   []reconciledDiff `json:"differences"`
+	// Unknown are deposits to addresses of the wallet that the log does not know.
+	Unknown []reconciledDeposit `json:"unknown_deposits"`
+}
+
+type reconciledDeposit struct {
+	Key     payment.Key `json:"key"`
+	Address string      `json:"address"`
+	Amount  money.Msat  `json:"amount_msat"`
+	Height  int64       `json:"height"`
 }
 
 type reconciledSide struct {
@@ -77,9 +87,13 @@ func reportJSON(r *reconcile.Report, confirmations int, synced bool) reconciled 
 		Chain:         sideJSON(&r.Chain),
 		Count:         len(r.Differences),
 		Differences:   make([]reconciledDiff, len(r.Differences)),
+		Unknown:       make([]reconciledDeposit, len(r.Unknown)),
 	}
 	for i, d := range r.Differences {
 		v.Differences[i] = reconciledDiff(d)
+	}
+	for i, d := range r.Unknown {
+		v.Unknown[i] = reconciledDeposit(d)
 	}
 	return v
 }
@@ -130,7 +144,30 @@ func (c commands) printSides(r *reconcile.Report, confirmations int, synced bool
 	if more := len(r.Differences) - len(listed); more > 0 {
 		fmt.Fprintf(c.Stdout, "and %s more: --json lists them all\n", show.Group(int64(more)))
 	}
+	if err := c.printUnknown(r.Unknown); err != nil {
+		return err
+	}
 	_, err = fmt.Fprintln(c.Stdout, show.Count(int64(len(r.Differences)), "difference"))
+	return err
+}
+
+// printUnknown prints the latest deposits to addresses that the log does not know.
+func (c commands) printUnknown(all []reconcile.Deposit) error {
+	if len(all) == 0 {
+		return nil
+	}
+	rows := make([]string, min(len(all), audit.MaxFindings))
+	for i, d := range all[:len(rows)] {
+		rows[i] = show.Cells(show.Amount(d.Amount), fmt.Sprint(d.Height), d.Address, string(d.Key))
+	}
+	if err := c.printFindings("DEPOSIT\tHEIGHT\tTO AN ADDRESS THAT THE LOG DOES NOT KNOW\tPAYMENT", rows); err != nil {
+		return err
+	}
+	if more := len(all) - len(rows); more > 0 {
+		fmt.Fprintf(c.Stdout, "and %s more: --json lists them all\n", show.Group(int64(more)))
+	}
+	_, err := fmt.Fprintf(c.Stdout, "%s to the wallet: leave your own as they are; a customer's is booked after\n"+
+		"  sandglass address adopt ADDRESS --to RESOURCE\n\n", show.Count(int64(len(all)), "unknown deposit"))
 	return err
 }
 

@@ -50,7 +50,8 @@ the beginning of the backup: what a cluster has recorded can't be taken back.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return restore(cmd.Context(), e, args[0], &f) },
 	}
-	cmd.Flags().StringVar(&f.newer.url, "newer", "", "`URL` of the log that was written last, such as sqlite:PATH, if it is not in its place")
+	cmd.Flags().StringVar(&f.newer.url, "newer", "",
+		"`URL` of the log that was written last, such as sqlite:PATH, if it is not in its place")
 	cmd.Flags().StringVar(&f.newer.namespace, "newer-namespace", "", "what its streams begin with in an esdb:// store")
 	cmd.Flags().BoolVar(&f.dry, "dry-run", false, "check the backup, list what does not come back, and change nothing")
 	cmd.Flags().BoolVar(&f.force, "force", false, "restore a backup in which a rule does not hold: never one that is damaged")
