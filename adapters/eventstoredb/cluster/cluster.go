@@ -48,9 +48,14 @@ type Cluster struct {
 	options Options
 	config  *esdb.Configuration
 	said    atomic.Pointer[string] // the last complaint of a client that looks for a node
+	wrong   atomic.Pointer[error]  // why no node can be spoken to, if that is known
+	shaking atomic.Bool            // it is being looked at
 
 	ctx   context.Context // ends with Close
 	close context.CancelCauseFunc
+
+	hope   context.Context // ends with ctx, or before it with what no other try mends
+	giveUp context.CancelCauseFunc
 
 	mu      sync.Mutex // guards session and next
 	session *Session   // nil until one is asked for
@@ -72,11 +77,11 @@ func New(conn string, o Options) (*Cluster, error) {
 	c.config.MaxDiscoverAttempts = cmp.Or(o.Discover, forEver)
 	c.config.Logger = func(level esdb.LogLevel, format string, args ...any) {
 		if level == esdb.LogWarn { // its errors are what calls return
-			said := fmt.Sprintf(format, args...)
-			c.said.Store(&said)
+			c.complained(fmt.Sprintf(format, args...))
 		}
 	}
 	c.ctx, c.close = context.WithCancelCause(context.Background())
+	c.hope, c.giveUp = context.WithCancelCause(c.ctx)
 	return c, nil
 }
 

@@ -92,6 +92,9 @@ func (c *Cluster) explain(err error) error {
 	if !Transient(err) {
 		return err
 	}
+	if wrong := c.wrong.Load(); wrong != nil {
+		return fmt.Errorf("%w: %w", stream.ErrUnavailable, *wrong)
+	}
 	said := ""
 	if words := c.said.Load(); words != nil {
 		said = ": " + *words

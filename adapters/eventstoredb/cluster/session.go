@@ -95,6 +95,8 @@ func (c *Cluster) Current(ctx context.Context) (*Session, error) {
 		case <-u.ready:
 		case <-ctx.Done():
 			return nil, ctx.Err()
+		case <-c.hope.Done():
+			return nil, context.Cause(c.hope)
 		}
 		if u.failed != nil {
 			return nil, u.failed
@@ -162,6 +164,7 @@ func (c *Cluster) probe(u *Session, pause time.Duration) {
 		return
 	}
 	c.said.Store(nil)
+	c.wrong.Store(nil)
 }
 
 // Guard turns a panic of the client, at an answer that it does not expect, into an error.
