@@ -44,6 +44,7 @@ type Checker struct {
 
 // paid is what the log says of a payment, on its own stream and on those of resources.
 type paid struct {
+	asked    money.Msat
 	settled  money.Msat
 	resource resource.ID // that the payment's stream says has it
 	holder   resource.ID // that was credited last
@@ -119,12 +120,16 @@ func (c *Checker) resource(where string, id resource.ID, e resource.Event) {
 	switch e := e.(type) {
 	case *resource.Credited:
 		s.credited += e.Amount
-		time := timeFor(e.Amount-e.DebtPaid, e.Price)
+		time := timeFor(e.Amount-e.DebtPaid-e.Above, e.Price)
+		time.Add(time, timeFor(e.Above, e.AbovePrice))
 		c.want(time.IsInt64() && time.Int64() == int64(e.Time), where, "a credit buys amount × per / price", e.Time, time)
 		p := c.paid(payment.Key(e.Payment))
 		p.credits++
 		p.holder = id
 		c.want(p.settled == e.Amount, where, "a credit is what the payment brought", e.Amount, p.settled)
+		quoted := e.Amount - e.DebtPaid - e.Above
+		c.want(quoted >= 0, where, "a credit is no less than its parts", e.Amount, e.DebtPaid+e.Above)
+		c.want(e.Above == 0 || quoted <= p.asked, where, "a quote holds for what it asked", quoted, p.asked)
 	case *resource.Debited:
 		s.debited += e.Amount
 	case *resource.Reversed:
@@ -141,6 +146,8 @@ func timeFor(amount money.Msat, p money.Price) *big.Int {
 
 func (c *Checker) payment(key payment.Key, e payment.Event) {
 	switch e := e.(type) {
+	case *payment.Requested:
+		c.paid(key).asked = e.Amount
 	case *payment.Settled:
 		c.paid(key).settled = e.Amount
 	case *payment.Credited:

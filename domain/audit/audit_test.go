@@ -147,6 +147,35 @@ func TestRecord(t *testing.T) {
 	}
 }
 
+// An invoice for 3,000 msat is paid with 3,500; what comes above buys half the time.
+func TestOverpaid(t *testing.T) {
+	const rule, where = "a credit buys amount × per / price", "position 3, resource-web"
+	for _, c := range []struct {
+		above money.Msat
+		time  instant.Millis
+		want  []audit.Finding
+	}{
+		{0, 3500, nil}, // as earlier builds did, or at one price
+		{500, 3250, nil},
+		{501, 3249, nil},
+		{500, 3500, []audit.Finding{{where, rule, "3500", "3250"}}},
+		{499, 3250, []audit.Finding{{where, "a quote holds for what it asked", "3001 msat", "3000 msat"}}},
+		{3501, 1749, []audit.Finding{{where, "a credit is no less than its parts", "3500 msat", "3501 msat"}}},
+	} {
+		var l events
+		l.add("payment-ln-1", &payment.Requested{At: payment.At{At: at}, Resource: "web", Amount: 3000, Price: money.Price{Msat: 1, Per: 1}})
+		l.add("payment-ln-1", settled(3500))
+		e := bought("ln-1", 3500, 0, c.time)
+		if c.above > 0 {
+			e.Above, e.AbovePrice = c.above, money.Price{Msat: 2000, Per: instant.Second}
+		}
+		l.add("resource-web", e)
+		if diff := cmp.Diff(c.want, found(l, nil).Findings); diff != "" {
+			t.Errorf("%d above, for %d ms: (-want +got)\n%s", c.above, c.time, diff)
+		}
+	}
+}
+
 // paidID returns the id of the first event of [paid], with some bits turned.
 func paidID(bits byte) string {
 	id := paid()[0].ID

@@ -87,7 +87,7 @@ func (h *host) story(id resource.ID) (lines []string) {
 		if err != nil {
 			h.t.Fatal(err)
 		}
-		fact := strings.TrimSuffix(strings.TrimPrefix(rec.Type, "resource."), ".v1")
+		fact, _, _ := strings.Cut(strings.TrimPrefix(rec.Type, "resource."), ".")
 		lines = append(lines, fmt.Sprintf("%s %s", fact, rec.At.Sub(h.begin).Std()))
 	}
 	return lines

@@ -161,8 +161,9 @@ func (b *Booker) credit(ctx context.Context, meta stream.Meta, s *State, holds s
 		return ReasonNoResource, nil
 	}
 	c := resource.Credit{
-		When: b.when(), Payment: string(s.Key), Amount: s.Amount, Paid: s.SettledAt, Price: s.quoted(), Order: s.Order,
+		When: b.when(), Payment: string(s.Key), Amount: s.Amount, Paid: s.SettledAt, Order: s.Order,
 	}
+	c.Price, c.Quoted = s.quoted()
 	_, err := b.Resources.ExecuteIf(ctx, s.Resource, meta, c, holds)
 	switch {
 	case err == nil:

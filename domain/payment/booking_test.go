@@ -90,7 +90,7 @@ func TestBook(t *testing.T) {
 		"resource-vm-1 resource.opened.v1",
 		"payment-ln-00 payment.requested.v2",
 		"payment-ln-00 payment.settled.v2",
-		"resource-vm-1 resource.credited.v1", "resource-vm-1 resource.started.v1",
+		"resource-vm-1 resource.credited.v2", "resource-vm-1 resource.started.v1",
 		"payment-ln-00 payment.credited.v1",
 	}
 	if diff := cmp.Diff(want, wholelog.Types(t, store)); diff != "" {
@@ -155,6 +155,23 @@ func TestLatePaymentBuysAtTheResourcesPrice(t *testing.T) {
 		if s := load(t, b, id); s.Remaining(0) != want {
 			t.Errorf("paid at %d: %d ms, want %d", ms, s.Remaining(0), want)
 		}
+	}
+}
+
+// An open invoice for an hour, of a resource that is a thousand times as dear by now, is paid with
+// the price of a year.
+func TestOverpaidAtAnOldPrice(t *testing.T) {
+	store, _ := storetest.SQLite(t)
+	b := booker(store)
+	openAll(t, b, "vm-1") // at 1 msat a second
+	order(t, b, "ln-00", "vm-1")
+	asked := request(0).Amount
+	execute(t, b, "vm-1", resource.Reprice{When: when(1), Price: money.Price{Msat: 1000, Per: 1}})
+	if _, err := b.Book(t.Context(), stream.Meta{}, "ln-00", settle(50, 10_000*asked+999)); err != nil {
+		t.Fatal(err)
+	}
+	if s := load(t, b, "vm-1"); s.Remaining(0) != 500+5_000 { // 500 msat at 1 a ms, 5,000,499 at 1,000
+		t.Errorf("%s asked for, 10,000 times that paid: %d ms", asked, s.Remaining(0))
 	}
 }
 
@@ -368,22 +385,22 @@ func TestCausation(t *testing.T) {
 	}
 	want := []string{
 		"payment-ln-0 payment.settled.v2 by the request",
-		"resource-vm-1 resource.credited.v1 by payment-ln-0 payment.settled.v2",
+		"resource-vm-1 resource.credited.v2 by payment-ln-0 payment.settled.v2",
 		"resource-vm-1 resource.started.v1 by payment-ln-0 payment.settled.v2",
 		"payment-ln-0 payment.credited.v1 by payment-ln-0 payment.settled.v2",
 		"payment-ln-1 payment.settled.v2 by the request",
 		"payment-ln-1 payment.unallocated.v1 by payment-ln-1 payment.settled.v2",
 		"payment-ln-1 payment.allocated.v1 by the request",
-		"resource-vm-2 resource.credited.v1 by payment-ln-1 payment.allocated.v1",
+		"resource-vm-2 resource.credited.v2 by payment-ln-1 payment.allocated.v1",
 		"resource-vm-2 resource.started.v1 by payment-ln-1 payment.allocated.v1",
 		"payment-ln-1 payment.credited.v1 by payment-ln-1 payment.allocated.v1",
 		"payment-ln-2 payment.settled.v2 by the request",
-		"resource-vm-2 resource.credited.v1 by payment-ln-2 payment.settled.v2",
+		"resource-vm-2 resource.credited.v2 by payment-ln-2 payment.settled.v2",
 		"payment-ln-2 payment.credited.v1 by payment-ln-2 payment.settled.v2",
 		"payment-btc-00-0 payment.seen.v1 by the request",
 		"payment-btc-00-0 payment.confirmed.v1 by the request",
 		"payment-btc-00-0 payment.settled.v2 by the request",
-		"resource-vm-1 resource.credited.v1 by payment-btc-00-0 payment.settled.v2",
+		"resource-vm-1 resource.credited.v2 by payment-btc-00-0 payment.settled.v2",
 		"payment-btc-00-0 payment.credited.v1 by payment-btc-00-0 payment.settled.v2",
 		"payment-btc-00-0 payment.reorged.v1 by the request",
 		"resource-vm-1 resource.reversed.v1 by payment-btc-00-0 payment.reorged.v1",

@@ -171,13 +171,14 @@ func (s *State) Waits() bool {
 // it reads its stream.
 func (s *State) Ended() bool { return !s.Waits() && s.Status != StatusUnallocated }
 
-// quoted returns the price that the payer was shown, if the money came before the
-// invoice expired: later money buys at the resource's own price.
-func (s *State) quoted() money.Price {
-	if s.SettledAt > s.Expiry {
-		return money.Price{}
+// quoted returns the price that the payer was shown, and for which amount, if the money came
+// before the invoice expired: later money buys at the resource's own price, and so does that
+// of an invoice for any amount.
+func (s *State) quoted() (money.Price, money.Msat) {
+	if s.SettledAt > s.Expiry || s.Asked == 0 {
+		return money.Price{}, 0
 	}
-	return s.Price
+	return s.Price, s.Asked
 }
 
 // Aggregate is the package as [stream.Handler] takes it.

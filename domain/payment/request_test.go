@@ -110,7 +110,7 @@ func TestBookOpens(t *testing.T) {
 	want := []string{
 		"payment-ln-00 payment.requested.v2", "payment-ln-00 payment.settled.v2",
 		"resource-vm-1 resource.opened.v1", "resource-vm-1 resource.placed.v1",
-		"resource-vm-1 resource.credited.v1", "resource-vm-1 resource.started.v1",
+		"resource-vm-1 resource.credited.v2", "resource-vm-1 resource.started.v1",
 		"payment-ln-00 payment.credited.v1",
 	}
 	if diff := cmp.Diff(want, wholelog.Types(t, store)[:len(want)]); diff != "" {

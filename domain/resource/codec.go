@@ -13,7 +13,7 @@ func blank(kind string) Event {
 	switch kind {
 	case "resource.debited.v1": // by far the most frequent
 		return new(Debited)
-	case "resource.credited.v1":
+	case "resource.credited.v2":
 		return new(Credited)
 	case "resource.opened.v1":
 		return new(Opened)
@@ -40,7 +40,7 @@ func blank(kind string) Event {
 	case "resource.released.v1":
 		return new(Released)
 	}
-	return nil
+	return former(kind)
 }
 
 func price(f *codec.Fields, p *money.Price) {
@@ -68,6 +68,11 @@ func (e *Credited) Fields(f *codec.Fields) {
 	codec.Int(f, "time_ms", &e.Time)
 	price(f, &e.Price)
 	codec.OptInt(f, "debt_paid_msat", &e.DebtPaid)
+	codec.OptInt(f, "above_msat", &e.Above)
+	if e.Above > 0 {
+		codec.Int(f, "above_price_msat", &e.AbovePrice.Msat)
+		codec.Int(f, "above_per_ms", &e.AbovePrice.Per)
+	}
 }
 
 // Fields implements [codec.Fielder].

@@ -98,6 +98,9 @@ type (
 		Paid instant.Time
 		// Price is what the payer was quoted; the zero Price is the resource's own.
 		Price money.Price
+		// Quoted is the amount for which Price was quoted: what comes above it buys at the
+		// resource's own price. 0 is all that comes.
+		Quoted money.Msat
 		// Order is what the money is for, if it pays an order: a resource that is not opened
 		// is opened by it, and one that another order opened is [ErrOtherOrder].
 		Order *Order

@@ -166,11 +166,11 @@ func (d *deciding) credit(c Credit) error {
 	if d.s.Status == StatusReleased {
 		return ErrReleased
 	}
-	p := c.Price
-	if p == (money.Price{}) {
-		p = d.s.Terms.Price
+	e := &Credited{Payment: c.Payment, Amount: c.Amount, Price: c.Price}
+	if e.Price == (money.Price{}) {
+		e.Price = d.s.Terms.Price
 	}
-	if err := errors.Join(c.Amount.Check(), p.Check()); err != nil {
+	if err := errors.Join(c.Amount.Check(), c.Quoted.Check(), e.Price.Check()); err != nil {
 		return invalid(err)
 	}
 	if c.Amount == 0 || c.Payment == "" || c.Paid < 0 {
@@ -180,14 +180,29 @@ func (d *deciding) credit(c Credit) error {
 	if _, err := d.s.Credited.Add(c.Amount); err != nil {
 		return err
 	}
-	paid := min(c.Amount, d.s.Debt)
-	time, err := p.TimeFor(c.Amount - paid)
-	if err != nil || d.s.left()+time > money.MaxTime {
-		return money.ErrTooLong // the only error of TimeFor
+	e.At, e.DebtPaid = d.now(), min(c.Amount, d.s.Debt)
+	if own := d.s.Terms.Price; c.Quoted > 0 && own != e.Price {
+		// Debt is paid of what comes above first: the quote holds for all that it asked.
+		if e.Above = max(0, c.Amount-e.DebtPaid-c.Quoted); e.Above > 0 {
+			e.AbovePrice = own
+		}
 	}
-	d.emit(&Credited{At: d.now(), Payment: c.Payment, Amount: c.Amount, Time: time, Price: p, DebtPaid: paid})
+	if err := e.buy(); err != nil || d.s.left()+e.Time > money.MaxTime {
+		return money.ErrTooLong // the only error of buy
+	}
+	d.emit(e)
 	d.startOrRecover(ReasonPaid)
 	return nil
+}
+
+// buy sets the time that a credit buys: at each price by itself, rounded down.
+func (e *Credited) buy() (err error) {
+	if e.Time, err = e.Price.TimeFor(e.Amount - e.DebtPaid - e.Above); err != nil || e.Above == 0 {
+		return err
+	}
+	above, err := e.AbovePrice.TimeFor(e.Above)
+	e.Time += above
+	return err
 }
 
 // settleAsOf settles a running resource up to when the money came, if it had time

@@ -58,9 +58,15 @@ type Credited struct {
 	At
 	Payment  string         // the key of the payment, which is credited once
 	Amount   money.Msat     // what arrived
-	Time     instant.Millis // what it bought: (Amount − DebtPaid) × per / price, rounded down
+	Time     instant.Millis // what it bought: see below
 	Price    money.Price    // at which price
 	DebtPaid money.Msat     // what of it paid off debt first
+
+	// Above is what came above the amount for which Price was quoted, and bought at AbovePrice,
+	// the resource's own: both are zero where there is one price. Time is (Amount − DebtPaid −
+	// Above) × per / price, and Above × per / price of its own, each rounded down.
+	Above      money.Msat
+	AbovePrice money.Price
 }
 
 // Granted records time that was given for nothing: a lot without money.
@@ -139,7 +145,7 @@ type Released struct {
 
 // Type implements [stream.Fact].
 func (*Opened) Type() string    { return "resource.opened.v1" }
-func (*Credited) Type() string  { return "resource.credited.v1" }
+func (*Credited) Type() string  { return "resource.credited.v2" }
 func (*Granted) Type() string   { return "resource.granted.v1" }
 func (*Started) Type() string   { return "resource.started.v1" }
 func (*Debited) Type() string   { return "resource.debited.v1" }

@@ -22,6 +22,7 @@ var samples = []resource.Event{
 	&resource.Credited{
 		At: stamp(0), Payment: "ln-00ff", Amount: 5_000_000, Time: 4_990_000,
 		Price: money.Price{Msat: 3_600_000, Per: instant.Hour}, DebtPaid: 10_000,
+		Above: 1_000_000, AbovePrice: money.Price{Msat: 7_200_000, Per: instant.Hour},
 	},
 	&resource.Granted{At: stamp(0), Key: "outage-7", Time: 60_000, Reason: "the disk \"sda\" was slow"},
 	&resource.Started{At: stamp(0), Reason: "paid"},
@@ -43,6 +44,14 @@ var samples = []resource.Event{
 var codec = golden.Codec[resource.Event]{Decode: resource.Decode}
 
 func TestGoldenFiles(t *testing.T) { codec.Check(t, samples...) }
+
+// What earlier builds wrote says what it said, in the words of now.
+func TestFormerVersions(t *testing.T) {
+	codec.Former(t, "resource.credited.v1", &resource.Credited{
+		At: stamp(0), Payment: "ln-00ff", Amount: 5_000_000, Time: 4_990_000,
+		Price: money.Price{Msat: 3_600_000, Per: instant.Hour}, DebtPaid: 10_000,
+	})
+}
 
 func TestDecodeRefusesWhatItDoesNotKnow(t *testing.T) {
 	for _, x := range []struct{ kind, data string }{

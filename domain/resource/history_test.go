@@ -92,6 +92,7 @@ func (h *history) command(t *rapid.T) resource.Command {
 		}
 		if rapid.Bool().Draw(t, "quoted") {
 			c.Price = drawPrice(t)
+			c.Quoted = rapid.SampledFrom([]money.Msat{0, 1, c.Amount / 2, c.Amount, 2 * c.Amount}).Draw(t, "asked")
 		}
 		return c
 	case 5:

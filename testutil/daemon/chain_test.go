@@ -106,7 +106,7 @@ func (s *shore) sums() map[string]money.Msat {
 	sums := map[string]money.Msat{}
 	for e := range s.Events(s.ctx) {
 		id, ok := strings.CutPrefix(e.Stream, "resource-")
-		if !ok || e.Type != "resource.credited.v1" && e.Type != "resource.reversed.v1" {
+		if !ok || e.Type != "resource.credited.v2" && e.Type != "resource.reversed.v1" {
 			continue
 		}
 		var c struct {
@@ -279,7 +279,7 @@ func TestReorgIntoAnotherBlock(t *testing.T) {
 	s.becomes(a, 0, "credited")
 	s.reorg(4, devnet.With(b.MsgTx), devnet.KeepTxs())
 	s.Until(s.ctx, "a second credit", func() error {
-		if n := s.countOf("resource-vm", "resource.credited.v1"); n != 4 {
+		if n := s.countOf("resource-vm", "resource.credited.v2"); n != 4 {
 			return fmt.Errorf("%d credits", n)
 		}
 		return nil

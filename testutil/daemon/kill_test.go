@@ -178,7 +178,7 @@ func reconcile(ctx context.Context, t *testing.T, d *daemon.Daemon, net *devnet.
 	t.Helper()
 	credited := map[string]int64{} // by key of the payment: msat
 	for e := range d.Events(ctx) {
-		if e.Type != "resource.credited.v1" {
+		if e.Type != "resource.credited.v2" {
 			continue
 		}
 		var c struct {

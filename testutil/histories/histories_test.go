@@ -15,7 +15,7 @@ var kinds = []string{
 	"payment.allocated.v1", "payment.credited.v1", "payment.expired.v1", "payment.requested.v2",
 	"payment.settled.v2", "payment.unallocated.v1", "payment.seen.v1", "payment.confirmed.v1", "payment.reorged.v1",
 	"payment.replaced.v1", "payment.finalized.v1", "resource.held.v1", "plan.published.v1", "plan.withdrawn.v1",
-	"resource.credited.v1", "resource.debited.v1", "resource.exhausted.v1", "resource.granted.v1",
+	"resource.credited.v2", "resource.debited.v1", "resource.exhausted.v1", "resource.granted.v1",
 	"resource.opened.v1", "resource.paused.v1", "resource.recovered.v1", "resource.released.v1",
 	"resource.repriced.v1", "resource.reversed.v1", "resource.started.v1", "resource.warned.v1", "wallet.swept.v1",
 }

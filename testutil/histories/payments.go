@@ -119,7 +119,7 @@ func (w *World) credit(p *aPayment) (reason payment.Reason) {
 		}
 		err := r.do(w, resource.Credit{
 			When: resource.When{At: w.Now, MaxGap: instant.Day}, Payment: string(p.id),
-			Amount: p.state.Amount, Paid: p.state.SettledAt, Price: p.state.Price,
+			Amount: p.state.Amount, Paid: p.state.SettledAt, Price: p.state.Price, Quoted: p.state.Asked,
 		})
 		if refused(err) {
 			return payment.ReasonReleased

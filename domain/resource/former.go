@@ -1,0 +1,43 @@
+package resource
+
+import (
+	"sandglass/domain/codec"
+	"sandglass/domain/instant"
+	"sandglass/domain/money"
+)
+
+// former returns a blank event of a version that is not written any more.
+func former(kind string) Event {
+	if kind == "resource.credited.v1" {
+		return new(creditedV1)
+	}
+	return nil
+}
+
+// creditedV1 was written when a quote held for whatever came: all of a credit bought at one
+// price.
+type creditedV1 struct {
+	At
+	Payment  string
+	Amount   money.Msat
+	Time     instant.Millis
+	Price    money.Price
+	DebtPaid money.Msat
+}
+
+// Type implements [stream.Fact].
+func (*creditedV1) Type() string { return "resource.credited.v1" }
+
+// Fields implements [codec.Fielder].
+func (e *creditedV1) Fields(f *codec.Fields) {
+	codec.String(f, "payment", &e.Payment)
+	codec.Int(f, "amount_msat", &e.Amount)
+	codec.Int(f, "time_ms", &e.Time)
+	price(f, &e.Price)
+	codec.OptInt(f, "debt_paid_msat", &e.DebtPaid)
+}
+
+// Upcast implements [stream.Former].
+func (e *creditedV1) Upcast() Event {
+	return &Credited{At: e.At, Payment: e.Payment, Amount: e.Amount, Time: e.Time, Price: e.Price, DebtPaid: e.DebtPaid}
+}
