@@ -201,10 +201,8 @@ func firstStands(t *testing.T, h RequestsHarness) {
 	}
 	keep(t, s, Request(8))
 	f.await(t, 9)
-	if got := f.stop(); !h.Shared { // else it is told, and passed over by who has the first
-		sameRequests(t, got, some(0, 9))
-		holds(t, s, some(0, 9)...)
-	}
+	sameRequests(t, f.stop(), some(0, 9))
+	holds(t, s, some(0, 9)...)
 }
 
 func requestBounds(t *testing.T, h RequestsHarness) {

@@ -10,6 +10,7 @@
 package requests
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -186,7 +187,7 @@ func (s *Store) Close() error {
 }
 
 // Advice implements what a store of requests tells its operator: nothing.
-func (*Store) Advice() string { return "" }
+func (*Store) Advice(context.Context) (string, error) { return "", nil }
 
 // Size returns how many bytes the file takes on disk, its WAL included.
 func (s *Store) Size() (int64, error) { return logfile.Size(s.path) }
