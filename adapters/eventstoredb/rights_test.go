@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"sandglass/adapters/eventstoredb"
+	"sandglass/adapters/eventstoredb/requests"
 	"sandglass/domain/stream"
 	"sandglass/testutil/esdbserver"
 	"sandglass/testutil/storetest"
@@ -57,8 +58,8 @@ func TestTheManualGivesTheRights(t *testing.T) {
 	c := esdbserver.New(t, esdbserver.Options{TLS: true, Users: users})
 	writes := regexp.MustCompile(`(?m)^    event /streams/(\S+) '?(\$?[a-z]+)'? '([^']+)'$`)
 	commands := writes.FindAllStringSubmatch(string(manual), -1)
-	if len(commands) != 2 {
-		t.Fatalf("%d commands in the manual write events, want 2", len(commands))
+	if len(commands) != 3 {
+		t.Fatalf("%d commands in the manual write events, want 3", len(commands))
 	}
 	for _, cmd := range commands {
 		stream := strings.ReplaceAll(cmd[1], "%24", "$")
@@ -92,5 +93,13 @@ func TestTheManualGivesTheRights(t *testing.T) {
 	}
 	if _, err := eventstoredb.Open(t.Context(), c.ConnectionStringAs("other"), o); err == nil {
 		t.Error("another user opens the log")
+	}
+	beside, err := requests.Open(t.Context(), c.ConnectionStringAs("sandglass"), eventstoredb.DefaultNamespace, requests.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer beside.Close()
+	if advice, err := beside.Advice(t.Context()); advice != "" || err != nil {
+		t.Errorf("the streams of requests: %q, %v", advice, err)
 	}
 }

@@ -45,7 +45,8 @@ func copyCmd(e *cli.Env) *cobra.Command {
 		Short: "Copy the event log from one store to another, and verify the copy",
 		Long: `Copy the event log from one store to another, byte for byte: streams, revisions, ids,
 times, data and metadata. Positions are each store's own. What was copied is read back and
-compared, and the digest of both logs is printed, which must be the same.
+compared, and the digest of both logs is printed, which must be the same. Orders that nobody
+has paid are not in the log, and not copied: wait until they have lapsed, or have been paid.
 
 The destination must be there: "sandglass init" makes it. What it holds already must be
 the beginning of the source: it is compared, and the rest is copied. So a copy that was

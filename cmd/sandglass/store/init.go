@@ -16,7 +16,8 @@ func InitCmd() *cobra.Command {
 		Long: `Make an empty event log where SANDGLASS_STORE and SANDGLASS_STATE_DIR say.
 
 It refuses a log that is there. The daemon never makes a log by itself: an empty
-one in the place of a lost one would stop every customer.
+one in the place of a lost one would stop every customer. Orders that nobody has paid are
+not in it, but beside it: in requests.db, which is made too if it is not there.
 
 In a cluster it first tries all that the daemon will do: to read and write the log's
 streams, to read $all both ways, to subscribe. What the user may not do is named, and
@@ -30,6 +31,7 @@ then nothing is made.`,
 				return err
 			}
 			p := c.Log()
+			p.Log = func(text string) { fmt.Fprintln(cmd.ErrOrStderr(), "note:", text) }
 			if err := p.Create(cmd.Context()); err != nil {
 				return err
 			}

@@ -125,6 +125,14 @@ func (p Place) Open(ctx context.Context) (Importer, error) {
 	return s, nil
 }
 
+// floor is the free space as the stores of SQLite have it.
+func (p Place) floor() int64 {
+	if p.Floor == 0 {
+		return -1 // none
+	}
+	return p.Floor
+}
+
 // OpenReadOnly opens the log for one who only reads it, beside the daemon or without one.
 func (p Place) OpenReadOnly(ctx context.Context) (Store, error) {
 	if p.Shared() {
@@ -137,8 +145,15 @@ func (p Place) OpenReadOnly(ctx context.Context) (Store, error) {
 	return s, nil
 }
 
-// Create makes the log, which must not be there.
+// Create makes the log, which must not be there, and what the requests beside it need.
 func (p Place) Create(ctx context.Context) error {
+	if err := p.createLog(ctx); err != nil {
+		return err
+	}
+	return p.createRequests(ctx)
+}
+
+func (p Place) createLog(ctx context.Context) error {
 	if p.Shared() {
 		conn, err := p.connection()
 		if err != nil {
@@ -168,11 +183,7 @@ func (p Place) openESDB(ctx context.Context) (Importer, error) {
 
 // options say which log of the cluster it is.
 func (p Place) options() eventstoredb.Options {
-	log := p.Log
-	if log == nil {
-		log = func(string) {}
-	}
-	return eventstoredb.Options{Namespace: p.Namespace, Log: log}
+	return eventstoredb.Options{Namespace: p.Namespace, Log: p.tell}
 }
 
 // maxPassword is how many bytes a password has at most.
