@@ -63,6 +63,20 @@ func (v *Views) AddressOf(id resource.ID) (addr string, ok bool) {
 	return v.addresses.all[i].Address, true
 }
 
+// IssuedAfter returns the lowest height at which an address was issued, of those that the log
+// has after the first n, and how many it has.
+func (v *Views) IssuedAfter(n int) (lowest int64, all int) {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	all = len(v.addresses.all)
+	for i := n; i < all; i++ {
+		if h := v.addresses.all[i].Height; i == n || h < lowest {
+			lowest = h
+		}
+	}
+	return lowest, all
+}
+
 // LowestIssue returns the lowest height at which an address was issued, or false if none
 // was: no block before it holds a payment.
 func (v *Views) LowestIssue() (height int64, ok bool) {

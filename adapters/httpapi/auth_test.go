@@ -96,6 +96,7 @@ func TestTheRolesOfTheCalls(t *testing.T) {
 		"POST /v1/resources/{id}/move":        "operator",
 		"GET /v1/unallocated":                 "operator",
 		"POST /v1/unallocated/{key}/allocate": "operator",
+		"POST /v1/addresses/{address}/adopt":  "operator",
 		"GET /v1/events":                      "auditor operator",
 		"GET /v1/audit/dump":                  "auditor operator",
 		"GET /":                               "",

@@ -16,6 +16,7 @@ import (
 	"sandglass/adapters/httpapi/wire"
 	"sandglass/domain/address"
 	"sandglass/domain/billing"
+	domainchain "sandglass/domain/chain"
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
 	"sandglass/domain/payment"
@@ -407,5 +408,39 @@ func TestAPlanAsksForMoreConfirmations(t *testing.T) {
 	_, err = c.Payment(t.Context(), "btc-"+txid+"-7")
 	if !errors.As(err, &problem) || problem.Status != 404 || !strings.Contains(problem.Detail, "btc-") {
 		t.Errorf("a deposit that nobody knows: %v", err)
+	}
+}
+
+// FindAddress lets an address be found, unless it is another's.
+func (c *chain) FindAddress(_ context.Context, addr string) (billing.Address, error) {
+	if addr == "bcrt1qanother" {
+		return billing.Address{}, domainchain.ErrNotOurs
+	}
+	return billing.Address{Address: addr, Node: "02aa", Height: 77}, nil
+}
+
+func TestAnAddressIsAdopted(t *testing.T) {
+	s, c := openOnChain(t)
+	s.billing.Finder = c
+	s.running("web-1")
+	op := s.client(operatorToken)
+	got, err := op.Adopt(t.Context(), "bcrt1qlost", wire.AdoptRequest{Resource: "web-1"})
+	if want := (wire.Address{Address: "bcrt1qlost", Resource: "web-1", Height: 77, Node: "02aa"}); err != nil || got != want {
+		t.Errorf("%+v, %v", got, err)
+	}
+	for addr, want := range map[string]struct {
+		r    wire.AdoptRequest
+		code string
+	}{
+		"bcrt1qlost":    {wire.AdoptRequest{Resource: "web-9", Lost: true}, "conflict"},
+		"bcrt1qanother": {wire.AdoptRequest{Resource: "web-1"}, "not_ours"},
+		"bcrt1qmore":    {wire.AdoptRequest{Resource: "web-9"}, "unknown_resource"},
+	} {
+		if _, err := op.Adopt(t.Context(), addr, want.r); client.Code(err) != want.code {
+			t.Errorf("%s: %v", addr, err)
+		}
+	}
+	if _, err := op.Adopt(t.Context(), "bcrt1qmore", wire.AdoptRequest{Resource: "web-9", Lost: true}); err != nil {
+		t.Error(err)
 	}
 }

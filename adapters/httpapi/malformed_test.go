@@ -289,6 +289,14 @@ var malformed = []struct {
 		"allocating to nobody", "POST", "/v1/unallocated/ln-00/allocate", `{"resource":"no body"}`, asOperator,
 		404, "unknown_resource", "POST /v1/orders",
 	},
+	{
+		"adopting where nothing is paid on the chain", "POST", "/v1/addresses/bcrt1q/adopt", `{"resource":"web-1"}`, asOperator,
+		422, "invalid_request", "nothing is paid on the chain here",
+	},
+	{
+		"adopting for nobody", "POST", "/v1/addresses/bcrt1q/adopt", `{"resource":"no body"}`, asOperator,
+		404, "unknown_resource", "POST /v1/orders",
+	},
 	{"events from below zero", "GET", "/v1/events?from=-1", "", asAuditor, 422, "invalid_request", "invalid integer"},
 	{
 		"events from the future", "GET", "/v1/events?from=18446744073709551615", "", asAuditor,

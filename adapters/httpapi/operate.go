@@ -63,6 +63,14 @@ func (s *Server) defineOperator(a *openapi.API) {
 		Doc:     "It buys time at the resource's price.",
 		Refused: []int{404, 409},
 	}, s.allocate)
+	openapi.Register(a, openapi.Operation{
+		Name: "adopt-address", Method: "POST", Path: "/v1/addresses/{address}/adopt", Tag: "operate", Who: auth.Operator,
+		Summary: "Give an address of the wallet to a resource",
+		Doc: "What it received is credited, and what it will receive: as if it had been issued for the resource, which a log that " +
+			"was restored from a backup may not tell any more. Done again it changes nothing. The wallet is searched: that can " +
+			"take some seconds.",
+		Refused: []int{404, 409},
+	}, s.adopt)
 }
 
 func (s *Server) publish(ctx context.Context, in *answer[wire.PublishRequest]) (*answer[wire.Plan], error) {
@@ -183,6 +191,23 @@ func (s *Server) unallocated(_ context.Context, in *Page) (*answer[wire.Payments
 		out.Next = string(list[len(list)-1].Key)
 	}
 	return &answer[wire.Payments]{out}, nil
+}
+
+type adoptInput struct {
+	Address string `path:"address" maxLength:"100" doc:"The address." example:"bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"`
+	Body    wire.AdoptRequest
+}
+
+func (s *Server) adopt(ctx context.Context, in *adoptInput) (*answer[wire.Address], error) {
+	id := resource.ID(in.Body.Resource)
+	if plan.CheckName(in.Body.Resource) != nil {
+		return nil, noResource(in.Body.Resource)
+	}
+	a, err := s.Billing.Adopt(ctx, middleware.RequestOf(ctx).Meta("operator"), in.Address, id, in.Body.Lost)
+	if err != nil {
+		return nil, err
+	}
+	return &answer[wire.Address]{wire.Address{Address: a.Address, Resource: string(a.Resource), Height: a.Height, Node: a.Node}}, nil
 }
 
 type allocateInput struct {

@@ -49,6 +49,19 @@ func (c *Client) NewAddress(ctx context.Context) (billing.Address, error) {
 	return billing.Address{Address: answer.Address, Node: id.Node, Height: tip.Height}, nil
 }
 
+// FindAddress implements [billing.Finder].
+func (c *Client) FindAddress(ctx context.Context, address string) (billing.Address, error) {
+	id, err := c.who(ctx)
+	if err != nil {
+		return billing.Address{}, err
+	}
+	if err := checkAddress(address, networks[id.Network]); err != nil {
+		return billing.Address{}, fmt.Errorf("%w: %.100q is no address of %s: %w", billing.ErrInvalid, address, id.Network, err)
+	}
+	height, err := chain.FindAddress(ctx, c, address)
+	return billing.Address{Address: address, Node: id.Node, Height: height}, err
+}
+
 // who returns whose wallet it is, as the last Connect found it, and on a network that we
 // know.
 func (c *Client) who(ctx context.Context) (watch.Identity, error) {

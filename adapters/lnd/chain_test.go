@@ -447,3 +447,31 @@ func TestChainComesBack(t *testing.T) {
 		check(t, call(t.Context()))
 	}
 }
+
+// An address that the log does not know is found where the chain paid it first, and another's
+// is refused.
+func TestFindAddress(t *testing.T) {
+	net, client := onChain(t)
+	addr := must(client.NewAddress(within(t)))(t)
+	unpaid := must(client.FindAddress(within(t), addr.Address))(t)
+	if unpaid != addr {
+		t.Errorf("before it is paid it is %+v, and was issued as %+v", unpaid, addr)
+	}
+	txid := must(net.Send(within(t), addr.Address, 30_000))(t)
+	check(t, net.Mine(within(t), 3))
+	mined := awaitOutputs(t, txid, true, func(ctx context.Context) ([]chain.Output, error) {
+		return client.Outputs(ctx, addr.Height, addr.Height+3)
+	})
+	found := must(client.FindAddress(within(t), addr.Address))(t)
+	if want := (billing.Address{Address: addr.Address, Node: addr.Node, Height: mined[0].Height}); found != want {
+		t.Errorf("it is %+v, want %+v", found, want)
+	}
+	if _, err := client.FindAddress(within(t), mined[1].Address); !errors.Is(err, chain.ErrNotOurs) {
+		t.Errorf("the miner's change: %v", err)
+	}
+	for _, none := range []string{"", "web-1", "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4", strings.ToUpper(addr.Address)} {
+		if _, err := client.FindAddress(within(t), none); !errors.Is(err, billing.ErrInvalid) {
+			t.Errorf("%q: %v", none, err)
+		}
+	}
+}

@@ -88,6 +88,8 @@ type Service struct {
 	Wallet    Wallet
 	Chain     Chain // nil where nothing is paid on the chain
 	Addresses *address.Handler
+	Finder    Finder // nil where nothing is paid on the chain
+	Adopted   func() // is told of an address that was adopted; may be nil
 	Views     Views
 	Host      string // of this daemon, on which orders are placed first; empty where there is one machine
 	Now       func() instant.Time

@@ -38,6 +38,7 @@ type Watcher struct {
 	final watch.Ended // payments that are final
 
 	// What follows is of the goroutine that runs, and of the sweep that it makes.
+	issued     int            // addresses that were looked for from their heights on
 	lastTip    Tip            // of the last sweep
 	sweptTip   Tip            // of the last sweep that was finished
 	unlistable map[int64]bool // heights that the wallet can't list, as was told
@@ -59,6 +60,10 @@ type Config struct {
 	Issued func(address string) (id resource.ID, height int64, ok bool)
 	// Lowest returns the lowest height at which an address was issued.
 	Lowest func() (height int64, ok bool)
+	// IssuedAfter returns the lowest height at which an address was issued, of those that the
+	// log has after the first n, and how many it has. It may be nil: then an address that was
+	// adopted, and had been paid before, is looked for by a sweep of all heights.
+	IssuedAfter func(n int) (lowest int64, all int)
 	// Waiting returns the payments on the chain for which [payment.State.Waits]. This and
 	// the two above may be late, as projections are.
 	Waiting func() []payment.State

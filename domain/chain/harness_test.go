@@ -28,8 +28,10 @@ type harness struct {
 	booker      *payment.Booker
 	views       *projections.Views
 	stop        func()
-	twoWatchers bool                                  // another daemon watches for the same log
-	height      int64                                 // at which the addresses were issued
+	twoWatchers bool                                         // another daemon watches for the same log
+	height      int64                                        // at which the addresses were issued
+	issuedBy    func(addr string) (resource.ID, int64, bool) // whose an address is, if it is not h.issued that tells
+	issuedAfter func(n int) (int64, int)
 	late        func([]payment.State) []payment.State // what a late projection has instead; nil if it is in time
 	large       plan.ConfirmationRule
 
@@ -97,8 +99,12 @@ func (h *harness) issued(addr string) (resource.ID, int64, bool) {
 // start starts a watcher, and waits until nothing moves but time.
 func (h *harness) start() {
 	h.t.Helper()
+	issued := h.issued
+	if h.issuedBy != nil {
+		issued = h.issuedBy
+	}
 	conf := chain.Config{
-		Wallet: h.wallet, Booker: h.booker, Issued: h.issued,
+		Wallet: h.wallet, Booker: h.booker, Issued: issued, IssuedAfter: h.issuedAfter,
 		Lowest: func() (int64, bool) { return h.height, true }, Waiting: h.waiting,
 		Required: func(id resource.ID, sum money.Msat) int {
 			if id == "vm-deep" {

@@ -3,6 +3,7 @@ package chain
 import (
 	"cmp"
 	"context"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -27,6 +28,7 @@ type sweep struct {
 	id      watch.Identity
 	view    *view
 	waiting map[payment.Key]payment.State // payments of the log that are not at their end
+	issued  int                           // addresses that the log has
 
 	mu     sync.Mutex // guards what follows
 	coming map[resource.ID]payment.Key
@@ -85,11 +87,26 @@ func (s *sweep) isFull() bool { return s.began.After(s.w.fullAt) }
 
 // firstHeight returns the height from which on the wallet is asked.
 func (s *sweep) firstHeight(lowestIssued int64) int64 {
-	first := FirstHeight(lowestIssued)
+	first, adopted := FirstHeight(lowestIssued), s.adoptedAt()
 	if s.isFull() {
 		return first
 	}
-	return max(first, min(s.view.tip.Height, s.w.sweptTip.Height)-int64(s.w.FinalDepth)-margin)
+	return min(adopted, max(first, min(s.view.tip.Height, s.w.sweptTip.Height)-int64(s.w.FinalDepth)-margin))
+}
+
+// adoptedAt returns from which height on an address is to be looked for that is new in the
+// log, and old in the wallet. Blocks that are kept may lack what pays it.
+func (s *sweep) adoptedAt() int64 {
+	if s.w.IssuedAfter == nil {
+		return math.MaxInt64
+	}
+	lowest, all := s.w.IssuedAfter(s.w.issued)
+	s.issued = all
+	if all == s.w.issued || lowest >= s.w.sweptTip.Height {
+		return math.MaxInt64
+	}
+	s.w.blocks = newBlockCache()
+	return FirstHeight(lowest)
 }
 
 // keysByResource returns the payments to be compared, lowest block first, those in none
@@ -159,6 +176,6 @@ func (s *sweep) finish() {
 	if s.isFull() {
 		s.w.fullAt = time.Now().Add(s.w.FullEvery)
 	}
-	s.w.sweptTip = tip
+	s.w.sweptTip, s.w.issued = tip, max(s.w.issued, s.issued)
 	s.w.MarkSwept()
 }

@@ -227,7 +227,7 @@ func outputs(t tx, height int64, hash string) (list []chain.Output) {
 	for i, p := range t.pays {
 		list = append(list, chain.Output{
 			Txid: t.id, Vout: uint32(i), Address: p.to, Amount: money.Msat(p.sat) * money.Sat,
-			Height: height, Block: hash, Spends: t.spends,
+			Height: height, Block: hash, Spends: t.spends, Ours: p.to != "thief",
 		})
 	}
 	return list

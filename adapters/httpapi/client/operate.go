@@ -70,6 +70,11 @@ func (c *Client) Allocate(ctx context.Context, key, to string) (out wire.Payment
 	return out, c.call(ctx, "POST", "/v1/unallocated/"+url.PathEscape(key)+"/allocate", wire.AllocateRequest{Resource: to}, &out)
 }
 
+// Adopt gives an address of the wallet to a resource.
+func (c *Client) Adopt(ctx context.Context, address string, r wire.AdoptRequest) (out wire.Address, err error) {
+	return out, c.call(ctx, "POST", "/v1/addresses/"+url.PathEscape(address)+"/adopt", r, &out)
+}
+
 // Dump writes the daemon's read models to w, for an auditor to compare.
 func (c *Client) Dump(ctx context.Context, w io.Writer) error {
 	req, err := c.request(ctx, "GET", "/v1/audit/dump", nil)

@@ -70,6 +70,26 @@ type Payments struct {
 	Next string `json:"next,omitempty"`
 }
 
+// Address is an address on the chain, and whose it is.
+type Address struct {
+	// The address.
+	Address string `json:"address" example:"bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"`
+	// The resource that gets what it receives.
+	Resource string `json:"resource" example:"web-1"`
+	// The height from which on its payments are looked for.
+	Height int64 `json:"height"`
+	// The identity_pubkey of the node that holds its key.
+	Node string `json:"node"`
+}
+
+// AdoptRequest gives an address of the wallet to a resource.
+type AdoptRequest struct {
+	// The id of the resource.
+	Resource string `json:"resource" minLength:"1" maxLength:"64" example:"web-1"`
+	// Also if there is no such resource: what the address receives is unallocated then, and names it.
+	Lost bool `json:"lost,omitempty"`
+}
+
 // AllocateRequest gives unallocated money to a resource.
 type AllocateRequest struct {
 	// The id of the resource.

@@ -64,6 +64,7 @@ func build(c config.Config, log zerolog.Logger, store storeurl.Store, node *lnd.
 		if d.chain, err = d.newChainWatcher(booker); err != nil {
 			return nil, err
 		}
+		d.billing.Adopted = d.chain.Nudge
 	}
 	d.meter = d.newMeter(booker)
 	d.api, err = d.newAPI()
@@ -99,24 +100,26 @@ func (d *components) newWatcher(booker *payment.Booker) (*lightning.Watcher, err
 
 func (d *components) newChainWatcher(booker *payment.Booker) (*chain.Watcher, error) {
 	return chain.New(chain.Config{
-		Wallet:     d.lnd,
-		Booker:     booker,
-		Issued:     d.views.Issued,
-		Lowest:     d.views.LowestIssue,
-		Waiting:    d.deposits,
-		Required:   d.billing.Required,
-		Observer:   d.counts.of(partChain),
-		Now:        now,
-		FinalDepth: d.FinalDepth,
-		SweepEvery: d.SweepEvery,
-		Retry:      retry,
+		Wallet:      d.lnd,
+		Booker:      booker,
+		Issued:      d.views.Issued,
+		Lowest:      d.views.LowestIssue,
+		IssuedAfter: d.views.IssuedAfter,
+		Waiting:     d.deposits,
+		Required:    d.billing.Required,
+		Observer:    d.counts.of(partChain),
+		Now:         now,
+		FinalDepth:  d.FinalDepth,
+		SweepEvery:  d.SweepEvery,
+		Retry:       retry,
 	})
 }
 
 func (d *components) newBilling(booker *payment.Booker) *billing.Service {
 	var deposits billing.Chain // nil if they are off
+	var finder billing.Finder  // likewise
 	if d.OnChain {
-		deposits = d.lnd
+		deposits, finder = d.lnd, d.lnd
 	}
 	return &billing.Service{
 		Plans:         &plan.Handler{Aggregate: plan.Aggregate(), Store: d.store},
@@ -126,6 +129,7 @@ func (d *components) newBilling(booker *payment.Booker) *billing.Service {
 		Wallet:        d.lnd,
 		Chain:         deposits,
 		Addresses:     &address.Handler{Aggregate: address.Aggregate(), Store: d.store},
+		Finder:        finder,
 		AddressFailed: d.counts.addressFailed,
 		Views:         d.views,
 		Host:          d.Host,

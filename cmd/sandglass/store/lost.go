@@ -101,7 +101,7 @@ func again(l *rollback.Loss) loss {
 	case *resource.Released:
 		out.Command = command("resource", "release", id)
 	case *address.Issued:
-		out.Command = command("address", "adopt", id, "--to", string(e.Resource))
+		out.Command = command("address", "adopt", id, "--to", string(e.Resource), "--lost")
 	case *payment.Allocated:
 		out.Command = command("unallocated", "allocate", id, "--to", string(e.Resource))
 	default:

@@ -1,0 +1,54 @@
+package billing
+
+import (
+	"context"
+	"fmt"
+
+	"sandglass/domain/address"
+	"sandglass/domain/resource"
+	"sandglass/domain/stream"
+)
+
+// Finder finds out about an address that the log does not know.
+type Finder interface {
+	// FindAddress returns the address with its wallet, and a height before which nothing has
+	// paid it. One that is none of this network is [ErrInvalid].
+	FindAddress(ctx context.Context, address string) (Address, error)
+}
+
+// Adopt gives an address of the wallet to a resource, as if it had been issued for it: what
+// it received, and will, is watched for ever. So an address comes back that a restored log
+// has lost. The resource must have been opened, unless it may be lost too: then the money is
+// unallocated, and names it. Done again it changes nothing.
+func (b *Service) Adopt(
+	ctx context.Context, meta stream.Meta, addr string, id resource.ID, lost bool,
+) (address.State, error) {
+	if b.Finder == nil {
+		return address.State{}, fmt.Errorf("%w: nothing is paid on the chain here", ErrInvalid)
+	}
+	if err := b.checkSwept(); err != nil {
+		return address.State{}, err
+	}
+	r, err := b.Resources.Load(ctx, id)
+	switch {
+	case err != nil:
+		return address.State{}, err
+	case r.State.Status == resource.StatusNone && !lost:
+		return address.State{}, resource.ErrNotOpened
+	}
+	a, err := b.Finder.FindAddress(ctx, addr) // first: what is no address has no stream
+	if err != nil {
+		return address.State{}, err
+	}
+	out, err := b.Addresses.Execute(ctx, a.Address, meta, address.Issue{At: b.Now(), Resource: id, Node: a.Node, Height: a.Height})
+	if err != nil {
+		return out.State, err
+	}
+	if err := b.Views.WaitFor(ctx, out.Position); err != nil {
+		return out.State, err
+	}
+	if b.Adopted != nil {
+		b.Adopted()
+	}
+	return out.State, nil
+}
