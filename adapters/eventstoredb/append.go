@@ -50,7 +50,7 @@ func sizeOf(e *esdb.EventData) int {
 func (s *Store) append(
 	ctx context.Context, name string, expected stream.Revision, data []esdb.EventData,
 ) (stream.Appended, error) {
-	return cluster.Call(ctx, s.cluster, s.appending(name, expected, data))
+	return cluster.Write(ctx, s.cluster, s.appending(name, expected, data))
 }
 
 // appending is one attempt to append.

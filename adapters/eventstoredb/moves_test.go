@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"sandglass/adapters/eventstoredb"
 	"sandglass/domain/stream"
@@ -17,6 +18,7 @@ func TestALeaderMovesUnderManyCalls(t *testing.T) {
 	t.Parallel()
 	c := esdbserver.New(t, esdbserver.Options{Nodes: 3})
 	o := eventstoredb.Options{Namespace: newLog(t, c.ConnectionString()), Log: func(text string) { t.Errorf("it said %q", text) }}
+	o = eventstoredb.Impatient(o, time.Minute) // so that no read is a look at the leader
 	s := open(t, c.ConnectionString(), o)
 	var sessions, looks, written counter
 	c.OnRead(func(r esdbserver.Reading) int {

@@ -1,10 +1,14 @@
 package daemon_test
 
 import (
+	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -91,6 +95,51 @@ func TestTwoDaemonsOnOneLog(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A cluster that has lost its quorum is told, by /readyz and by the figures, though nobody asks
+// for anything and the node that is left answers reads; and so is that it is well again.
+func TestTheClusterHasNoQuorum(t *testing.T) {
+	const bound = 10 * time.Second
+	c := esdbserver.New(t, esdbserver.Options{Nodes: 3})
+	r := newRig(t, daemon.Clustered(c)...)
+	began := time.Now()
+	for _, i := range []int{(c.Leader() + 1) % 3, (c.Leader() + 2) % 3} {
+		c.StopNode(i)
+	}
+	r.Until(r.ctx, "the store is said to be away", func() error { return r.store("unavailable", 0) })
+	if took := time.Since(began); took > bound {
+		t.Errorf("it was told after %s, not within %s", took, bound)
+	}
+	r.must(c.ComeBack())
+	r.Until(r.ctx, "the store is said to be there", func() error { return r.store("writable", 1) })
+}
+
+// store returns an error unless /readyz and the figures say that of the store.
+func (r *rig) store(state string, writable int) error {
+	ready, err := r.Client().Ready(r.ctx)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(ready.Components, func(c wire.Component) bool { return c.Name == "store" })
+	figure := fmt.Sprintf("\nsandglass_store_writable %d\n", writable)
+	if s := ready.Components[i]; s.State != state || s.Ready != (writable == 1) {
+		return fmt.Errorf("the store is %s: %s", s.State, s.Advice)
+	}
+	req, err := http.NewRequestWithContext(r.ctx, http.MethodGet, r.URL+"/metrics", nil)
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Authorization", "Bearer "+daemon.Token)
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	text, err := io.ReadAll(res.Body)
+	if err = errors.Join(err, res.Body.Close()); err == nil && !strings.Contains(string(text), figure) {
+		err = fmt.Errorf("the figures do not say%s", figure)
+	}
+	return err
 }
 
 // sharedLog is where two daemons share a log, and what has the leader move there: of a real

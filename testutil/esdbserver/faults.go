@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"google.golang.org/grpc/status"
 
@@ -37,6 +38,7 @@ func (f Fault) writes() bool {
 type faults struct {
 	leader atomic.Int32
 	refuse atomic.Bool                   // followers don't forward writes
+	vote   atomic.Bool                   // a leader is being elected: there is none
 	gate   atomic.Pointer[chan struct{}] // what calls wait for while they are stalled
 	cuts   eventlog.Signal               // told when a test cuts the reads
 	slow   eventlog.Signal               // told when a test calls the consumers too slow
@@ -156,6 +158,19 @@ func (c *Cluster) MoveLeader() int {
 	}
 	c.faults.leader.Store(int32(leader))
 	return leader
+}
+
+// Resign has the leader give up, as one does that is asked to. Until another one is elected,
+// which takes so long, there is none: what is appended meanwhile is never answered, as what was
+// under way, and what asks for the leader is Unavailable. All connections stay.
+func (c *Cluster) Resign(election time.Duration) {
+	c.faults.vote.Store(true)
+	end := c.calls.begin()
+	time.AfterFunc(election, func() {
+		defer end()
+		c.MoveLeader()
+		c.faults.vote.Store(false)
+	})
 }
 
 // RefuseOnFollowers has followers answer that they are not the leader instead of

@@ -46,7 +46,7 @@ func (g gossiper) Read(context.Context, *shared.Empty) (*gossip.ClusterInfo, err
 	info := &gossip.ClusterInfo{}
 	for i, n := range g.cluster.nodes {
 		state := gossip.MemberInfo_Follower
-		if i == leader {
+		if i == leader && !g.cluster.faults.vote.Load() {
 			state = gossip.MemberInfo_Leader
 		}
 		info.Members = append(info.Members, &gossip.MemberInfo{

@@ -138,7 +138,7 @@ func (n *node) Reads(ctx context.Context) error {
 	switch {
 	case !wantsLeader(ctx):
 		return nil
-	case !n.cluster.quorum():
+	case !n.cluster.quorum(), n.cluster.faults.vote.Load():
 		return unavailable("Server Is Not Ready")
 	case n.index != n.cluster.Leader():
 		return n.notLeader(ctx)
@@ -150,6 +150,9 @@ func (n *node) Reads(ctx context.Context) error {
 // unless a fault keeps it from that.
 func (n *node) Commit(ctx context.Context, stream string, write func() eventlog.Written) (eventlog.Written, error) {
 	fault := n.cluster.faults.nextWrite(stream)
+	if n.cluster.faults.vote.Load() {
+		fault = Hangs
+	}
 	if fault == NotLeader || n.refuses(ctx) {
 		return eventlog.Written{}, n.notLeader(ctx)
 	}

@@ -86,10 +86,15 @@ func New(conn string, o Options) (*Cluster, error) {
 }
 
 // Opened says that the caller is content with what it found: from now on a failure has the
-// cluster looked for until it takes a write.
+// cluster looked for until it takes a write, and one that nobody comes upon is looked for.
 func (c *Cluster) Opened() {
 	c.opened.Store(true)
 	c.Forget()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ctx.Err() == nil {
+		c.looking.Go(c.watch)
+	}
 }
 
 // Forget has c know of no failure.

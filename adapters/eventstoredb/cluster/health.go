@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -28,6 +29,40 @@ func (c *Cluster) failed(err error) {
 	if c.ctx.Err() == nil && c.down.CompareAndSwap(nil, &failure{err, time.Now()}) && c.opened.Load() {
 		c.looking.Go(func() { c.look(err) })
 	}
+}
+
+// watches is how often the leader is asked for, in the time of a call. A cluster that has lost
+// its quorum goes on to answer what any node may answer: who asks for nothing would not know.
+const watches = 4
+
+// watch asks for the leader now and then, while all goes well, until the store is closed.
+func (c *Cluster) watch() {
+	pause := time.NewTicker(c.options.Timeout / watches)
+	defer pause.Stop()
+	for {
+		select {
+		case <-pause.C:
+		case <-c.ctx.Done():
+			return
+		}
+		if c.down.Load() != nil {
+			continue
+		}
+		err := c.askLeader()
+		if err != nil && !moved(err) && !errors.Is(err, errRetired) {
+			c.failed(err)
+		}
+	}
+}
+
+// askLeader makes a call that the leader alone answers.
+func (c *Cluster) askLeader() error {
+	ctx, cancel := c.Bound(c.ctx, c.AttemptTimeout())
+	defer cancel()
+	_, err := attempt(ctx, c, true, c.AttemptTimeout(), func(ctx context.Context, client *esdb.Client) (struct{}, error) {
+		return struct{}{}, c.options.Probe(ctx, client, Left(ctx))
+	})
+	return err
 }
 
 // look looks for the cluster until it takes a write, or the store is closed. A leader that
@@ -71,7 +106,7 @@ func (c *Cluster) back(began time.Time) bool {
 
 // touch asks whether the cluster takes a write.
 func (c *Cluster) touch() error {
-	_, err := persist(c.ctx, c, c.options.Timeout, func(ctx context.Context, client *esdb.Client) (struct{}, error) {
+	_, err := persist(c.ctx, c, c.options.Timeout, c.moreTime, func(ctx context.Context, client *esdb.Client) (struct{}, error) {
 		return struct{}{}, c.options.Touch(ctx, client)
 	})
 	return err

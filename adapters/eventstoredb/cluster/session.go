@@ -20,6 +20,10 @@ const (
 	// callTimeout bounds a call with all of its attempts; an attempt has a third of it.
 	callTimeout = 12 * time.Second
 	attempts    = 3
+	// firstWrite is the part of a call that the first attempt of a write has, and each later one
+	// twice as much: an append that was under way when a leader resigned is never answered, and
+	// can be made again.
+	firstWrite = 12
 	// sessionPause is how long after one session another is begun at the soonest: a cluster
 	// that fails all calls at once is not asked for new connections as fast as it fails.
 	sessionPause = 100 * time.Millisecond
@@ -37,7 +41,7 @@ type Session struct {
 	failed error         // set before ready is closed
 	gone   chan struct{} // closed when it is retired
 
-	mu      sync.Mutex // Guards what follows
+	mu      sync.Mutex // guards what follows
 	users   int        // calls and subscriptions under way
 	retired bool       // no more begin
 }
@@ -181,30 +185,50 @@ func Guard[T any](do func() (T, error)) (res T, err error) {
 // it is answered or its time is over. It does not wait for a client that hangs, nor for a
 // cluster that has been away for as long as a call may take.
 func Call[T any](ctx context.Context, c *Cluster, do func(context.Context, *esdb.Client) (T, error)) (res T, err error) {
+	return call(ctx, c, c.sameTime, do)
+}
+
+// Write is [Call] for a write that the server knows again: no attempt waits long for one that
+// will never be answered.
+func Write[T any](ctx context.Context, c *Cluster, do func(context.Context, *esdb.Client) (T, error)) (res T, err error) {
+	return call(ctx, c, c.moreTime, do)
+}
+
+// sameTime and moreTime say how long an attempt may take that so many came before.
+func (c *Cluster) sameTime(int) time.Duration { return c.AttemptTimeout() }
+
+func (c *Cluster) moreTime(before int) time.Duration {
+	return min(c.options.Timeout/firstWrite<<min(before, attempts), c.AttemptTimeout())
+}
+
+func call[T any](
+	ctx context.Context, c *Cluster, wait func(before int) time.Duration, do func(context.Context, *esdb.Client) (T, error),
+) (res T, err error) {
 	patience := c.options.Timeout
 	if f := c.down.Load(); f != nil && c.opened.Load() {
 		if patience = time.Until(f.at.Add(c.options.Timeout)); patience <= 0 {
 			return res, c.explain(f.err)
 		}
 	}
-	return persist(ctx, c, patience, do)
+	return persist(ctx, c, patience, wait, do)
 }
 
 // persist is call with the patience that it is given.
 func persist[T any](
-	ctx context.Context, c *Cluster, patience time.Duration, do func(context.Context, *esdb.Client) (T, error),
+	ctx context.Context, c *Cluster, patience time.Duration, wait func(before int) time.Duration,
+	do func(context.Context, *esdb.Client) (T, error),
 ) (T, error) {
 	outer := ctx
 	ctx, cancel := c.Bound(ctx, patience)
 	defer cancel()
 	var last error // that was not the end of the time
-	first := true
+	before := 0
 	res, err := backoff.Retry(ctx, func() (T, error) {
-		res, err := attempt(ctx, c, first, do)
-		if first && (moved(err) || swept(err)) {
-			res, err = attempt(ctx, c, false, do) // at once, at the leader
+		res, err := attempt(ctx, c, before == 0, wait(before), do)
+		if before == 0 && (moved(err) || swept(err)) {
+			res, err = attempt(ctx, c, false, wait(before), do) // at once, at the leader
 		}
-		first = false
+		before++
 		if err != nil && !Transient(err) {
 			return res, backoff.Permanent(err)
 		}
@@ -262,7 +286,7 @@ var errRetired = errors.New("eventstoredb: the connection was given up")
 // would have the client look for another node, and leave its old connection open for good.
 // What may have come of a leader that moved is held against it from the second attempt on.
 func attempt[T any](
-	ctx context.Context, c *Cluster, first bool, do func(context.Context, *esdb.Client) (T, error),
+	ctx context.Context, c *Cluster, first bool, wait time.Duration, do func(context.Context, *esdb.Client) (T, error),
 ) (res T, err error) {
 	u, err := c.Current(ctx)
 	if err != nil {
@@ -281,7 +305,7 @@ func attempt[T any](
 		res T
 		err error
 	}
-	timed, cancel := context.WithTimeout(ctx, c.options.Timeout/attempts)
+	timed, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	timed = leading(timed)
 	judge := func(err error) {
@@ -308,7 +332,11 @@ func attempt[T any](
 	case a := <-done:
 		return a.res, a.err
 	case <-timed.Done():
-		judge(timed.Err())
+		if wait < c.AttemptTimeout() && !Over(ctx) {
+			c.Replace(u) // it was not waited for long enough to say that the cluster is away
+		} else {
+			judge(timed.Err())
+		}
 		return res, timed.Err()
 	}
 }
