@@ -94,7 +94,7 @@ type idIn struct {
 }
 
 // verifier compares each event with those before it. Of ids it keeps those that
-// stream.NewID did not make: the others can't be twice in a stream but by one of these.
+// do not follow from the content: the others can't be twice in a stream but by one of these.
 type verifier struct {
 	next     map[string]stream.Revision
 	own      map[idIn]bool
@@ -114,7 +114,7 @@ func (v *verifier) check(r *stream.Record) error {
 	case v.own[id]:
 		return fmt.Errorf("%s has the id %s twice", r.Stream, r.ID)
 	}
-	if r.ID != stream.NewID(r.Stream, r.Revision, r.Event) {
+	if !stream.Follows(r.Stream, r.Revision, r.Event) {
 		v.own[id] = true
 	}
 	v.next[r.Stream], v.position, v.recorded = r.Revision+1, r.Position, r.RecordedAt

@@ -109,8 +109,8 @@ func (c *Checker) place(where string, r *stream.Record) {
 	c.want(r.RecordedAt >= c.recorded, where, "recorded_at never runs backwards",
 		r.RecordedAt, fmt.Sprintf("%s or later", c.recorded))
 	c.want(r.Revision == c.next[r.Stream], where, "revisions have no gap", r.Revision, c.next[r.Stream])
-	id := stream.NewID(r.Stream, r.Revision, r.Event)
-	c.want(r.ID == id, where, "the id follows from the content", r.ID, id)
+	c.want(stream.Follows(r.Stream, r.Revision, r.Event), where, "the id follows from the content",
+		r.ID, stream.NewID(r.Stream, r.Revision, r.Event))
 	c.last, c.recorded = r.Position, max(c.recorded, r.RecordedAt)
 	c.next[r.Stream] = r.Revision + 1
 }

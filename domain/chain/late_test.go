@@ -225,7 +225,7 @@ func TestCreditedByWhatIsUndone(t *testing.T) {
 			case 1: // the credit of the resource, while its block leaves the chain
 				do(payment.Reorg{Block: "lost"})
 				do(payment.Confirm{Height: 18, Block: "active"})
-			case 2: // its reversal
+			case 3: // its reversal, after it was refused to say that the payment is credited
 				if _, err := other.Book(t.Context(), stream.Meta{}, key, inBlock("active")); err != nil {
 					t.Error(err)
 				}

@@ -184,7 +184,7 @@ func (s *State) quoted() (money.Price, money.Msat) {
 // Aggregate is the package as [stream.Handler] takes it.
 func Aggregate() stream.Aggregate[Key, State, Command, Event] {
 	return stream.Aggregate[Key, State, Command, Event]{
-		Prefix: Prefix, New: New, Decide: Decide, Evolve: Evolve, Decode: Decode,
+		Prefix: Prefix, New: New, Decide: Decide, Evolve: Evolve, Decode: Decode, Facts: true,
 	}
 }
 

@@ -40,8 +40,15 @@ var (
 func Aggregate() stream.Aggregate[ID, State, Command, Event] {
 	return stream.Aggregate[ID, State, Command, Event]{
 		Prefix: Prefix, New: New, Decide: Decide, Evolve: Evolve, Decode: Decode,
+		Copy: func(s State) (State, int) { return s.Clone(), stateBytes + len(s.Lots)*lotBytes },
 	}
 }
+
+// About how many bytes a state takes without its lots, and a lot with its key.
+const (
+	stateBytes = 512
+	lotBytes   = 160
+)
 
 // Handler executes commands on resources.
 type Handler = stream.Handler[ID, State, Command, Event]

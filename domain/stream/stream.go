@@ -13,6 +13,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"iter"
 
 	"sandglass/domain/codec"
@@ -48,11 +49,15 @@ var (
 	// ErrUnavailable says that the store does not answer now. It is open whether what was
 	// appended is kept; the same append may be tried again.
 	ErrUnavailable = errors.New("stream: the store does not answer")
+	// ErrBehind says that a stream ends before an event that this process has seen there: what
+	// was asked shows the past, as a copy does that lags. Another try may go well.
+	ErrBehind = fmt.Errorf("%w as it should: a stream is shorter than it was", ErrUnavailable)
 	// ErrInvalid says that an append breaks a bound of this package. Nothing was written.
 	ErrInvalid = errors.New("stream: invalid append")
 )
 
-// EventID names an event: a UUID version 5 (RFC 9562), made by [NewID].
+// EventID names an event: a UUID (RFC 9562), version 5 of a fact, made by [NewID], or version
+// 8 of what one append wrote, made by [NewAttemptID].
 type EventID [16]byte
 
 // String returns the id in the usual form of a UUID.
@@ -64,12 +69,46 @@ func (id EventID) String() string {
 // namespace is the UUID under which Sandglass derives its event ids.
 var namespace = [16]byte{0x5a, 0x2d, 0x6c, 0x61, 0x73, 0x73, 0x45, 0x76, 0x8e, 0x6e, 0x74, 0x73, 0x2e, 0x76, 0x31, 0x00}
 
-// NewID returns the id of the event of that content at that revision. It depends on
-// nothing else: an append that is tried again, after its answer was lost, bears the
-// same ids and is known again by the store, and no two events of a stream share one.
+// NewID returns the id of the fact of that content at that revision. It depends on nothing
+// else: whoever tells the fact there, and however often, tells the same event, which is
+// known again by the store. No two events of a stream share an id.
 func NewID(stream string, rev Revision, e Event) EventID {
 	h := sha1.New()
 	h.Write(namespace[:])
+	id := EventID(contentHash(h, stream, rev, e))
+	id[6] = id[6]&0x0f | 0x50
+	id[8] = id[8]&0x3f | 0x80
+	return id
+}
+
+// Attempt is what the ids of one append begin with, so that they are its own: drawn at
+// random, once for each decision. The upper half of its byte 6 does not count.
+type Attempt [8]byte
+
+// NewAttemptID is NewID for an event that one append alone writes: the same content at the
+// same revision, decided upon another time, is another event.
+func NewAttemptID(attempt Attempt, stream string, rev Revision, e Event) EventID {
+	var id EventID
+	copy(id[:], attempt[:])
+	id[6] = id[6]&0x0f | 0x80
+	h := sha1.New()
+	h.Write(namespace[:])
+	h.Write(id[:8])
+	copy(id[8:], contentHash(h, stream, rev, e))
+	id[8] = id[8]&0x3f | 0x80
+	return id
+}
+
+// Follows reports whether the id of an event is one that NewID or NewAttemptID makes of it.
+func Follows(stream string, rev Revision, e Event) bool {
+	if e.ID[6]>>4 == 8 {
+		return e.ID == NewAttemptID(Attempt(e.ID[:8]), stream, rev, e)
+	}
+	return e.ID == NewID(stream, rev, e)
+}
+
+// contentHash adds an event at a revision to a hash, and returns 16 bytes of that.
+func contentHash(h hash.Hash, stream string, rev Revision, e Event) []byte {
 	var n [8]byte
 	for _, part := range []string{stream, e.Type, string(e.Data)} {
 		binary.BigEndian.PutUint64(n[:], uint64(len(part)))
@@ -80,10 +119,7 @@ func NewID(stream string, rev Revision, e Event) EventID {
 	h.Write(n[:])
 	binary.BigEndian.PutUint64(n[:], uint64(e.At))
 	h.Write(n[:])
-	id := EventID(h.Sum(nil)[:16])
-	id[6] = id[6]&0x0f | 0x50
-	id[8] = id[8]&0x3f | 0x80
-	return id
+	return h.Sum(nil)[:16]
 }
 
 // Event is what is appended. Data and Meta are canonical JSON (package codec).

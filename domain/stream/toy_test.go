@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"maps"
 	"sync"
 
 	"sandglass/domain/codec"
@@ -81,6 +82,7 @@ func handler(store stream.EventStore) *stream.Handler[string, jar, command, even
 		Store: store,
 		Aggregate: stream.Aggregate[string, jar, command, event]{
 			Prefix: "toy-", New: newJar, Decide: decide, Evolve: evolve,
+			Copy: func(s jar) (jar, int) { return jar{s.sum, maps.Clone(s.keys)}, 100 },
 			Decode: func(r *stream.Record) (event, error) {
 				if r.Type == "toy.emptied.v1" {
 					return stream.Decode[event](r, new(emptied))

@@ -14,7 +14,7 @@ type request struct {
 	stream   string
 	expected stream.Revision
 	events   []stream.Event
-	ownIDs   bool         // not all ids are those of stream.NewID
+	ownIDs   bool         // not all ids follow from the content: see stream.Follows
 	bytes    int          // of data and metadata
 	state    atomic.Int32 // of waiting, taken, abandoned
 	done     chan struct{}
@@ -40,7 +40,7 @@ func (w *Writer) Append(
 	r := &request{stream: name, expected: expected, events: events, done: make(chan struct{})}
 	for i, e := range events {
 		r.bytes += len(e.Data) + len(e.Meta)
-		r.ownIDs = r.ownIDs || e.ID != stream.NewID(name, expected+1+stream.Revision(i), e)
+		r.ownIDs = r.ownIDs || !stream.Follows(name, expected+1+stream.Revision(i), e)
 	}
 	select {
 	case w.queue <- r:

@@ -157,8 +157,8 @@ func (g *group) at(name string, revision stream.Revision) (id stream.EventID, po
 	return id, position, err
 }
 
-// duplicate reports whether the stream holds one of r's ids. An id that stream.NewID made
-// of the stream, the revision and the event stands at no other revision, unless somebody
+// duplicate reports whether the stream holds one of r's ids. An id that follows
+// from the stream, the revision and the event stands at no other revision, unless somebody
 // put it there with an id of their own making: only a stream that has such ids is searched.
 func (g *group) duplicate(r *request) (bool, error) {
 	own := r.ownIDs

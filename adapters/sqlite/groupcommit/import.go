@@ -59,7 +59,7 @@ func NewBatch(records []stream.Record) (*Batch, error) {
 			return nil, fmt.Errorf("%w: record %d, position %d: recorded_at: %w",
 				stream.ErrInvalid, i, rec.Position, instant.ErrRange)
 		}
-		one.ownIDs = rec.ID != stream.NewID(rec.Stream, rec.Revision, rec.Event)
+		one.ownIDs = !stream.Follows(rec.Stream, rec.Revision, rec.Event)
 		bytes += len(rec.Data) + len(rec.Meta)
 		r.records, r.recorded = append(r.records, one), append(r.recorded, rec.RecordedAt)
 	}

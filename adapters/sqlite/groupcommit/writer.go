@@ -80,7 +80,7 @@ type Writer struct {
 	next     stream.Position // of the next event
 	recorded instant.Time    // of the last event
 	version  int64           // of what others wrote: see checkHold
-	ownIDs   bool            // some stream has ids that stream.NewID did not make
+	ownIDs   bool            // some stream has ids that do not follow from the content
 	wal      logfile.WAL
 
 	tailMax    int
