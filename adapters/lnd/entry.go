@@ -28,7 +28,7 @@ func entry(inv *lnrpc.Invoice) lightning.Entry {
 }
 
 func read(inv *lnrpc.Invoice) (lightning.Entry, error) {
-	e := lightning.Entry{Many: inv.IsKeysend || inv.IsAmp && inv.PaymentRequest != ""}
+	e := lightning.Entry{Many: inv.IsKeysend || inv.IsAmp && inv.PaymentRequest != "", Description: inv.Memo}
 	var ok bool
 	if e.AddIndex, ok = index(inv.AddIndex); !ok {
 		return e, errors.New("an add_index beyond 63 bits")

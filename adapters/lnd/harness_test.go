@@ -320,7 +320,7 @@ func (d *daemon) open(id resource.ID) {
 // order asks the wallet for an invoice for a resource, and notes the request.
 func (d *daemon) order(id resource.ID, amount money.Msat) billing.Invoice {
 	d.t.Helper()
-	inv := must(d.client.Invoice(d.t.Context(), amount, "for "+string(id), instant.Hour))(d.t)
+	inv := must(d.client.Invoice(d.t.Context(), amount, "sandglass "+string(id), instant.Hour))(d.t)
 	d.request(id, inv.Key, inv.Request, amount, inv.Expiry)
 	return inv
 }

@@ -9,6 +9,7 @@ import (
 
 	"sandglass/domain/instant"
 	"sandglass/domain/payment"
+	"sandglass/domain/request"
 	"sandglass/domain/wallet"
 	"sandglass/domain/watch"
 )
@@ -45,7 +46,7 @@ func (s *session) missingFromLog(ctx context.Context, e Entry) ([]lacking, error
 	indices := map[int64]*pendingIndex{}
 	for _, a := range e.Arrivals {
 		l := lacking{Arrival: a}
-		v, err := s.compareWithLog(ctx, &l)
+		v, err := s.compareWithLog(ctx, &l, e.Description)
 		if err != nil {
 			return nil, err
 		}
@@ -117,8 +118,9 @@ type logged struct {
 	handled instant.Time // when it came to its end; 0 if it has none, or is history
 }
 
-// compareWithLog asks the log for l, and finds the resource that l is for.
-func (s *session) compareWithLog(ctx context.Context, l *lacking) (logged, error) {
+// compareWithLog asks the log for l, and finds the resource that l is for. What only the
+// description says of it the money is meant for, and not credited to.
+func (s *session) compareWithLog(ctx context.Context, l *lacking, description string) (logged, error) {
 	l.Settle.Node = s.id.Node
 	if handled, ok := s.w.ended.Find(l.Key, l.Settle.Amount); ok {
 		return logged{handled: handled}, nil
@@ -146,6 +148,9 @@ func (s *session) compareWithLog(ctx context.Context, l *lacking) (logged, error
 			return logged{}, err
 		}
 		l.Settle.Resource = cmp.Or(request.State.Resource, l.Settle.Resource)
+	}
+	if p.Status == payment.StatusNone && l.Settle.Via == payment.ViaBOLT11 {
+		l.Settle.Meant, _ = new(request.Signer).Read(description)
 	}
 	l.among = cmp.Or(string(p.Resource), string(l.Settle.Resource), string(p.Key))
 	isNew := p.Status == payment.StatusNone || p.Status == payment.StatusRequested || p.Status == payment.StatusExpired

@@ -43,7 +43,9 @@ type Entry struct {
 	Status   EntryStatus
 	Many     bool // it can be paid again after it settled: a keysend's hash, an AMP invoice
 	Arrivals []Arrival
-	Fault    string // what in it can't be understood; then there are no arrivals
+	// Description is what the invoice says of itself: written by whoever made it.
+	Description string
+	Fault       string // what in it can't be understood; then there are no arrivals
 }
 
 // tellsAll reports whether a settled invoice tells what came by it.

@@ -8,6 +8,7 @@ import (
 	"sandglass/domain/chain"
 	"sandglass/domain/lightning"
 	"sandglass/domain/payment"
+	"sandglass/domain/request"
 	"sandglass/domain/watch"
 )
 
@@ -126,7 +127,12 @@ func (w *Wallet) take(e *lightning.Entry) {
 	case e.Fault != "":
 		w.Faults = append(w.Faults, Fault{e.Hash, e.AddIndex, e.Fault})
 	case len(e.Arrivals) > 0:
-		w.Arrivals = append(w.Arrivals, e.Arrivals...)
+		for _, a := range e.Arrivals {
+			if a.Settle.Via == payment.ViaBOLT11 {
+				a.Settle.Meant, _ = new(request.Signer).Read(e.Description)
+			}
+			w.Arrivals = append(w.Arrivals, a)
+		}
 	case e.Status == lightning.EntrySettled:
 		w.Faults = append(w.Faults, Fault{e.Hash, e.AddIndex, "it is settled, but tells of no money"})
 	case e.Hash != "":

@@ -1,10 +1,13 @@
 package reconcile_test
 
 import (
+	"fmt"
 	"testing"
 
 	"sandglass/domain/chain"
+	"sandglass/domain/lightning"
 	"sandglass/domain/money"
+	"sandglass/domain/payment"
 	"sandglass/domain/reconcile"
 )
 
@@ -61,5 +64,27 @@ func TestDepositsToAddressesThatTheLogLostAreListed(t *testing.T) {
 	asks.AskChain = true
 	if r = report(old, asks); len(r.Unknown) != 2 {
 		t.Errorf("%+v", r)
+	}
+}
+
+// An invoice that is not in the log has the resource that its description names.
+func TestAnInvoiceThatTheLogLostNamesItsResource(t *testing.T) {
+	var l events
+	l.adopt(node, 0)
+	log := l.log(t)
+	f := &fake{}
+	for i, description := range []string{"sandglass web-2", "a coffee", "web-3 · 2h · aaaaaaaaaaaaaaaaaaaaaaaaaa"} {
+		a := arrival(payment.LightningKey(fmt.Sprint(i)), 1_000, int64(7+i))
+		f.entries = append(f.entries, lightning.Entry{
+			AddIndex: int64(i + 1), Status: lightning.EntrySettled, Arrivals: []lightning.Arrival{a}, Description: description,
+		})
+	}
+	w, err := f.reader().Read(t.Context(), log, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := reconcile.Compare(log, w, reconcile.Options{Known: log.Position, Required: log.Required(depth)})
+	if got := list(r); got != "not_in_log ln-0 web-2, not_in_log ln-1, not_in_log ln-2 web-3" {
+		t.Error(got)
 	}
 }
