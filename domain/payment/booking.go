@@ -56,7 +56,7 @@ func (b *Booker) TakeBack(ctx context.Context, meta stream.Meta, key Key) (Outco
 	if err != nil || !gone(&out.State) {
 		return out, err
 	}
-	out.Position, err = b.reverse(ctx, meta.CausedBy(out.Last), &out.State, gone)
+	out.Position, err = b.reverse(ctx, meta.CausedBy(out.Last), &out.State, resource.ReasonReorged, gone)
 	return out, err
 }
 
@@ -84,13 +84,20 @@ func (b *Booker) finishSettled(ctx context.Context, meta stream.Meta, p Outcome)
 	return out, err
 }
 
-// undoCredit takes back what was given just now by a payment whose block left the chain in
-// the meantime: the watcher that wrote that found no credit to take back yet.
+// undoCredit takes back what was given just now by a payment that moved on in the meantime.
+// On the chain its block left: the watcher that wrote that found no credit to take back yet.
+// No reorg takes a payment over Lightning back, whatever is read of its stream, which a copy
+// that lags may show as it was: only that it was allocated to another resource does.
 func (b *Booker) undoCredit(ctx context.Context, meta stream.Meta, given *State) error {
+	reason := resource.ReasonReorged
 	gone := func(current *State) bool { return !current.InBlock() || current.Status == StatusConfirmed }
+	if !given.OnChain() {
+		reason = resource.ReasonAllocated
+		gone = func(current *State) bool { return current.wentElsewhere(given.Resource) }
+	}
 	current, err := b.Payments.Load(ctx, given.Key)
-	if err == nil {
-		_, err = b.reverse(ctx, meta.CausedBy(current.Last), given, gone)
+	if err == nil && gone(&current.State) {
+		_, err = b.reverse(ctx, meta.CausedBy(current.Last), given, reason, gone)
 	}
 	return err
 }
@@ -100,9 +107,9 @@ func (b *Booker) undoCredit(ctx context.Context, meta stream.Meta, given *State)
 // anew after the answer, the resource has moved on, and it is asked again. Else the new
 // credit would be taken for the old one.
 func (b *Booker) reverse(
-	ctx context.Context, meta stream.Meta, s *State, gone func(current *State) bool,
+	ctx context.Context, meta stream.Meta, s *State, reason resource.Reason, gone func(current *State) bool,
 ) (stream.Position, error) {
-	c := resource.Reverse{When: b.when(), Payment: string(s.Key), Reason: resource.ReasonReorged}
+	c := resource.Reverse{When: b.when(), Payment: string(s.Key), Reason: reason}
 	out, err := b.Resources.ExecuteIf(ctx, s.Resource, meta, c, b.whether(s.Key, gone))
 	if errors.Is(err, resource.ErrNoCredit) || errors.Is(err, resource.ErrNotOpened) {
 		err = nil // it never had it, or gave it back before

@@ -36,6 +36,8 @@
 //	one takes the credit back, another finds it       [Booker.EnsureCredit], after each reversal, and
 //	there and says credited: the resource is without  in each full sweep; if the resource refuses it by
 //	                                                  then, the payment is unallocated
+//	allocated to another resource while its credit    the same: undoCredit
+//	was being given
 //	the other watcher dies before undoCredit, and     [Booker.TakeBack], in each full sweep, of what was
 //	the payment is replaced meanwhile                 settled once, and will not come
 //	refused at one booker and credited by another,    [Booker.Allocate] says first that it is
@@ -129,6 +131,11 @@ func (s *State) InBlock() bool {
 		return s.Block != ""
 	}
 	return false
+}
+
+// wentElsewhere reports whether the money was given, or is on its way, to another resource.
+func (s *State) wentElsewhere(than resource.ID) bool {
+	return (s.Status == StatusSettled || s.Status == StatusCredited) && s.Resource != than
 }
 
 // AtRisk reports whether the resource has the payment's money, or is to get it, by a block

@@ -18,10 +18,11 @@ type Reason string
 
 // The reasons of a start, of a reversal and of a release.
 const (
-	ReasonPaid      Reason = "paid"    // a credit gave it time
-	ReasonGranted   Reason = "granted" // a grant did
-	ReasonResumed   Reason = "resumed" // its holder let it run again
-	ReasonReorged   Reason = "reorged" // the block of the payment left the chain
+	ReasonPaid      Reason = "paid"      // a credit gave it time
+	ReasonGranted   Reason = "granted"   // a grant did
+	ReasonResumed   Reason = "resumed"   // its holder let it run again
+	ReasonReorged   Reason = "reorged"   // the block of the payment left the chain
+	ReasonAllocated Reason = "allocated" // the payment went to another resource meanwhile
 	ReasonGraceOver Reason = "grace_over"
 	ReasonNeverPaid Reason = "never_paid"
 	ReasonHolder    Reason = "holder"   // asked for it
