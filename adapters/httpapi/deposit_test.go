@@ -444,3 +444,26 @@ func TestAnAddressIsAdopted(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestNoAddressIsShownWhereTheChainIsOff to those who are about to pay. What was paid to it is.
+func TestNoAddressIsShownWhereTheChainIsOff(t *testing.T) {
+	s, _ := openOnChain(t)
+	s.running("web-1")
+	if r := s.get("web-1"); r.Address == "" || !strings.HasPrefix(r.URI, "bitcoin:") {
+		t.Fatalf("it is on, and %+v", r)
+	}
+	s.billing.Chain = nil
+	p, err := s.client("").Fund(t.Context(), "web-1", wire.FundRequest{Time: hour})
+	s.must(err)
+	if p.Address != "" || !strings.HasPrefix(p.URI, "lightning:") {
+		t.Errorf("the payer is told to pay %s", p.URI)
+	}
+	s.pays(deposit, s.seen(5_000_000), s.confirmed(799))
+	r := s.get("web-1")
+	if r.Address != "" || strings.HasPrefix(r.URI, "bitcoin:") {
+		t.Errorf("the resource shows %s and %s", r.Address, r.URI)
+	}
+	if len(r.Pending) != 2 || r.Pending[1].Address != theAddress || r.Pending[1].Required != 3 || *r.Pending[1].Confirmations != 2 {
+		t.Errorf("on its way: %+v", r.Pending)
+	}
+}

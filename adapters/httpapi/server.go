@@ -154,7 +154,7 @@ func New(o Options) (*Server, error) {
 	s := &Server{
 		Options:   o,
 		payments:  payment.Handler{Aggregate: payment.Aggregate(), Store: o.Store},
-		presenter: &view.Presenter{Views: o.Views, Now: o.Now, Tip: o.Tip, Required: o.Required},
+		presenter: &view.Presenter{Views: o.Views, Now: o.Now, OnChain: o.Billing.OnChain, Tip: o.Tip, Required: o.Required},
 		mux:       http.NewServeMux(),
 		live:      limit.NewQuota(o.Limits.Live, o.Limits.LivePer),
 	}

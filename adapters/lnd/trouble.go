@@ -22,10 +22,11 @@ const (
 	adviceSilent = "lnd does not answer: is it running, and is the address right?"
 	adviceChain  = "lnd answers, but not about the chain: is its bitcoind or btcd running?"
 	adviceEither = "no answer in time: are lnd, and its bitcoind or btcd, running?"
-	adviceNoKit  = "this lnd was built without chainrpc: use a released one, or set SANDGLASS_ON_CHAIN=false"
-	adviceCert   = "the TLS certificate is not lnd's: is the path that of its tls.cert, and is the address in it?"
-	adviceEmpty  = "the macaroon's file is empty: bake it anew, or copy it again"
-	adviceFile   = "a file can't be read: is the path right, and may this user read it?"
+	adviceNoKit  = "this lnd was built without chainrpc: use a released one, or, if no address was ever given out, " +
+		"set SANDGLASS_ON_CHAIN=false"
+	adviceCert  = "the TLS certificate is not lnd's: is the path that of its tls.cert, and is the address in it?"
+	adviceEmpty = "the macaroon's file is empty: bake it anew, or copy it again"
+	adviceFile  = "a file can't be read: is the path right, and may this user read it?"
 )
 
 // texts are parts of lnd's errors, nearly all of which have the code Unknown.

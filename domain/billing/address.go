@@ -32,6 +32,10 @@ func (b *Service) ensureAddress(ctx context.Context, meta stream.Meta, id resour
 	return done
 }
 
+// OnChain reports whether payments on the chain are taken: else no address is shown to anybody
+// who is about to pay, also none that was given out before.
+func (b *Service) OnChain() bool { return b.Chain != nil }
+
 // addressOf returns the address of a resource, which it makes on the first request. An
 // address that the log could not keep was shown to nobody.
 func (b *Service) addressOf(ctx context.Context, meta stream.Meta, id resource.ID) (string, error) {

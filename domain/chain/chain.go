@@ -64,6 +64,9 @@ type Config struct {
 	// log has after the first n, and how many it has. It may be nil: then an address that was
 	// adopted, and had been paid before, is looked for by a sweep of all heights.
 	IssuedAfter func(n int) (lowest int64, all int)
+	// OnlyIssued says that no address is given out here: the wallet is asked nothing as long as
+	// none ever was. What was given out before is watched for ever.
+	OnlyIssued bool
 	// Waiting returns the payments on the chain for which [payment.State.Waits]. This and
 	// the two above may be late, as projections are.
 	Waiting func() []payment.State

@@ -24,8 +24,14 @@ const (
 // takes. Where no address was ever issued nobody can have paid, and [watch.Progress.Swept]
 // is closed at once.
 func (w *Watcher) Run(ctx context.Context) error {
-	if _, ok := w.Lowest(); !ok {
+	issued := func() bool { _, ok := w.Lowest(); return ok }
+	if !issued() {
 		w.MarkSwept()
+	}
+	for w.OnlyIssued && !issued() {
+		if !watch.Pause(ctx, w.SweepEvery) {
+			return nil
+		}
 	}
 	for failures := 0; ctx.Err() == nil; failures++ {
 		swept, err := w.connect(ctx)

@@ -232,7 +232,7 @@ func TestStatement14CreditedAtThreeConfirmations(t *testing.T) {
 	s.proves()
 }
 
-// A plan asks for more confirmations above an amount.
+// A plan asks for more confirmations above an amount that a resource has on the chain.
 func TestAPlanAsksForMoreConfirmations(t *testing.T) {
 	s := newShore(t)
 	deep := small
@@ -242,14 +242,16 @@ func TestAPlanAsksForMoreConfirmations(t *testing.T) {
 	o, err := s.Client().Order(s.ctx, wire.OrderRequest{Plan: "deep", Time: instant.Hour, ID: "vm"}, "")
 	s.must(err)
 	s.addrs["vm"] = o.Resource.Address
-	little, much := s.sends("vm", 10_000), s.sends("vm", 10_001)
+	first := s.sends("vm", 10_000)
 	s.mine(3)
-	s.becomes(little, 0, "credited")
-	if p := s.becomes(much, 0, "confirmed"); p.Required != 5 {
+	s.becomes(first, 0, "credited")
+	second := s.sends("vm", 1_000)
+	s.mine(4)
+	if p := s.becomes(second, 0, "confirmed"); p.Required != 5 {
 		t.Errorf("%d are asked for", p.Required)
 	}
-	s.mine(2)
-	s.becomes(much, 0, "credited")
+	s.mine(1)
+	s.becomes(second, 0, "credited")
 	s.proves()
 }
 
@@ -604,4 +606,27 @@ func TestADepositForAReleasedResource(t *testing.T) {
 	s.has("new", 5000)
 	delete(s.addrs, "old") // its money went elsewhere
 	s.proves()
+}
+
+// What was shown to a payer is watched whatever the settings say now.
+func TestTheChainIsOffAndWhatWasIssuedIsWatched(t *testing.T) {
+	s := newShore(t)
+	s.address("vm")
+	s.Stop()
+	s.Env = append(s.Env, "SANDGLASS_ON_CHAIN=false")
+	s.Start()
+	s.WaitReady(s.ctx)
+	tx := s.sends("vm", 7200)
+	s.mine(3)
+	s.becomes(tx, 0, "credited")
+	s.has("vm", 7200)
+	if r := s.status("vm", "running"); r.Address != "" || strings.HasPrefix(r.URI, "bitcoin:") {
+		t.Errorf("it shows %s and %s", r.Address, r.URI)
+	}
+	s.reorg(3)
+	s.becomes(tx, 0, "reorged")
+	s.has("vm", 0)
+	if o := s.order("new", instant.Hour); o.Resource.Address != "" {
+		t.Errorf("a new order has the address %s", o.Resource.Address)
+	}
 }

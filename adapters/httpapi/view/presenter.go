@@ -10,10 +10,13 @@ import (
 	"sandglass/projections"
 )
 
-// Presenter shows resources and payments as they are now. Views and Now are required.
+// Presenter shows resources and payments as they are now. Views, Now and OnChain are required.
 type Presenter struct {
 	Views *projections.Views
 	Now   func() instant.Time
+
+	// OnChain reports whether payments on the chain are taken now.
+	OnChain func() bool
 
 	// Tip returns the height of the chain, 0 if it is not known. It may be nil.
 	Tip func() int64
@@ -68,14 +71,14 @@ func (p *Presenter) Height() int64 {
 type look struct {
 	*Presenter
 	resource *resource.State // of status none if there is no such one
-	address  string          // empty once it is released: money that came would be unallocated
+	address  string          // to be paid: empty once it is released, since money would be unallocated
 	tip      int64
 	risk     money.Msat // what a reorg can take of the resource
 }
 
 func (p *Presenter) look(r *resource.State) look {
 	l := look{Presenter: p, resource: r, tip: p.Height()}
-	if r.Status != resource.StatusReleased {
+	if r.Status != resource.StatusReleased && p.OnChain() {
 		l.address, _ = p.Views.AddressOf(r.ID)
 	}
 	if p.Required != nil {

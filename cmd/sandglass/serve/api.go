@@ -38,9 +38,8 @@ func (d *components) newAPI() (*httpapi.Server, error) {
 		Now:        now,
 		Log:        d.log,
 		Registry:   newRegistry(d),
-	}
-	if d.chain != nil {
-		options.Tip, options.Required = d.chain.Tip, d.billing.Required
+		Tip:        d.chain.Tip,
+		Required:   d.billing.Required,
 	}
 	return httpapi.New(options)
 }

@@ -37,7 +37,7 @@ type components struct {
 	counts  *counts
 	watcher *lightning.Watcher
 	billing *billing.Service
-	chain   *chain.Watcher // nil if it is off
+	chain   *chain.Watcher
 	meter   *meter.Meter
 	api     *httpapi.Server
 }
@@ -60,12 +60,10 @@ func build(c config.Config, log zerolog.Logger, store storeurl.Store, node *lnd.
 		return nil, err
 	}
 	d.billing = d.newBilling(booker)
-	if c.OnChain {
-		if d.chain, err = d.newChainWatcher(booker); err != nil {
-			return nil, err
-		}
-		d.billing.Adopted = d.chain.Nudge
+	if d.chain, err = d.newChainWatcher(booker); err != nil {
+		return nil, err
 	}
+	d.billing.Adopted = d.chain.Nudge
 	d.meter = d.newMeter(booker)
 	d.api, err = d.newAPI()
 	return d, err
@@ -105,6 +103,7 @@ func (d *components) newChainWatcher(booker *payment.Booker) (*chain.Watcher, er
 		Issued:      d.views.Issued,
 		Lowest:      d.views.LowestIssue,
 		IssuedAfter: d.views.IssuedAfter,
+		OnlyIssued:  !d.OnChain,
 		Waiting:     d.deposits,
 		Required:    d.billing.Required,
 		Observer:    d.counts.of(partChain),
@@ -148,21 +147,22 @@ func (d *components) newBilling(booker *payment.Booker) *billing.Service {
 	}
 }
 
+// watchesChain reports whether there is something to watch on the chain: where payments on it
+// are not taken any more, addresses that were given out before.
+func (d *components) watchesChain() bool {
+	_, issued := d.views.LowestIssue()
+	return d.OnChain || issued
+}
+
 // newMeter returns the meter, which begins once the log is folded and the wallet was read.
 func (d *components) newMeter(booker *payment.Booker) *meter.Meter {
-	ready := []<-chan struct{}{d.views.CaughtUp(), d.watcher.Swept()}
-	var pending func(resource.ID) (payment.Key, bool)
-	if d.chain != nil {
-		ready = append(ready, d.chain.Swept())
-		pending = d.chain.Pending
-	}
 	return &meter.Meter{
 		Resources: booker.Resources,
 		Deadlines: d.views,
 		Now:       now,
 		Gap:       booker.Gap,
-		Ready:     ready,
-		Pending:   pending,
+		Ready:     []<-chan struct{}{d.views.CaughtUp(), d.watcher.Swept(), d.chain.Swept()},
+		Pending:   d.chain.Pending,
 		Failed:    d.counts.settleFailed,
 		Settled:   d.counts.settled,
 	}

@@ -43,7 +43,7 @@ func (d *components) health() []wire.Component {
 
 // chainHealth tells how the chain's watcher is.
 func (d *components) chainHealth() []wire.Component {
-	if d.chain == nil {
+	if !d.watchesChain() {
 		return nil
 	}
 	h := d.chain.Health()

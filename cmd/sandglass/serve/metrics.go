@@ -69,7 +69,7 @@ func (g gauges) Collect(c chan<- prometheus.Metric) {
 	put(gaugeLastEvent, float64(h.LastEvent)/1000)
 	put(gaugeLastSweep, float64(h.LastSweep)/1000)
 	put(gaugeCursor, float64(h.Cursor))
-	if g.chain != nil {
+	if g.watchesChain() {
 		h := g.chain.Health()
 		conditions(gaugeChain, h.Condition)
 		put(gaugeHeight, float64(h.Height))

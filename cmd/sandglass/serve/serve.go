@@ -110,8 +110,6 @@ func (d *components) watch(ctx context.Context) error {
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return d.watcher.Run(ctx) })
-	if d.chain != nil {
-		g.Go(func() error { return d.chain.Run(ctx) })
-	}
+	g.Go(func() error { return d.chain.Run(ctx) })
 	return g.Wait()
 }

@@ -1,0 +1,49 @@
+package chain_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"sandglass/domain/chain"
+	"sandglass/domain/money"
+	"sandglass/domain/resource"
+	"sandglass/domain/watch"
+)
+
+// Where no address is given out, the wallet is asked nothing until there is one, as another
+// daemon of the log may issue; from then on all is as ever.
+func TestOnlyWhatWasIssuedIsWatched(t *testing.T) {
+	onChain(t, func(t *testing.T, h *harness) {
+		h.wallet.refuse = errors.New("lnd has no chainrpc")
+		var issued bool
+		w, err := chain.New(chain.Config{
+			Wallet: h.wallet, Booker: h.booker, Issued: h.issued,
+			Lowest:  func() (int64, bool) { return h.height, issued },
+			Waiting: h.waiting, Required: func(resource.ID, money.Msat) int { return 3 },
+			Observer: chainObserver{h}, Now: now, OnlyIssued: true,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.Watcher = w
+		done := make(chan error, 1)
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() { done <- w.Run(ctx) }()
+		h.stop = func() { cancel(); <-done; h.stop = func() {} }
+		h.pass(time.Hour)
+		if n := h.signs(watch.SignReconnect); n != 0 || !h.isSwept() {
+			t.Errorf("the wallet was asked %d times; swept: %t", n, h.isSwept())
+		}
+		h.wallet.do(func() { h.wallet.refuse = nil })
+		issued = true
+		h.pays("addr-1", 500)
+		h.change(func() { h.wallet.mine() })
+		h.blocks(4)
+		h.credited("vm-1", 500)
+		h.change(func() { h.wallet.cut(5, true) })
+		h.blocks(6)
+		h.credited("vm-1", 0)
+	})
+}
