@@ -12,7 +12,7 @@ import (
 
 // Signer writes and reads the descriptions of invoices:
 //
-//	web-1 · 2 h · 4t1v0h8s6r3y7k9m2n5p8q1w3e
+//	web-1 · 2h · 4t1v0h8s6r3y7k9m2n5p8q1w3e
 //
 // the resource, the time that is bought, and in 26 letters and digits a nonce of 64 bits and
 // the first 64 bits of an HMAC-SHA256 of what stands before it. The key is the same on all
@@ -53,7 +53,8 @@ func (s *Signer) Read(description string) (id resource.ID, ours bool) {
 	name, _, _ := strings.Cut(text, separator)
 	id = checked(name)
 	raw, err := letters.DecodeString(tag)
-	ours = err == nil && len(raw) == 16 && id != "" && hmac.Equal(raw[8:], s.mac(text, raw[:8]))
+	written := err == nil && len(raw) == 16 && letters.EncodeToString(raw) == tag // line ends are passed over, and spare bits
+	ours = written && id != "" && hmac.Equal(raw[8:], s.mac(text, raw[:8]))
 	return id, ours
 }
 

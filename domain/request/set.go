@@ -2,9 +2,9 @@ package request
 
 import (
 	"cmp"
-	"container/heap"
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -39,8 +39,9 @@ type Set struct {
 	ofID      map[resource.ID][]*entry // oldest first
 	addresses int
 	open      Counts
-	expiring  expiries                // invoices that have not expired
-	expired   []*entry                // those that have, oldest expiry first; some may be gone
+	peak      int                     // of byName, since the maps were made
+	expiring  *expiries               // invoices that have not expired
+	expired   map[string]*expiries    // those that have, by the wallet that takes their money
 	gone      map[string]instant.Time // names that the log has, until their record is not news any more
 	swept     instant.Time            // when the last sweep of the wallet that was finished began
 	watchers  map[resource.ID][]chan struct{}
@@ -57,8 +58,8 @@ type Counts struct {
 // entry is a record in a Set.
 type entry struct {
 	*Record
-	i    int  // in the heap, -1 if it is not there
-	gone bool // it is in the set no more
+	in *expiries // the heap that it is in, or nil
+	i  int       // its place there
 }
 
 // Options are what a Set works with.
@@ -77,6 +78,7 @@ func New(o Options) *Set {
 	return &Set{
 		store: o.Store, now: o.Now, most: o.Most, fail: o.Failed, retry: watch.Retry{}.OrDefaults(),
 		byName: map[string]*entry{}, ofID: map[resource.ID][]*entry{}, gone: map[string]instant.Time{},
+		expiring: new(expiries), expired: map[string]*expiries{},
 		watchers: map[resource.ID][]chan struct{}{}, caughtUp: make(chan struct{}),
 	}
 }
@@ -87,11 +89,10 @@ func (s *Set) Run(ctx context.Context) error {
 	defer wg.Wait()
 	wg.Go(func() { s.lapseAgain(ctx) })
 	for failures := 0; ctx.Err() == nil; failures++ {
-		for run, err := range s.store.Follow(ctx) {
-			if err != nil {
-				if ctx.Err() == nil {
-					s.fail(err)
-				}
+		err := errEnded
+		for run, failed := range s.store.Follow(ctx) {
+			if failed != nil {
+				err = failed
 				break
 			}
 			failures = 0
@@ -100,10 +101,16 @@ func (s *Set) Run(ctx context.Context) error {
 				s.markCaughtUp()
 			}
 		}
-		s.retry.Wait(ctx, failures, nil)
+		if ctx.Err() == nil {
+			s.fail(err)
+			s.retry.Wait(ctx, failures, err)
+		}
 	}
 	return nil
 }
+
+// errEnded says that a store ended what ends only with its context.
+var errEnded = errors.New("request: the store does not follow any more")
 
 func (s *Set) markCaughtUp() {
 	s.mu.Lock()
@@ -140,8 +147,9 @@ func (s *Set) add(run ...*Record) {
 		if _, known := s.byName[name]; known || gone {
 			continue
 		}
-		e := &entry{Record: r, i: -1}
+		e := &entry{Record: r}
 		s.byName[name] = e
+		s.peak = max(s.peak, len(s.byName))
 		list := s.ofID[r.Resource]
 		at, _ := slices.BinarySearchFunc(list, e, func(a, b *entry) int {
 			return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(a.Name(), b.Name()))
@@ -151,7 +159,7 @@ func (s *Set) add(run ...*Record) {
 			s.addresses++
 		} else {
 			*s.counter(e)++
-			heap.Push(&s.expiring, e)
+			s.expiring.put(e)
 		}
 		s.touch(r.Resource)
 	}
@@ -168,10 +176,14 @@ func (s *Set) counter(e *entry) *int {
 
 // expire moves what has expired by now.
 func (s *Set) expire(now instant.Time) {
-	for len(s.expiring) > 0 && s.expiring[0].Expiry <= now {
-		e := heap.Pop(&s.expiring).(*entry)
+	for s.expiring.Len() > 0 && s.expiring.first().Expiry <= now {
+		e := s.expiring.first()
+		s.expiring.remove(e)
 		*s.counter(e)--
-		s.expired = append(s.expired, e)
+		if s.expired[e.Node] == nil {
+			s.expired[e.Node] = new(expiries)
+		}
+		s.expired[e.Node].put(e)
 		s.touch(e.Resource)
 	}
 }
@@ -193,13 +205,14 @@ func (s *Set) Done(ctx context.Context, name string) {
 }
 
 func (s *Set) drop(e *entry) {
-	e.gone = true
-	if e.i >= 0 {
-		heap.Remove(&s.expiring, e.i)
-		*s.counter(e)--
-	}
-	if e.Key == "" {
+	switch in := e.in; in {
+	case nil:
 		s.addresses--
+	case s.expiring:
+		*s.counter(e)--
+		fallthrough
+	default:
+		in.remove(e)
 	}
 	delete(s.byName, e.Name())
 	list := slices.DeleteFunc(s.ofID[e.Resource], func(other *entry) bool { return other == e })
@@ -233,27 +246,39 @@ func (s *Set) Lapse(ctx context.Context) {
 	var names []string
 	s.mu.Lock()
 	s.expire(now)
-	for len(s.expired) > 0 {
-		e := s.expired[0]
-		if !e.gone {
-			late := now > e.Expiry.Add(Keep) || len(s.byName)-s.addresses-len(s.expiring) > s.most
+	for node, expired := range s.expired {
+		for expired.Len() > 0 {
+			e := expired.first()
+			late := now > e.Expiry.Add(Keep) || len(s.byName)-s.addresses-s.expiring.Len() > s.most
 			if !late || !s.dead(e) {
-				break
+				break // as are those that expired later
 			}
 			names = append(names, e.Name())
 			s.drop(e)
 		}
-		s.expired = s.expired[1:]
-	}
-	for name, until := range s.gone {
-		if now > until {
-			delete(s.gone, name)
+		if expired.Len() == 0 {
+			delete(s.expired, node)
 		}
 	}
+	maps.DeleteFunc(s.gone, func(_ string, until instant.Time) bool { return now > until })
+	s.shrink()
 	s.mu.Unlock()
 	for part := range slices.Chunk(names, 1000) {
 		s.forget(ctx, part)
 	}
+}
+
+// shrink makes the maps anew once little is left in them: a map keeps the room of the most that
+// it held.
+func (s *Set) shrink() {
+	if s.peak < 4096 || len(s.byName) > s.peak/4 {
+		return
+	}
+	byName := make(map[string]*entry, len(s.byName))
+	maps.Copy(byName, s.byName)
+	ofID := make(map[resource.ID][]*entry, len(s.ofID))
+	maps.Copy(ofID, s.ofID)
+	s.byName, s.ofID, s.peak = byName, ofID, len(byName)
 }
 
 func (s *Set) forget(ctx context.Context, names []string) {
@@ -327,7 +352,7 @@ func (s *Set) Open() Counts {
 func (s *Set) Payable() []*Record {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	list := make([]*Record, 0, len(s.expiring))
+	list := make([]*Record, 0, s.expiring.Len())
 	for _, e := range s.byName {
 		if e.Key != "" && !s.dead(e) {
 			list = append(list, e.Record)
@@ -372,30 +397,4 @@ func (s *Set) touch(id resource.ID) {
 	for _, c := range s.watchers[id] {
 		watch.Signal(c)
 	}
-}
-
-// expiries is a heap of entries, the first to expire on top.
-type expiries []*entry
-
-// Len implements [heap.Interface], as the others do.
-func (h expiries) Len() int           { return len(h) }
-func (h expiries) Less(i, j int) bool { return h[i].Expiry < h[j].Expiry }
-func (h expiries) Swap(i, j int) {
-	h[i], h[j] = h[j], h[i]
-	h[i].i, h[j].i = i, j
-}
-
-// Push implements [heap.Interface].
-func (h *expiries) Push(e any) {
-	e.(*entry).i = len(*h)
-	*h = append(*h, e.(*entry))
-}
-
-// Pop implements [heap.Interface].
-func (h *expiries) Pop() any {
-	last := len(*h) - 1
-	e := (*h)[last]
-	(*h)[last], *h = nil, (*h)[:last]
-	e.i = -1
-	return e
 }
