@@ -145,6 +145,7 @@ func putBackShared(ctx context.Context, path string, to storeurl.Place) error {
 	return err
 }
 
+// print prints a script that does again what is lost, with all else as its comments.
 func (r *restored) print(e *cli.Env) error {
 	if e.JSON {
 		return show.JSON(e.Stdout, r)
@@ -160,9 +161,9 @@ func (r *restored) print(e *cli.Env) error {
 		newer = "there is none: what does not come back is not known"
 	}
 	return show.Facts(e.Stdout,
-		"backup", r.Backup.Store,
-		"up to", endOf(r.Backup.Position, r.Backup.Recorded),
-		"newer log", newer,
-		"restored", store,
-		"kept", r.Kept)
+		"# backup", r.Backup.Store,
+		"# up to", endOf(r.Backup.Position, r.Backup.Recorded),
+		"# newer log", newer,
+		"# restored", store,
+		"# kept", r.Kept)
 }
