@@ -49,13 +49,16 @@ func (r *replication) forget(now time.Time) {
 	r.recent = append(r.recent[:0], r.recent[old:]...)
 }
 
-// write does a write, of which followers are told later.
+// write does a write, of which followers are told later. The leader has it, also if it leads
+// no more when that is read.
 func (c *Cluster) write(write func() eventlog.Written) eventlog.Written {
 	if len(c.nodes) == 1 {
 		return write()
 	}
 	c.lag.begin(c.log.Len())
+	leader := c.nodes[c.Leader()]
 	res := write()
+	leader.gets(c.log.Len())
 	time.AfterFunc(c.options.Lag, c.log.Wake)
 	return res
 }

@@ -127,10 +127,15 @@ func (n *node) View() (eventlog.View, func()) {
 	if n.index != n.cluster.Leader() {
 		limit = n.cluster.lag.limit(limit)
 	}
+	n.gets(limit)
+	return v.Upto(n.has.Load()), unlock
+}
+
+// gets notes that the node has so much of the log.
+func (n *node) gets(limit uint32) {
 	for had := n.has.Load(); had < limit && !n.has.CompareAndSwap(had, limit); {
 		had = n.has.Load()
 	}
-	return v.Upto(n.has.Load()), unlock
 }
 
 // Reads implements [service.Node].
