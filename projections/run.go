@@ -81,12 +81,9 @@ func Replay(ctx context.Context, store stream.EventStore, v *Views, until stream
 // ErrOtherLog says that a log is not the one of which somebody knows a position.
 var ErrOtherLog = errors.New("the log is another one, or an older copy")
 
-// start makes sure that v stands in the past of this log, and returns the log's head.
+// start makes sure that v stands in the past of this log, and returns the log's head. A store
+// that has just shown the record at which v stands need not look for its end before that.
 func start(ctx context.Context, store stream.EventStore, v *Views) (stream.Position, error) {
-	head, err := store.Head(ctx)
-	if err != nil {
-		return 0, fmt.Errorf("projections: reading the log's head: %w", err)
-	}
 	v.mu.RLock()
 	at := v.at
 	v.mu.RUnlock()
@@ -98,6 +95,10 @@ func start(ctx context.Context, store stream.EventStore, v *Views) (stream.Posit
 		if !known {
 			v.reset()
 		}
+	}
+	head, err := store.Head(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("projections: reading the log's head: %w", err)
 	}
 	return head, nil
 }

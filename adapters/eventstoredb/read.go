@@ -16,11 +16,7 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-const (
-	pageSize = 512  // records that one call reads
-	backPage = 2048 // events of whomever that one call looks back over
-	backStep = 16   // the same of the first call, whose answer most often holds the end
-)
+const pageSize = 512 // records that one call reads
 
 // readStream returns up to n events of a stream from a revision on: none if there is no
 // such stream.
@@ -98,52 +94,4 @@ func (s *Store) Read(ctx context.Context, name string, from stream.Revision) ite
 			}
 		}
 	}
-}
-
-// Head implements [stream.EventStore]. It looks back from the end of $all, over what is
-// not of the log, as far as to what is known of it: nothing is looked through twice.
-func (s *Store) Head(ctx context.Context) (stream.Position, error) {
-	if err := ctx.Err(); err != nil {
-		return 0, err
-	}
-	seen := stream.Position(s.seen.Load()) // before known, which covers all that stands before it
-	known := stream.Position(s.known.Load())
-	floor := max(known, seen, s.floor)
-	from, top := esdb.AllPosition(esdb.End{}), stream.Position(0)
-	for page := uint64(backStep); ; page = backPage {
-		events, err := s.lookBack(ctx, from, page, floor)
-		if err != nil {
-			return 0, err
-		}
-		for _, e := range events {
-			pos := stream.Position(e.Position.Commit)
-			top = max(top, pos)
-			if _, ours := s.ours(e); ours && pos > known {
-				known = pos
-				break
-			}
-		}
-		n := len(events)
-		if n == 0 || known > floor || uint64(n) < page || stream.Position(events[n-1].Position.Commit) <= floor {
-			raise(&s.known, known)
-			raise(&s.seen, top)
-			return known, nil
-		}
-		from = events[len(events)-1].Position
-	}
-}
-
-// lookBack returns events of $all before a position, the latest first, as far as to one that
-// tells where the log ends.
-func (s *Store) lookBack(
-	ctx context.Context, from esdb.AllPosition, n uint64, floor stream.Position,
-) ([]*esdb.RecordedEvent, error) {
-	return cluster.Call(ctx, s.cluster, func(ctx context.Context, c *esdb.Client) ([]*esdb.RecordedEvent, error) {
-		time := cluster.Left(ctx)
-		rs, err := c.ReadAll(ctx, esdb.ReadAllOptions{Direction: esdb.Backwards, From: from, Deadline: &time}, n)
-		return collect("reading $all", rs, err, func(e *esdb.RecordedEvent) bool {
-			_, ours := s.ours(e)
-			return ours || stream.Position(e.Position.Commit) <= floor
-		})
-	})
 }

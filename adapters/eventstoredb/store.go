@@ -61,8 +61,9 @@ type Store struct {
 	floor     stream.Position // of the event that begins the log: before it there is none
 	log       func(string)
 
-	known atomic.Uint64 // the highest position at which an event of the log was seen
-	seen  atomic.Uint64 // as far as here, events of the log after known are none
+	known  atomic.Uint64 // the highest position at which an event of the log was seen
+	seen   atomic.Uint64 // as far as here, events of the log after known are none
+	stands atomic.Uint64 // the same, and an event of whomever stands there
 }
 
 // Create begins an empty log. It refuses a namespace that has one, and a user who may not do

@@ -292,6 +292,60 @@ func TestHeadBehindWhatOthersWrite(t *testing.T) {
 	}
 }
 
+// What others have written since the last event of the log is looked through by the server if
+// it is much: a start in a cluster that others fill does not read it back.
+func TestHeadFarBehindWhatOthersWrite(t *testing.T) {
+	t.Parallel()
+	c := esdbserver.New(t, esdbserver.Options{})
+	conn := c.ConnectionString()
+	o := eventstoredb.Options{Namespace: newLog(t, conn)}
+	var last stream.Position
+	many := slices.Repeat([]esdb.EventData{{EventType: "theirs"}}, 1000)
+	fill := func() {
+		client(t, conn, func(c *esdb.Client) {
+			for range 40 {
+				if _, err := c.AppendToStream(t.Context(), "others", esdb.AppendToStreamOptions{}, many...); err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
+	}
+	var reads, subscriptions counter
+	c.OnRead(func(r esdbserver.Reading) int {
+		if r.Subscription {
+			subscriptions.add()
+		} else if r.Stream == "$all" {
+			reads.add()
+		}
+		return -1
+	})
+	look := func(s *eventstoredb.Store, mostReads, mostSubscriptions int) {
+		t.Helper()
+		before, begun := reads.get(), subscriptions.get()
+		if head, err := s.Head(t.Context()); head != last || err != nil {
+			t.Errorf("head %d, %v, want %d", head, err, last)
+		}
+		if n, m := reads.get()-before, subscriptions.get()-begun; n > mostReads || m > mostSubscriptions {
+			t.Errorf("it took %d reads and %d subscriptions, want %d and %d at most", n, m, mostReads, mostSubscriptions)
+		}
+	}
+	fill()
+	fresh := open(t, conn, o)
+	look(fresh, 6, 1)
+	look(fresh, 1, 0)
+	res, err := open(t, conn, o).Append(t.Context(), "toy-1", stream.NoStream, storetest.Events("toy-1", stream.NoStream, "x", 3))
+	if err != nil {
+		t.Fatal(err)
+	}
+	last = res.Position
+	fill()
+	look(fresh, 6, 1)
+	look(fresh, 1, 0)
+	look(open(t, conn, o), 6, 1)
+	c.CutReadsAfter(-1, -1, -1, -1, 0) // the subscription
+	look(open(t, conn, o), 60, 1)
+}
+
 // Where the store can't be written until somebody mends it, the store says what to mend.
 func TestTheBeginningIsGone(t *testing.T) {
 	t.Parallel()

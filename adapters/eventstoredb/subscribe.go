@@ -155,11 +155,7 @@ func (s *Store) subscription(from esdb.AllPosition) esdb.SubscribeToAllOptions {
 
 // receive subscribes and hands on what comes, until the subscription is dropped.
 func (f *feed) receive(ctx context.Context, c *esdb.Client, arrivals chan<- arrival) error {
-	from := esdb.AllPosition(esdb.Start{})
-	if f.after > 0 {
-		from = esdb.Position{Commit: uint64(f.after), Prepare: uint64(f.after)}
-	}
-	sub, err := c.SubscribeToAll(ctx, f.subscription(from))
+	sub, err := c.SubscribeToAll(ctx, f.subscription(after(max(f.after, f.floor))))
 	if err != nil {
 		return cluster.Words("subscribing", err)
 	}
@@ -167,6 +163,7 @@ func (f *feed) receive(ctx context.Context, c *esdb.Client, arrivals chan<- arri
 	arrivals <- arrival{}              // there is room: it is the first
 	for {
 		e := sub.Recv()
+		f.note(e)
 		switch {
 		case e.SubscriptionDropped != nil:
 			return cluster.Words("the subscription was dropped", e.SubscriptionDropped.Error)
