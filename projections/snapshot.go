@@ -1,7 +1,10 @@
 package projections
 
 import (
+	"fmt"
+
 	"sandglass/domain/address"
+	"sandglass/domain/stream"
 	"sandglass/projections/snapshot"
 	"sandglass/projections/table"
 )
@@ -24,6 +27,15 @@ func (v *Views) Load(path, logID string) error {
 		v.reset()
 	}
 	return err
+}
+
+// CheckEnd returns [ErrOtherLog] if a log ends before the views stand that were loaded for it: it
+// has lost its end, or is an older copy.
+func (v *Views) CheckEnd(head stream.Position) error {
+	if at := v.Position(); at > head {
+		return fmt.Errorf("it ends at position %d, and it had an event at position %d: %w", head, at, ErrOtherLog)
+	}
+	return nil
 }
 
 func (p *position) fields(f *snapshot.Fields) {

@@ -3,8 +3,6 @@ package serve
 import (
 	"context"
 	"crypto/rand"
-	"errors"
-	"io/fs"
 	"time"
 
 	"sandglass/adapters/httpapi"
@@ -52,8 +50,8 @@ func build(c config.Config, log zerolog.Logger, store storeurl.Store, node *lnd.
 		views:  projections.NewFor(c.Host, instant.OfDuration(c.SettleEvery)),
 		counts: newCounts(log),
 	}
-	if err := d.views.Load(d.SnapshotPath(), store.ID()); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		log.Info().Err(err).Msg("no snapshot: folding the whole log")
+	if err := d.loadSnapshot(); err != nil {
+		return nil, err
 	}
 	booker := d.newBooker()
 	if d.watcher, err = d.newWatcher(booker); err != nil {

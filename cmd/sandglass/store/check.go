@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"sandglass/adapters/sqlite"
 	"sandglass/cmd/sandglass/auditor"
@@ -13,6 +14,7 @@ import (
 	"sandglass/cmd/sandglass/storeurl"
 	"sandglass/domain/instant"
 	"sandglass/domain/stream"
+	"sandglass/projections"
 
 	"github.com/spf13/cobra"
 )
@@ -48,6 +50,9 @@ It asks no daemon and no wallet: for those there are "audit replay" and "audit r
 			v, err := check(cmd.Context(), e, place, &conf)
 			if err != nil {
 				return err
+			}
+			if url == "" {
+				v.checkEnd(&conf)
 			}
 			return v.print(e)
 		},
@@ -117,6 +122,18 @@ func check(ctx context.Context, e *cli.Env, place storeurl.Place, conf *config.C
 		c.Error, c.damaged = cli.Message(err), true
 	}
 	return c, nil
+}
+
+// checkEnd holds the end of the daemon's log against the snapshot beside it, if there is one.
+func (c *checked) checkEnd(conf *config.Config) {
+	v := projections.New(instant.OfDuration(conf.SettleEvery))
+	if v.Load(conf.SnapshotPath(), c.Log) != nil {
+		return // of this log and build
+	}
+	if err := v.CheckEnd(c.Position); err != nil {
+		c.Count++
+		c.Error = strings.TrimPrefix(c.Error+"\n"+err.Error(), "\n")
+	}
 }
 
 // print prints what was found. That something does not hold is an error.
