@@ -39,6 +39,7 @@ type Watcher struct {
 
 	// What follows is of the goroutine that runs, and of the sweep that it makes.
 	issued     int            // addresses that were looked for from their heights on
+	leftOut    int            // sweeps in a row that left out a resource
 	lastTip    Tip            // of the last sweep
 	sweptTip   Tip            // of the last sweep that was finished
 	unlistable map[int64]bool // heights that the wallet can't list, as was told

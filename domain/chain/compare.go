@@ -10,6 +10,14 @@ import (
 	"sandglass/domain/watch"
 )
 
+// compareResource is comparePayments, but that an error of one resource is not one of all.
+func (s *sweep) compareResource(ctx context.Context, keys []payment.Key) error {
+	if err := s.comparePayments(ctx, keys); err != nil {
+		return s.leaveOut(ctx, keys[0], err)
+	}
+	return nil
+}
+
 // comparePayments compares the payments of one resource with the chain: first in which block
 // each is, then, by what they come to together, whether that is deep enough.
 func (s *sweep) comparePayments(ctx context.Context, keys []payment.Key) error {

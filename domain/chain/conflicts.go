@@ -117,10 +117,11 @@ func (s *sweep) markGivenUp(ctx context.Context) error {
 			continue
 		}
 		out, err := s.w.Booker.Payments.Load(ctx, key)
-		if err != nil {
+		if err == nil {
+			e.givenUp = out.State.Status == payment.StatusReplaced
+		} else if err = s.leaveOut(ctx, key, err); err != nil {
 			return err
 		}
-		e.givenUp = out.State.Status == payment.StatusReplaced
 	}
 	return nil
 }

@@ -20,17 +20,19 @@ func (s *sweep) setComing(p *payment.State) {
 // that will not come. Where it fails, the next sweep does.
 func (s *sweep) updateHolds(ctx context.Context) error {
 	s.w.mu.Lock()
-	s.w.pending = s.coming
+	s.w.pending = maps.Clone(s.coming)
 	s.w.mu.Unlock()
 	maps.Copy(s.w.held, s.coming)
 	for id, key := range s.w.held {
 		if _, still := s.coming[id]; still {
 			continue
 		}
-		if err := s.endHold(ctx, id, key); err != nil {
+		err := s.endHold(ctx, id, key)
+		if err == nil {
+			delete(s.w.held, id)
+		} else if err = s.leaveOut(ctx, key, err); err != nil {
 			return err
 		}
-		delete(s.w.held, id)
 	}
 	return nil
 }

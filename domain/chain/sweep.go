@@ -3,6 +3,7 @@ package chain
 import (
 	"cmp"
 	"context"
+	"errors"
 	"math"
 	"slices"
 	"sync"
@@ -11,12 +12,14 @@ import (
 	"sandglass/domain/instant"
 	"sandglass/domain/payment"
 	"sandglass/domain/resource"
+	"sandglass/domain/stream"
 	"sandglass/domain/watch"
 )
 
 const (
 	margin   = 12 // heights by which a reorg may have moved what is looked for
 	parallel = 8  // resources whose payments are compared at once
+	patience = 3  // sweeps in a row that may leave out a resource before the others wait no more for it
 )
 
 // sweep is one comparison of the wallet and the chain with the log.
@@ -30,9 +33,10 @@ type sweep struct {
 	waiting map[payment.Key]payment.State // payments of the log that are not at their end
 	issued  int                           // addresses that the log has
 
-	mu     sync.Mutex // guards what follows
-	coming map[resource.ID]payment.Key
-	found  int // payments that were credited
+	mu      sync.Mutex // guards what follows
+	coming  map[resource.ID]payment.Key
+	found   int   // payments that were credited
+	leftOut error // why a resource was left out, nil if none was
 }
 
 // sweep compares, and repairs what can be repaired. A sweep that returns nil has seen
@@ -68,7 +72,7 @@ func (w *Watcher) sweep(ctx context.Context, why cause) error {
 		return err
 	}
 	// 3. Each payment against that.
-	if err := watch.Each(ctx, parallel, s.keysByResource(), s.comparePayments); err != nil {
+	if err := watch.Each(ctx, parallel, s.keysByResource(), s.compareResource); err != nil {
 		return err
 	}
 	// 4. Which resources a payment is on its way to.
@@ -78,7 +82,28 @@ func (w *Watcher) sweep(ctx context.Context, why cause) error {
 	if s.view.unread != nil {
 		return s.view.unread
 	}
+	if s.leftOut == nil {
+		w.leftOut = 0
+	} else if w.leftOut++; w.leftOut < patience {
+		return s.leftOut
+	}
 	s.finish()
+	return nil
+}
+
+// leaveOut goes on without a resource after an error that is about it alone, and returns any
+// other. A payment may be on its way to it, so that it is held.
+func (s *sweep) leaveOut(ctx context.Context, key payment.Key, err error) error {
+	if watch.WalletAway(ctx, err) || errors.Is(err, stream.ErrUnavailable) || errors.Is(err, stream.ErrReadOnly) {
+		return err
+	}
+	s.w.Observer.Notice(watch.Notice{Sign: watch.SignRetry, Key: key, Text: "comparing with the chain", Err: err})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.leftOut = err
+	if id := s.resourceOf(key); id != "" {
+		s.coming[id] = key
+	}
 	return nil
 }
 
@@ -176,6 +201,8 @@ func (s *sweep) finish() {
 	if s.isFull() {
 		s.w.fullAt = time.Now().Add(s.w.FullEvery)
 	}
-	s.w.sweptTip, s.w.issued = tip, max(s.w.issued, s.issued)
+	if s.leftOut == nil { // else what may have been left out is listed again
+		s.w.sweptTip, s.w.issued = tip, max(s.w.issued, s.issued)
+	}
 	s.w.MarkSwept()
 }
