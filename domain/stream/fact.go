@@ -30,6 +30,19 @@ func Encode(f Fact) Event {
 }
 
 // Former is a fact as earlier builds wrote it. It is read, and never written.
+//
+// The payload of a type never changes, not by a field that may be left out either: builds that
+// know the type would refuse it, or lose what the field says. What has to tell something else
+// gets another version, in these steps, which testutil/golden holds:
+//
+//   - The event's struct and Fields become what they should be, and Type and blank say .v2.
+//   - The struct as it was goes to the package's former.go, unexported, as requestedV1, with
+//     its Fields and Type as they were and with Upcast; its blank is returned there, by former.
+//   - Upcast leads to the version that came next, which may be a Former itself.
+//   - The sample in golden_test.go says the new version, golden.Codec.Former what the file of
+//     the former one means now. That file stays.
+//   - Decide, Evolve and the read models know the present version alone.
+//   - cmd/sandglass/testdata/former gets a log that the last build before it wrote.
 type Former[E Fact] interface {
 	Fact
 	// Upcast returns what the fact says in the next version. It is pure, and for ever: what

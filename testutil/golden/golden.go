@@ -24,45 +24,74 @@ const at instant.Time = 1_767_225_600_000
 // Codec reads the events of an aggregate as it does; all are written by [stream.Encode].
 type Codec[E stream.Fact] struct {
 	Decode func(*stream.Record) (E, error)
+	// Former has what the file of each version says that is not written any more.
+	Former map[string]E
 }
 
-// Check holds that what was ever written is read as it was meant, and would be written
-// as it was. testdata has one payload of every version of every event. To add one, add
-// its sample and run `go test -update`, which writes what is missing. A file is never
-// changed or removed: logs hold such events.
+// Check holds that what was ever written is read as it was meant, and what is written now
+// would be written as it was. testdata has one payload of every version of every event. To add
+// one, add its sample and run `go test -update`, which writes what is missing. A file is never
+// changed or removed: logs hold such events. How an event gets another version stands at
+// [stream.Former].
 //
-// Every type that stands in the package's source as a string has to have its file.
+// Every type that stands in the package's source as a string has to have its file: those in
+// former.go are of c.Former, and no others are.
 func (c Codec[E]) Check(t *testing.T, samples ...E) {
 	t.Helper()
+	written := map[string]bool{}
 	for _, e := range samples {
-		want := stream.Encode(e)
-		path := filepath.Join("testdata", want.Type+".json")
-		data, err := os.ReadFile(path)
-		if os.IsNotExist(err) && *update {
-			data, err = want.Data, os.WriteFile(path, want.Data, 0o644)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, err := c.read(want.Type, want.At, data)
-		if err != nil {
-			t.Fatalf("%s: %v", path, err)
-		}
-		if diff := cmp.Diff(e, got); diff != "" {
-			t.Errorf("%s is read with another meaning (-want +got):\n%s", path, diff)
-		}
-		if again := stream.Encode(got); !bytes.Equal(again.Data, data) || again.Type != want.Type {
-			t.Errorf("%s would be written as\n%s", path, again.Data)
+		written[e.Type()] = true
+		c.written(t, e)
+	}
+	former := map[string]bool{}
+	for kind, want := range c.Former {
+		former[kind] = true
+		c.former(t, kind, want)
+	}
+	inFormer, elsewhere := typesInSource(t)
+	if diff := cmp.Diff(written, elsewhere); diff != "" {
+		t.Errorf("the types of the samples, and those in the source but for former.go (-samples +source):\n%s", diff)
+	}
+	if diff := cmp.Diff(former, inFormer); diff != "" {
+		t.Errorf("the types of golden.Codec.Former, and those in former.go (-Former +former.go):\n%s", diff)
+	}
+	files, _ := filepath.Glob("testdata/*.json")
+	for _, path := range files {
+		if kind := typeOf(path); !written[kind] && !former[kind] {
+			t.Errorf("%s was written once, and is not read any more", path)
 		}
 	}
-	everyTypeHasAFile(t, len(samples))
 }
 
-// Former holds that a payload of a version that is not written any more is read as it was
-// meant: as want.
-func (c Codec[E]) Former(t *testing.T, kind string, want E) {
+// written holds that the file of e says e, and that e would be written so.
+func (c Codec[E]) written(t *testing.T, e E) {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join("testdata", kind+".json"))
+	want := stream.Encode(e)
+	path := pathOf(want.Type)
+	data, err := os.ReadFile(path)
+	if os.IsNotExist(err) && *update {
+		data, err = want.Data, os.WriteFile(path, want.Data, 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := c.read(want.Type, want.At, data)
+	if err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+	if diff := cmp.Diff(e, got); diff != "" {
+		t.Errorf("%s is read with another meaning (-want +got):\n%s", path, diff)
+	}
+	if again := stream.Encode(got); !bytes.Equal(again.Data, data) || again.Type != want.Type {
+		t.Errorf("%s would be written as\n%s", path, again.Data)
+	}
+}
+
+// former holds that the file of a version that is not written any more says want, in the words
+// of the present version: it is read, and never written.
+func (c Codec[E]) former(t *testing.T, kind string, want E) {
+	t.Helper()
+	data, err := os.ReadFile(pathOf(kind))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,16 +102,26 @@ func (c Codec[E]) Former(t *testing.T, kind string, want E) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("%s is read with another meaning (-want +got):\n%s", kind, diff)
 	}
+	now := got.Type()
+	if _, former := c.Former[now]; former {
+		t.Errorf("%s would be written as %s, which is not written any more", kind, now)
+	}
 }
+
+func pathOf(kind string) string { return filepath.Join("testdata", kind+".json") }
+
+func typeOf(path string) string { return strings.TrimSuffix(filepath.Base(path), ".json") }
 
 func (c Codec[E]) read(kind string, at instant.Time, data []byte) (E, error) {
 	return c.Decode(&stream.Record{Event: stream.Event{Type: kind, At: at, Data: data}})
 }
 
-func everyTypeHasAFile(t *testing.T, samples int) {
+// typesInSource returns the types that stand as strings in the package's former.go, and in its
+// other files.
+func typesInSource(t *testing.T) (inFormer, elsewhere map[string]bool) {
 	t.Helper()
 	kind := regexp.MustCompile(`"[a-z]+\.[a-z]+\.v\d+"`)
-	types := map[string]bool{}
+	inFormer, elsewhere = map[string]bool{}, map[string]bool{}
 	sources, _ := filepath.Glob("*.go")
 	for _, path := range sources {
 		if strings.HasSuffix(path, "_test.go") {
@@ -92,18 +131,15 @@ func everyTypeHasAFile(t *testing.T, samples int) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		types := elsewhere
+		if path == "former.go" {
+			types = inFormer
+		}
 		for _, name := range kind.FindAllString(string(source), -1) {
 			types[strings.Trim(name, `"`)] = true
 		}
 	}
-	if len(types) < samples {
-		t.Errorf("%d types in the source, %d samples", len(types), samples)
-	}
-	for name := range types {
-		if _, err := os.Stat(filepath.Join("testdata", name+".json")); err != nil {
-			t.Errorf("%v: see golden.Codec.Check", err)
-		}
-	}
+	return inFormer, elsewhere
 }
 
 // Refuses holds that a payload can't be read as an event of that type.
@@ -122,7 +158,7 @@ func (c Codec[E]) Fuzz(f *testing.F) {
 		if err != nil {
 			f.Fatal(err)
 		}
-		f.Add(strings.TrimSuffix(filepath.Base(path), ".json"), data)
+		f.Add(typeOf(path), data)
 	}
 	f.Fuzz(func(t *testing.T, kind string, data []byte) {
 		e, err := c.read(kind, at, data)
@@ -130,13 +166,13 @@ func (c Codec[E]) Fuzz(f *testing.F) {
 			return
 		}
 		again := stream.Encode(e)
-		if again.Type != kind { // of a former version: what it says now has one form
+		if _, former := c.Former[kind]; former { // what it says now has one form
 			if back, err := c.read(again.Type, at, again.Data); err != nil || !cmp.Equal(e, back) {
 				t.Fatalf("%s %q is written as %s %q, and read as %+v, %v", kind, data, again.Type, again.Data, back, err)
 			}
 			return
 		}
-		if again.At != at || !bytes.Equal(again.Data, data) {
+		if again.Type != kind || again.At != at || !bytes.Equal(again.Data, data) {
 			t.Fatalf("%s %q is read and written as %q", kind, data, again.Data)
 		}
 	})
