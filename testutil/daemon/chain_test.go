@@ -163,6 +163,7 @@ func (s *shore) proves() {
 		}
 		return nil
 	})
+	s.must(unexplained(s.Events(s.ctx)))
 	s.audit()
 	if out, err := s.Command(s.ctx, "audit", "reconcile"); err != nil {
 		s.t.Errorf("audit reconcile: %v\n%s", err, out)

@@ -14,16 +14,24 @@ var histories = flag.Int("histories", 3, "random histories of payments on the ch
 
 // Random histories of payments, blocks, reorgs, replacements, double spends and kills of
 // the daemon and of lnd. Each ends with credits less reversals that are what the chain
-// says, a clean replay and a clean reconciliation.
+// says, a clean replay and a clean reconciliation. Of every other one the log is in a cluster
+// whose leader moves, of which the daemon begins at a follower.
 func TestRandomHistories(t *testing.T) {
 	first := seedOf(t, "histories")
 	for n := range *histories {
 		t.Run(fmt.Sprint("seed ", first+uint64(n)), func(t *testing.T) {
+			env, moveLeader := []string{"SANDGLASS_FINAL_DEPTH=12"}, func() {}
+			if n%2 == 1 {
+				var store []string
+				store, moveLeader = sharedLog(t)
+				env = append(env, store...)
+			}
 			h := &history{
-				shore:  newShore(t, "SANDGLASS_FINAL_DEPTH=12"),
-				random: rand.New(rand.NewPCG(first+uint64(n), 7)),
-				daemon: true,
-				lnd:    true,
+				shore:      newShore(t, env...),
+				random:     rand.New(rand.NewPCG(first+uint64(n), 7)),
+				daemon:     true,
+				lnd:        true,
+				moveLeader: moveLeader,
 			}
 			defer func() { t.Logf("%v", h.did) }() // also if it fails
 			for range 3 {
@@ -42,6 +50,7 @@ type history struct {
 	*shore
 	random      *rand.Rand
 	daemon, lnd bool         // whether it runs
+	moveLeader  func()       // of the cluster that has the log, if one has
 	sent        []*devnet.Tx // that may be in the mempool or in one of the last blocks
 	did         []string
 }
@@ -69,6 +78,7 @@ func (h *history) outputs() (outputs []devnet.Output) {
 
 func (h *history) step() {
 	h.t.Helper()
+	h.moveLeader()
 	steps := []struct {
 		weight int
 		name   string

@@ -5,10 +5,13 @@ import (
 	"context"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
+	"iter"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -172,10 +175,64 @@ func settled(ctx context.Context, t *testing.T, net *devnet.Network) (last uint6
 	return last
 }
 
+// unexplained returns an error if the log takes a credit back more often than the block of its
+// payment left the chain: over Lightning there is none.
+func unexplained(log iter.Seq[wire.Event]) error {
+	reorgs, reversals := map[string]int{}, map[string]int{}
+	var errs []error
+	for e := range log {
+		switch e.Type {
+		case "payment.reorged.v1":
+			reorgs[strings.TrimPrefix(e.Stream, "payment-")]++
+		case "resource.reversed.v1":
+			var r struct {
+				Payment string `json:"payment"`
+			}
+			if err := json.Unmarshal(e.Data, &r); err != nil {
+				return err
+			}
+			if reversals[r.Payment]++; reversals[r.Payment] > reorgs[r.Payment] {
+				errs = append(errs, fmt.Errorf("%s takes back %s, after %d reorgs for the %d. time",
+					e.Stream, r.Payment, reorgs[r.Payment], reversals[r.Payment]))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// What no reorg explains is told.
+func TestUnexplained(t *testing.T) {
+	event := func(stream, kind, data string) wire.Event {
+		return wire.Event{Stream: stream, Type: kind, Data: []byte(data)}
+	}
+	reorg := event("payment-btc-1-0", "payment.reorged.v1", `{}`)
+	back := event("resource-vm-1", "resource.reversed.v1", `{"payment":"btc-1-0"}`)
+	lightning := event("resource-vm-1", "resource.reversed.v1", `{"payment":"ln-1"}`)
+	for _, test := range []struct {
+		log []wire.Event
+		ok  bool
+	}{
+		{nil, true},
+		{[]wire.Event{reorg}, true},
+		{[]wire.Event{reorg, back}, true},
+		{[]wire.Event{reorg, back, reorg, back}, true},
+		{[]wire.Event{back, reorg}, false},
+		{[]wire.Event{reorg, back, back}, false},
+		{[]wire.Event{reorg, lightning}, false},
+	} {
+		if err := unexplained(slices.Values(test.log)); (err == nil) != test.ok {
+			t.Errorf("%d events: %v", len(test.log), err)
+		}
+	}
+}
+
 // reconcile compares the log with what the wallet settled since, both ways, and returns
 // how many credits there are.
 func reconcile(ctx context.Context, t *testing.T, d *daemon.Daemon, net *devnet.Network, since uint64) int {
 	t.Helper()
+	if err := unexplained(d.Events(ctx)); err != nil {
+		t.Error(err)
+	}
 	credited := map[string]int64{} // by key of the payment: msat
 	for e := range d.Events(ctx) {
 		if e.Type != "resource.credited.v2" {
