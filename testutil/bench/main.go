@@ -52,6 +52,7 @@ func measures() []harness.Measure {
 		{Name: "memory", About: "memory per resource, of a million", Run: memory},
 		{Name: "startup", About: "start-up of the daemon with a million resources and a snapshot", Run: startup},
 		{Name: "cluster", About: "appends, replay and copy of a log in a cluster, beside the bare client", Run: cluster},
+		{Name: "commands", About: "commands through the handler, beside a bare client's appends", Run: commands},
 		{Name: "settle", About: "from lnd's SETTLED to the credit visible over HTTP and SSE", Run: settle},
 		{Name: "deposits", About: "from the block of many deposits to their durable credits, beside bare appends", Run: deposits},
 	}
