@@ -30,6 +30,8 @@ require (
 	zombiezen.com/go/sqlite v1.4.2
 )
 
+require github.com/godbus/dbus/v5 v5.2.2 // indirect
+
 require (
 	dario.cat/mergo v1.0.1 // indirect
 	github.com/Azure/go-ansiterm v0.0.0-20230124172434-306776ec8161 // indirect

@@ -93,6 +93,13 @@ func (v *Views) Position() stream.Position {
 	return v.at.pos
 }
 
+// Last returns where the last event that is in the views stands, or false if there is none.
+func (v *Views) Last() (name string, rev stream.Revision, ok bool) {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return v.at.stream, v.at.revision, v.at.pos != 0
+}
+
 // CaughtUp is closed when the head that the log had at the start of [Run] is in the
 // views. Before that they show the past, and no deadlines.
 func (v *Views) CaughtUp() <-chan struct{} { return v.caughtUp }

@@ -85,6 +85,21 @@ func (c *Client) identify(ctx context.Context) (watch.Identity, error) {
 	}, nil
 }
 
+// HeaderTime returns the time of the header of the last block that lnd has. Where it does not
+// say, it is an error.
+func (c *Client) HeaderTime(ctx context.Context) (instant.Time, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
+	defer cancel()
+	info, err := c.watch.lightning.GetInfo(ctx, &lnrpc.GetInfoRequest{}, c.watch.right())
+	if err != nil {
+		return 0, trouble(err)
+	}
+	if at := info.BestHeaderTimestamp; at > 0 && at <= int64(instant.Max)/1000 {
+		return instant.Time(at * 1000), nil
+	}
+	return 0, fmt.Errorf("lnd: GetInfo tells of a block header of %d s", info.BestHeaderTimestamp)
+}
+
 // Settlements implements [lightning.Wallet]. It never asks for what was added: that would
 // only bring everything twice.
 func (c *Client) Settlements(ctx context.Context, after int64) iter.Seq2[lightning.Entry, error] {

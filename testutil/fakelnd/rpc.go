@@ -38,7 +38,8 @@ func (l *lightning) GetInfo(context.Context, *lnrpc.GetInfoRequest) (*lnrpc.GetI
 	tip := l.wallet.chain.Tip()
 	return &lnrpc.GetInfoResponse{
 		IdentityPubkey: l.identity(), SyncedToChain: !l.unsynced, BlockHeight: uint32(tip.Height), BlockHash: tip.Hash.String(),
-		Chains: []*lnrpc.Chain{{Chain: "bitcoin", Network: l.network}},
+		BestHeaderTimestamp: tip.Header.Timestamp.Unix(),
+		Chains:              []*lnrpc.Chain{{Chain: "bitcoin", Network: l.network}},
 	}, nil
 }
 

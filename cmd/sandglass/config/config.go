@@ -54,6 +54,9 @@ type Config struct {
 	Confirmations int  `envconfig:"SANDGLASS_CONFIRMATIONS" default:"3"`
 	FinalDepth    int  `envconfig:"SANDGLASS_FINAL_DEPTH" default:"100"`
 
+	BootID  string        `envconfig:"SANDGLASS_BOOT_ID"`
+	MaxStep time.Duration `envconfig:"SANDGLASS_MAX_STEP" default:"2m"`
+
 	SettleEvery   time.Duration `envconfig:"SANDGLASS_SETTLE_EVERY" default:"1h"`
 	SweepEvery    time.Duration `envconfig:"SANDGLASS_SWEEP_EVERY" default:"2m"`
 	MaxGap        time.Duration `envconfig:"SANDGLASS_MAX_GAP" default:"3h"`
@@ -163,6 +166,7 @@ func (c *Config) checkTimes() error {
 		want(c.SweepEvery >= time.Second, "SWEEP_EVERY", c.SweepEvery.String(), "1s or more"),
 		want(c.MaxGap == 0 || c.MaxGap > c.SettleEvery, "MAX_GAP", c.MaxGap.String(),
 			"0, or more than "+Prefix+"_SETTLE_EVERY ("+c.SettleEvery.String()+")"),
+		want(c.MaxStep >= time.Second && c.MaxStep <= time.Hour, "MAX_STEP", c.MaxStep.String(), "1s to 1h"),
 		want(c.GapPolicy == "bill" || c.GapPolicy == "forgive", "GAP_POLICY", c.GapPolicy, "bill or forgive"),
 		want(c.InvoiceExpiry >= time.Minute && c.InvoiceExpiry <= 30*24*time.Hour, "INVOICE_EXPIRY", c.InvoiceExpiry.String(),
 			"1m to 720h"),

@@ -23,6 +23,7 @@ func TestAWrongValueNamesItsVariable(t *testing.T) {
 		"SANDGLASS_SETTLE_EVERY":                 {"0s", "hourly"},
 		"SANDGLASS_SWEEP_EVERY":                  {"10ms", "2"},
 		"SANDGLASS_MAX_GAP":                      {"30m", "-1h"},
+		"SANDGLASS_MAX_STEP":                     {"0s", "2h"},
 		"SANDGLASS_GAP_POLICY":                   {"free"},
 		"SANDGLASS_INVOICE_EXPIRY":               {"1s", "9000h"},
 		"SANDGLASS_MAX_OPEN_INVOICES":            {"0", "many"},

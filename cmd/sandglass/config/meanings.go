@@ -23,6 +23,8 @@ var meanings = map[string]string{
 	"SANDGLASS_CONFIRMATIONS": "blocks that make a payment on the chain count, its own included; a plan may " +
 		"ask for more",
 	"SANDGLASS_FINAL_DEPTH":                    "blocks until which it is watched for a reorg, which takes its credit back",
+	"SANDGLASS_BOOT_ID":                        "id of this boot of the machine; the kernel is asked for it if empty",
+	"SANDGLASS_MAX_STEP":                       "a larger step of the wall clock is doubted, and this one followed",
 	"SANDGLASS_SETTLE_EVERY":                   "a running resource is debited at least this often",
 	"SANDGLASS_SWEEP_EVERY":                    "the wallet is compared with the log at least this often",
 	"SANDGLASS_MAX_GAP":                        "a longer time without a debit is a gap: a dead daemon or a jumped clock; 0 is none",

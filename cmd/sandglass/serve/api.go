@@ -35,7 +35,7 @@ func (d *components) newAPI() (*httpapi.Server, error) {
 		TrustProxy: d.TrustProxy,
 		Limits:     httpapi.Limits{Live: d.MaxLive, LivePer: d.MaxLivePer},
 		Version:    version,
-		Now:        now,
+		Now:        d.clock.Now,
 		Log:        d.log,
 		Registry:   newRegistry(d),
 		Tip:        d.chain.Tip,

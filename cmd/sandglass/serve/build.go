@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"time"
 
+	"sandglass/adapters/clock"
 	"sandglass/adapters/httpapi"
 	"sandglass/adapters/lnd"
 	"sandglass/cmd/sandglass/config"
@@ -33,6 +34,7 @@ type components struct {
 	lnd     *lnd.Client
 	views   *projections.Views
 	counts  *counts
+	clock   *clock.Clock
 	watcher *lightning.Watcher
 	billing *billing.Service
 	chain   *chain.Watcher
@@ -41,14 +43,17 @@ type components struct {
 }
 
 // build makes the components, each from those before it. They start in [run].
-func build(c config.Config, log zerolog.Logger, store storeurl.Store, node *lnd.Client) (d *components, err error) {
+func build(
+	c config.Config, log zerolog.Logger, counts *counts, own *clock.Clock, store storeurl.Store, node *lnd.Client,
+) (d *components, err error) {
 	d = &components{
 		Config: c,
 		log:    log,
 		store:  store,
 		lnd:    node,
 		views:  projections.NewFor(c.Host, instant.OfDuration(c.SettleEvery)),
-		counts: newCounts(log),
+		counts: counts,
+		clock:  own,
 	}
 	if err := d.loadSnapshot(); err != nil {
 		return nil, err
@@ -67,8 +72,6 @@ func build(c config.Config, log zerolog.Logger, store storeurl.Store, node *lnd.
 	return d, err
 }
 
-func now() instant.Time { return instant.Of(time.Now()) }
-
 // What is mended at the wallet should not wait long for us.
 var retry = watch.Retry{Max: 5 * time.Second, Denied: 10 * time.Second}
 
@@ -76,7 +79,7 @@ func (d *components) newBooker() *payment.Booker {
 	return &payment.Booker{
 		Payments:  &payment.Handler{Aggregate: payment.Aggregate(), Store: d.store},
 		Resources: &resource.Handler{Aggregate: resource.Aggregate(), Store: d.store, Warm: d.views.Resource},
-		Now:       now,
+		Now:       d.clock.Now,
 		Gap:       resource.When{MaxGap: instant.OfDuration(d.MaxGap), Forgive: d.GapPolicy == "forgive"},
 	}
 }
@@ -88,7 +91,7 @@ func (d *components) newWatcher(booker *payment.Booker) (*lightning.Watcher, err
 		Booker:     booker,
 		Waiting:    d.waiting,
 		Observer:   d.counts.of(partWallet),
-		Now:        now,
+		Now:        d.clock.Now,
 		SweepEvery: d.SweepEvery,
 		Retry:      retry,
 	})
@@ -105,7 +108,7 @@ func (d *components) newChainWatcher(booker *payment.Booker) (*chain.Watcher, er
 		Waiting:     d.deposits,
 		Required:    d.billing.Required,
 		Observer:    d.counts.of(partChain),
-		Now:         now,
+		Now:         d.clock.Now,
 		FinalDepth:  d.FinalDepth,
 		SweepEvery:  d.SweepEvery,
 		Retry:       retry,
@@ -130,7 +133,7 @@ func (d *components) newBilling(booker *payment.Booker) *billing.Service {
 		AddressFailed: d.counts.addressFailed,
 		Views:         d.views,
 		Host:          d.Host,
-		Now:           now,
+		Now:           d.clock.Now,
 		Random:        rand.Reader,
 		Gap:           booker.Gap,
 		Swept:         d.watcher.Swept(),
@@ -157,7 +160,7 @@ func (d *components) newMeter(booker *payment.Booker) *meter.Meter {
 	return &meter.Meter{
 		Resources: booker.Resources,
 		Deadlines: d.views,
-		Now:       now,
+		Now:       d.clock.Now,
 		Gap:       booker.Gap,
 		Ready:     []<-chan struct{}{d.views.CaughtUp(), d.watcher.Swept(), d.chain.Swept()},
 		Pending:   d.chain.Pending,

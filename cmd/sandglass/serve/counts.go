@@ -86,6 +86,7 @@ const (
 	partChain   = "chain"
 	partBooking = "booking"
 	partMeter   = "meter"
+	partClock   = "clock"   // nothing tells when its file is written again
 	partAddress = "address" // nothing tells when it works
 	partHeights = "heights" // nor this
 )

@@ -17,7 +17,7 @@ func (d *components) health() []wire.Component {
 		State:  string(h.Condition),
 		Advice: h.Advice,
 		Since:  h.Since,
-		Age:    now().Sub(h.Since),
+		Age:    d.clock.Now().Sub(h.Since),
 	}
 	sweep := wire.Component{
 		Name:   "sweep",
@@ -25,11 +25,11 @@ func (d *components) health() []wire.Component {
 		Advice: "the wallet was not read yet: nothing expires, and no order is taken, until it was",
 	}
 	if h.LastSweep != 0 {
-		sweep = wire.Component{Name: "sweep", Ready: true, State: "done", Since: h.LastSweep, Age: now().Sub(h.LastSweep)}
+		sweep = wire.Component{Name: "sweep", Ready: true, State: "done", Since: h.LastSweep, Age: d.clock.Now().Sub(h.LastSweep)}
 	}
 	heard := wire.Component{Name: "wallet_stream", Ready: true, State: "silent"}
 	if h.LastEvent != 0 {
-		heard = wire.Component{Name: "wallet_stream", Ready: true, State: "heard", Since: h.LastEvent, Age: now().Sub(h.LastEvent)}
+		heard = wire.Component{Name: "wallet_stream", Ready: true, State: "heard", Since: h.LastEvent, Age: d.clock.Now().Sub(h.LastEvent)}
 	}
 	store := wire.Component{Name: "store", Ready: true, State: "writable"}
 	if err := d.store.Writable(); err != nil {
@@ -38,7 +38,7 @@ func (d *components) health() []wire.Component {
 			store.State = "unavailable"
 		}
 	}
-	return append(append([]wire.Component{store, wallet, heard, sweep}, d.chainHealth()...), d.hostHealth()...)
+	return append(append([]wire.Component{store, d.clockHealth(), wallet, heard, sweep}, d.chainHealth()...), d.hostHealth()...)
 }
 
 // chainHealth tells how the chain's watcher is.
@@ -53,7 +53,7 @@ func (d *components) chainHealth() []wire.Component {
 		State:  string(h.Condition),
 		Advice: h.Advice,
 		Since:  h.Since,
-		Age:    now().Sub(h.Since),
+		Age:    d.clock.Now().Sub(h.Since),
 	}}
 }
 

@@ -31,7 +31,9 @@ var (
 		"Resources that are not released, by the host that they belong to.", "host")
 	gaugeUnplaced = gauge("sandglass_resources_unplaced",
 		"Resources that are not released and belong to no host, so that nobody meters them; 0 where there is one machine.")
-	gaugeLedger = gauge("sandglass_ledger_msat", "Balance of each account of the ledger.", "account")
+	gaugeDoubted = gauge("sandglass_clock_doubted", "1 while the wall clock is doubted, and the daemon goes by its own time.")
+	gaugeLeap    = gauge("sandglass_clock_leap_seconds", "How far the wall clock that is doubted is ahead of the daemon's own time.")
+	gaugeLedger  = gauge("sandglass_ledger_msat", "Balance of each account of the ledger.", "account")
 )
 
 func gauge(name, help string, labels ...string) *prometheus.Desc {
@@ -46,7 +48,7 @@ func (gauges) Describe(c chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		gaugeCondition, gaugeLastEvent, gaugeLastSweep, gaugeCursor, gaugeChain,
 		gaugeHeight, gaugeChainSeen, gaugeDeposits, gaugeOpen, gaugeWritable,
-		gaugeSize, gaugePlaced, gaugeUnplaced, gaugeLedger,
+		gaugeSize, gaugePlaced, gaugeUnplaced, gaugeDoubted, gaugeLeap, gaugeLedger,
 	} {
 		c <- d
 	}
@@ -83,6 +85,9 @@ func (g gauges) Collect(c chan<- prometheus.Metric) {
 			put(gaugeSize, float64(size))
 		}
 	}
+	doubt := g.clock.Doubt()
+	put(gaugeDoubted, truth(doubt.Reason != ""))
+	put(gaugeLeap, doubt.Leap.Std().Seconds())
 	put(gaugeUnplaced, float64(g.unplaced()))
 	for host, n := range g.views.Hosts() {
 		if host != "" {

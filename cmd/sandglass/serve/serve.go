@@ -12,6 +12,7 @@ import (
 
 	"sandglass/adapters/lnd"
 	"sandglass/cmd/sandglass/config"
+	"sandglass/domain/instant"
 	"sandglass/projections"
 
 	"github.com/rs/zerolog"
@@ -63,12 +64,19 @@ func run(ctx context.Context, c config.Config, log zerolog.Logger) (err error) {
 	}
 	place := c.Log()
 	place.Log = func(text string) { log.Warn().Str("component", "store").Msg(text) }
+	counts := newCounts(log)
+	var node *lnd.Client
+	own, err := openClock(c, counts, func(ctx context.Context) (instant.Time, error) { return node.HeaderTime(ctx) })
+	if err != nil {
+		return err
+	}
+	place.Now = own.Now
 	store, err := place.Open(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	node, err := lnd.Dial(lnd.Config{
+	node, err = lnd.Dial(lnd.Config{
 		Addr:          c.LndAddr,
 		TLSCert:       c.LndTLSCert,
 		WatchMacaroon: c.LndWatchMacaroon,
@@ -79,7 +87,7 @@ func run(ctx context.Context, c config.Config, log zerolog.Logger) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, node.Close()) }()
-	d, err := build(c, log, store, node)
+	d, err := build(c, log, counts, own, store, node)
 	if err != nil {
 		return err
 	}
@@ -92,6 +100,7 @@ func run(ctx context.Context, c config.Config, log zerolog.Logger) (err error) {
 
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return projections.Run(ctx, store, d.views) })
+	g.Go(func() error { return d.runClock(ctx) })
 	g.Go(func() error { return d.watch(ctx) })
 	g.Go(func() error { return d.meter.Run(ctx) })
 	g.Go(func() error { return d.api.Run(ctx, listener) })
@@ -101,12 +110,13 @@ func run(ctx context.Context, c config.Config, log zerolog.Logger) (err error) {
 	return g.Wait()
 }
 
-// watch runs the watchers once the log is folded, which tells them what to wait for.
+// watch runs the watchers once the log is folded, which tells them what to wait for and which
+// time it is.
 func (d *components) watch(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 		return nil
-	case <-d.views.CaughtUp():
+	case <-d.clock.Begun():
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return d.watcher.Run(ctx) })

@@ -51,7 +51,8 @@ type Place struct {
 	Namespace    string // prefix of the log's streams in a cluster
 	Floor        int64  // bytes of the disk that stay free, 0 for none
 
-	Log func(string) // is told what a store has to say; may be nil
+	Log func(string)        // is told what a store has to say; may be nil
+	Now func() instant.Time // stamps what SQLite records; nil is the clock of the wall
 }
 
 // Shared reports whether several daemons may use the log: it is in a cluster.
@@ -118,7 +119,7 @@ func (p Place) Open(ctx context.Context) (Importer, error) {
 	if floor == 0 {
 		floor = -1 // none
 	}
-	s, err := sqlite.Open(p.Path(), sqlite.Options{Now: now, FreeSpaceFloor: floor})
+	s, err := sqlite.Open(p.Path(), sqlite.Options{Now: p.now(), FreeSpaceFloor: floor})
 	if err != nil {
 		return nil, err // not s: a nil store in an interface is no nil
 	}
@@ -167,7 +168,13 @@ func (p Place) createLog(ctx context.Context) error {
 	return sqlite.Create(p.Path())
 }
 
-func now() instant.Time { return instant.Of(time.Now()) }
+// now returns the clock of the store of SQLite.
+func (p Place) now() func() instant.Time {
+	if p.Now != nil {
+		return p.Now
+	}
+	return func() instant.Time { return instant.Of(time.Now()) }
+}
 
 func (p Place) openESDB(ctx context.Context) (Importer, error) {
 	conn, err := p.connection()
