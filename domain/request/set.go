@@ -239,15 +239,33 @@ func (s *Set) lapseAgain(ctx context.Context) {
 	}
 }
 
+// lapseMost is how many records lapse at once: others wait no longer.
+const lapseMost = 1000
+
 // Lapse lets go of the invoices that nobody paid: of those that can't be paid any more the ones
 // that are older than [Keep], and of the others the oldest for which there is no room.
 func (s *Set) Lapse(ctx context.Context) {
+	for more := true; more && ctx.Err() == nil; {
+		names := s.lapse()
+		if more = len(names) == lapseMost; len(names) > 0 {
+			s.forget(ctx, names)
+		}
+	}
 	now := s.now()
-	var names []string
 	s.mu.Lock()
+	defer s.mu.Unlock()
+	maps.DeleteFunc(s.gone, func(_ string, until instant.Time) bool { return now > until })
+	s.shrink()
+}
+
+// lapse takes out what lapsed, up to lapseMost records, and returns their names.
+func (s *Set) lapse() (names []string) {
+	now := s.now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.expire(now)
 	for node, expired := range s.expired {
-		for expired.Len() > 0 {
+		for expired.Len() > 0 && len(names) < lapseMost {
 			e := expired.first()
 			late := now > e.Expiry.Add(Keep) || len(s.byName)-s.addresses-s.expiring.Len() > s.most
 			if !late || !s.dead(e) {
@@ -260,12 +278,7 @@ func (s *Set) Lapse(ctx context.Context) {
 			delete(s.expired, node)
 		}
 	}
-	maps.DeleteFunc(s.gone, func(_ string, until instant.Time) bool { return now > until })
-	s.shrink()
-	s.mu.Unlock()
-	for part := range slices.Chunk(names, 1000) {
-		s.forget(ctx, part)
-	}
+	return names
 }
 
 // shrink makes the maps anew once little is left in them: a map keeps the room of the most that
