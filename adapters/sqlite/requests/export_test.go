@@ -29,3 +29,10 @@ func (s *Store) LimitPages(n int64) error {
 	}
 	return sqlitex.ExecuteTransient(s.conn, fmt.Sprintf(`PRAGMA max_page_count = %d`, limit), nil)
 }
+
+// GiveBack gives back what the store would when nobody waits.
+func (s *Store) GiveBack() {
+	for s.loose.Load() {
+		s.giveBack()
+	}
+}

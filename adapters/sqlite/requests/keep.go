@@ -3,9 +3,10 @@ package requests
 import (
 	"context"
 	"crypto/sha256"
-	"fmt"
 	"runtime"
+	"slices"
 	"sync/atomic"
+	"time"
 
 	"sandglass/adapters/sqlite/logfile"
 	"sandglass/domain/request"
@@ -19,15 +20,19 @@ const (
 	groupMax  = 1024    // jobs in one transaction
 	groupSize = 4 << 20 // bytes after which no further job joins it
 
-	// Free pages are given back to the disk from when they are one in freeShare of all, and
-	// vacuumMax at once: those who wait meanwhile are to wait no longer than for a group.
+	// Who keeps a record waits for no more than these: names that are forgotten in one job, and
+	// pages that are given back to the disk at once, now and then, while more than one in
+	// freeShare of all is free.
+	forgetMax = 50
+	vacuumMax = 256
+	vacuumGap = 100 * time.Millisecond
 	freeShare = 16
-	vacuumMax = 1024
 
 	sqlKeep   = `INSERT INTO requests (id, name, data) VALUES (?, ?, ?) ON CONFLICT (name) DO NOTHING`
 	sqlForget = `DELETE FROM requests WHERE name = ?`
 	sqlFree   = `PRAGMA freelist_count`
 	sqlPages  = `PRAGMA page_count`
+	sqlVacuum = `PRAGMA incremental_vacuum(256)` // vacuumMax
 )
 
 // hash is what a record is found by.
@@ -67,14 +72,16 @@ func (s *Store) Keep(ctx context.Context, r *request.Record) error {
 
 // Forget implements [request.Store].
 func (s *Store) Forget(ctx context.Context, names []string) error {
-	if len(names) == 0 {
-		return nil
+	for part := range slices.Chunk(names, forgetMax) {
+		hashes := make([]hash, len(part))
+		for i, name := range part {
+			hashes[i] = hashOf(name)
+		}
+		if err := s.do(ctx, &job{forget: hashes}); err != nil {
+			return err
+		}
 	}
-	hashes := make([]hash, len(names))
-	for i, name := range names {
-		hashes[i] = hashOf(name)
-	}
-	return s.do(ctx, &job{forget: hashes})
+	return nil
 }
 
 // do waits until a job is done, and durable, or refused.
@@ -106,22 +113,36 @@ func (s *Store) do(ctx context.Context, j *job) error {
 	return j.err
 }
 
-// run does jobs until the store is closed.
+// run does jobs until the store is closed, and gives space back now and then.
 func (s *Store) run() {
 	defer close(s.stopped)
+	ticker := time.NewTicker(vacuumGap)
+	defer ticker.Stop()
+	for {
+		var due <-chan time.Time
+		if s.loose.Load() {
+			due = ticker.C
+		}
+		select {
+		case j := <-s.queue:
+			s.commit(s.gather(j))
+		case <-due:
+			s.giveBack()
+		case <-s.closing:
+			s.drain()
+			return
+		}
+	}
+}
+
+// drain does the jobs that were taken when the store was closed.
+func (s *Store) drain() {
 	for {
 		select {
 		case j := <-s.queue:
 			s.commit(s.gather(j))
-		case <-s.closing:
-			for {
-				select {
-				case j := <-s.queue:
-					s.commit(s.gather(j))
-				default:
-					return
-				}
-			}
+		default:
+			return
 		}
 	}
 }
@@ -168,13 +189,10 @@ func (s *Store) commit(group []*job) {
 		}
 		close(j.done)
 	}
-	if s.hold.Lost() {
-		return
-	}
 	if forgot {
-		s.vacuum()
+		s.loose.Store(true)
 	}
-	if s.wal.Due() && s.hold.Check() == nil {
+	if !s.hold.Lost() && s.wal.Due() && s.hold.Check() == nil {
 		s.wal.Checkpoint(s.conn)
 	}
 }
@@ -237,19 +255,27 @@ func (s *Store) forget(j *job) error {
 	return nil
 }
 
-// vacuum gives free pages back to the disk if they are many. Its errors can wait: the next
-// time tries again.
-func (s *Store) vacuum() {
+// giveBack gives some free pages back to the disk if they are many, until they are few. Its
+// errors can wait: after names were forgotten again it is tried again.
+func (s *Store) giveBack() {
+	s.using.Lock()
+	defer s.using.Unlock()
+	if s.hold.Check() != nil {
+		return
+	}
 	free, err := logfile.QueryInt(s.conn, sqlFree)
 	if err != nil {
 		return
 	}
 	pages, err := logfile.QueryInt(s.conn, sqlPages)
-	if err != nil || free*freeShare <= pages || s.hold.Check() != nil {
-		return
+	if err == nil && free*freeShare > pages {
+		if err = sqlitex.ExecuteTransient(s.conn, sqlVacuum, nil); err == nil {
+			s.wal.Grew(vacuumMax * logfile.WALPage)
+			return
+		}
 	}
-	_ = sqlitex.ExecuteTransient(s.conn, fmt.Sprintf(`PRAGMA incremental_vacuum(%d)`, vacuumMax), nil)
-	_ = s.wal.Truncate(s.conn)
+	s.loose.Store(false)
+	_ = s.wal.Truncate(s.conn) // which makes the file as short as it is
 }
 
 // exec runs a prepared statement that returns no rows.

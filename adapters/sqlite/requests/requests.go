@@ -89,6 +89,7 @@ type Store struct {
 	using sync.Mutex // guards conn, for tests that reach for it
 	conn  *sqlite.Conn
 	wal   logfile.WAL
+	loose atomic.Bool // there may be pages to give back
 }
 
 // Open opens the file at path. There is one such Store per file, on this machine, by whatever

@@ -264,12 +264,10 @@ func TestSpaceIsGivenBack(t *testing.T) {
 	}
 }
 
-// size returns how many bytes the file has once all is done that is done after an answer.
+// size returns how many bytes the file has once all was given back.
 func size(t *testing.T, s *requests.Store) int64 {
 	t.Helper()
-	if err := s.Forget(t.Context(), []string{"unknown"}); err != nil {
-		t.Fatal(err)
-	}
+	s.GiveBack()
 	n, err := s.Size()
 	if err != nil {
 		t.Fatal(err)
