@@ -21,12 +21,12 @@ func memory(ctx context.Context, b *harness.Bench) error {
 	}
 	var per []float64
 	for range min(b.Rounds, 3) {
-		before := heap()
+		before := harness.Heap()
 		v, err := harness.FoldFile(ctx, path)
 		if err != nil {
 			return err
 		}
-		after := heap()
+		after := harness.Heap()
 		n := count(v)
 		per = append(per, float64(after-before)/float64(n))
 		b.Say("%d resources take %d MB", n, (after-before)>>20)
@@ -35,15 +35,6 @@ func memory(ctx context.Context, b *harness.Bench) error {
 	b.Add("memory per resource", "bytes", per).Within(harness.AtMost(400)).
 		Noting("heap after a garbage collection, all projections, deadlines included, one credit each")
 	return nil
-}
-
-// heap returns how many bytes live objects take.
-func heap() int64 {
-	runtime.GC()
-	runtime.GC() // what the first one found finalizers for
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc)
 }
 
 func count(v *projections.Views) (n int) {

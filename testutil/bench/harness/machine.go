@@ -98,3 +98,12 @@ func lines(path string) func(yield func(string) bool) {
 		}
 	}
 }
+
+// Heap returns how many bytes live objects take.
+func Heap() int64 {
+	runtime.GC()
+	runtime.GC() // what the first one found finalizers for
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}

@@ -1,4 +1,6 @@
-package main
+// Package unpaid measures orders that nobody pays: what they cost while they are there, and
+// whether anything of them is left when they have lapsed.
+package unpaid
 
 import (
 	"context"
@@ -36,9 +38,8 @@ const (
 	node     = "02" + "abcdef0123456789abcdef0123456789abcdef0123456789abcdef01234567"
 )
 
-// unpaid measures orders that nobody pays: what they cost while they are there, and whether
-// anything of them is left when they have lapsed.
-func unpaid(ctx context.Context, b *harness.Bench) error {
+// Measure keeps requests by many clients at once, and lets them lapse.
+func Measure(ctx context.Context, b *harness.Bench) error {
 	path := b.Path("requests.db")
 	if err := requests.Create(path); err != nil {
 		return err
@@ -86,7 +87,7 @@ func (a *asking) footprint(ctx context.Context) (f footprint, err error) {
 		time.Sleep(time.Second / 2)
 		f.disk, err = a.store.Size()
 	}
-	f.memory = heap()
+	f.memory = harness.Heap()
 	return f, err
 }
 
