@@ -55,7 +55,7 @@ func measures() []harness.Measure {
 		{Name: "cluster", About: "appends, replay and copy of a log in a cluster, beside the bare client", Run: cluster},
 		{Name: "commands", About: "commands through the handler, beside a bare client's appends", Run: commands},
 		{Name: "settle", About: "from lnd's SETTLED to the credit visible over HTTP and SSE", Run: settle},
-		{Name: "requests", About: "a million orders that nobody pays: what they take, and what is left when they lapse", Run: unpaid.Measure},
+		{Name: "requests", About: "a million orders that nobody pays, and what is left when they lapse", Run: unpaid.Measure},
 		{Name: "deposits", About: "from the block of many deposits to their durable credits, beside bare appends", Run: deposits},
 	}
 }

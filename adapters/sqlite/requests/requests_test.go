@@ -121,7 +121,8 @@ func TestTheFileIsPrivateAndOnesOwn(t *testing.T) {
 
 func TestWhatIsNoFileOfRequests(t *testing.T) {
 	dir := t.TempDir()
-	if _, err := requests.Open(filepath.Join(dir, "none"), requests.Options{}); err == nil || !strings.Contains(err.Error(), "init") {
+	_, err := requests.Open(filepath.Join(dir, "none"), requests.Options{})
+	if err == nil || !strings.Contains(err.Error(), "init") {
 		t.Errorf("a file that is not there: %v", err)
 	}
 	text := filepath.Join(dir, "text")
