@@ -11,6 +11,7 @@ import (
 	"sandglass/domain/plan"
 	"sandglass/domain/resource"
 	"sandglass/domain/stream"
+	"sandglass/projections/open"
 )
 
 // Errors of a log that can't be folded. They are wrapped with the position and record.
@@ -21,13 +22,13 @@ var (
 
 // apply folds a run of records under one lock. After an error the views stand before
 // the record that it names. At head they are caught up.
-func (v *Views) apply(ctx context.Context, store stream.EventStore, b *batch, head stream.Position) error {
+func (v *Views) apply(b *batch, head stream.Position) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	before, had := v.deadlines.First()
 	var err error
 	for i := range b.entries {
-		if err = v.record(ctx, store, &b.records[i], &b.entries[i]); err != nil {
+		if err = v.record(b, &b.records[i], &b.entries[i]); err != nil {
 			err = locate(&b.records[i], err)
 			break
 		}
@@ -47,7 +48,7 @@ func locate(r *stream.Record, err error) error {
 }
 
 // record folds one record. A fold that panics met a log that no Decide wrote.
-func (v *Views) record(ctx context.Context, store stream.EventStore, r *stream.Record, e *entry) (err error) {
+func (v *Views) record(b *batch, r *stream.Record, e *entry) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("the event does not follow from those before it: %v", p)
@@ -59,14 +60,14 @@ func (v *Views) record(ctx context.Context, store stream.EventStore, r *stream.R
 	case e.resource != nil:
 		err = v.resource(r, e.resource)
 	case e.payment != nil:
-		err = v.payment(ctx, store, r, e.payment)
+		err = v.payment(b, r, e.payment)
 	case e.plan != nil:
 		err = v.plan(r, e.plan)
 	case e.address != nil:
 		err = v.address(r, e.address)
 	}
 	if err == nil {
-		v.at = position{r.Position, r.Stream, r.Revision, r.ID}
+		v.at = position{r.Position, r.Stream, r.Revision, r.ID, r.RecordedAt}
 	}
 	return err
 }
@@ -85,50 +86,67 @@ func (v *Views) resource(rec *stream.Record, e resource.Event) error {
 	return nil
 }
 
-func (v *Views) payment(ctx context.Context, store stream.EventStore, rec *stream.Record, e payment.Event) error {
+func (v *Views) payment(b *batch, rec *stream.Record, e payment.Event) error {
 	key := payment.Key(rec.Stream[len(payment.Prefix):])
-	was := v.payments.byKey[key]
+	was := v.payments.Get(key)
 	p := was
-	switch {
-	case was == nil && rec.Revision == 0:
-		p = &openPayment{payment.New(payment.Key(strings.Clone(string(key)))), stream.NoStream, rec.Position}
-	case was == nil:
-		var err error
-		if p, err = recall(ctx, store, rec); err != nil {
-			return err
-		}
+	if p == nil {
+		p = b.ended[key]
 	}
-	if rec.Revision != p.revision+1 {
+	if p == nil {
+		p = open.Before(rec)
+	}
+	if rec.Revision != p.Revision+1 {
 		return errRevision
 	}
-	now := &openPayment{payment.Evolve(p.state, e), rec.Revision, p.since}
-	v.payments.put(was, now)
-	v.ledger.Payment(&p.state, e)
-	v.touch(p.state.Resource)
-	if now.state.Resource != p.state.Resource {
-		v.touch(now.state.Resource)
+	now := &open.Payment{State: payment.Evolve(p.State, e), Revision: rec.Revision, Since: p.Since}
+	v.payments.Put(was, now)
+	if now.State.Ended() {
+		b.end(now)
+	}
+	v.ledger.Payment(&p.State, e)
+	v.touch(p.State.Resource)
+	if now.State.Resource != p.State.Resource {
+		v.touch(now.State.Resource)
 	}
 	return nil
 }
 
-// recall reads a payment that had come to its end, and is not kept any more, as it stood
-// before rec: money may still arrive for an invoice that expired.
-func recall(ctx context.Context, store stream.EventStore, rec *stream.Record) (*openPayment, error) {
-	p := &openPayment{payment.New(payment.Key(strings.Clone(rec.Stream[len(payment.Prefix):]))), stream.NoStream, rec.Position}
-	for r, err := range store.Read(ctx, rec.Stream, 0) {
+// recall reads the payments of a batch that had come to their end before it, and are not kept
+// any more: money may still arrive for an invoice that expired. That takes as long as the store
+// does, so nobody waits for it: v is only read, and only apply, which comes next, changes it.
+func (v *Views) recall(ctx context.Context, store stream.EventStore, b *batch) error {
+	for _, rec := range v.unknown(b) {
+		p, err := open.Recall(ctx, store, rec)
 		if err != nil {
-			return nil, err
+			return locate(rec, err)
 		}
-		if r.Revision >= rec.Revision {
-			break
-		}
-		e, err := payment.Decode(&r)
-		if err != nil {
-			return nil, err
-		}
-		p.state, p.revision, p.since = payment.Evolve(p.state, e), r.Revision, min(p.since, r.Position)
+		b.end(p)
 	}
-	return p, ctx.Err()
+	return nil
+}
+
+// unknown returns the first record of each payment of a batch that began before it, and is not
+// kept.
+func (v *Views) unknown(b *batch) (first []*stream.Record) {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	seen := map[payment.Key]bool{}
+	for i := range b.entries {
+		rec := &b.records[i]
+		if b.entries[i].payment == nil {
+			continue
+		}
+		key := payment.Key(rec.Stream[len(payment.Prefix):])
+		if seen[key] {
+			continue
+		}
+		seen[key] = true
+		if v.payments.Get(key) == nil && rec.Revision > 0 {
+			first = append(first, rec)
+		}
+	}
+	return first
 }
 
 func (v *Views) address(rec *stream.Record, e address.Event) error {

@@ -8,6 +8,7 @@ import (
 	"sandglass/domain/plan"
 	"sandglass/domain/resource"
 	"sandglass/domain/stream"
+	"sandglass/projections/open"
 )
 
 // runSize is how many records are folded under one lock, at most.
@@ -27,6 +28,10 @@ type batch struct {
 	records []stream.Record
 	entries []entry // of the records that could be decoded
 	err     error   // what came after the entries
+
+	// ended are the payments of the entries that had come to their end before, or did so in an
+	// entry: they are not kept, and may go on.
+	ended map[payment.Key]*open.Payment
 }
 
 // fill copies a run, whose slice the store may use again.
@@ -59,8 +64,17 @@ func (b *batch) decode() {
 	}
 }
 
+// end keeps a payment that came to its end, for as long as the batch is folded.
+func (b *batch) end(p *open.Payment) {
+	if b.ended == nil {
+		b.ended = map[payment.Key]*open.Payment{}
+	}
+	b.ended[p.State.Key] = p
+}
+
 // forget lets go of what the records refer to.
 func (b *batch) forget() {
 	clear(b.records)
 	clear(b.entries)
+	clear(b.ended)
 }

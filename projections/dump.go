@@ -68,7 +68,7 @@ func (im *image) lines(yield func(string, []byte) bool) {
 		}
 	}
 	for _, p := range im.payments {
-		if !yield(l.Payment(&p.state, p.revision, p.since)) {
+		if !yield(l.Payment(&p.State, p.Revision, p.Since)) {
 			return
 		}
 	}

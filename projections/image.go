@@ -8,6 +8,7 @@ import (
 
 	"sandglass/domain/address"
 	"sandglass/domain/instant"
+	"sandglass/projections/open"
 	"sandglass/projections/table"
 )
 
@@ -19,7 +20,7 @@ type image struct {
 	ledger    Ledger
 	resources *table.Image
 	plans     []planRow       // by name
-	payments  []*openPayment  // by key
+	payments  []*open.Payment // by key
 	addresses []address.State // as they were issued
 }
 
@@ -33,12 +34,12 @@ func (v *Views) image() (im *image, release func()) {
 		ledger:    v.ledger,
 		resources: t.Hold(),
 		plans:     slices.Collect(maps.Values(v.plans)),
-		payments:  slices.Collect(maps.Values(v.payments.byKey)),
+		payments:  v.payments.All(),
 		addresses: v.addresses.all,
 	}
 	v.mu.Unlock()
 	slices.SortFunc(im.plans, func(p, q planRow) int { return strings.Compare(p.state.Name, q.state.Name) })
-	slices.SortFunc(im.payments, func(p, q *openPayment) int { return cmp.Compare(p.state.Key, q.state.Key) })
+	slices.SortFunc(im.payments, func(p, q *open.Payment) int { return cmp.Compare(p.State.Key, q.State.Key) })
 	return im, func() {
 		v.mu.Lock()
 		defer v.mu.Unlock()

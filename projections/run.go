@@ -14,12 +14,13 @@ import (
 // Run folds the log into v from where v stands, until ctx ends, which is no error. An
 // event that can't be folded is one, which names its position and record: a log that is
 // half understood is not understood. If v was loaded from a snapshot that is not of this
-// log's past, Run starts from nothing. While the store does not answer
+// log's past, Run removes that file, and starts from nothing: once the log has grown it could be
+// taken for one of its past. While the store does not answer
 // ([stream.ErrUnavailable]) the views stand still, and then go on.
 func Run(ctx context.Context, store stream.EventStore, v *Views) error {
 	var head stream.Position
 	err := persist(ctx, func() (err error) {
-		head, err = start(ctx, store, v)
+		head, err = start(ctx, store, v, v.removeSnapshot)
 		return err
 	})
 	if err == nil {
@@ -54,7 +55,7 @@ const retry = time.Second
 // how an auditor gets the views of a moment that has passed. The log must have an event there:
 // else it is [ErrOtherLog]. [Views.CaughtUp] is closed then, and deadlines are known.
 func Replay(ctx context.Context, store stream.EventStore, v *Views, until stream.Position) error {
-	head, err := start(ctx, store, v)
+	head, err := start(ctx, store, v, func() error { return nil })
 	switch {
 	case err != nil:
 		return err
@@ -83,7 +84,8 @@ var ErrOtherLog = errors.New("the log is another one, or an older copy")
 
 // start makes sure that v stands in the past of this log, and returns the log's head. A store
 // that has just shown the record at which v stands need not look for its end before that.
-func start(ctx context.Context, store stream.EventStore, v *Views) (stream.Position, error) {
+// Where v stands in another past, foreign is called, and v begins from nothing.
+func start(ctx context.Context, store stream.EventStore, v *Views, foreign func() error) (stream.Position, error) {
 	v.mu.RLock()
 	at := v.at
 	v.mu.RUnlock()
@@ -93,6 +95,9 @@ func start(ctx context.Context, store stream.EventStore, v *Views) (stream.Posit
 			return 0, fmt.Errorf("projections: looking for the snapshot's last record: %w", err)
 		}
 		if !known {
+			if err := foreign(); err != nil {
+				return 0, err
+			}
 			v.reset()
 		}
 	}
@@ -106,7 +111,8 @@ func start(ctx context.Context, store stream.EventStore, v *Views) (stream.Posit
 // known reports whether the log holds the record that stands at p.
 func (p position) known(ctx context.Context, store stream.EventStore) (bool, error) {
 	for rec, err := range store.Read(ctx, p.stream, p.revision) {
-		return err == nil && rec.Revision == p.revision && rec.Position == p.pos && rec.ID == p.id, err
+		same := rec.Revision == p.revision && rec.Position == p.pos && rec.ID == p.id && rec.RecordedAt == p.recorded
+		return err == nil && same, err
 	}
 	return false, ctx.Err()
 }
@@ -154,7 +160,10 @@ func follow(ctx context.Context, store stream.EventStore, v *Views, head, until 
 // fold applies what a batch holds, and returns its error.
 func (v *Views) fold(ctx context.Context, store stream.EventStore, b *batch, head stream.Position) error {
 	if len(b.entries) > 0 {
-		if err := v.apply(ctx, store, b, head); err != nil {
+		if err := v.recall(ctx, store, b); err != nil {
+			return err
+		}
+		if err := v.apply(b, head); err != nil {
 			return err
 		}
 	}

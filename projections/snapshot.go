@@ -5,6 +5,7 @@ import (
 
 	"sandglass/domain/address"
 	"sandglass/domain/stream"
+	"sandglass/projections/open"
 	"sandglass/projections/snapshot"
 	"sandglass/projections/table"
 )
@@ -25,8 +26,18 @@ func (v *Views) Load(path, logID string) error {
 	err := snapshot.Load(path, logID, v.load)
 	if err != nil {
 		v.reset()
+		path = ""
 	}
+	v.file = path
 	return err
+}
+
+// removeSnapshot removes the file that was loaded, durably.
+func (v *Views) removeSnapshot() error {
+	if v.file == "" {
+		return nil
+	}
+	return snapshot.Remove(v.file)
 }
 
 // CheckEnd returns [ErrOtherLog] if a log ends before the views stand that were loaded for it: it
@@ -43,6 +54,7 @@ func (p *position) fields(f *snapshot.Fields) {
 	snapshot.String(f, &p.stream)
 	snapshot.Int(f, &p.revision)
 	snapshot.Bytes(f, p.id[:])
+	snapshot.Int(f, &p.recorded)
 }
 
 // save passes the image; load, what it passed.
@@ -51,7 +63,7 @@ func (im *image) save(f *snapshot.Fields) {
 	im.ledger.Fields(f)
 	f.Each(f.Count(len(im.plans)), func(i int) { im.plans[i].fields(f) })
 	f.Each(f.Count(len(im.addresses)), func(i int) { addressFields(f, &im.addresses[i]) })
-	f.Each(f.Count(len(im.payments)), func(i int) { im.payments[i].fields(f) })
+	f.Each(f.Count(len(im.payments)), func(i int) { im.payments[i].Fields(f) })
 	im.resources.Save(f)
 }
 
@@ -71,9 +83,9 @@ func (v *Views) load(f *snapshot.Fields) {
 		v.addresses.add(s)
 	})
 	f.Each(f.Count(0), func(int) {
-		p := new(openPayment)
-		p.fields(f)
-		v.payments.put(nil, p)
+		p := new(open.Payment)
+		p.Fields(f)
+		v.payments.Put(nil, p)
 	})
 	v.resources = table.Load(f)
 }

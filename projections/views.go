@@ -17,6 +17,7 @@ import (
 	"sandglass/domain/resource"
 	"sandglass/domain/stream"
 	"sandglass/projections/deadline"
+	"sandglass/projections/open"
 	"sandglass/projections/table"
 )
 
@@ -25,11 +26,12 @@ import (
 type Views struct {
 	every instant.Millis
 	host  string // whose deadlines are kept; empty is all
+	file  string // of the snapshot that was loaded, or empty
 
 	mu        sync.RWMutex // guards what follows; held for writing once per run of events
 	at        position
 	resources *table.Table
-	payments  openPayments
+	payments  open.Payments
 	plans     map[string]planRow
 	addresses addresses
 	ledger    Ledger
@@ -48,6 +50,7 @@ type position struct {
 	stream   string
 	revision stream.Revision
 	id       stream.EventID
+	recorded instant.Time // the same event may have been written once more, later
 }
 
 // waiter is a call of WaitFor.
@@ -80,7 +83,7 @@ func (v *Views) reset() {
 	defer v.mu.Unlock()
 	v.at, v.ledger, v.live = position{}, Ledger{}, false
 	v.resources = table.New()
-	v.payments = newOpenPayments()
+	v.payments = open.New()
 	v.plans = map[string]planRow{}
 	v.addresses = newAddresses()
 	v.deadlines = deadline.Queue{}

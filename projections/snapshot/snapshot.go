@@ -35,7 +35,7 @@ const frameSize = 256 << 10
 // Format is the version of the file's form, of what is in it, and of what the fold makes
 // of events: whoever changes one of them counts it up. Besides, a file is read by no other
 // build than the one that wrote it, as far as the Go tool stamps builds with their commit.
-const Format = 7
+const Format = 8
 
 // ErrUnusable says that a file is no snapshot that can be used here: the log is folded
 // from its start instead, which costs time and changes nothing.
@@ -90,6 +90,18 @@ func Save(path, log string, body func(*Fields)) error {
 	}
 	if err != nil {
 		return errors.Join(fmt.Errorf("snapshot: writing %s: %w", path, err), os.Remove(file.Name()))
+	}
+	return nil
+}
+
+// Remove removes a snapshot durably. It may be gone already.
+func Remove(path string) error {
+	err := os.Remove(path)
+	if err == nil {
+		err = syncDir(filepath.Dir(path))
+	}
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("snapshot: removing %s, which is not of this log's past: %w", path, err)
 	}
 	return nil
 }
