@@ -183,14 +183,14 @@ func (s *Store) commit(group []*job) {
 		s.last.Store(last)
 		s.news.Fire()
 	}
+	if forgot {
+		s.loose.Store(true)
+	}
 	for _, j := range group {
 		if err != nil {
 			j.err = err
 		}
 		close(j.done)
-	}
-	if forgot {
-		s.loose.Store(true)
 	}
 	if !s.hold.Lost() && s.wal.Due() && s.hold.Check() == nil {
 		s.wal.Checkpoint(s.conn)
@@ -224,6 +224,8 @@ func (s *Store) write(group []*job) (last int64, forgot bool, err error) {
 	if err == nil {
 		err = logfile.Commit(s.conn)
 	}
+	s.wal.Grew(s.wrote)
+	s.wrote = 0
 	if err != nil {
 		logfile.Rollback(s.conn)
 		return 0, false, logfile.WriteError(err)
@@ -240,7 +242,7 @@ func (s *Store) keep(j *job, last *int64) error {
 	})
 	if err == nil && s.conn.Changes() > 0 {
 		*last++
-		s.wal.Grew(len(j.data) + logfile.WALPage) // of the index
+		s.wrote += len(j.data) + logfile.WALPage // of the index
 	}
 	return err
 }
@@ -250,7 +252,7 @@ func (s *Store) forget(j *job) error {
 		if err := s.exec(sqlForget, func(st *sqlite.Stmt) { st.BindBytes(1, name[:]) }); err != nil {
 			return err
 		}
-		s.wal.Grew(logfile.WALPage)
+		s.wrote += logfile.WALPage
 	}
 	return nil
 }

@@ -89,6 +89,7 @@ type Store struct {
 	using sync.Mutex // guards conn, for tests that reach for it
 	conn  *sqlite.Conn
 	wal   logfile.WAL
+	wrote int         // bytes of the group that is being written, about
 	loose atomic.Bool // there may be pages to give back
 }
 
