@@ -172,7 +172,7 @@ func (l *lost) print(e *cli.Env) error {
 		fmt.Fprintln(e.Stdout, "# It is not the backup's own log: from there on the backup has other events.")
 	}
 	for _, one := range l.Losses[:min(len(l.Losses), maxShown)] {
-		fmt.Fprintf(e.Stdout, "# %s, %s: %s", show.Instant(one.At), one.Stream, one.Type)
+		fmt.Fprintf(e.Stdout, "# %s, %s: %s", show.Instant(one.At), show.Escape(one.Stream), show.Escape(one.Type))
 		if one.Note != "" {
 			fmt.Fprint(e.Stdout, ": ", show.Escape(one.Note))
 		}
