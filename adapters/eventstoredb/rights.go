@@ -21,10 +21,8 @@ type right struct {
 // rights are all that a daemon needs. To try them changes nothing.
 func (s *Store) rights() []right {
 	return []right{
-		{"read the streams " + s.full("…"), func(ctx context.Context, c *esdb.Client) error {
-			_, err := readStream(ctx, c, s.full("rights"), 0, 1, cluster.Left(ctx))
-			return err
-		}},
+		{"read the streams " + s.full("…"), tryRead(s.full("rights"))},
+		{"read the metadata of the streams " + s.full("…"), tryRead("$$" + s.full("rights"))},
 		{"write to the streams " + s.full("…"), s.tryAppend},
 		{"read $all forwards", tryReadAll(esdb.Forwards, esdb.Start{})},
 		{"read $all backwards", tryReadAll(esdb.Backwards, esdb.End{})},
@@ -64,6 +62,13 @@ func (s *Store) tryAppend(ctx context.Context, c *esdb.Client) error {
 		return nil
 	}
 	return err
+}
+
+func tryRead(name string) func(context.Context, *esdb.Client) error {
+	return func(ctx context.Context, c *esdb.Client) error {
+		_, err := readStream(ctx, c, name, 0, 1, cluster.Left(ctx))
+		return err
+	}
 }
 
 func tryReadAll(d esdb.Direction, from esdb.AllPosition) func(context.Context, *esdb.Client) error {

@@ -20,15 +20,20 @@ func TestALogIsMadeOnlyWithAllRights(t *testing.T) {
 	c := esdbserver.New(t, esdbserver.Options{TLS: true, Users: map[string]string{"ann": "open, sesame"}})
 	const noAll = "read $all forwards, nor read $all backwards, nor subscribe to $all, which the daemon has to"
 	const write, read = "write to the streams shop.…", "read the streams shop.…"
-	list := func(r, w string) string {
-		return `{"$userStreamAcl":{"$r":"` + r + `","$w":"` + w + `","$d":"$admins","$mr":"$admins","$mw":"$admins"}}`
+	const readMeta = "read the metadata of the streams shop.…"
+	list := func(r, mr, w string) string {
+		return `{"$userStreamAcl":{"$r":"` + r + `","$w":"` + w + `","$d":"$admins","$mr":"` + mr + `","$mw":"$admins"}}`
 	}
 	for _, tc := range []struct{ all, settings, says string }{
-		{"$admins", list("$all", "$all"), "the user may not " + noAll},
-		{"$admins", list("$admins", "$admins"), "the user may not " + read + ", nor " + write + ", nor " + noAll},
-		{"ann", list("$all", "$admins"), "the user may not " + write + ", which"},
-		{"ann", list("$admins", "$all"), "the user may not " + read + ", which"},
-		{"ann", list("ann", "ann"), ""},
+		{"$admins", list("$all", "$all", "$all"), "the user may not " + noAll},
+		{
+			"$admins", list("$admins", "$admins", "$admins"),
+			"the user may not " + read + ", nor " + readMeta + ", nor " + write + ", nor " + noAll,
+		},
+		{"ann", list("$all", "$all", "$admins"), "the user may not " + write + ", which"},
+		{"ann", list("$admins", "$all", "$all"), "the user may not " + read + ", which"},
+		{"ann", list("$all", "$admins", "$all"), "the user may not " + readMeta + ", which"},
+		{"ann", list("ann", "ann", "ann"), ""},
 	} {
 		c.Write("$$$all", "$metadata", `{"$acl":{"$r":"`+tc.all+`"}}`)
 		c.Write("$settings", "settings", tc.settings)
