@@ -23,6 +23,9 @@ const overhead = 256
 func (s *Store) Append(
 	ctx context.Context, name string, expected stream.Revision, events []stream.Event,
 ) (stream.Appended, error) {
+	if s.readOnly {
+		return stream.Appended{}, errReadOnly
+	}
 	if err := stream.Check(name, expected, events); err != nil {
 		return stream.Appended{}, err
 	}
@@ -113,6 +116,9 @@ func expectation(expected stream.Revision) esdb.ExpectedRevision {
 //
 // Each append waits for the one before: the order of the log is that of the records.
 func (s *Store) Import(ctx context.Context, recs []stream.Record) error {
+	if s.readOnly {
+		return errReadOnly
+	}
 	for len(recs) > 0 {
 		data, err := s.batch(recs)
 		if err != nil {

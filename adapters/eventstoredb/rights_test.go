@@ -1,10 +1,13 @@
 package eventstoredb_test
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"sandglass/adapters/eventstoredb"
 	"sandglass/adapters/eventstoredb/requests"
@@ -49,6 +52,47 @@ func TestALogIsMadeOnlyWithAllRights(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "holds a log already") {
 		t.Errorf("a log that is there: %v", err)
 	}
+}
+
+// Who may only read reads on after the cluster was away, and writes nothing.
+func TestWhoMayOnlyRead(t *testing.T) {
+	t.Parallel()
+	c := esdbserver.New(t, esdbserver.Options{TLS: true, Users: map[string]string{esdbserver.Admin: "x", "auditor": "a"}})
+	c.Grant("auditor")
+	c.Write("$settings", "settings", `{"$userStreamAcl":{"$r":"$all","$w":"$admins","$d":"$admins","$mr":"$all","$mw":"$admins"}}`)
+	o := eventstoredb.Impatient(eventstoredb.Options{Namespace: newLog(t, c.ConnectionStringAs(esdbserver.Admin))}, time.Second)
+	writer := open(t, c.ConnectionStringAs(esdbserver.Admin), o)
+	o.ReadOnly = true
+	s := open(t, c.ConnectionStringAs("auditor"), o)
+	events := storetest.Events("toy-1", stream.NoStream, "x", 1)
+	for _, err := range []error{s.Writable(), s.Import(t.Context(), nil)} {
+		if !errors.Is(err, stream.ErrReadOnly) {
+			t.Errorf("it says %v, not %v", err, stream.ErrReadOnly)
+		}
+	}
+	if _, err := s.Append(t.Context(), "toy-1", stream.NoStream, events); !errors.Is(err, stream.ErrReadOnly) {
+		t.Errorf("an append: %v, not %v", err, stream.ErrReadOnly)
+	}
+	c.GoAway()
+	until(t, "it is away", func() error {
+		if _, err := s.Head(t.Context()); !errors.Is(err, stream.ErrUnavailable) {
+			return fmt.Errorf("the head is read: %w", err)
+		}
+		return nil
+	})
+	if err := c.ComeBack(); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the writer writes", func() error {
+		_, err := writer.Append(t.Context(), "toy-1", stream.NoStream, events)
+		return err
+	})
+	until(t, "the reader reads", func() error {
+		if head, err := s.Head(t.Context()); head == 0 || err != nil {
+			return fmt.Errorf("head %d: %w", head, err)
+		}
+		return nil
+	})
 }
 
 // The commands of the manual give the user sandglass what the daemon needs, and no more, and

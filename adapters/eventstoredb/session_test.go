@@ -51,7 +51,8 @@ func TestAllFails(t *testing.T) {
 func TestCallersGiveUp(t *testing.T) {
 	t.Parallel()
 	c := esdbserver.New(t, esdbserver.Options{})
-	o := eventstoredb.Options{Namespace: newLog(t, c.ConnectionString())}
+	// A call may take a minute, so that no read is a look at the leader.
+	o := eventstoredb.Impatient(eventstoredb.Options{Namespace: newLog(t, c.ConnectionString())}, time.Minute)
 	s := open(t, c.ConnectionString(), o)
 	var more counter
 	c.OnRead(func(r esdbserver.Reading) int {

@@ -42,6 +42,8 @@ type Options struct {
 	// Namespace begins the names of the log's streams: see [CheckNamespace]. Empty is
 	// [DefaultNamespace].
 	Namespace string
+	// ReadOnly is for one who only reads the log, and may have no right to write it.
+	ReadOnly bool
 	// Log, if not nil, is told in a sentence when the cluster goes away and comes back.
 	Log func(string)
 
@@ -57,6 +59,7 @@ const DefaultNamespace = "sandglass"
 type Store struct {
 	cluster   *cluster.Cluster
 	namespace string
+	readOnly  bool
 	id        string
 	floor     stream.Position // of the event that begins the log: before it there is none
 	log       func(string)
@@ -124,7 +127,7 @@ func connect(conn string, o Options) (*Store, error) {
 	if err := CheckNamespace(o.Namespace); err != nil {
 		return nil, err
 	}
-	s := &Store{namespace: o.Namespace, log: o.Log}
+	s := &Store{namespace: o.Namespace, readOnly: o.ReadOnly, log: o.Log}
 	if s.log == nil {
 		s.log = func(string) {}
 	}
@@ -143,8 +146,15 @@ func (s *Store) Close() error {
 }
 
 // Writable returns nil, or why appends are not taken now: the cluster did not answer, and
-// has taken no write since.
-func (s *Store) Writable() error { return s.cluster.Writable() }
+// has taken no write since, or it was opened read-only.
+func (s *Store) Writable() error {
+	if s.readOnly {
+		return errReadOnly
+	}
+	return s.cluster.Writable()
+}
+
+var errReadOnly = fmt.Errorf("eventstoredb: %w: the log was opened to be read", stream.ErrReadOnly)
 
 // ID returns the 32 hex digits that Create drew for this log: what is kept beside a log,
 // such as a snapshot, bears the id of the log that it belongs to.
@@ -187,8 +197,11 @@ func (s *Store) probe(ctx context.Context, c *esdb.Client, time time.Duration) e
 }
 
 // touch writes what is there already: the event that begins the log, at its place and
-// with its id. The server takes it as a write, and writes nothing.
+// with its id. The server takes it as a write, and writes nothing. Who only reads asks for that.
 func (s *Store) touch(ctx context.Context, c *esdb.Client) error {
+	if s.readOnly {
+		return s.probe(ctx, c, cluster.Left(ctx))
+	}
 	id, err := hex.DecodeString(s.id)
 	if err != nil {
 		return err // it was checked when the log was opened

@@ -113,7 +113,7 @@ func CheckFlag(url string) error {
 // Open opens the log for the one who writes it.
 func (p Place) Open(ctx context.Context) (Importer, error) {
 	if p.Shared() {
-		return p.openESDB(ctx)
+		return p.openESDB(ctx, false)
 	}
 	floor := p.Floor
 	if floor == 0 {
@@ -137,7 +137,7 @@ func (p Place) floor() int64 {
 // OpenReadOnly opens the log for one who only reads it, beside the daemon or without one.
 func (p Place) OpenReadOnly(ctx context.Context) (Store, error) {
 	if p.Shared() {
-		return p.openESDB(ctx)
+		return p.openESDB(ctx, true)
 	}
 	s, err := sqlite.OpenReadOnly(p.Path())
 	if err != nil {
@@ -176,12 +176,14 @@ func (p Place) now() func() instant.Time {
 	return func() instant.Time { return instant.Of(time.Now()) }
 }
 
-func (p Place) openESDB(ctx context.Context) (Importer, error) {
+func (p Place) openESDB(ctx context.Context, readOnly bool) (Importer, error) {
 	conn, err := p.connection()
 	if err != nil {
 		return nil, err
 	}
-	s, err := eventstoredb.Open(ctx, conn, p.options())
+	o := p.options()
+	o.ReadOnly = readOnly
+	s, err := eventstoredb.Open(ctx, conn, o)
 	if err != nil {
 		return nil, err
 	}
