@@ -49,7 +49,9 @@ func TestNobodyWaitsForWhatIsReadAgain(t *testing.T) {
 	const name = payment.Prefix + "ln-1"
 	at := payment.At{At: 1}
 	write(t, m, name,
-		&payment.Requested{At: at, Resource: "web", Amount: 500, Price: money.Price{Msat: 1, Per: 1}, Requested: 1, Expiry: 2, Invoice: "x"},
+		&payment.Requested{
+			At: at, Resource: "web", Amount: 500, Price: money.Price{Msat: 1, Per: 1}, Requested: 1, Expiry: 2, Invoice: "x",
+		},
 		&payment.Expired{At: at, Reason: payment.ReasonCanceled})
 	v := replayed(t, m, m.head())
 	write(t, m, name,

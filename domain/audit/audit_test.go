@@ -163,7 +163,9 @@ func TestOverpaid(t *testing.T) {
 		{3501, 1749, []audit.Finding{{where, "a credit is no less than its parts", "3500 msat", "3501 msat"}}},
 	} {
 		var l events
-		l.add("payment-ln-1", &payment.Requested{At: payment.At{At: at}, Resource: "web", Amount: 3000, Price: money.Price{Msat: 1, Per: 1}})
+		l.add("payment-ln-1", &payment.Requested{
+			At: payment.At{At: at}, Resource: "web", Amount: 3000, Price: money.Price{Msat: 1, Per: 1},
+		})
 		l.add("payment-ln-1", settled(3500))
 		e := bought("ln-1", 3500, 0, c.time)
 		if c.above > 0 {

@@ -19,7 +19,8 @@ var meanings = map[string]string{
 	"SANDGLASS_OPERATOR_TOKEN_FILE": "file: bearer token of the operator, 20 characters or more; operators' calls are off if " +
 		"empty",
 	"SANDGLASS_AUDITOR_TOKEN_FILE": "file: bearer token that reads the log",
-	"SANDGLASS_ON_CHAIN":           "take payments on the chain too: each resource gets an address; else only those given out before are watched",
+	"SANDGLASS_ON_CHAIN": "take payments on the chain too: each resource gets an address; else only those given " +
+		"out before are watched",
 	"SANDGLASS_CONFIRMATIONS": "blocks that make a payment on the chain count, its own included; a plan may " +
 		"ask for more",
 	"SANDGLASS_FINAL_DEPTH":                    "blocks until which it is watched for a reorg, which takes its credit back",
