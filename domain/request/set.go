@@ -255,6 +255,9 @@ func (s *Set) Lapse(ctx context.Context) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	maps.DeleteFunc(s.gone, func(_ string, until instant.Time) bool { return now > until })
+	if len(s.gone) == 0 {
+		s.gone = map[string]instant.Time{}
+	}
 	s.shrink()
 }
 
@@ -281,10 +284,10 @@ func (s *Set) lapse() (names []string) {
 	return names
 }
 
-// shrink makes the maps anew once little is left in them: a map keeps the room of the most that
+// shrink makes the maps anew once half is left in them: a map keeps the room of the most that
 // it held.
 func (s *Set) shrink() {
-	if s.peak < 4096 || len(s.byName) > s.peak/4 {
+	if s.peak < 4096 || len(s.byName) > s.peak/2 {
 		return
 	}
 	byName := make(map[string]*entry, len(s.byName))
