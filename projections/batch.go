@@ -8,6 +8,7 @@ import (
 	"sandglass/domain/plan"
 	"sandglass/domain/resource"
 	"sandglass/domain/stream"
+	"sandglass/domain/wallet"
 	"sandglass/projections/open"
 )
 
@@ -15,7 +16,8 @@ import (
 const runSize = 512
 
 // entry is a decoded record: one of its fields is set, or none for a stream of a
-// category that the views do not show.
+// category that the views do not show. A category that this build does not know is of a newer
+// one, as a type is.
 type entry struct {
 	resource resource.Event
 	payment  payment.Event
@@ -55,6 +57,10 @@ func (b *batch) decode() {
 			e.plan, err = plan.Decode(r)
 		case strings.HasPrefix(r.Stream, address.Prefix):
 			e.address, err = address.Decode(r)
+		case strings.HasPrefix(r.Stream, wallet.Prefix):
+			// it is not shown
+		default:
+			err = stream.Unknown(r)
 		}
 		if err != nil {
 			b.err = locate(&b.records[i], err)

@@ -2,39 +2,13 @@ package main
 
 import (
 	"fmt"
-	"runtime"
-	"runtime/debug"
 
+	"sandglass/cmd/sandglass/buildinfo"
 	"sandglass/cmd/sandglass/cli"
 	"sandglass/cmd/sandglass/show"
 
 	"github.com/spf13/cobra"
 )
-
-// build is what is known of how this binary was made.
-type build struct {
-	Version  string `json:"version"`
-	Revision string `json:"revision,omitempty"`
-	Time     string `json:"time,omitempty"`
-	Modified bool   `json:"modified,omitempty"`
-	Go       string `json:"go"`
-	Platform string `json:"platform"`
-}
-
-func buildOf(info *debug.BuildInfo) build {
-	b := build{Version: info.Main.Version, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
-	for _, s := range info.Settings {
-		switch s.Key {
-		case "vcs.revision":
-			b.Revision = s.Value
-		case "vcs.time":
-			b.Time = s.Value
-		case "vcs.modified":
-			b.Modified = s.Value == "true"
-		}
-	}
-	return b
-}
 
 func versionCmd(e *cli.Env) *cobra.Command {
 	return &cobra.Command{
@@ -44,11 +18,7 @@ func versionCmd(e *cli.Env) *cobra.Command {
   sandglass version --json`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			info, ok := debug.ReadBuildInfo()
-			if !ok {
-				info = new(debug.BuildInfo)
-			}
-			b := buildOf(info)
+			b := buildinfo.Read()
 			if e.JSON {
 				return show.JSON(e.Stdout, b)
 			}

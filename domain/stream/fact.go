@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -50,16 +51,39 @@ type Former[E Fact] interface {
 	Upcast() E
 }
 
+// UnknownError says that this build does not know a type of event: a newer one wrote it.
+type UnknownError struct {
+	Type  string
+	Build string // that wrote it, empty if it does not say so
+}
+
+// Unknown returns the error of a record whose type this build does not know.
+func Unknown(r *Record) *UnknownError {
+	var meta struct {
+		Build string `json:"build"`
+	}
+	_ = json.Unmarshal(r.Meta, &meta) // of a build that may write them in other ways
+	return &UnknownError{Type: r.Type, Build: meta.Build}
+}
+
+// Error implements error.
+func (e *UnknownError) Error() string {
+	if e.Build == "" {
+		return fmt.Sprintf("unknown event type %q: run a newer build", e.Type)
+	}
+	return fmt.Sprintf("unknown event type %q: run %.100q, which wrote it, or a newer build", e.Type, e.Build)
+}
+
 // Decode reads a record into blank, an event of the record's type, and returns it, in its
-// present version. It refuses a payload that it does not know in full, and a type that no
-// blank is known for, which is nil: a log that is half understood is not understood.
+// present version. It refuses a payload that it does not know in full, and, with [Unknown], a
+// type that no blank is known for, which is nil: a log that is half understood is not understood.
 func Decode[E Fact](r *Record, blank E) (E, error) {
 	var none E
-	aggregate, _, _ := strings.Cut(r.Type, ".")
 	if any(blank) == nil {
-		return none, fmt.Errorf("%s: unknown event type %q: run a newer build", aggregate, r.Type)
+		return none, Unknown(r)
 	}
 	if err := codec.Decode(r.Data, blank); err != nil {
+		aggregate, _, _ := strings.Cut(r.Type, ".")
 		return none, fmt.Errorf("%s: %s: %w", aggregate, r.Type, err)
 	}
 	*blank.Effective() = r.At

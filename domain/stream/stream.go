@@ -145,6 +145,7 @@ type Meta struct {
 	Actor       string // who asked: watcher, meter, holder, operator, anyone
 	Correlation string // what the request that began it is called in the log lines
 	Causation   string // the id of the event that caused it, empty where a request did
+	Build       string // that wrote it, where the first builds don't know the event: see package fence
 }
 
 // CausedBy returns m for what follows from an event. The zero id is of none.
@@ -161,6 +162,7 @@ func (m *Meta) Fields(f *codec.Fields) {
 	codec.OptString(f, "actor", &m.Actor)
 	codec.OptString(f, "$correlationId", &m.Correlation)
 	codec.OptString(f, "$causationId", &m.Causation)
+	codec.OptString(f, "build", &m.Build)
 }
 
 // Metadata decodes r.Meta.

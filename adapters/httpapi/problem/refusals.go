@@ -9,6 +9,7 @@ import (
 
 	"sandglass/domain/address"
 	"sandglass/domain/billing"
+	"sandglass/domain/fence"
 	"sandglass/domain/chain"
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
@@ -21,6 +22,7 @@ import (
 // The texts of the table that are longer than a line.
 const (
 	starting    = "the daemon has just started and not read its wallet yet: try again in a moment"
+	unread      = "the daemon has just started and is reading its log: try again in a moment"
 	tooManyOpen = "too many open invoices or unpaid orders: pay one that is open, or wait until one expires"
 	noWallet    = "the wallet gives no invoice now, and nothing was changed: try again later"
 	unavailable = "the daemon's log does not answer now, so no money is taken: " +
@@ -43,6 +45,7 @@ var refusals = []struct {
 	detail string
 }{
 	{billing.ErrStarting, 503, "starting", 5 * time.Second, starting},
+	{fence.ErrUnread, 503, "starting", 2 * time.Second, unread},
 	{billing.ErrTooManyOpen, 429, "too_many_open", time.Minute, tooManyOpen},
 	{billing.ErrWallet, 503, "no_wallet", 15 * time.Second, noWallet},
 	{billing.ErrHost, 422, "wrong_host", 0, ""},

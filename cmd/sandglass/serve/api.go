@@ -3,10 +3,10 @@ package serve
 import (
 	"fmt"
 	"os"
-	"runtime/debug"
 	"strings"
 
 	"sandglass/adapters/httpapi"
+	"sandglass/cmd/sandglass/buildinfo"
 	"sandglass/cmd/sandglass/config"
 )
 
@@ -21,10 +21,6 @@ func (d *components) newAPI() (*httpapi.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	version := ""
-	if info, ok := debug.ReadBuildInfo(); ok {
-		version = info.Main.Version
-	}
 	options := httpapi.Options{
 		Billing:    d.billing,
 		Views:      d.views,
@@ -34,7 +30,7 @@ func (d *components) newAPI() (*httpapi.Server, error) {
 		Auditor:    auditor,
 		TrustProxy: d.TrustProxy,
 		Limits:     httpapi.Limits{Live: d.MaxLive, LivePer: d.MaxLivePer},
-		Version:    version,
+		Version:    buildinfo.Read().Version,
 		Now:        d.clock.Now,
 		Log:        d.log,
 		Registry:   newRegistry(d),

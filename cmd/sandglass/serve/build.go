@@ -30,7 +30,7 @@ import (
 type components struct {
 	config.Config
 	log     zerolog.Logger
-	store   storeurl.Store
+	store   *fenced
 	lnd     *lnd.Client
 	views   *projections.Views
 	counts  *counts
@@ -46,12 +46,13 @@ type components struct {
 func build(
 	c config.Config, log zerolog.Logger, counts *counts, own *clock.Clock, store storeurl.Store, node *lnd.Client,
 ) (d *components, err error) {
+	views := projections.NewFor(c.Host, instant.OfDuration(c.SettleEvery))
 	d = &components{
 		Config: c,
 		log:    log,
-		store:  store,
+		store:  newFenced(store, views.CaughtUp()),
 		lnd:    node,
-		views:  projections.NewFor(c.Host, instant.OfDuration(c.SettleEvery)),
+		views:  views,
 		counts: counts,
 		clock:  own,
 	}

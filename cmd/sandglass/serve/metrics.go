@@ -80,7 +80,7 @@ func (g gauges) Collect(c chan<- prometheus.Metric) {
 	}
 	put(gaugeOpen, float64(g.views.OpenCount()))
 	put(gaugeWritable, truth(g.store.Writable() == nil))
-	if sized, ok := g.store.(interface{ Size() (int64, error) }); ok {
+	if sized, ok := g.store.Store.(interface{ Size() (int64, error) }); ok {
 		if size, err := sized.Size(); err == nil {
 			put(gaugeSize, float64(size))
 		}

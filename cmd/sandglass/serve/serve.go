@@ -99,7 +99,8 @@ func run(ctx context.Context, c config.Config, log zerolog.Logger) (err error) {
 	defer func() { log.Info().Err(err).Msg("stopped") }()
 
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return projections.Run(ctx, store, d.views) })
+	g.Go(func() error { return d.store.fence.Stop(projections.Run(ctx, d.store, d.views)) })
+	g.Go(func() error { return d.store.fence.Run(ctx) })
 	g.Go(func() error { return d.runClock(ctx) })
 	g.Go(func() error { return d.watch(ctx) })
 	g.Go(func() error { return d.meter.Run(ctx) })
