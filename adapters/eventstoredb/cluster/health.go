@@ -49,7 +49,7 @@ func (c *Cluster) watch() {
 			continue
 		}
 		err := c.askLeader()
-		if err != nil && !moved(err) && !errors.Is(err, errRetired) {
+		if err != nil && !moved(err) && !swept(err) && !errors.Is(err, errRetired) {
 			c.failed(err)
 		}
 	}
