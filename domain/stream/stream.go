@@ -13,7 +13,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
 	"iter"
 
 	"sandglass/domain/codec"
@@ -73,9 +72,8 @@ var namespace = [16]byte{0x5a, 0x2d, 0x6c, 0x61, 0x73, 0x73, 0x45, 0x76, 0x8e, 0
 // else: whoever tells the fact there, and however often, tells the same event, which is
 // known again by the store. No two events of a stream share an id.
 func NewID(stream string, rev Revision, e Event) EventID {
-	h := sha1.New()
-	h.Write(namespace[:])
-	id := EventID(contentHash(h, stream, rev, e))
+	h := contentHash(nil, stream, rev, &e)
+	id := EventID(h[:16])
 	id[6] = id[6]&0x0f | 0x50
 	id[8] = id[8]&0x3f | 0x80
 	return id
@@ -91,10 +89,8 @@ func NewAttemptID(attempt Attempt, stream string, rev Revision, e Event) EventID
 	var id EventID
 	copy(id[:], attempt[:])
 	id[6] = id[6]&0x0f | 0x80
-	h := sha1.New()
-	h.Write(namespace[:])
-	h.Write(id[:8])
-	copy(id[8:], contentHash(h, stream, rev, e))
+	h := contentHash(id[:8], stream, rev, &e)
+	copy(id[8:], h[:])
 	id[8] = id[8]&0x3f | 0x80
 	return id
 }
@@ -107,19 +103,15 @@ func Follows(stream string, rev Revision, e Event) bool {
 	return e.ID == NewID(stream, rev, e)
 }
 
-// contentHash adds an event at a revision to a hash, and returns 16 bytes of that.
-func contentHash(h hash.Hash, stream string, rev Revision, e Event) []byte {
-	var n [8]byte
-	for _, part := range []string{stream, e.Type, string(e.Data)} {
-		binary.BigEndian.PutUint64(n[:], uint64(len(part)))
-		h.Write(n[:])
-		h.Write([]byte(part))
-	}
-	binary.BigEndian.PutUint64(n[:], uint64(rev))
-	h.Write(n[:])
-	binary.BigEndian.PutUint64(n[:], uint64(e.At))
-	h.Write(n[:])
-	return h.Sum(nil)[:16]
+// contentHash returns the hash of an event at a revision, after what is of an attempt.
+func contentHash(attempt []byte, stream string, rev Revision, e *Event) [sha1.Size]byte {
+	var room [512]byte
+	b := append(append(room[:0], namespace[:]...), attempt...)
+	b = append(binary.BigEndian.AppendUint64(b, uint64(len(stream))), stream...)
+	b = append(binary.BigEndian.AppendUint64(b, uint64(len(e.Type))), e.Type...)
+	b = append(binary.BigEndian.AppendUint64(b, uint64(len(e.Data))), e.Data...)
+	b = binary.BigEndian.AppendUint64(b, uint64(rev))
+	return sha1.Sum(binary.BigEndian.AppendUint64(b, uint64(e.At)))
 }
 
 // Event is what is appended. Data and Meta are canonical JSON (package codec).

@@ -37,6 +37,7 @@ const (
 type Session struct {
 	client *esdb.Client
 	slots  chan struct{} // one is held by each call that the client has, also if nobody waits for it
+	jobs   chan func()   // for a worker that is idle
 	ready  chan struct{} // closed when the client has found a node, or failed
 	failed error         // set before ready is closed
 	gone   chan struct{} // closed when it is retired
@@ -48,6 +49,25 @@ type Session struct {
 
 // Client returns the client, which stays open until Release.
 func (u *Session) Client() *esdb.Client { return u.client }
+
+// work does a job beside the caller, by a worker that waits for the next one as long as the
+// session lives: a call grows its stack, which costs a third of a call to do anew each time.
+func (u *Session) work(job func()) {
+	select {
+	case u.jobs <- job:
+	default:
+		go func() {
+			for {
+				job()
+				select {
+				case job = <-u.jobs:
+				case <-u.gone:
+					return
+				}
+			}
+		}()
+	}
+}
 
 // acquire counts a user, if the session still takes any.
 func (u *Session) acquire() bool {
@@ -127,6 +147,7 @@ func (c *Cluster) open() (*Session, error) {
 		u := &Session{
 			client: client,
 			slots:  make(chan struct{}, c.options.InFlight),
+			jobs:   make(chan func()),
 			ready:  make(chan struct{}),
 			gone:   make(chan struct{}),
 			users:  1,
@@ -218,11 +239,21 @@ func persist[T any](
 	ctx context.Context, c *Cluster, patience time.Duration, wait func(before int) time.Duration,
 	do func(context.Context, *esdb.Client) (T, error),
 ) (T, error) {
+	var last error // that was not the end of the time
+	began, before := time.Now(), 0
+	if u := c.enterNow(); u != nil && wait(0) < patience { // most calls end here, and need no more
+		res, err := run(ctx, c, u, true, wait(0), do)
+		if err == nil || !Transient(err) {
+			return res, err
+		}
+		if before, last = 1, err; Over(ctx) {
+			last = nil
+		}
+		patience -= time.Since(began)
+	}
 	outer := ctx
 	ctx, cancel := c.Bound(ctx, patience)
 	defer cancel()
-	var last error // that was not the end of the time
-	before := 0
 	res, err := backoff.Retry(ctx, func() (T, error) {
 		res, err := attempt(ctx, c, before == 0, wait(before), do)
 		if before == 0 && (moved(err) || swept(err)) {
@@ -301,6 +332,39 @@ func attempt[T any](
 		u.Release()
 		return res, ctx.Err()
 	}
+	return run(ctx, c, u, first, wait, do)
+}
+
+// enterNow returns the session, in use and with a slot of it taken, if that takes no waiting.
+func (c *Cluster) enterNow() *Session {
+	c.mu.Lock()
+	u := c.session
+	c.mu.Unlock()
+	if u == nil {
+		return nil
+	}
+	select {
+	case <-u.ready:
+	default:
+		return nil
+	}
+	if u.failed != nil || !u.acquire() {
+		return nil
+	}
+	select {
+	case u.slots <- struct{}{}:
+		return u
+	default:
+		u.Release()
+		return nil
+	}
+}
+
+// run makes a call in a slot of a session, and gives both back.
+func run[T any](
+	ctx context.Context, c *Cluster, u *Session, first bool, wait time.Duration,
+	do func(context.Context, *esdb.Client) (T, error),
+) (res T, err error) {
 	type answer struct {
 		res T
 		err error
@@ -314,7 +378,7 @@ func attempt[T any](
 		}
 	}
 	done := make(chan answer, 1)
-	go func() {
+	u.work(func() {
 		defer u.Release()
 		defer func() { <-u.slots }()
 		res, err := Guard(func() (res T, err error) {
@@ -327,10 +391,12 @@ func attempt[T any](
 		})
 		judge(err)
 		done <- answer{res, err}
-	}()
+	})
 	select {
 	case a := <-done:
 		return a.res, a.err
+	case <-c.ctx.Done():
+		return res, ErrClosed
 	case <-timed.Done():
 		if wait < c.AttemptTimeout() && !Over(ctx) {
 			c.Replace(u) // it was not waited for long enough to say that the cluster is away
@@ -368,7 +434,6 @@ func swept(err error) bool {
 // Broken does what a failed call asks for: another client, unless the leader has moved.
 func (c *Cluster) Broken(u *Session, err error) {
 	if !moved(err) {
-
 		c.failed(err)
 		c.Replace(u)
 	}

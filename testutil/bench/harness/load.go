@@ -75,6 +75,11 @@ type Write func(name string, rev stream.Revision, e stream.Event) error
 
 // WriteFor has many clients write, each to a stream of its own, for a time.
 func WriteFor(clients int, long time.Duration, do Write) (*Tally, error) {
+	return DoFor(clients, long, func(name string, rev stream.Revision) error { return do(name, rev, Debit(name, rev)) })
+}
+
+// DoFor has many clients do something, each with a stream of its own, for a time.
+func DoFor(clients int, long time.Duration, do func(name string, rev stream.Revision) error) (*Tally, error) {
 	parts := make([]Tally, clients)
 	start := time.Now()
 	err := Together(clients, func(c int) error { return parts[c].client(c, start.Add(long), do) })
@@ -97,12 +102,11 @@ func Together(clients int, do func(client int) error) error {
 	return errors.Join(failed...)
 }
 
-// client writes one event after the other until the end.
-func (t *Tally) client(client int, end time.Time, do Write) error {
+// client does one after the other until the end.
+func (t *Tally) client(client int, end time.Time, do func(name string, rev stream.Revision) error) error {
 	name := StreamName(client)
 	for rev := stream.Revision(0); time.Now().Before(end); rev++ {
-		e := Debit(name, rev)
-		if err := t.Commit(1, func() error { return do(name, rev, e) }); err != nil {
+		if err := t.Commit(1, func() error { return do(name, rev) }); err != nil {
 			return err
 		}
 	}
