@@ -156,6 +156,15 @@ func comparePayments(t *testing.T, v *projections.Views, want model) {
 	if got := v.OpenPayments(); len(got) != open {
 		t.Errorf("%d open payments, want %d", len(got), open)
 	}
+	deposits := 0
+	for _, p := range v.OpenPayments() {
+		if p.OnChain() {
+			deposits++
+		}
+	}
+	if got := v.DepositCount(); got != deposits {
+		t.Errorf("%d deposits are counted of %d", got, deposits)
+	}
 	var keys []payment.Key
 	for after := payment.Key(""); ; {
 		page := v.Unallocated(after, 2)

@@ -37,6 +37,13 @@ func (v *Views) OpenCount() int {
 	return v.payments.Invoices()
 }
 
+// DepositCount returns how many of [Views.OpenPayments] are on the chain.
+func (v *Views) DepositCount() int {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return v.payments.Deposits()
+}
+
 // PaymentsOf returns the payments meant for a resource that are not at their end, oldest
 // first: one on the chain stays until it is final, also when it was credited.
 func (v *Views) PaymentsOf(id resource.ID) []payment.State {

@@ -102,7 +102,7 @@ func TestTheRolesOfTheCalls(t *testing.T) {
 		"GET /":                               "",
 		"GET /healthz":                        "",
 		"GET /readyz":                         "",
-		"GET /metrics":                        "",
+		"GET /metrics":                        "auditor operator",
 		"GET /openapi.json":                   "",
 	} {
 		if who, ok := got[call]; !ok || who != want {

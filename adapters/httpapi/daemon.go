@@ -4,13 +4,13 @@ import (
 	"context"
 	"net/http"
 
+	"sandglass/adapters/httpapi/auth"
 	"sandglass/adapters/httpapi/middleware"
 	"sandglass/adapters/httpapi/openapi"
 	"sandglass/adapters/httpapi/wire"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
 // defineDaemon defines what tells how the daemon is.
@@ -32,6 +32,8 @@ func (s *Server) defineDaemon(a *openapi.API) {
 	}, s.readyz)
 	openapi.Register(a, openapi.Operation{
 		Name: "metrics", Method: "GET", Path: "/metrics", Tag: "daemon", Summary: "Metrics, for Prometheus",
+		Who:     auth.Auditor,
+		Doc:     "What an operator earns is in them. A daemon may have a listener of its own for them, which asks for no token.",
 		Content: "text/plain", Example: "# TYPE sandglass_resources gauge\nsandglass_resources{status=\"running\"} 3\n",
 	}, s.metricsPage)
 	openapi.Register(a, openapi.Operation{
@@ -95,9 +97,8 @@ func (s *Server) readyz(context.Context, *none) (*readyOutput, error) {
 }
 
 func (s *Server) metricsPage(context.Context, *none) (*huma.StreamResponse, error) {
-	page := promhttp.HandlerFor(s.Registry, promhttp.HandlerOpts{})
 	return &huma.StreamResponse{Body: func(c huma.Context) {
 		r, w := humago.Unwrap(c)
-		page.ServeHTTP(w, r)
+		s.metrics.page.ServeHTTP(w, r)
 	}}, nil
 }

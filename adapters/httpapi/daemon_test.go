@@ -2,7 +2,9 @@ package httpapi_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"net"
 	"net/http"
 	"regexp"
 	"strings"
@@ -61,7 +63,7 @@ func TestMetricsKeepToPrometheusRules(t *testing.T) {
 	s.order("web-2")
 	s.send("BREW", "/v1/plans", "")
 	s.send("GET", "/v1/secret-path", "")
-	page := s.send("GET", "/metrics", "").body
+	page := s.send("GET", "/metrics", "", bearer(auditorToken)).body
 	for _, line := range []string{
 		`sandglass_resources{status="running"} 1`,
 		`sandglass_resources{status="awaiting"} 1`,
@@ -84,6 +86,30 @@ func TestMetricsKeepToPrometheusRules(t *testing.T) {
 	if err != nil || len(problems) > 0 {
 		t.Errorf("%v %v", problems, err)
 	}
+}
+
+func TestMetricsOfTheirOwnListenerNeedNoToken(t *testing.T) {
+	s := open(t, nil)
+	if r := s.send("GET", "/metrics", ""); r.status != 401 || strings.Contains(r.body, "sandglass_") {
+		t.Errorf("where the rest is: %d %s", r.status, r.body)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	s.must(err)
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- s.server.RunMetrics(ctx, l) }()
+	url := "http://" + l.Addr().String()
+	r := sendTo(t, url, "GET", "/metrics", http.NoBody)
+	if r.status != 200 || !strings.Contains(r.body, `sandglass_resources{status="running"} 0`) {
+		t.Errorf("there: %d %s", r.status, r.body)
+	}
+	for _, path := range []string{"/", "/v1/plans", "/v1/events", "/openapi.json"} {
+		if r := sendTo(t, url, "GET", path, http.NoBody); r.status != 404 {
+			t.Errorf("GET %s, there: %d %s", path, r.status, r.body)
+		}
+	}
+	stop()
+	s.must(<-ended)
 }
 
 func TestTheLogHoldsNoSecrets(t *testing.T) {

@@ -2,16 +2,19 @@ package httpapi
 
 import (
 	"fmt"
+	"net/http"
 
 	"sandglass/domain/resource"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
 // metrics are what the server counts besides requests. Those of the read models are
 // collected when asked.
 type metrics struct {
 	s        *Server
+	page     http.Handler
 	refused  prometheus.Counter
 	streams  *prometheus.Desc
 	status   *prometheus.Desc
@@ -20,7 +23,8 @@ type metrics struct {
 
 func newMetrics(s *Server) (*metrics, error) {
 	m := &metrics{
-		s: s,
+		s:    s,
+		page: promhttp.HandlerFor(s.Registry, promhttp.HandlerOpts{}),
 		refused: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "sandglass_http_connections_refused_total",
 			Help: "Connections closed at once since too many were open.",

@@ -22,8 +22,25 @@ func (s *Server) Handler() http.Handler { return s.handler }
 // Run serves on l until ctx ends. It then ends the streams, waits for the requests that
 // are under way, for [Limits].Drain at most, and returns nil. It runs once.
 func (s *Server) Run(ctx context.Context, l net.Listener) error {
+	perAddress := s.Limits.ConnsPer
+	if s.TrustProxy {
+		perAddress = s.Limits.Conns
+	}
+	return s.serve(ctx, l, s.Handler(), limit.NewQuota(s.Limits.Conns, perAddress))
+}
+
+// RunMetrics serves GET /metrics on l as Run serves the rest, to whoever reaches it: no token
+// is asked for.
+func (s *Server) RunMetrics(ctx context.Context, l net.Listener) error {
+	const conns = 16 // a Prometheus keeps one
+	pages := http.NewServeMux()
+	pages.Handle("GET /metrics", s.metrics.page)
+	return s.serve(ctx, l, pages, limit.NewQuota(conns, conns))
+}
+
+func (s *Server) serve(ctx context.Context, l net.Listener, h http.Handler, open *limit.Quota) error {
 	srv := &http.Server{
-		Handler:           s.Handler(),
+		Handler:           h,
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       s.Limits.Request,
 		WriteTimeout:      2 * s.Limits.Request,
@@ -31,15 +48,11 @@ func (s *Server) Run(ctx context.Context, l net.Listener) error {
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          log.New(serverLog{s.Log}, "", 0),
 	}
-	perAddress := s.Limits.ConnsPer
-	if s.TrustProxy {
-		perAddress = s.Limits.Conns
-	}
 	served := make(chan error, 1)
 	go func() {
 		served <- srv.Serve(&limit.Listener{
 			Listener: l,
-			Open:     limit.NewQuota(s.Limits.Conns, perAddress),
+			Open:     open,
 			Refused:  s.metrics.refused.Inc,
 		})
 	}()

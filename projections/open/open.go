@@ -95,6 +95,7 @@ type Payments struct {
 	ofResource  map[resource.ID][]payment.Key // by the resource for which they are meant
 	unallocated []payment.Key                 // sorted
 	invoices    int                           // how many are requested or settled
+	deposits    int                           // how many on the chain are waited for
 }
 
 // New returns no payments.
@@ -120,12 +121,21 @@ func (o *Payments) Put(was, p *Payment) {
 		o.byKey[key] = p
 	}
 	o.invoices += invoice(p) - invoice(was)
+	o.deposits += deposit(p) - deposit(was)
 	o.sort(key, was != nil && was.State.Status == payment.StatusUnallocated, p.State.Status == payment.StatusUnallocated)
 }
 
 // invoice is 1 for a payment that counts as open, else 0.
 func invoice(p *Payment) int {
 	if p != nil && (p.State.Status == payment.StatusRequested || p.State.Status == payment.StatusSettled) {
+		return 1
+	}
+	return 0
+}
+
+// deposit is 1 for a payment on the chain that is waited for, else 0.
+func deposit(p *Payment) int {
+	if p != nil && p.State.OnChain() && p.State.Waits() {
 		return 1
 	}
 	return 0
@@ -180,6 +190,9 @@ func (o *Payments) Of(id resource.ID) []*Payment {
 
 // Invoices returns how many are requested or settled.
 func (o *Payments) Invoices() int { return o.invoices }
+
+// Deposits returns how many on the chain are waited for.
+func (o *Payments) Deposits() int { return o.deposits }
 
 // Unallocated returns up to limit payments without home whose keys come after the given one,
 // in the order of their keys.

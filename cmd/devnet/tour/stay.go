@@ -87,7 +87,7 @@ API         %[1]s/openapi.json
 resource    %[1]s/v1/resources/%[2]s
 live        %[1]s/v1/resources/%[2]s/live
 readiness   %[1]s/readyz
-metrics     %[1]s/metrics
+metrics     %[1]s/metrics, with -H "Authorization: Bearer $(cat $SANDGLASS_OPERATOR_TOKEN_FILE)"
 
 # In another terminal:
 `, url, o.Resource.ID)

@@ -42,6 +42,8 @@ type Config struct {
 	Host     string `envconfig:"SANDGLASS_HOST"`
 	Listen   string `envconfig:"SANDGLASS_LISTEN" default:"127.0.0.1:8420"`
 
+	MetricsListen string `envconfig:"SANDGLASS_METRICS_LISTEN"`
+
 	LndAddr           string `envconfig:"SANDGLASS_LND_ADDR" default:"127.0.0.1:10009"`
 	LndTLSCert        string `envconfig:"SANDGLASS_LND_TLS_CERT" default:"/var/lib/lnd/tls.cert"`
 	LndWatchMacaroon  string `envconfig:"SANDGLASS_LND_WATCH_MACAROON" secret:"file" default:"/etc/sandglass/watch.macaroon"`
@@ -130,6 +132,7 @@ func positive(name string, n int) error {
 func (c *Config) check() error {
 	store := c.Log().Wanted()
 	_, listen := net.ResolveTCPAddr("tcp", c.Listen)
+	_, metrics := net.ResolveTCPAddr("tcp", c.MetricsListen)
 	_, _, lnd := net.SplitHostPort(c.LndAddr)
 	return errors.Join(
 		want(store == "", "STORE", cluster.Redact(c.Store), store),
@@ -138,6 +141,8 @@ func (c *Config) check() error {
 		want(c.Host == "" || plan.CheckName(c.Host) == nil, "HOST", c.Host,
 			"1 to 64 of a-z, 0-9 and -, no - at the ends, or nothing"),
 		want(listen == nil, "LISTEN", c.Listen, "an address such as 127.0.0.1:8420"),
+		want(metrics == nil && (c.MetricsListen == "" || c.MetricsListen != c.Listen), "METRICS_LISTEN", c.MetricsListen,
+			"an address such as 127.0.0.1:8421, another than "+Prefix+"_LISTEN, or nothing"),
 		want(lnd == nil, "LND_ADDR", c.LndAddr, "an address such as 127.0.0.1:10009"),
 		c.checkChain(),
 		c.checkTimes(),

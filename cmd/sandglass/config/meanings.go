@@ -10,7 +10,9 @@ var meanings = map[string]string{
 		"if empty",
 	"SANDGLASS_HOST": "name of this host where several share one log: it meters its own resources alone; empty is one " +
 		"machine, which owns all",
-	"SANDGLASS_LISTEN":             "address of the HTTP API",
+	"SANDGLASS_LISTEN": "address of the HTTP API",
+	"SANDGLASS_METRICS_LISTEN": "address at which /metrics, which shows your sums, is answered without a token; empty is none: it " +
+		"takes the auditor's or the operator's",
 	"SANDGLASS_LND_ADDR":           "lnd's gRPC address",
 	"SANDGLASS_LND_TLS_CERT":       "file: lnd's tls.cert",
 	"SANDGLASS_LND_WATCH_MACAROON": "file: macaroon that reads invoices, transactions and blocks",

@@ -76,7 +76,7 @@ func (g gauges) Collect(c chan<- prometheus.Metric) {
 		conditions(gaugeChain, h.Condition)
 		put(gaugeHeight, float64(h.Height))
 		put(gaugeChainSeen, float64(h.LastSweep)/1000)
-		put(gaugeDeposits, float64(len(g.deposits())))
+		put(gaugeDeposits, float64(g.views.DepositCount()))
 	}
 	put(gaugeOpen, float64(g.views.OpenCount()))
 	put(gaugeWritable, truth(g.store.Writable() == nil))

@@ -91,9 +91,13 @@ func run(ctx context.Context, c config.Config, log zerolog.Logger) (err error) {
 	if err != nil {
 		return err
 	}
-	listener, err := net.Listen("tcp", c.Listen)
+	listener, err := listen("LISTEN", c.Listen)
 	if err != nil {
-		return fmt.Errorf("%s_LISTEN: %w", config.Prefix, err)
+		return err
+	}
+	metrics, err := listen("METRICS_LISTEN", c.MetricsListen)
+	if err != nil {
+		return errors.Join(err, listener.Close())
 	}
 	log.Info().Str("listen", listener.Addr().String()).Stringer("store", place).Msg("started")
 	defer func() { log.Info().Err(err).Msg("stopped") }()
@@ -105,6 +109,7 @@ func run(ctx context.Context, c config.Config, log zerolog.Logger) (err error) {
 	g.Go(func() error { return d.watch(ctx) })
 	g.Go(func() error { return d.meter.Run(ctx) })
 	g.Go(func() error { return d.api.Run(ctx, listener) })
+	g.Go(func() error { return d.serveMetrics(ctx, metrics) })
 	g.Go(func() error { return d.saveSnapshots(ctx) })
 	g.Go(func() error { return d.notify(ctx) })
 	g.Go(func() error { return d.watchHosts(ctx) })
@@ -123,4 +128,24 @@ func (d *components) watch(ctx context.Context) error {
 	g.Go(func() error { return d.watcher.Run(ctx) })
 	g.Go(func() error { return d.chain.Run(ctx) })
 	return g.Wait()
+}
+
+// listen returns a listener at the address of a variable, or nil if it is empty.
+func listen(name, addr string) (net.Listener, error) {
+	if addr == "" {
+		return nil, nil
+	}
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("%s_%s: %w", config.Prefix, name, err)
+	}
+	return l, nil
+}
+
+// serveMetrics serves the metrics by themselves, if they have a listener.
+func (d *components) serveMetrics(ctx context.Context, l net.Listener) error {
+	if l == nil {
+		return nil
+	}
+	return d.api.RunMetrics(ctx, l)
 }
