@@ -24,7 +24,8 @@ func (s *Server) defineAudit(a *openapi.API) {
 		Name: "read-events", Method: "GET", Path: "/v1/events", Tag: "audit", Who: auth.Auditor,
 		Summary: "The log, as lines of JSON",
 		Doc: "Every record after a position, in the order of commits, one JSON object a line: the schema Event. " +
-			"With `follow=true` it goes on with what is new, and does not end. " +
+			"With `follow=true` it goes on with what is new, and does not end; " +
+			"an empty line comes every 15 s, as a sign of life. " +
 			"An answer that breaks off was broken off: go on from the last position that was read.",
 		Content: "application/x-ndjson",
 		Example: `{"position":1,"stream":"plan-vm-small","revision":0,"id":"6f2a5c1e-7a0b-5d3c-9e4f-0a1b2c3d4e5f",` +
@@ -65,6 +66,9 @@ func (s *Server) events(ctx context.Context, in *eventsInput) (*huma.StreamRespo
 		}
 		if err := w.c.Flush(); err != nil { // so that the client knows that it is let in
 			return nil
+		}
+		if in.Follow {
+			defer w.beat([]byte("\n"), s.Limits.Heartbeat)()
 		}
 		return s.follow(ctx, w, from, head, in.Follow)
 	}), nil

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"sandglass/adapters/httpapi/middleware"
@@ -23,8 +24,8 @@ func (s *Server) defineLive(a *openapi.API) {
 		Doc: "An event `resource` at once and then whenever the resource or a payment for it changes, " +
 			"or soon after a pending payment has another confirmation; its data is the resource as GET /v1/resources/{id} shows it. " +
 			"Changes that come fast may be shown as one. A comment comes every 15 s as a sign of life. " +
-			"The stream ends once the resource is released; " +
-			"who then comes back with `Last-Event-ID` is answered 204, upon which a browser's EventSource stops.",
+			"The stream ends once the resource is released; who comes back with the `Last-Event-ID` of that event is answered 204, " +
+			"upon which a browser's EventSource stops.",
 		Refused: []int{404},
 		Also:    map[int]string{204: "The resource is released, which the client has seen."},
 		Content: "text/event-stream",
@@ -35,7 +36,7 @@ func (s *Server) defineLive(a *openapi.API) {
 
 type liveInput struct {
 	ResourcePath
-	Last string `header:"Last-Event-ID" maxLength:"20" doc:"The id of the last event that the client has seen, as browsers send it."`
+	Last string `header:"Last-Event-ID" maxLength:"30" doc:"The id of the last event that the client has seen, as browsers send it."`
 }
 
 func (s *Server) liveStream(ctx context.Context, in *liveInput) (*huma.StreamResponse, error) {
@@ -47,7 +48,7 @@ func (s *Server) liveStream(ctx context.Context, in *liveInput) (*huma.StreamRes
 	if !ok {
 		return nil, noResource(in.ID)
 	}
-	if v.Status == released && in.Last != "" {
+	if v.Status == released && strings.HasSuffix(in.Last, theEnd) {
 		return &huma.StreamResponse{Body: func(c huma.Context) { c.SetStatus(http.StatusNoContent) }}, nil
 	}
 	done, p := s.admit(middleware.RequestOf(ctx))
@@ -60,7 +61,10 @@ func (s *Server) liveStream(ctx context.Context, in *liveInput) (*huma.StreamRes
 	}), nil
 }
 
-const released = "released"
+const (
+	released = "released"
+	theEnd   = "-end" // of the id of the event that shows it: who has another has not seen it
+)
 
 // show writes the resource and its changes, until it is released, ctx ends or the client
 // is lost: none of these is an error.
@@ -114,6 +118,9 @@ func anyMined(v *wire.Resource) bool {
 func event(b []byte, v wire.Resource) []byte {
 	data, _ := json.Marshal(v) // plain values, in one line
 	b = strconv.AppendUint(append(b, "id: "...), v.Position, 10)
+	if v.Status == released {
+		b = append(b, theEnd...)
+	}
 	b = append(append(b, "\nevent: resource\ndata: "...), data...)
 	return append(b, "\n\n"...)
 }

@@ -63,8 +63,12 @@ func TestTheLifeOfWhatIsReleased(t *testing.T) {
 		!strings.Contains(got.body, "\nevent: resource\ndata: {") {
 		t.Errorf("%d %v %q", got.status, got.header, got.body)
 	}
-	if got := s.send("GET", "/v1/resources/web-1/live", "", "Last-Event-ID: 7"); got.status != 204 {
-		t.Errorf("who comes back: %d %s", got.status, got.body)
+	id, _, _ := strings.Cut(strings.TrimPrefix(got.body, "retry: 3000\nid: "), "\n")
+	if again := s.send("GET", "/v1/resources/web-1/live", "", "Last-Event-ID: "+id); again.status != 204 {
+		t.Errorf("who comes back after the end: %d %s", again.status, again.body)
+	}
+	if again := s.send("GET", "/v1/resources/web-1/live", "", "Last-Event-ID: 1"); again.status != 200 || again.body != got.body {
+		t.Errorf("who comes back and has not seen the end: %d %s", again.status, again.body)
 	}
 }
 

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"net/http"
+	"sync"
 	"time"
 
 	"sandglass/adapters/httpapi/limit"
@@ -16,6 +17,7 @@ import (
 // sender writes a stream to its client. Each write has a deadline of its own, so that a
 // client that does not read is dropped, and a stream may last.
 type sender struct {
+	mu       sync.Mutex // of whole sends
 	w        http.ResponseWriter
 	c        *http.ResponseController
 	patience time.Duration
@@ -29,10 +31,31 @@ func (s *sender) Write(b []byte) (int, error) {
 
 // send writes b and flushes it to the client.
 func (s *sender) send(b []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if _, err := s.Write(b); err != nil {
 		return err
 	}
 	return s.c.Flush()
+}
+
+// beat sends b again and again, beside what is sent otherwise, until it is stopped.
+func (s *sender) beat(b []byte, every time.Duration) (stop func()) {
+	ended, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		t := time.NewTicker(every)
+		defer t.Stop()
+		for {
+			select {
+			case <-ended:
+				return
+			case <-t.C:
+				_ = s.send(b) // that the client is gone, ctx tells
+			}
+		}
+	}()
+	return func() { close(ended); <-done }
 }
 
 // streaming returns the answer to a request as a stream, which body writes until it
@@ -42,7 +65,7 @@ func (s *Server) streaming(content string, done func(), body func(ctx context.Co
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
 		defer done()
 		hr, w := humago.Unwrap(hc)
-		out := &sender{w, http.NewResponseController(w), s.Limits.Write}
+		out := &sender{w: w, c: http.NewResponseController(w), patience: s.Limits.Write}
 		_ = out.c.SetReadDeadline(time.Time{}) // the client has nothing more to say, and may stay
 		hc.SetHeader("Content-Type", content)
 		hc.SetHeader("X-Accel-Buffering", "no") // for a proxy that would hold events back

@@ -1,8 +1,9 @@
 // Package client calls the HTTP API of a Sandglass daemon.
 //
 // Each method is one call. What the daemon refuses is a [*Problem]; any other error is
-// of the network. Nothing is tried again here: the calls can be repeated, orders under
-// the same idempotency key, and whether to is for the caller to say.
+// of the network. Nothing is tried again here but the streams of a client that is [Client.Resuming]:
+// the calls can be repeated, orders under the same idempotency key, and whether to is for the
+// caller to say.
 package client
 
 import (
@@ -31,9 +32,10 @@ const (
 
 // Client calls one daemon. It may be used by many goroutines.
 type Client struct {
-	base  string
-	token string
-	http  *http.Client
+	base   string
+	token  string
+	http   *http.Client
+	broken func(lost error, wait time.Duration) // nil: streams are not read on
 }
 
 // New returns a client of the daemon at base, as in "http://127.0.0.1:8420". The token

@@ -10,6 +10,7 @@ import (
 	"iter"
 	"net/http"
 	"strconv"
+	"time"
 
 	"sandglass/adapters/httpapi/wire"
 )
@@ -19,11 +20,15 @@ import (
 const maxLine = 16 << 20
 
 // Live yields a resource as it is, and again whenever it changes. It ends after the
-// resource is released, and with an error if the connection does: then call it again.
+// resource is released, and with an error if the connection does: see [Client.Resuming].
 func (c *Client) Live(ctx context.Context, id string) iter.Seq2[wire.Resource, error] {
+	return resume(ctx, c, func(opened func()) iter.Seq2[wire.Resource, error] { return c.live(ctx, id, opened) })
+}
+
+func (c *Client) live(ctx context.Context, id string, opened func()) iter.Seq2[wire.Resource, error] {
 	return func(yield func(wire.Resource, error) bool) {
 		var last wire.Resource
-		for data, err := range c.stream(ctx, resource(id, "/live"), event) {
+		for data, err := range c.stream(ctx, resource(id, "/live"), event, opened) {
 			if err == nil {
 				last = wire.Resource{}
 				err = json.Unmarshal(data, &last)
@@ -42,12 +47,20 @@ func (c *Client) Live(ctx context.Context, id string) iter.Seq2[wire.Resource, e
 // follow it then waits for more, and ends only with an error. It takes the auditor's
 // token or the operator's.
 func (c *Client) Events(ctx context.Context, after uint64, follow bool) iter.Seq2[wire.Event, error] {
-	path := "/v1/events?from=" + strconv.FormatUint(after, 10) + "&follow=" + strconv.FormatBool(follow)
+	return resume(ctx, c, func(opened func()) iter.Seq2[wire.Event, error] { return c.events(ctx, &after, follow, opened) })
+}
+
+// events moves after on with what it yields.
+func (c *Client) events(ctx context.Context, after *uint64, follow bool, opened func()) iter.Seq2[wire.Event, error] {
+	path := "/v1/events?from=" + strconv.FormatUint(*after, 10) + "&follow=" + strconv.FormatBool(follow)
 	return func(yield func(wire.Event, error) bool) {
-		for data, err := range c.stream(ctx, path, line) {
+		for data, err := range c.stream(ctx, path, line, opened) {
 			var e wire.Event
 			if err == nil {
 				err = json.Unmarshal(data, &e)
+			}
+			if err == nil {
+				*after = e.Position
 			}
 			if !yield(e, err) || err != nil {
 				return
@@ -59,9 +72,16 @@ func (c *Client) Events(ctx context.Context, after uint64, follow bool) iter.Seq
 	}
 }
 
-// stream yields what next finds in the body of an answer, until it ends.
-func (c *Client) stream(ctx context.Context, path string, next func(*bufio.Scanner) ([]byte, bool)) iter.Seq2[[]byte, error] {
+// stream yields what next finds in the body of an answer, until it ends, or nothing comes any
+// more. opened is called once the answer is there.
+func (c *Client) stream(
+	ctx context.Context, path string, next func(*bufio.Scanner) ([]byte, bool), opened func(),
+) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
+		ctx, cancel := context.WithCancelCause(ctx)
+		defer cancel(nil)
+		quiet := time.AfterFunc(silence, func() { cancel(errSilent) })
+		defer quiet.Stop()
 		req, err := c.request(ctx, http.MethodGet, path, nil)
 		if err != nil {
 			yield(nil, err)
@@ -72,8 +92,10 @@ func (c *Client) stream(ctx context.Context, path string, next func(*bufio.Scann
 			yield(nil, err)
 			return
 		}
+		quiet.Stop()
 		defer res.Body.Close()
-		lines := bufio.NewScanner(res.Body)
+		opened()
+		lines := bufio.NewScanner(&watched{res.Body, ctx, quiet})
 		lines.Buffer(nil, maxLine)
 		for {
 			data, ok := next(lines)

@@ -58,22 +58,18 @@ func (c commands) events(ctx context.Context, f *eventFlags) error {
 	if err != nil {
 		return err
 	}
-	after, short := f.from, show.IsTerminal(c.Stdout) && !c.JSON
-	return c.Again(ctx, func(connected func()) error {
-		for e, err := range cl.Events(ctx, after, f.follow) {
-			if err != nil {
-				return cli.Lost{Err: err}
-			}
-			connected()
-			if f.takes(&e) {
-				if err := c.printEvent(&e, short); err != nil {
-					return err
-				}
-			}
-			after = e.Position
+	short := show.IsTerminal(c.Stdout) && !c.JSON
+	for e, err := range cl.Resuming(c.Broken).Events(ctx, f.from, f.follow) {
+		if err != nil {
+			return err
 		}
-		return nil
-	})
+		if f.takes(&e) {
+			if err := c.printEvent(&e, short); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func (c commands) printEvent(e *wire.Event, short bool) error {

@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -117,18 +116,12 @@ func readEvents(r io.Reader) iter.Seq2[wire.Event, error] {
 	return func(yield func(wire.Event, error) bool) {
 		lines := bufio.NewScanner(r)
 		lines.Buffer(nil, 4*stream.MaxData)
-		blank := 0
 		for n := 1; lines.Scan(); n++ {
 			if len(bytes.TrimSpace(lines.Bytes())) == 0 {
-				blank = n // at the end, as an editor may leave one
-				continue
+				continue // a sign of life of a log that was followed, or an editor left it at the end
 			}
 			var e wire.Event
 			err := json.Unmarshal(lines.Bytes(), &e)
-			if err == nil && blank > 0 {
-				err = errors.New("it is blank, and the log goes on after it")
-				n = blank
-			}
 			if err != nil {
 				err = fmt.Errorf("line %d of the log: %w", n, err)
 			}

@@ -10,7 +10,6 @@ import (
 
 	"sandglass/adapters/httpapi/client"
 	"sandglass/adapters/httpapi/wire"
-	"sandglass/cmd/sandglass/cli"
 	"sandglass/cmd/sandglass/show"
 	"sandglass/domain/instant"
 )
@@ -21,18 +20,15 @@ type viewer func(*wire.Resource) (done bool, err error)
 // follow calls see with a resource as it is, and again whenever it changes, until it has
 // seen enough, the resource is released, or ctx ends, whose error it returns.
 func (c commands) follow(ctx context.Context, cl *client.Client, id string, see viewer) error {
-	return c.Again(ctx, func(connected func()) error {
-		for r, err := range cl.Live(ctx, id) {
-			if err != nil {
-				return cli.Lost{Err: err}
-			}
-			connected()
-			if done, err := see(&r); done || err != nil || r.Status == "released" {
-				return err
-			}
+	for r, err := range cl.Resuming(c.Broken).Live(ctx, id) {
+		if err != nil {
+			return err
 		}
-		return nil
-	})
+		if done, err := see(&r); done || err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // live shows a resource until it is released or the user has seen enough.
