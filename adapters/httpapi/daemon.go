@@ -45,9 +45,9 @@ func (s *Server) defineDaemon(a *openapi.API) {
 
 func (s *Server) about(context.Context, *none) (*answer[wire.About], error) {
 	return &answer[wire.About]{wire.About{
-		Name: "sandglass", Version: s.Version, OpenAPI: "/openapi.json",
+		Name: "sandglass", Version: s.Version, OpenAPI: s.PublicURL + "/openapi.json",
 		Description: "Prepaid billing of resources, paid over Bitcoin and Lightning. " +
-			"The calls are described in /openapi.json; GET /v1/plans lists what is on offer.",
+			"The calls are described in " + s.PublicURL + "/openapi.json; GET " + s.PublicURL + "/v1/plans lists what is on offer.",
 	}}, nil
 }
 

@@ -10,7 +10,7 @@ import (
 
 // define registers every call.
 func (s *Server) define() (err error) {
-	a := openapi.New(s.mux, document(), openapi.Bounds{Body: s.Limits.Body, Request: s.Limits.Request})
+	a := openapi.New(s.mux, document(s.PublicURL), openapi.Bounds{Body: s.Limits.Body, Request: s.Limits.Request})
 	s.definePlans(a)
 	s.defineOrders(a)
 	s.defineResources(a)
@@ -28,12 +28,17 @@ func ofRequests(schema string) bool {
 }
 
 // document returns what the OpenAPI document says of the API as a whole.
-func document() *huma.OpenAPI {
+func document(publicURL string) *huma.OpenAPI {
+	var servers []*huma.Server
+	if publicURL != "" {
+		servers = []*huma.Server{{URL: publicURL}}
+	}
 	bearer := func(doc string) *huma.SecurityScheme {
 		return &huma.SecurityScheme{Type: "http", Scheme: "bearer", Description: doc}
 	}
 	return &huma.OpenAPI{
 		OpenAPI: "3.1.0",
+		Servers: servers,
 		Info: &huma.Info{
 			Title:   "Sandglass",
 			Version: "1",

@@ -64,6 +64,11 @@ type Options struct {
 	// name any address, and so have no limits.
 	TrustProxy bool
 
+	// PublicURL is where clients reach the API, with the path that a proxy puts before its own
+	// and takes off again, and no slash at the end: https://pay.example.org/shop. It begins
+	// every link that is answered; empty: links are paths, as without a proxy.
+	PublicURL string
+
 	Limits   Limits // what is zero has its default
 	Version  string // of the build, shown at /
 	Now      func() instant.Time
@@ -176,6 +181,7 @@ func New(o Options) (*Server, error) {
 		Tokens:     auth.Tokens{Operator: o.Operator, Auditor: o.Auditor},
 		Rates:      limit.NewRates(o.Limits.Reads, o.Limits.Writes, o.Limits.Addresses),
 		TrustProxy: o.TrustProxy,
+		PublicURL:  o.PublicURL,
 		MaxBody:    o.Limits.Body,
 		Now:        o.Now,
 		Log:        o.Log,

@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"path"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -33,14 +34,15 @@ type Traits struct {
 	Open   bool // to the pages of any origin, in a browser
 }
 
-// Handler answers requests by the calls of a mux. All fields are required.
+// Handler answers requests by the calls of a mux. All fields but PublicURL are required.
 type Handler struct {
 	Mux        *http.ServeMux
 	Traits     map[string]Traits // by the pattern of the mux
 	Tokens     auth.Tokens
 	Rates      *limit.Rates
-	TrustProxy bool  // take the client's address from X-Forwarded-For
-	MaxBody    int64 // bytes of a request's body
+	TrustProxy bool   // take the client's address from X-Forwarded-For
+	PublicURL  string // begins what a Location says
+	MaxBody    int64  // bytes of a request's body
 	Now        func() instant.Time
 	Log        zerolog.Logger
 	Metrics    *Metrics
@@ -48,7 +50,14 @@ type Handler struct {
 
 // ServeHTTP implements [http.Handler].
 func (h *Handler) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
-	r := &Request{ResponseWriter: w, ID: requestID(hr), Addr: h.clientOf(hr), Caller: h.Tokens.CallerOf(hr), began: time.Now()}
+	r := &Request{
+		ResponseWriter: w,
+		ID:             requestID(hr),
+		Addr:           h.clientOf(hr),
+		Caller:         h.Tokens.CallerOf(hr),
+		public:         h.PublicURL,
+		began:          time.Now(),
+	}
 	defer h.finish(r, hr)
 	defer h.drain(w, hr)
 	w.Header().Set("X-Request-Id", r.ID)
@@ -69,6 +78,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 	if pattern == "" {
 		r.Refuse(unknown(unmatched, hr))
 		return
+	}
+	if path.Clean(hr.URL.Path) != hr.URL.Path { // the mux redirects
+		w.Header()["Content-Type"] = nil // and leaves out its page, whose link is not of PublicURL
 	}
 	if p := h.invalid(hr); p != nil {
 		p.Close = p.Close || hr.ContentLength != 0 // its body is not read to the end

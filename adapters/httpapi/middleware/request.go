@@ -22,6 +22,7 @@ type Request struct {
 	ID      string
 	Addr    netip.Addr // by which limits are counted
 	Caller  auth.Caller
+	public  string // what a Location begins with
 	began   time.Time
 	pattern string // of its call, empty if there is none
 	status  int
@@ -37,6 +38,9 @@ func RequestOf(ctx context.Context) *Request { return ctx.Value(requestKey{}).(*
 
 // WriteHeader implements [http.ResponseWriter].
 func (r *Request) WriteHeader(status int) {
+	if path := r.Header().Get("Location"); strings.HasPrefix(path, "/") {
+		r.Header().Set("Location", r.public+path)
+	}
 	if r.status == 0 && status >= 200 {
 		r.status = status
 	}
@@ -46,7 +50,7 @@ func (r *Request) WriteHeader(status int) {
 // Write implements [http.ResponseWriter].
 func (r *Request) Write(b []byte) (int, error) {
 	if r.status == 0 {
-		r.status = http.StatusOK
+		r.WriteHeader(http.StatusOK)
 	}
 	n, err := r.ResponseWriter.Write(b)
 	r.bytes += int64(n)

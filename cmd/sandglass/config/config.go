@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/url"
 	"os"
+	"path"
 	"path/filepath"
 	"reflect"
 	"strconv"
@@ -42,6 +44,7 @@ type Config struct {
 	Host     string `envconfig:"SANDGLASS_HOST"`
 	Listen   string `envconfig:"SANDGLASS_LISTEN" default:"127.0.0.1:8420"`
 
+	PublicURL     string `envconfig:"SANDGLASS_PUBLIC_URL"`
 	MetricsListen string `envconfig:"SANDGLASS_METRICS_LISTEN"`
 
 	LndAddr           string `envconfig:"SANDGLASS_LND_ADDR" default:"127.0.0.1:10009"`
@@ -141,6 +144,8 @@ func (c *Config) check() error {
 		want(c.Host == "" || plan.CheckName(c.Host) == nil, "HOST", c.Host,
 			"1 to 64 of a-z, 0-9 and -, no - at the ends, or nothing"),
 		want(listen == nil, "LISTEN", c.Listen, "an address such as 127.0.0.1:8420"),
+		want(c.PublicURL == "" || isPublic(c.PublicURL), "PUBLIC_URL", c.PublicURL,
+			"a URL such as https://pay.example.org or https://example.org/pay, with no more than host and path, or nothing"),
 		want(metrics == nil && (c.MetricsListen == "" || c.MetricsListen != c.Listen), "METRICS_LISTEN", c.MetricsListen,
 			"an address such as 127.0.0.1:8421, another than "+Prefix+"_LISTEN, or nothing"),
 		want(lnd == nil, "LND_ADDR", c.LndAddr, "an address such as 127.0.0.1:10009"),
@@ -154,6 +159,17 @@ func (c *Config) check() error {
 		want(c.FreeSpaceFloor >= 0, "FREE_SPACE_FLOOR", fmt.Sprint(c.FreeSpaceFloor), "0 or more bytes"),
 		c.checkLog(),
 	)
+}
+
+// isPublic reports whether a URL can begin links: paths are put after it as they are.
+func isPublic(text string) bool {
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
+		return false
+	}
+	plain := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}
+	at := strings.TrimSuffix(u.Path, "/")
+	return plain.String() == text && (at == "" || path.Clean(at) == at)
 }
 
 func (c *Config) checkChain() error {

@@ -30,7 +30,12 @@ func TestAWrongValueNamesItsVariable(t *testing.T) {
 		"SANDGLASS_MAX_LIVE_STREAMS_PER_ADDRESS": {"-1"},
 		"SANDGLASS_FREE_SPACE_FLOOR":             {"-1", "256M"},
 		"SANDGLASS_LOG_LEVEL":                    {"loud"},
-		"SANDGLASS_LOG_FORMAT":                   {"xml"},
+		"SANDGLASS_METRICS_LISTEN":               {"8421", "127.0.0.1:8420"},
+		"SANDGLASS_PUBLIC_URL": {
+			"pay.example.org", "//pay.example.org", "ftp://pay.example.org", "https://", "https:///pay", "https://x/?a=b", "https://x/#a",
+			"https://me:secret@x/", "https://x//pay", "https://x/pay/../shop", "https://x/pay//", "https://x/a b", "https://x\n/pay",
+		},
+		"SANDGLASS_LOG_FORMAT": {"xml"},
 	} {
 		for _, value := range values {
 			t.Run(name+"="+value, func(t *testing.T) {
@@ -40,6 +45,17 @@ func TestAWrongValueNamesItsVariable(t *testing.T) {
 					t.Errorf("got %v", err)
 				}
 			})
+		}
+	}
+}
+
+func TestAPublicURL(t *testing.T) {
+	for _, value := range []string{
+		"https://pay.example.org", "https://pay.example.org/", "https://example.org:8443/pay", "http://[::1]:8420/a/b/",
+	} {
+		t.Setenv("SANDGLASS_PUBLIC_URL", value)
+		if c, err := Load(); err != nil || c.PublicURL != value {
+			t.Errorf("%s: %q, %v", value, c.PublicURL, err)
 		}
 	}
 }

@@ -18,7 +18,7 @@ func TestAMisspeltVariableIsRefused(t *testing.T) {
 		"SANDGLASS_OPERATOR":      "did you mean SANDGLASS_OPERATOR_TOKEN_FILE?",
 		"SANDGLASS_HOLDERKEY":     "did you mean SANDGLASS_HOLDER_KEY?",
 		"SANDGLASS_listen":        list,
-		"SANDGLASS_PUBLIC_URL":    list,
+		"SANDGLASS_PUBLICURL":     "did you mean SANDGLASS_PUBLIC_URL?",
 		"SANDGLASS_":              list,
 	} {
 		t.Run(name, func(t *testing.T) {

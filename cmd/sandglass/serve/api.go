@@ -29,6 +29,7 @@ func (d *components) newAPI() (*httpapi.Server, error) {
 		Operator:   operator,
 		Auditor:    auditor,
 		TrustProxy: d.TrustProxy,
+		PublicURL:  strings.TrimRight(d.PublicURL, "/"),
 		Limits:     httpapi.Limits{Live: d.MaxLive, LivePer: d.MaxLivePer},
 		Version:    buildinfo.Read().Version,
 		Now:        d.clock.Now,
