@@ -113,7 +113,7 @@ func TestAnOrderHasAnAddressAndAnInvoiceInOneLink(t *testing.T) {
 	if r := s.get("web-1"); r.Address != theAddress || r.URI != want || r.Pending[0].URI != want {
 		t.Errorf("the resource: %+v", r)
 	}
-	p, err := s.client("").Payment(t.Context(), o.Payment.Key)
+	p, err := s.client("").PaymentOf(t.Context(), "web-1", o.Payment.Key)
 	if err != nil || p.URI != want || p.Address != theAddress || p.Vout != nil || p.Confirmations != nil {
 		t.Errorf("the payment: %+v, %v", p, err)
 	}
@@ -178,7 +178,7 @@ func TestTheLifeOfADeposit(t *testing.T) {
 		if diff := cmp.Diff(want, append([]wire.Payment(nil), s.get("web-1").Pending...), ignore); diff != "" {
 			t.Errorf("%s: pending (-want +got):\n%s", view.Status, diff)
 		}
-		got, err := s.client("").Payment(t.Context(), string(deposit))
+		got, err := s.client("").PaymentOf(t.Context(), "web-1", string(deposit))
 		s.must(err)
 		if diff := cmp.Diff(view, got, ignore); diff != "" {
 			t.Errorf("%s: payment (-want +got):\n%s", view.Status, diff)

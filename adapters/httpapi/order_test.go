@@ -99,7 +99,7 @@ func TestFunding(t *testing.T) {
 		r.Pending[0].Request != p.Request {
 		t.Errorf("the invoice %+v\nand the resource %+v", p, r)
 	}
-	if got, err := c.Payment(t.Context(), p.Key); err != nil || got.Status != "requested" || got.URI != "lightning:"+p.Request {
+	if got, err := c.PaymentOf(t.Context(), "web-1", p.Key); err != nil || got.Status != "requested" || got.URI != "lightning:"+p.Request {
 		t.Errorf("the payment: %+v, %v", got, err)
 	}
 	for i := range 3 {

@@ -3,9 +3,11 @@ package httpapi
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 
+	"sandglass/adapters/httpapi/auth"
 	"sandglass/adapters/httpapi/middleware"
 	"sandglass/adapters/httpapi/openapi"
 	"sandglass/adapters/httpapi/problem"
@@ -100,7 +102,9 @@ func (s *Server) defineOrders(a *openapi.API) {
 	}, s.fund)
 	openapi.Register(a, openapi.Operation{
 		Name: "get-payment", Method: "GET", Path: "/v1/payments/{key}", Tag: "buy", Summary: "The life of a payment so far",
-		Doc: "Whoever knows the key of a payment can see what became of it.", Refused: []int{404},
+		Doc: "Whoever knows the key of a payment can see what became of it. The resource, and all that leads to it or depends on it, " +
+			"is shown to those who know it: who name it in `resource`, have its holder key, or the operator's or auditor's token.",
+		Refused: []int{404},
 	}, s.payment)
 }
 
@@ -179,7 +183,8 @@ func (s *Server) fund(ctx context.Context, in *fundInput) (*paymentOutput, error
 	}
 	s.wait(ctx, out.Position)
 	p := out.State
-	return &paymentOutput{Location: "/v1/payments/" + url.PathEscape(string(p.Key)), Body: s.presenter.Payment(p)}, nil
+	at := "/v1/payments/" + url.PathEscape(string(p.Key)) + "?resource=" + url.QueryEscape(in.ID)
+	return &paymentOutput{Location: at, Body: s.presenter.Payment(p)}, nil
 }
 
 // PaymentPath names a payment. It is exported for huma, as [ResourcePath] is.
@@ -187,8 +192,13 @@ type PaymentPath struct {
 	Key string `path:"key" maxLength:"200" doc:"ln-<payment_hash>, amp-<set_id>, or btc-<txid>-<vout>." example:"ln-5f3d..."`
 }
 
+type paymentInput struct {
+	PaymentPath
+	Resource string `query:"resource" maxLength:"64" doc:"The id of its resource, of which more is shown then." example:"web-1"`
+}
+
 // payment answers from the read model what is not at its end, and else from the log.
-func (s *Server) payment(ctx context.Context, in *PaymentPath) (*answer[wire.Payment], error) {
+func (s *Server) payment(ctx context.Context, in *paymentInput) (*answer[wire.Payment], error) {
 	key := payment.Key(in.Key)
 	state, _, ok := s.Views.Payment(key)
 	if !ok && key.Valid() {
@@ -198,9 +208,29 @@ func (s *Server) payment(ctx context.Context, in *PaymentPath) (*answer[wire.Pay
 		}
 		state = out.State
 	}
-	if state.Status == payment.StatusNone {
-		return nil, problem.New(http.StatusNotFound, "unknown_payment", "no payment %.80q: a key is in the answer to an order, "+
-			"and is ln- and the payment_hash, or btc-, the txid, - and the vout", in.Key)
+	if state.Status == payment.StatusNone || in.Resource != "" && in.Resource != string(state.Resource) {
+		return nil, problem.New(http.StatusNotFound, "unknown_payment", "no payment %.80q%s: a key is in the answer to an order, "+
+			"and is ln- and the payment_hash, or btc-, the txid, - and the vout", in.Key, ofResource(in.Resource))
 	}
-	return &answer[wire.Payment]{s.presenter.Payment(state)}, nil
+	v := s.presenter.Payment(state)
+	if in.Resource == "" && !s.knows(middleware.RequestOf(ctx).Caller, state.Resource) {
+		v = view.Anonymous(v)
+	}
+	return &answer[wire.Payment]{v}, nil
+}
+
+func ofResource(id string) string {
+	if id == "" {
+		return ""
+	}
+	return fmt.Sprintf(" of the resource %.80q", id)
+}
+
+// knows reports whether a caller's token shows that it knows a resource.
+func (s *Server) knows(c auth.Caller, id resource.ID) bool {
+	if c.Auditor || c.Token == "" {
+		return c.Auditor
+	}
+	state, _, ok := s.Views.Resource(id)
+	return ok && billing.Holds(state, c.Token)
 }

@@ -134,9 +134,16 @@ func (c *Client) Fund(ctx context.Context, id string, r wire.FundRequest) (out w
 	return out, c.call(ctx, "POST", resource(id, "/payments"), r, &out)
 }
 
-// Payment returns the life of a payment so far.
+// Payment returns the life of a payment so far, without what leads to its resource unless the
+// token is that of its holder, the operator or the auditor.
 func (c *Client) Payment(ctx context.Context, key string) (out wire.Payment, err error) {
 	return out, c.call(ctx, "GET", "/v1/payments/"+url.PathEscape(key), nil, &out)
+}
+
+// PaymentOf returns the life of a payment for a resource, whole.
+func (c *Client) PaymentOf(ctx context.Context, id, key string) (out wire.Payment, err error) {
+	q := url.Values{"resource": {id}}
+	return out, c.call(ctx, "GET", "/v1/payments/"+url.PathEscape(key)+"?"+q.Encode(), nil, &out)
 }
 
 // Pause stops the clock of a resource. It takes its holder key or the operator's token.

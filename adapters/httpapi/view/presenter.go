@@ -59,6 +59,35 @@ func (p *Presenter) Payment(s payment.State) wire.Payment {
 	return p.look(&r).payment(&s)
 }
 
+// Anonymous returns what is shown of a payment to those who don't know its resource: payment
+// hashes are known on the way of a payment, and outputs to everybody. Neither leads to the
+// resource, nor one of its payments to another: an invoice has an address, and in its text the
+// id; what a payment needs and buys depends on what else the resource has.
+func Anonymous(p wire.Payment) wire.Payment {
+	v := wire.Payment{
+		Key:           p.Key,
+		Status:        p.Status,
+		Asked:         p.Asked,
+		Amount:        p.Amount,
+		TxID:          p.TxID,
+		Vout:          p.Vout,
+		Confirmations: p.Confirmations,
+		Height:        p.Height,
+		Block:         p.Block,
+		Final:         p.Final,
+		RequestedAt:   p.RequestedAt,
+		ExpiresAt:     p.ExpiresAt,
+		SettledAt:     p.SettledAt,
+		Via:           p.Via,
+		Reason:        p.Reason,
+		ChangedAt:     p.ChangedAt,
+	}
+	if p.TxID != "" {
+		v.Address = p.Address // which the output tells
+	}
+	return v
+}
+
 // Height returns the height of the chain, 0 if it is not known.
 func (p *Presenter) Height() int64 {
 	if p.Tip == nil {

@@ -14,7 +14,7 @@ type Payment struct {
 	// confirmed: in a block, not deep enough to count; reorged: its block left the chain, and what
 	// was credited was taken back; replaced: it will not come.
 	Status string `json:"status" enum:"requested,settled,credited,unallocated,expired,seen,confirmed,reorged,replaced" example:"requested"`
-	// For which it is meant, or which has it.
+	// For which it is meant, or which has it; left out for those who don't know it.
 	Resource string `json:"resource,omitempty" example:"web-1"`
 	// Asked for, in millisatoshi.
 	Asked money.Msat `json:"asked_msat,omitempty" example:"86400000"`

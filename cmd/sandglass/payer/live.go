@@ -183,7 +183,7 @@ func depositNews(before, r *wire.Resource) (lines []string) {
 	for i := range before.Pending {
 		was := &before.Pending[i]
 		if onItsWay(was) && find(r.Pending, was.Key) == nil && !has(r.Lots, &wire.Lot{Payment: was.Key}) {
-			lines = append(lines, "a deposit of "+was.Amount.Bitcoin()+" BTC will not come: sandglass payment show "+was.Key)
+			lines = append(lines, "a deposit of "+was.Amount.Bitcoin()+" BTC will not come: sandglass payment show "+was.Key+" --resource "+r.ID)
 		}
 	}
 	if r.HeldUntil != before.HeldUntil && r.HeldUntil != 0 {

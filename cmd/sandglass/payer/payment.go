@@ -19,20 +19,34 @@ func PaymentCmd(e *cli.Env) *cobra.Command {
 		Short:   "What pays for resources",
 		Example: "  sandglass payment show ln-5f3d...\n  sandglass payment show btc-5f3d...-0",
 	}
-	cmd.AddCommand(&cobra.Command{
-		Use:     "show KEY",
-		Short:   "Show the life of a payment so far",
-		Example: "  sandglass payment show ln-5f3d...",
+	cmd.AddCommand(c.showPayment())
+	return cmd
+}
+
+func (c commands) showPayment() *cobra.Command {
+	var id string
+	cmd := &cobra.Command{
+		Use:   "show KEY",
+		Short: "Show the life of a payment so far",
+		Long: `Show the life of a payment so far. The invoice, the link and what it buys are shown to those
+who know its resource: name it, or have a token of the daemon's.`,
+		Example: "  sandglass payment show ln-5f3d...\n  sandglass payment show ln-5f3d... --resource web-1",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cl, err := c.Client(cli.Anyone)
+			cl, err := c.Client(cli.Known)
 			if err != nil {
 				return err
 			}
-			p, err := cl.Payment(cmd.Context(), args[0])
+			var p wire.Payment
+			if id != "" {
+				p, err = cl.PaymentOf(cmd.Context(), id, args[0])
+			} else {
+				p, err = cl.Payment(cmd.Context(), args[0])
+			}
 			return PrintPayment(c.Env, p, err)
 		},
-	})
+	}
+	cmd.Flags().StringVar(&id, "resource", "", "`id` of its resource")
 	return cmd
 }
 

@@ -105,7 +105,7 @@ func TestDepositNews(t *testing.T) {
 			"deposit reorged: " + text + "0/3 confirmations, its block has left the chain, about 2h when it counts",
 		}},
 		{"replaced", seen, pending(), []string{
-			"a deposit of 0.00050000 BTC will not come: sandglass payment show " + depositKey,
+			"a deposit of 0.00050000 BTC will not come: sandglass payment show " + depositKey + " --resource web-1",
 		}},
 		{"of no resource", two, pending(deposit("unallocated", 3)), nil},
 		{"it holds off release", seen, held, []string{"held until 2026-01-01 00:00:00 UTC, for a deposit"}},
