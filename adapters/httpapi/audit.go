@@ -8,6 +8,7 @@ import (
 	"reflect"
 
 	"sandglass/adapters/httpapi/auth"
+	"sandglass/adapters/httpapi/feed"
 	"sandglass/adapters/httpapi/middleware"
 	"sandglass/adapters/httpapi/openapi"
 	"sandglass/adapters/httpapi/problem"
@@ -60,22 +61,22 @@ func (s *Server) events(ctx context.Context, in *eventsInput) (*huma.StreamRespo
 		return nil, problem.New(http.StatusUnprocessableEntity, "out_of_bounds",
 			"the log ends at position %d: give one that is no greater as from", head)
 	}
-	return s.streaming("application/x-ndjson", func() {}, func(ctx context.Context, w *sender) error {
+	return feed.Answer(s.stopping, s.Limits.Write, "application/x-ndjson", func() {}, func(ctx context.Context, w *feed.Writer) error {
 		if from == head && !in.Follow {
 			return nil
 		}
-		if err := w.c.Flush(); err != nil { // so that the client knows that it is let in
+		if err := w.Send(nil); err != nil { // so that the client knows that it is let in
 			return nil
 		}
 		if in.Follow {
-			defer w.beat([]byte("\n"), s.Limits.Heartbeat)()
+			defer w.Beat([]byte("\n"), s.Limits.Heartbeat)()
 		}
 		return s.follow(ctx, w, from, head, in.Follow)
 	}), nil
 }
 
 // follow writes the records after a position, up to the head or without end.
-func (s *Server) follow(ctx context.Context, w *sender, from, head stream.Position, on bool) error {
+func (s *Server) follow(ctx context.Context, w *feed.Writer, from, head stream.Position, on bool) error {
 	var b bytes.Buffer
 	lines := json.NewEncoder(&b)
 	lines.SetEscapeHTML(false)
@@ -94,7 +95,7 @@ func (s *Server) follow(ctx context.Context, w *sender, from, head stream.Positi
 				return err
 			}
 			if b.Len() >= chunk || i == len(run)-1 || !on && run[i].Position == head {
-				if w.send(b.Bytes()) != nil {
+				if w.Send(b.Bytes()) != nil {
 					return nil // the client is gone
 				}
 				b.Reset()
@@ -123,25 +124,11 @@ func (s *Server) dump(context.Context, *none) (*huma.StreamResponse, error) {
 	if err := s.folded(); err != nil {
 		return nil, err
 	}
-	return s.streaming("application/x-ndjson", func() {}, func(ctx context.Context, w *sender) error {
-		err := s.Views.Dump(until{ctx, w})
+	return feed.Answer(s.stopping, s.Limits.Write, "application/x-ndjson", func() {}, func(ctx context.Context, w *feed.Writer) error {
+		err := s.Views.Dump(w.Until(ctx))
 		if err != nil && ctx.Err() == nil {
 			return nil // the client is gone: nothing else can fail
 		}
 		return err
 	}), nil
-}
-
-// until is a writer that fails once ctx has ended.
-type until struct {
-	ctx context.Context
-	w   *sender
-}
-
-// Write implements [io.Writer].
-func (u until) Write(b []byte) (int, error) {
-	if err := u.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return u.w.Write(b)
 }

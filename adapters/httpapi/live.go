@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"sandglass/adapters/httpapi/feed"
 	"sandglass/adapters/httpapi/middleware"
 	"sandglass/adapters/httpapi/openapi"
 	"sandglass/adapters/httpapi/wire"
@@ -55,7 +56,7 @@ func (s *Server) liveStream(ctx context.Context, in *liveInput) (*huma.StreamRes
 	if p != nil {
 		return nil, p
 	}
-	return s.streaming("text/event-stream", done, func(ctx context.Context, w *sender) error {
+	return feed.Answer(s.stopping, s.Limits.Write, "text/event-stream", done, func(ctx context.Context, w *feed.Writer) error {
 		s.show(ctx, id, w)
 		return nil
 	}), nil
@@ -68,7 +69,7 @@ const (
 
 // show writes the resource and its changes, until it is released, ctx ends or the client
 // is lost: none of these is an error.
-func (s *Server) show(ctx context.Context, id resource.ID, w *sender) {
+func (s *Server) show(ctx context.Context, id resource.ID, w *feed.Writer) {
 	changed, stop := s.Views.Watch(id) // before the first look
 	defer stop()
 	alive := time.NewTicker(s.Limits.Heartbeat)
@@ -77,7 +78,7 @@ func (s *Server) show(ctx context.Context, id resource.ID, w *sender) {
 	for {
 		tip := s.presenter.Height() // before the look, which then is as new
 		v, ok := s.presenter.Resource(id)
-		if !ok || w.send(event(text, v)) != nil || v.Status == released {
+		if !ok || w.Send(event(text, v)) != nil || v.Status == released {
 			return
 		}
 		grown := func() bool { return anyMined(&v) && s.presenter.Height() != tip }
@@ -90,7 +91,7 @@ func (s *Server) show(ctx context.Context, id resource.ID, w *sender) {
 
 // idle waits for a change, with signs of life, and reports whether there was one. What grown
 // reports, which nobody announces, is a change that is looked for at each sign of life.
-func idle(ctx context.Context, changed <-chan struct{}, alive <-chan time.Time, grown func() bool, w *sender) bool {
+func idle(ctx context.Context, changed <-chan struct{}, alive <-chan time.Time, grown func() bool, w *feed.Writer) bool {
 	for {
 		select {
 		case <-ctx.Done():
@@ -101,7 +102,7 @@ func idle(ctx context.Context, changed <-chan struct{}, alive <-chan time.Time, 
 			if grown() {
 				return true
 			}
-			if w.send([]byte(": alive\n\n")) != nil {
+			if w.Send([]byte(": alive\n\n")) != nil {
 				return false
 			}
 		}

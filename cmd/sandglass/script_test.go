@@ -122,9 +122,14 @@ func ready(ts *testscript.TestScript, _ bool, _ []string) {
 	})
 }
 
-// fetch keeps what the daemon answers to a GET: fetch FILE PATH.
+// fetch keeps what the daemon answers to a GET of the operator: fetch FILE PATH.
 func fetch(ts *testscript.TestScript, _ bool, args []string) {
-	res, err := http.Get(ts.Getenv(cli.EnvURL) + args[1])
+	req, err := http.NewRequest(http.MethodGet, ts.Getenv(cli.EnvURL)+args[1], http.NoBody)
+	ts.Check(err)
+	if file := ts.Getenv("SANDGLASS_OPERATOR_TOKEN_FILE"); file != "" {
+		req.Header.Set("Authorization", "Bearer "+strings.TrimSpace(ts.ReadFile(file)))
+	}
+	res, err := http.DefaultClient.Do(req)
 	ts.Check(err)
 	body, err := io.ReadAll(res.Body)
 	ts.Check(errors.Join(err, res.Body.Close(), os.WriteFile(ts.MkAbs(args[0]), body, 0o600)))

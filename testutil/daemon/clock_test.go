@@ -46,7 +46,12 @@ func TestAClockAMonthAheadIsDoubtedUntilItIsAccepted(t *testing.T) {
 	}
 	metric := func(want string) {
 		t.Helper()
-		page, err := http.Get(d.URL + "/metrics")
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, d.URL+"/metrics", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+daemon.Token)
+		page, err := http.DefaultClient.Do(req)
 		if err != nil {
 			t.Fatal(err)
 		}
