@@ -61,7 +61,7 @@ func (s *Server) events(ctx context.Context, in *eventsInput) (*huma.StreamRespo
 		return nil, problem.New(http.StatusUnprocessableEntity, "out_of_bounds",
 			"the log ends at position %d: give one that is no greater as from", head)
 	}
-	return feed.Answer(s.stopping, s.Limits.Write, "application/x-ndjson", func() {}, func(ctx context.Context, w *feed.Writer) error {
+	return s.lines(func(ctx context.Context, w *feed.Writer) error {
 		if from == head && !in.Follow {
 			return nil
 		}
@@ -73,6 +73,11 @@ func (s *Server) events(ctx context.Context, in *eventsInput) (*huma.StreamRespo
 		}
 		return s.follow(ctx, w, from, head, in.Follow)
 	}), nil
+}
+
+// lines returns lines of JSON as an answer that lasts.
+func (s *Server) lines(body func(context.Context, *feed.Writer) error) *huma.StreamResponse {
+	return feed.Answer(s.stopping, s.Limits.Write, "application/x-ndjson", func() {}, body)
 }
 
 // follow writes the records after a position, up to the head or without end.
@@ -124,7 +129,7 @@ func (s *Server) dump(context.Context, *none) (*huma.StreamResponse, error) {
 	if err := s.folded(); err != nil {
 		return nil, err
 	}
-	return feed.Answer(s.stopping, s.Limits.Write, "application/x-ndjson", func() {}, func(ctx context.Context, w *feed.Writer) error {
+	return s.lines(func(ctx context.Context, w *feed.Writer) error {
 		err := s.Views.Dump(w.Until(ctx))
 		if err != nil && ctx.Err() == nil {
 			return nil // the client is gone: nothing else can fail

@@ -99,7 +99,8 @@ func TestFunding(t *testing.T) {
 		r.Pending[0].Request != p.Request {
 		t.Errorf("the invoice %+v\nand the resource %+v", p, r)
 	}
-	if got, err := c.PaymentOf(t.Context(), "web-1", p.Key); err != nil || got.Status != "requested" || got.URI != "lightning:"+p.Request {
+	got, err := c.PaymentOf(t.Context(), "web-1", p.Key)
+	if err != nil || got.Status != "requested" || got.URI != "lightning:"+p.Request {
 		t.Errorf("the payment: %+v, %v", got, err)
 	}
 	for i := range 3 {

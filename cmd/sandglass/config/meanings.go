@@ -11,8 +11,8 @@ var meanings = map[string]string{
 	"SANDGLASS_HOST": "name of this host where several share one log: it meters its own resources alone; empty is one " +
 		"machine, which owns all",
 	"SANDGLASS_LISTEN": "address of the HTTP API",
-	"SANDGLASS_PUBLIC_URL": "where clients reach the API through your proxy, such as https://example.org/pay: links begin with it; " +
-		"empty: they are paths",
+	"SANDGLASS_PUBLIC_URL": "where clients reach the API through your proxy, such as https://example.org/pay: links begin with " +
+		"it; empty: they are paths",
 	"SANDGLASS_METRICS_LISTEN": "address at which /metrics, which shows your sums, is answered without a token; empty is none: it " +
 		"takes the auditor's or the operator's",
 	"SANDGLASS_LND_ADDR":           "lnd's gRPC address",

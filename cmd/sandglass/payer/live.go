@@ -183,7 +183,8 @@ func depositNews(before, r *wire.Resource) (lines []string) {
 	for i := range before.Pending {
 		was := &before.Pending[i]
 		if onItsWay(was) && find(r.Pending, was.Key) == nil && !has(r.Lots, &wire.Lot{Payment: was.Key}) {
-			lines = append(lines, "a deposit of "+was.Amount.Bitcoin()+" BTC will not come: sandglass payment show "+was.Key+" --resource "+r.ID)
+			lines = append(lines, fmt.Sprintf("a deposit of %s BTC will not come: sandglass payment show %s --resource %s",
+				was.Amount.Bitcoin(), was.Key, r.ID))
 		}
 	}
 	if r.HeldUntil != before.HeldUntil && r.HeldUntil != 0 {
