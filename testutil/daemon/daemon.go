@@ -92,11 +92,17 @@ type Daemon struct {
 // [ServerVariable] names, or, if [StoreVariable] is "esdb", in one of its own, or in a file.
 func New(t testing.TB, env ...string) *Daemon {
 	t.Helper()
+	return NewOf(t, Binary(t), env...)
+}
+
+// NewOf is New of another build's binary.
+func NewOf(t testing.TB, bin string, env ...string) *Daemon {
+	t.Helper()
 	namesStore := func(s string) bool { return strings.HasPrefix(s, "SANDGLASS_STORE=") }
 	if !slices.ContainsFunc(env, namesStore) {
 		env = append(env, store(t)...)
 	}
-	d := join(t, env...)
+	d := join(t, bin, env...)
 	if out, err := d.Command(t.Context(), "init"); err != nil {
 		t.Fatalf("init: %v\n%s", err, out)
 	}
@@ -136,11 +142,11 @@ func Clustered(c *esdbserver.Cluster) []string {
 // Beside returns another daemon on the same log, for another host. It does not run yet.
 func (d *Daemon) Beside(env ...string) *Daemon {
 	d.t.Helper()
-	return join(d.t, append(slices.Clone(d.given), env...)...)
+	return join(d.t, d.bin, append(slices.Clone(d.given), env...)...)
 }
 
 // join makes a daemon for a log that is there, or will be.
-func join(t testing.TB, env ...string) *Daemon {
+func join(t testing.TB, bin string, env ...string) *Daemon {
 	t.Helper()
 	dir := t.TempDir()
 	listen := freeAddress(t)
@@ -148,7 +154,7 @@ func join(t testing.TB, env ...string) *Daemon {
 		t.Fatal(err)
 	}
 	d := &Daemon{
-		Dir: dir, URL: "http://" + listen, t: t, bin: Binary(t), logs: new(tail), given: env,
+		Dir: dir, URL: "http://" + listen, t: t, bin: bin, logs: new(tail), given: env,
 		Env: append(os.Environ(), append([]string{
 			"SANDGLASS_STATE_DIR=" + dir, "SANDGLASS_LISTEN=" + listen, "SANDGLASS_URL=http://" + listen,
 			"SANDGLASS_OPERATOR_TOKEN_FILE=" + filepath.Join(dir, "token"), "SANDGLASS_FREE_SPACE_FLOOR=0",
@@ -252,6 +258,15 @@ func (d *Daemon) Stop() {
 
 // Ended returns a channel that is closed when the process has ended.
 func (d *Daemon) Ended() <-chan struct{} { return d.done }
+
+// Use has the next start take another build's binary, as after an upgrade.
+func (d *Daemon) Use(bin string) { d.bin = bin }
+
+// ExitCode returns the status with which the process ended by itself.
+func (d *Daemon) ExitCode() int {
+	<-d.done
+	return d.cmd.ProcessState.ExitCode()
+}
 
 // Log returns the end of what the daemon has logged.
 func (d *Daemon) Log() string { return d.logs.String() }

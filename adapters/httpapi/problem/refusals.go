@@ -9,8 +9,8 @@ import (
 
 	"sandglass/domain/address"
 	"sandglass/domain/billing"
-	"sandglass/domain/fence"
 	"sandglass/domain/chain"
+	"sandglass/domain/fence"
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
 	"sandglass/domain/payment"
