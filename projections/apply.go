@@ -25,7 +25,7 @@ var (
 func (v *Views) apply(b *batch, head stream.Position) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	before, had := v.deadlines.First()
+	before := v.deadlines.first()
 	var err error
 	for i := range b.entries {
 		if err = v.record(b, &b.records[i], &b.entries[i]); err != nil {
@@ -34,7 +34,7 @@ func (v *Views) apply(b *batch, head stream.Position) error {
 		}
 	}
 	v.at.stream = strings.Clone(v.at.stream) // what it is cut from is large
-	if first, has := v.deadlines.First(); first != before || has != had {
+	if v.deadlines.first() != before {
 		nudge(v.moved)
 	}
 	v.catchUp(head)
@@ -80,7 +80,7 @@ func (v *Views) resource(rec *stream.Record, e resource.Event) error {
 	v.ledger.Resource(e)
 	if v.live {
 		at, ok := v.deadline(s)
-		v.deadlines.Set(row, at, ok)
+		v.deadlines.set(row, s, at, ok)
 	}
 	v.touch(s.ID)
 	return nil

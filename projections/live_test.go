@@ -24,7 +24,7 @@ func TestRunLive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := random(t, 5, 10, 100)
 		v := projections.New(instant.Hour)
-		if _, _, ok := v.NextDeadline(); ok {
+		if _, ok := v.NextDeadline(-1); ok {
 			t.Error("a deadline before anything was read")
 		}
 		ctx, cancel := context.WithCancel(t.Context())
@@ -258,7 +258,7 @@ func TestRunOverAFile(t *testing.T) {
 			v.Remaining(s.ID, s.Last)
 			v.PaymentsOf(s.ID)
 		}
-		v.Due(instant.Max, 50)
+		dueAll(v, 50)
 		v.OpenPayments()
 		v.Unallocated("", 50)
 	}

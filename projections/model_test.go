@@ -197,7 +197,7 @@ func compareDeadlines(t *testing.T, v *projections.Views, want model) {
 	}
 	slices.Sort(all)
 	for _, limit := range []int{0, 1, 3, 1000} {
-		got := v.Due(instant.Max, limit)
+		got := dueAll(v, limit)
 		if len(got) != min(limit, len(all)) {
 			t.Fatalf("%d due, want %d", len(got), min(limit, len(all)))
 		}
@@ -208,10 +208,10 @@ func compareDeadlines(t *testing.T, v *projections.Views, want model) {
 		}
 	}
 	if len(all) > 0 {
-		if _, first, ok := v.NextDeadline(); first != all[0] || !ok {
+		if first, ok := v.NextDeadline(-1); first != all[0] || !ok {
 			t.Errorf("next deadline %v, want %v", first, all[0])
 		}
-		if early := v.Due(all[0]-1, 10); len(early) > 0 {
+		if early, _ := v.Due(all[0]-1, instant.Max, instant.Gap{}, 10); len(early) > 0 {
 			t.Errorf("%v are due too early", early)
 		}
 	}

@@ -50,10 +50,10 @@ func TestSnapshotChangesOnlyCost(t *testing.T) {
 		if len(v.OpenPayments()) != len(whole.OpenPayments()) || len(v.Unallocated("", 999)) != len(whole.Unallocated("", 999)) {
 			rt.Fatal("other payments")
 		}
-		a, at1, _ := v.NextDeadline()
-		b, at2, _ := whole.NextDeadline()
+		at1, a := v.NextDeadline(-1)
+		at2, b := whole.NextDeadline(-1)
 		if a != b || at1 != at2 {
-			rt.Fatalf("next deadline %s %v, want %s %v", a, at1, b, at2)
+			rt.Fatalf("next deadline %v %v, want %v %v", a, at1, b, at2)
 		}
 	})
 }

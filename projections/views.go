@@ -16,7 +16,6 @@ import (
 	"sandglass/domain/instant"
 	"sandglass/domain/resource"
 	"sandglass/domain/stream"
-	"sandglass/projections/deadline"
 	"sandglass/projections/open"
 	"sandglass/projections/table"
 )
@@ -35,7 +34,7 @@ type Views struct {
 	plans     map[string]planRow
 	addresses addresses
 	ledger    Ledger
-	deadlines deadline.Queue
+	deadlines deadlines
 	live      bool // deadlines are kept: from CaughtUp on
 	watchers  map[resource.ID][]chan struct{}
 	waiting   []waiter
@@ -86,7 +85,7 @@ func (v *Views) reset() {
 	v.payments = open.New()
 	v.plans = map[string]planRow{}
 	v.addresses = newAddresses()
-	v.deadlines = deadline.Queue{}
+	v.deadlines = deadlines{}
 }
 
 // Position returns the position of the last event that is in the views, 0 for none.

@@ -151,7 +151,7 @@ func TestDoubleSpentAfterCreditIsDebt(t *testing.T) {
 		h.blocks(2)
 		h.credited("vm-1", 500)
 		h.pass(200 * time.Second) // all but 180 s are used up
-		h.executeOnResource("vm-1", resource.Settle{When: resource.When{At: now()}})
+		h.executeOnResource("vm-1", resource.Settle{When: resource.When{At: now()}, Swept: now()})
 		thief := tx{id: "thief", spends: a.spends, pays: []pay{{"thief", 400}}}
 		h.change(func() {
 			h.wallet.cut(3, true)

@@ -92,7 +92,7 @@ type sweep struct {
 // order in which it came, so that nobody is suspended wrongly. It is clean if nothing is
 // left to try again.
 func (s *session) sweepOnce(ctx context.Context, full bool) (clean bool, err error) {
-	begin, highestTold := time.Now(), s.cursor.highest()
+	began, highestTold := s.w.BeginSweep(), s.cursor.highest()
 	c := &sweep{s: s, compared: map[string]bool{}, waiting: map[string]Waiting{}}
 	from := s.known.Add
 	if full {
@@ -111,13 +111,13 @@ func (s *session) sweepOnce(ctx context.Context, full bool) (clean bool, err err
 	if from == 0 {
 		s.w.listNext, s.w.listed = time.Now().Add(s.w.FullEvery), time.Now()
 	}
-	s.w.Observer.Swept(time.Since(begin), c.read, wrote)
+	s.w.Observer.Swept(time.Since(began.Process), c.read, wrote)
 	s.w.UpdateHealth(func(h *watch.Health) {
 		h.LastSweep, h.Cursor = s.w.Now(), s.cursor.handledTo()
 		h.SetSwept(s.chainSynced.Load())
 	})
 	s.sweepFinished.Store(true)
-	s.w.MarkSwept()
+	s.w.FinishSweep(began)
 	return clean, nil
 }
 

@@ -42,7 +42,7 @@ func (h *host) joinOn(store stream.EventStore, name string) (*projections.Views,
 	views := projections.NewFor(name, instant.Hour)
 	m := &meter.Meter{
 		Resources: &resource.Handler{Aggregate: resource.Aggregate(), Store: log, Warm: views.Resource},
-		Deadlines: views, Now: h.now, Ready: []<-chan struct{}{views.CaughtUp()},
+		Deadlines: views, Now: h.now, Known: h.known, Ready: []<-chan struct{}{views.CaughtUp()},
 		Failed:  func(id resource.ID, err error) { h.t.Errorf("%s settles %s: %v", name, id, err) },
 		Settled: func(int, instant.Millis) {},
 	}

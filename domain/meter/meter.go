@@ -28,8 +28,8 @@ const (
 
 // Deadlines is the read model that the meter follows.
 type Deadlines interface {
-	NextDeadline() (id resource.ID, at instant.Time, ok bool)
-	Due(now instant.Time, limit int) []resource.ID
+	NextDeadline(now instant.Time) (at instant.Time, ok bool)
+	Due(now, swept instant.Time, gap instant.Gap, limit int) (ids []resource.ID, first instant.Time)
 	DeadlineMoved() <-chan struct{}
 	WaitFor(context.Context, stream.Position) error
 }
@@ -43,6 +43,9 @@ type Meter struct {
 	// Ready is closed when the log is folded and the first sweep of the wallet is done:
 	// until then nothing is exhausted, suspended or released.
 	Ready []<-chan struct{}
+	// Known returns up to when all that was paid is known, and the last gap. What has no time is
+	// released only if its grace ended before; 0 releases nothing.
+	Known func(now instant.Time) (swept instant.Time, gap instant.Gap)
 	// Pending returns a deposit that was seen on the chain and is on its way to a resource:
 	// for a bounded time it holds off the release. It may be nil.
 	Pending func(id resource.ID) (key payment.Key, ok bool)
@@ -65,9 +68,11 @@ func (m *Meter) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		now := m.Now()
 		wait := m.untilNext(now)
-		if due := m.Deadlines.Due(now, batch); len(due) > 0 {
-			_, first, _ := m.Deadlines.NextDeadline()
-			switch wrote, ok := m.settle(ctx, now, due); {
+		by := resource.Settle{When: m.Gap}
+		by.At = now
+		by.Swept, by.Gap = m.Known(now)
+		if due, first := m.Deadlines.Due(now, by.Swept, by.Gap, batch); len(due) > 0 {
+			switch wrote, ok := m.settle(ctx, by, due); {
 			case !ok:
 				m.pause(ctx)
 				continue
@@ -84,7 +89,7 @@ func (m *Meter) Run(ctx context.Context) error {
 }
 
 func (m *Meter) untilNext(now instant.Time) time.Duration {
-	_, at, ok := m.Deadlines.NextDeadline()
+	at, ok := m.Deadlines.NextDeadline(now)
 	if !ok {
 		return look
 	}
@@ -118,7 +123,7 @@ var errSkipped = errors.New("meter: the store is away")
 // settle settles the resources, earliest deadline first, and waits until the deadlines
 // know of it. It reports whether anything was written, and whether all went well. A store
 // that is away ends the round: each try would wait for it in vain.
-func (m *Meter) settle(ctx context.Context, now instant.Time, ids []resource.ID) (wrote, ok bool) {
+func (m *Meter) settle(ctx context.Context, by resource.Settle, ids []resource.ID) (wrote, ok bool) {
 	type result struct {
 		id  resource.ID
 		pos stream.Position
@@ -134,7 +139,7 @@ func (m *Meter) settle(ctx context.Context, now instant.Time, ids []resource.ID)
 					results <- result{id: id, err: errSkipped}
 					continue
 				}
-				pos, err := m.one(ctx, now, id)
+				pos, err := m.one(ctx, by, id)
 				if errors.Is(err, stream.ErrUnavailable) {
 					away.Store(true)
 				}
@@ -161,20 +166,19 @@ func (m *Meter) settle(ctx context.Context, now instant.Time, ids []resource.ID)
 	return last > 0, m.Deadlines.WaitFor(ctx, last) == nil && ok
 }
 
-func (m *Meter) one(ctx context.Context, now instant.Time, id resource.ID) (stream.Position, error) {
-	when := m.Gap
-	when.At = now
+func (m *Meter) one(ctx context.Context, by resource.Settle, id resource.ID) (stream.Position, error) {
+	now := by.At
 	var held stream.Position
 	if m.Pending != nil {
 		if key, ok := m.Pending(id); ok {
-			out, err := m.Resources.Execute(ctx, id, meta, resource.Hold{When: when, Payment: string(key), Until: now.Add(hold)})
+			out, err := m.Resources.Execute(ctx, id, meta, resource.Hold{When: by.When, Payment: string(key), Until: now.Add(hold)})
 			if err != nil || out.State.HeldUntil() > now {
 				return out.Position, err
 			}
 			held = out.Position // it has time, or was held for long enough
 		}
 	}
-	out, err := m.Resources.Execute(ctx, id, meta, resource.Settle{When: when})
+	out, err := m.Resources.Execute(ctx, id, meta, by)
 	return max(held, out.Position), err
 }
 

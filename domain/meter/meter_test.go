@@ -40,7 +40,7 @@ func newHost(t *testing.T, store stream.EventStore) *host {
 	h.begin = h.now()
 	h.resources = &resource.Handler{Aggregate: resource.Aggregate(), Store: store, Warm: h.views.Resource}
 	h.meter = &meter.Meter{
-		Resources: h.resources, Deadlines: h.views, Now: h.now, Ready: []<-chan struct{}{h.views.CaughtUp(), h.ready},
+		Resources: h.resources, Deadlines: h.views, Now: h.now, Known: h.known, Ready: []<-chan struct{}{h.views.CaughtUp(), h.ready},
 		Failed: func(resource.ID, error) { h.failures.Add(1) }, Settled: func(int, instant.Millis) {},
 	}
 	ctx, stop := context.WithCancel(t.Context())
@@ -54,6 +54,9 @@ func newHost(t *testing.T, store stream.EventStore) *host {
 func (h *host) now() instant.Time {
 	return instant.Of(time.Now()).Add(instant.Millis(h.skew.Load()))
 }
+
+// known is of a wallet that is read all the time.
+func (h *host) known(now instant.Time) (instant.Time, instant.Gap) { return now, instant.Gap{} }
 
 func (h *host) do(id resource.ID, c resource.Command) {
 	h.t.Helper()

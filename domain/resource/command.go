@@ -121,7 +121,13 @@ type (
 		Order  *Order // by which a resource that is not opened is opened, or nil
 	}
 	// Settle does what time alone brings: debits, warnings, exhaustion, release.
-	Settle struct{ When }
+	Settle struct {
+		When
+		// Swept is up to when all that was paid is known. A resource is released only if its
+		// grace had ended by then: the zero Swept releases nothing.
+		Swept instant.Time
+		Gap   instant.Gap // the last one, after which its length, or the grace, is given again
+	}
 	// Pause stops the clock of a running resource.
 	Pause struct{ When }
 	// Resume lets a paused resource run again.

@@ -26,7 +26,7 @@ func Decide(s State, c Command) ([]Event, error) {
 		err = d.grant(c)
 	case Settle:
 		d.settle()
-		d.releaseAfterGrace()
+		d.releaseAfterGrace(c)
 	case Pause:
 		err = d.pause()
 	case Resume:

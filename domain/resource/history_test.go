@@ -112,7 +112,7 @@ func (h *history) command(t *rapid.T) resource.Command {
 	case 12:
 		return resource.Place{When: when, Host: key}
 	}
-	return resource.Settle{When: when}
+	return resource.Settle{When: when, Swept: when.At}
 }
 
 // amount is sized to buy a millisecond to a century, or anything.
@@ -226,7 +226,7 @@ func (h *history) checkClock(t *rapid.T) {
 func (h *history) settled(t *rapid.T, times ...instant.Time) resource.State {
 	s := h.live.Clone()
 	for _, at := range times {
-		events, err := resource.Decide(s, resource.Settle{When: resource.When{At: at}})
+		events, err := resource.Decide(s, resource.Settle{When: resource.When{At: at}, Swept: at})
 		if err != nil {
 			t.Fatal(err)
 		}

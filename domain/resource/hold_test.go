@@ -33,7 +33,7 @@ func TestADepositHoldsOffRelease(t *testing.T) {
 	hold := func(at, until instant.Time) resource.Command {
 		return resource.Hold{When: when(at), Payment: "btc-00-0", Until: until}
 	}
-	settle := func(at instant.Time) resource.Command { return resource.Settle{When: when(at)} }
+	settle := func(at instant.Time) resource.Command { return resource.Settle{When: when(at), Swept: at} }
 	for name, c := range map[string]struct {
 		s       resource.State
 		status  resource.Status

@@ -85,7 +85,9 @@ func credit(ms instant.Time, key string, amount money.Msat) resource.Credit {
 	return resource.Credit{When: at(ms), Payment: key, Amount: amount, Paid: zero + ms}
 }
 
-func settle(ms instant.Time) resource.Settle { return resource.Settle{When: at(ms)} }
+func settle(ms instant.Time) resource.Settle {
+	return resource.Settle{When: at(ms), Swept: instant.Max}
+}
 
 // The statuses: a resource that was paid 10 s at 0.
 var (

@@ -81,13 +81,28 @@ func (s *State) graceOver() (instant.Time, bool) {
 
 // graceEnd returns when the grace of a resource that has no time ends.
 func (s *State) graceEnd() (instant.Time, bool) {
+	grace, ok := s.grace()
+	if !ok {
+		return 0, false
+	}
+	return s.Since.Add(grace), true
+}
+
+// grace returns how long a resource that has no time is kept.
+func (s *State) grace() (instant.Millis, bool) {
 	switch s.Status {
 	case StatusAwaiting:
-		return s.Since.Add(max(s.Terms.Grace, MinWait)), true
+		return max(s.Terms.Grace, MinWait), true
 	case StatusSuspended:
-		return s.Since.Add(s.Terms.Grace), true
+		return s.Terms.Grace, true
 	}
 	return 0, false
+}
+
+// KeptBy reports whether a gap still holds off the release of a resource at now.
+func (s *State) KeptBy(g instant.Gap, now instant.Time) bool {
+	grace, ok := s.grace()
+	return ok && g.Holds(now, grace)
 }
 
 // settle brings a running resource up to d.t: a warning and an exhaustion bear the
@@ -128,10 +143,10 @@ func (d *deciding) warn(t instant.Time) {
 	}
 }
 
-// releaseAfterGrace releases a resource whose grace is over.
-func (d *deciding) releaseAfterGrace() {
+// releaseAfterGrace releases a resource whose grace is over, if nobody can have paid in it.
+func (d *deciding) releaseAfterGrace(c Settle) {
 	end, ok := d.s.graceOver()
-	if !ok || end > d.t {
+	if !ok || end > min(d.t, c.Swept) || d.s.KeptBy(c.Gap, d.t) {
 		return
 	}
 	reason := ReasonGraceOver

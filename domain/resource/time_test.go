@@ -19,7 +19,7 @@ func late(ms, paid instant.Time, key string, amount money.Msat) resource.Credit 
 }
 
 func gap(ms instant.Time, most instant.Millis, forgive bool) resource.Settle {
-	return resource.Settle{When: resource.When{At: zero + ms, MaxGap: most, Forgive: forgive}}
+	return resource.Settle{When: resource.When{At: zero + ms, MaxGap: most, Forgive: forgive}, Swept: instant.Max}
 }
 
 func TestTimersChargeWhatWasUsed(t *testing.T) {

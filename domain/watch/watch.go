@@ -9,6 +9,7 @@ package watch
 
 import (
 	"sync"
+	"time"
 
 	"sandglass/domain/instant"
 	"sandglass/domain/stream"
@@ -25,8 +26,9 @@ type Progress struct {
 	swept  chan struct{}
 	nudged chan struct{}
 
-	mu     sync.Mutex // guards health
+	mu     sync.Mutex // guards what follows
 	health Health
+	began  Began // of the last finished sweep
 }
 
 // NewProgress returns the progress of a watcher that was not started.
@@ -43,6 +45,35 @@ func (p *Progress) Swept() <-chan struct{} { return p.swept }
 
 // MarkSwept closes [Progress.Swept].
 func (p *Progress) MarkSwept() { p.once.Do(func() { close(p.swept) }) }
+
+// Began is when a sweep began, by the clock of the log and by that of the process, which is
+// never set.
+type Began struct {
+	At      instant.Time
+	Process time.Time
+}
+
+// BeginSweep returns when a sweep begins that begins now.
+func (p *Progress) BeginSweep() Began { return Began{p.now(), time.Now()} }
+
+// FinishSweep says that a sweep has seen all that came before it began.
+func (p *Progress) FinishSweep(b Began) {
+	p.mu.Lock()
+	p.began = b
+	p.mu.Unlock()
+	p.MarkSwept()
+}
+
+// SweptTo returns up to when all that came is known: when the last finished sweep began, by a
+// clock that may have been set since. 0 if none was finished.
+func (p *Progress) SweptTo(now instant.Time) instant.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.began.Process.IsZero() {
+		return 0
+	}
+	return min(p.began.At, now.Add(-instant.OfDuration(time.Since(p.began.Process))))
+}
 
 // Nudge asks for a sweep now.
 func (p *Progress) Nudge() { Signal(p.nudged) }

@@ -22,8 +22,8 @@ type Due struct {
 	Row int32
 }
 
-// before orders by instant, and then by the order of opening: one log, one order.
-func (d Due) before(e Due) bool {
+// Before orders by instant, and then by the order of opening: one log, one order.
+func (d Due) Before(e Due) bool {
 	return d.At < e.At || d.At == e.At && d.Row < e.Row
 }
 
@@ -88,7 +88,7 @@ func (q *Queue) place(i int, d Due) {
 // up lifts entry i to its place and returns that.
 func (q *Queue) up(i int) int {
 	d := q.heap[i]
-	for i > 0 && d.before(q.heap[(i-1)/arity]) {
+	for i > 0 && d.Before(q.heap[(i-1)/arity]) {
 		q.place(i, q.heap[(i-1)/arity])
 		i = (i - 1) / arity
 	}
@@ -109,11 +109,11 @@ func (q *Queue) down(i int) {
 		}
 		least := first
 		for c := first + 1; c < min(first+arity, len(q.heap)); c++ {
-			if q.heap[c].before(q.heap[least]) {
+			if q.heap[c].Before(q.heap[least]) {
 				least = c
 			}
 		}
-		if !q.heap[least].before(d) {
+		if !q.heap[least].Before(d) {
 			break
 		}
 		q.place(i, q.heap[least])
@@ -130,17 +130,20 @@ func (q *Queue) First() (Due, bool) {
 	return q.heap[0], true
 }
 
-// Until returns up to limit rows that are due by now, earliest first, by a walk from the
-// top that looks at no more than the children of what it takes.
-func (q *Queue) Until(now instant.Time, limit int) (rows []int32) {
+// Until returns up to limit rows that are due by now, but for those that skip says to leave
+// out, earliest first, by a walk from the top that looks at no more than the children of what
+// it takes or skips. A nil skip leaves none out.
+func (q *Queue) Until(now instant.Time, limit int, skip func(row int32) bool) (due []Due) {
 	edge := []int{0}
-	for len(edge) > 0 && len(rows) < limit {
+	for len(edge) > 0 && len(due) < limit {
 		i := edge[len(edge)-1] // the earliest is at the end
 		edge = edge[:len(edge)-1]
 		if i >= len(q.heap) || q.heap[i].At > now {
 			continue
 		}
-		rows = append(rows, q.heap[i].Row)
+		if skip == nil || !skip(q.heap[i].Row) {
+			due = append(due, q.heap[i])
+		}
 		for c := i*arity + 1; c < min(i*arity+1+arity, len(q.heap)); c++ {
 			if q.heap[c].At > now {
 				continue
@@ -151,5 +154,5 @@ func (q *Queue) Until(now instant.Time, limit int) (rows []int32) {
 			edge = slices.Insert(edge, at, c)
 		}
 	}
-	return rows
+	return due
 }

@@ -44,8 +44,18 @@ func check(t *rapid.T, q *deadline.Queue, at map[int32]instant.Time) {
 	now := instant.Time(rapid.Int64Range(-1, 10).Draw(t, "now"))
 	limit := rapid.IntRange(0, 50).Draw(t, "limit")
 	rows = slices.DeleteFunc(rows, func(row int32) bool { return at[row] > now })
-	rows = rows[:min(limit, len(rows))]
-	if got := q.Until(now, limit); !slices.Equal(got, rows) {
-		t.Fatalf("due by %d: %v, want %v", now, got, rows)
+	for _, odd := range []bool{false, true} { // and then without the odd rows
+		want := slices.Clone(rows)
+		if odd {
+			want = slices.DeleteFunc(want, func(row int32) bool { return row%2 == 1 })
+		}
+		want = want[:min(limit, len(want))]
+		var got []int32
+		for _, d := range q.Until(now, limit, func(row int32) bool { return odd && row%2 == 1 }) {
+			got = append(got, d.Row)
+		}
+		if !slices.Equal(got, want) {
+			t.Fatalf("due by %d: %v, want %v", now, got, want)
+		}
 	}
 }

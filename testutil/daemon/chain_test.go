@@ -453,7 +453,7 @@ func TestStatement20ConditionsOfTheChain(t *testing.T) {
 // Statement 21: nothing is suspended or released between a start and the first sweep, nor
 // released while a deposit is on its way; but it is once that came to nothing.
 func TestStatement21NothingEndsTooEarly(t *testing.T) {
-	s := newShore(t)
+	s := newShore(t, "SANDGLASS_SWEEP_EVERY=2s") // a release waits for a sweep of the wallet
 	brief := small
 	brief.Name, brief.Grace = "brief", 1
 	_, err := s.Client().Publish(s.ctx, brief)

@@ -76,7 +76,7 @@ func Dull(resources, events int, seed uint64) func(yield func([]Append) bool) {
 			for _, r := range w.resources {
 				w.out = nil
 				for h := instant.Millis(1); h <= min(turn, instant.Millis(events-n)); h++ {
-					must(r.do(w, resource.Settle{When: resource.When{At: first.Add(h * instant.Hour)}}))
+					must(r.do(w, resource.Settle{When: resource.When{At: first.Add(h * instant.Hour)}, Swept: instant.Max}))
 				}
 				if n += count(w.out); !yield(w.out) || n >= events {
 					return

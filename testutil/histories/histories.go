@@ -268,7 +268,8 @@ func (w *World) tick() {
 		at = max(due, r.state.Last)
 		w.Now = max(w.Now, min(at, w.Now.Add(instant.Day)))
 	}
-	must(r.do(w, resource.Settle{When: resource.When{At: min(at, w.Now), MaxGap: instant.Hour, Forgive: w.chance(30)}}))
+	at = min(at, w.Now)
+	must(r.do(w, resource.Settle{When: resource.When{At: at, MaxGap: instant.Hour, Forgive: w.chance(30)}, Swept: at}))
 }
 
 // sweep writes to a stream of a category that the views do not know.

@@ -164,6 +164,7 @@ func (d *components) newMeter(booker *payment.Booker) *meter.Meter {
 		Now:       d.clock.Now,
 		Gap:       booker.Gap,
 		Ready:     []<-chan struct{}{d.views.CaughtUp(), d.watcher.Swept(), d.chain.Swept()},
+		Known:     d.known,
 		Pending:   d.chain.Pending,
 		Failed:    d.counts.settleFailed,
 		Settled:   d.counts.settled,

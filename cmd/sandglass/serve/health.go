@@ -29,7 +29,7 @@ func (d *components) health() []wire.Component {
 	}
 	heard := wire.Component{Name: "wallet_stream", Ready: true, State: "silent"}
 	if h.LastEvent != 0 {
-		heard = wire.Component{Name: "wallet_stream", Ready: true, State: "heard", Since: h.LastEvent, Age: d.clock.Now().Sub(h.LastEvent)}
+		heard.State, heard.Since, heard.Age = "heard", h.LastEvent, d.clock.Now().Sub(h.LastEvent)
 	}
 	store := wire.Component{Name: "store", Ready: true, State: "writable"}
 	if err := d.store.Writable(); err != nil {
