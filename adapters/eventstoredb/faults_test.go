@@ -330,7 +330,8 @@ func TestASubscriptionFallsSilent(t *testing.T) {
 	s := open(t, c.ConnectionString(), o)
 	c.Freeze(c.Leader()) // the node that s is connected to
 	c.MoveLeader()
-	res, err := open(t, c.ConnectionString(), o).Append(t.Context(), "toy-1", stream.NoStream, storetest.Events("toy-1", stream.NoStream, "x", 1))
+	other := open(t, c.ConnectionString(), o)
+	res, err := other.Append(t.Context(), "toy-1", stream.NoStream, storetest.Events("toy-1", stream.NoStream, "x", 1))
 	if err != nil {
 		t.Fatal(err)
 	}
