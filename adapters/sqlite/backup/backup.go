@@ -51,18 +51,24 @@ func (m *Maker) Write(ctx context.Context, from, to string) (Copy, error) {
 }
 
 // WriteBy is [Maker.Write] with what makes the file: make finds an empty one at part.
-func (m *Maker) WriteBy(ctx context.Context, to string, make func(part string) error) (Copy, error) {
+func (m *Maker) WriteBy(ctx context.Context, to string, make func(part string) error) (c Copy, err error) {
+	err = m.write(to, make, func(part string) (err error) { c, err = check(ctx, part); return err })
+	return c, err
+}
+
+// write makes a file that must not exist.
+func (m *Maker) write(to string, make, check func(part string) error) error {
 	for _, name := range []string{to, to + "-wal", to + "-journal"} {
 		if err := absent(name); err != nil {
-			return Copy{}, err
+			return err
 		}
 	}
-	c, part, err := m.prepare(ctx, to, make)
+	part, err := m.prepare(to, make, check)
 	if err != nil {
-		return c, err
+		return err
 	}
 	defer part.Close()
-	return c, m.place(part, to)
+	return m.place(part, to)
 }
 
 func absent(path string) error {
@@ -114,13 +120,13 @@ func freeSpace(dir string) (int64, error) {
 
 // prepare makes a copy that is whole and on the disk, under another name. The file that it
 // returns is the lock of that name: two at the same time would write over each other.
-func (m *Maker) prepare(ctx context.Context, to string, make func(part string) error) (c Copy, part *os.File, err error) {
+func (m *Maker) prepare(to string, make, check func(part string) error) (part *os.File, err error) {
 	part, err = os.OpenFile(to+Part, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return c, nil, fmt.Errorf("backup: %w", err)
+		return nil, fmt.Errorf("backup: %w", err)
 	}
 	if err := unix.Flock(int(part.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		return c, nil, errors.Join(fmt.Errorf("backup: %s is being written by another command: %w", to+Part, err), part.Close())
+		return nil, errors.Join(fmt.Errorf("backup: %s is being written by another command: %w", to+Part, err), part.Close())
 	}
 	for _, s := range []struct {
 		name string
@@ -128,14 +134,14 @@ func (m *Maker) prepare(ctx context.Context, to string, make func(part string) e
 	}{
 		{"empty", func() error { return part.Truncate(0) }},
 		{"copy", func() error { return make(part.Name()) }},
-		{"check", func() (err error) { c, err = check(ctx, part.Name()); return err }},
+		{"check", func() error { return check(part.Name()) }},
 		{"sync", func() error { return syncFile(part.Name()) }},
 	} {
 		if err = m.step(s.name, s.do); err != nil {
-			return c, nil, errors.Join(fmt.Errorf("backup: making %s: %w", to, err), os.Remove(part.Name()), part.Close())
+			return nil, errors.Join(fmt.Errorf("backup: making %s: %w", to, err), os.Remove(part.Name()), part.Close())
 		}
 	}
-	return c, part, nil
+	return part, nil
 }
 
 // step does one step.

@@ -36,12 +36,12 @@ func (m *Maker) Restore(ctx context.Context, from, path string, now instant.Time
 		return r, err
 	}
 	defer func() { err = errors.Join(err, release()) }()
-	c, part, err := m.prepare(ctx, path, func(part string) error { return m.copyFile(ctx, from, part) })
+	part, err := m.prepare(path, func(part string) error { return m.copyFile(ctx, from, part) },
+		func(part string) (err error) { r.Copy, err = check(ctx, part); return err })
 	if err != nil {
 		return r, err
 	}
 	defer part.Close()
-	r.Copy = c
 	if r.Kept, err = m.replace(part, path, now); err != nil {
 		return r, fmt.Errorf("%w\n  what was there is not lost: see %s and %s.replaced-*, and restore again", err, path, path)
 	}

@@ -191,6 +191,19 @@ func (s *Store) Close() error {
 // Advice implements what a store of requests tells its operator: nothing.
 func (*Store) Advice(context.Context) (string, error) { return "", nil }
 
+// CopyTo copies the file at path into another, as [logfile.CopyFile] does, and looks for damage
+// in the copy.
+func CopyTo(ctx context.Context, path, to string) error {
+	if err := logfile.CopyFile(ctx, path, to, identify); err != nil {
+		return err
+	}
+	conn, err := logfile.OpenReader(to)
+	if err != nil {
+		return err
+	}
+	return errors.Join(integrity(conn), conn.Close())
+}
+
 // Size returns how many bytes the file takes on disk, its WAL included.
 func (s *Store) Size() (int64, error) { return logfile.Size(s.path) }
 
@@ -201,8 +214,12 @@ func (s *Store) Verify() error {
 	if s.reader == nil {
 		return ErrClosed
 	}
+	return integrity(s.reader)
+}
+
+func integrity(conn *sqlite.Conn) error {
 	var found []error
-	err := sqlitex.Execute(s.reader, `PRAGMA integrity_check`, &sqlitex.ExecOptions{ResultFunc: func(s *sqlite.Stmt) error {
+	err := sqlitex.Execute(conn, `PRAGMA integrity_check`, &sqlitex.ExecOptions{ResultFunc: func(s *sqlite.Stmt) error {
 		if line := s.ColumnText(0); line != "ok" {
 			found = append(found, errors.New(line))
 		}

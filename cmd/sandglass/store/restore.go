@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sandglass/adapters/sqlite/backup"
+	"sandglass/adapters/sqlite/requests"
 	"sandglass/cmd/sandglass/cli"
 	"sandglass/cmd/sandglass/config"
 	"sandglass/cmd/sandglass/show"
@@ -36,6 +37,9 @@ func restoreCmd(e *cli.Env) *cobra.Command {
 the event log is. The daemon must be stopped. The backup is checked first, as by "store
 check", and only read. What is at the log's place, also a damaged log, is kept in a folder
 beside it; an old -wal is never left beside the new file.
+
+Orders that nobody has paid yet are kept beside the log: those that are there stay, and if
+they are missing, those of the backup are put there.
 
 A daemon that starts on the older log finds in the wallet what was paid since, and books it.
 What was only in the log does not come back: orders, grants, pauses, prices, plans, moves,
@@ -127,6 +131,9 @@ func putBack(ctx context.Context, conf *config.Config, path string, to storeurl.
 		return "", err
 	}
 	m := backup.Maker{Floor: conf.FreeSpaceFloor}
+	if _, err := m.RestoreRequests(ctx, backup.Requests(path), requests.Path(to.Path())); err != nil {
+		return "", err
+	}
 	r, err := m.Restore(ctx, path, to.Path(), instant.Of(time.Now()))
 	return r.Kept, err
 }

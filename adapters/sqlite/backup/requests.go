@@ -1,0 +1,44 @@
+package backup
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+
+	"sandglass/adapters/sqlite/requests"
+)
+
+// Requests returns where the requests of the log stand that is copied to a file: what was asked
+// for and nobody had paid, and the addresses that were given out for it.
+func Requests(copied string) string { return copied + "-requests" }
+
+// WriteRequests copies a file of requests to one that must not exist. They are copied before the
+// log: what the log has of them by then, it has.
+func (m *Maker) WriteRequests(ctx context.Context, from, to string) error {
+	return m.write(to, func(part string) error {
+		if err := m.checkSpace(from, filepath.Dir(part)); err != nil {
+			return err
+		}
+		return requests.CopyTo(ctx, from, part)
+	}, func(string) error { return nil })
+}
+
+// RestoreRequests puts a copy of requests where they are missing, and reports whether it did:
+// those that are there are newer.
+func (m *Maker) RestoreRequests(ctx context.Context, from, path string) (bool, error) {
+	if requests.Missing(from) || !requests.Missing(path) {
+		return false, nil
+	}
+	copyAndCheck := func(part string) error { return requests.CopyTo(ctx, from, part) }
+	part, err := m.prepare(path, copyAndCheck, func(string) error { return nil })
+	if err != nil {
+		return false, err
+	}
+	defer part.Close()
+	if err := m.step("own", func() error { return own(part, path) }); err != nil {
+		return false, errors.Join(err, os.Remove(part.Name()))
+	}
+	err = m.place(part, path)
+	return err == nil, err
+}
