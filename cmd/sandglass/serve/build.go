@@ -118,9 +118,8 @@ func (d *components) newChainWatcher(booker *payment.Booker) (*chain.Watcher, er
 
 func (d *components) newBilling(booker *payment.Booker) *billing.Service {
 	var deposits billing.Chain // nil if they are off
-	var finder billing.Finder  // likewise
 	if d.OnChain {
-		deposits, finder = d.lnd, d.lnd
+		deposits = d.lnd
 	}
 	return &billing.Service{
 		Plans:         &plan.Handler{Aggregate: plan.Aggregate(), Store: d.store},
@@ -130,7 +129,7 @@ func (d *components) newBilling(booker *payment.Booker) *billing.Service {
 		Wallet:        d.lnd,
 		Chain:         deposits,
 		Addresses:     &address.Handler{Aggregate: address.Aggregate(), Store: d.store},
-		Finder:        finder,
+		Finder:        d.lnd, // also if they are off: what was given out is watched
 		AddressFailed: d.counts.addressFailed,
 		Views:         d.views,
 		Host:          d.Host,
