@@ -22,7 +22,9 @@ const noon instant.Time = 1_767_355_200_000
 var (
 	released = stream.Encode(&resource.Released{At: resource.At{At: noon}, Reason: "operator"})
 	settled  = stream.Encode(&payment.Settled{At: payment.At{At: noon}, Amount: 500, Via: payment.ViaBOLT11})
-	newer    = stream.Event{Type: "payment.refunded.v1", At: noon, Data: []byte(`{}`), Meta: []byte(`{"build":"sandglass v9.9.9","why":1}`)}
+	newer    = stream.Event{
+		Type: "payment.refunded.v1", At: noon, Data: []byte(`{}`), Meta: []byte(`{"build":"sandglass v9.9.9","why":1}`),
+	}
 )
 
 // closed is of a log that was read to its end.

@@ -32,8 +32,9 @@ func Newer(t testing.TB) (bin, kind string) {
 	}
 	kind = fmt.Sprintf("payment.settled.v%c", now[1][0]+1)
 	overlay := map[string]string{
-		events: changed(t, dir, events, `("payment\.settled\.v)\d"`, `"`+kind+`"`, `case "`+kind+`":`, `case "`+kind+`", `+string(now[0])+`:`),
-		names:  changed(t, dir, names, `info\.Main\.Version`, `"v9.9.9"`),
+		events: changed(t, dir, events, `"payment\.settled\.v\d"`, `"`+kind+`"`,
+			`case "`+kind+`":`, `case "`+kind+`", `+string(now[0])+`:`),
+		names: changed(t, dir, names, `info\.Main\.Version`, `"v9.9.9"`),
 	}
 	replace, err := json.Marshal(map[string]any{"Replace": overlay})
 	if err != nil {
