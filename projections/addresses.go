@@ -10,7 +10,7 @@ import (
 type addresses struct {
 	all        []address.State
 	byAddress  map[string]int32
-	ofResource map[resource.ID]int32 // the first that was issued for it
+	ofResource map[resource.ID]int32 // the last that was issued for it
 	lowest     int64                 // height of issue
 }
 
@@ -25,9 +25,7 @@ func (a *addresses) add(s address.State) {
 	}
 	a.all = append(a.all, s)
 	a.byAddress[s.Address] = i
-	if _, ok := a.ofResource[s.Resource]; !ok {
-		a.ofResource[s.Resource] = i
-	}
+	a.ofResource[s.Resource] = i
 }
 
 // addressFields passes an address through a snapshot.
@@ -52,15 +50,17 @@ func (v *Views) Issued(addr string) (id resource.ID, height int64, ok bool) {
 	return s.Resource, s.Height, true
 }
 
-// AddressOf returns the address of a resource, or false if none was issued.
-func (v *Views) AddressOf(id resource.ID) (addr string, ok bool) {
+// AddressOf returns the address that was issued last for a resource, and the identity_pubkey of
+// the wallet that holds its key, or false if none was issued.
+func (v *Views) AddressOf(id resource.ID) (addr, node string, ok bool) {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	i, ok := v.addresses.ofResource[id]
 	if !ok {
-		return "", false
+		return "", "", false
 	}
-	return v.addresses.all[i].Address, true
+	s := &v.addresses.all[i]
+	return s.Address, s.Node, true
 }
 
 // IssuedAfter returns the lowest height at which an address was issued, of those that the log

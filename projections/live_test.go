@@ -128,9 +128,8 @@ func TestWatch(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error)
 		go func() { done <- projections.Run(ctx, m, v) }()
-		a, stopA := v.Watch("a")
-		b, stopB := v.Watch("b")
-		a2, stopA2 := v.Watch("a")
+		a, b, a2 := make(chan struct{}, 1), make(chan struct{}, 1), make(chan struct{}, 1)
+		stopA, stopB, stopA2 := v.Watch("a", a), v.Watch("b", b), v.Watch("a", a2)
 		has := func(c <-chan struct{}) bool {
 			synctest.Wait()
 			select {

@@ -6,15 +6,14 @@ import (
 	"sandglass/domain/resource"
 )
 
-// Watch returns a channel that gets a token after each run of events that touched the
-// resource, or a payment meant for it: one token, however many runs went by. The id may
-// be one that does not exist yet. stop ends the watch; it may be called twice.
-func (v *Views) Watch(id resource.ID) (changed <-chan struct{}, stop func()) {
-	c := make(chan struct{}, 1)
+// Watch gives c, which holds one, a token after each run of events that touched the resource,
+// or a payment meant for it: one token, however many runs went by. The id may be one that does
+// not exist yet. stop ends the watch; it may be called twice.
+func (v *Views) Watch(id resource.ID, c chan struct{}) (stop func()) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.watchers[id] = append(v.watchers[id], c)
-	return c, func() { v.unwatch(id, c) }
+	return func() { v.unwatch(id, c) }
 }
 
 func (v *Views) unwatch(id resource.ID, c chan struct{}) {

@@ -66,7 +66,9 @@ func TestMetricsKeepToPrometheusRules(t *testing.T) {
 	page := s.send("GET", "/metrics", "", bearer(auditorToken)).body
 	for _, line := range []string{
 		`sandglass_resources{status="running"} 1`,
-		`sandglass_resources{status="awaiting"} 1`,
+		`sandglass_resources{status="awaiting"} 0`,
+		`sandglass_invoices_open{of="orders"} 1`,
+		`sandglass_invoices_open{of="resources"} 0`,
 		`sandglass_resources{status="released"} 0`,
 		`sandglass_http_requests_total{code="201",method="POST",route="/v1/orders"} 2`,
 		`sandglass_http_requests_total{code="405",method="other",route="none"} 1`,
@@ -161,9 +163,10 @@ func TestRequestsHaveIds(t *testing.T) {
 			t.Errorf("%q became %q", id, got)
 		}
 	}
-	s.send("POST", "/v1/orders", `{"plan":"small","time_ms":3600000}`, "X-Request-Id: my-order")
+	o := s.running("web-1")
+	s.send("POST", "/v1/resources/web-1/pause", "", "X-Request-Id: my-pause", "Authorization: Bearer "+o.HolderKey)
 	records := s.records(0)
-	if m, err := records[len(records)-1].Metadata(); err != nil || m.Correlation != "my-order" || m.Actor != "anyone" {
+	if m, err := records[len(records)-1].Metadata(); err != nil || m.Correlation != "my-pause" || m.Actor != "holder" {
 		t.Errorf("recorded: %+v, %v", m, err)
 	}
 }

@@ -95,7 +95,7 @@ func TestTheLogIsFollowed(t *testing.T) {
 			t.Fatalf("position %d comes after %d", e.Position, last)
 		}
 		if last, n = e.Position, n+1; last == uint64(s.views.Position()) {
-			s.order(fmt.Sprint("web-", n))
+			s.running(fmt.Sprint("web-", n))
 		}
 	}
 }
@@ -103,8 +103,8 @@ func TestTheLogIsFollowed(t *testing.T) {
 // TestALogThatCantBeRead breaks off, and is not taken for whole.
 func TestALogThatCantBeRead(t *testing.T) {
 	s := open(t, nil)
-	for range 3 {
-		s.order("")
+	for i := range 3 {
+		s.running(fmt.Sprint("web-", i))
 		s.clock.Advance(1)
 	}
 	s.store.OnSubscribe = func() int { return 1 }

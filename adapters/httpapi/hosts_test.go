@@ -79,7 +79,7 @@ func TestSeveralHosts(t *testing.T) {
 			moves++
 		}
 	}
-	if moves != 6 {
-		t.Errorf("%d events of placing, want one for each order on a host, and one for each move", moves)
+	if moves != 3 {
+		t.Errorf("%d events of placing, want two of what was ordered and then moved, and one for what was on no host", moves)
 	}
 }

@@ -70,7 +70,7 @@ const (
 // show writes the resource and its changes, until it is released, ctx ends or the client
 // is lost: none of these is an error.
 func (s *Server) show(ctx context.Context, id resource.ID, w *feed.Writer) {
-	changed, stop := s.Views.Watch(id) // before the first look
+	changed, stop := s.Billing.Watch(id) // before the first look
 	defer stop()
 	alive := time.NewTicker(s.Limits.Heartbeat)
 	defer alive.Stop()

@@ -1,7 +1,9 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
+	"slices"
 
 	"sandglass/adapters/httpapi/auth"
 	"sandglass/adapters/httpapi/middleware"
@@ -135,7 +137,7 @@ func (s *Server) listResources(_ context.Context, in *listInput) (*answer[wire.R
 	if err := s.folded(); err != nil {
 		return nil, err
 	}
-	list := s.Views.Resources(resource.ID(in.After), in.Limit, in.takes)
+	list := s.list(in)
 	out := wire.Resources{Resources: make([]wire.Resource, len(list))}
 	now := s.Now()
 	for i, state := range list {
@@ -145,6 +147,27 @@ func (s *Server) listResources(_ context.Context, in *listInput) (*answer[wire.R
 		out.Next = string(list[len(list)-1].ID)
 	}
 	return &answer[wire.Resources]{out}, nil
+}
+
+// list returns a page of the resources, with the orders that nobody has paid yet, by id.
+func (s *Server) list(in *listInput) []resource.State {
+	after := resource.ID(in.After)
+	list := s.Views.Resources(after, in.Limit, in.takes)
+	for n := len(list); len(list)-n < in.Limit; {
+		ids := s.Billing.Requests.Orders(after, in.Limit)
+		if len(ids) == 0 {
+			break
+		}
+		after = ids[len(ids)-1]
+		for _, id := range ids {
+			_, _, logged := s.Views.Resource(id)
+			if _, ordered, ok := s.Billing.Requests.Order(id); ok && !logged && in.takes(&ordered) {
+				list = append(list, ordered)
+			}
+		}
+	}
+	slices.SortFunc(list, func(a, b resource.State) int { return cmp.Compare(a.ID, b.ID) })
+	return list[:min(len(list), in.Limit)]
 }
 
 type grantInput struct {

@@ -15,7 +15,7 @@ import (
 	"sandglass/adapters/httpapi/client"
 	"sandglass/adapters/httpapi/wire"
 	"sandglass/domain/money"
-	"sandglass/domain/payment"
+	"sandglass/domain/request"
 	"sandglass/domain/resource"
 	"sandglass/domain/stream"
 	"sandglass/testutil/storetest"
@@ -103,13 +103,24 @@ func TestFunding(t *testing.T) {
 	if err != nil || got.Status != "requested" || got.URI != "lightning:"+p.Request {
 		t.Errorf("the payment: %+v, %v", got, err)
 	}
-	for i := range 3 {
+	for i := range 3 { // the oldest gives way
 		_, err = c.Fund(t.Context(), "web-1", wire.FundRequest{Amount: price + money.Msat(i+1)})
+		s.must(err)
 	}
+	if r, err = c.Resource(t.Context(), "web-1"); err != nil || len(r.Pending) != 3 || r.Pending[0].Asked != price+1 {
+		t.Errorf("three at most: %+v, %v", r.Pending, err)
+	}
+	s.wallet.err = errors.New("permission denied")
 	var refused *client.Problem
+	_, err = c.Fund(t.Context(), "web-1", wire.FundRequest{Amount: 2 * price})
 	if !errors.As(err, &refused) || refused.Code != "too_many_open" || refused.Status != 429 || refused.RetryAfter == 0 {
 		t.Errorf("too many invoices: %v", err)
 	}
+}
+
+// refuse has the store of requests fail.
+func (s *shop) refuse(kept bool, err error) {
+	s.kept.Fail = func(context.Context, *request.Record) (bool, error) { return kept, err }
 }
 
 // TestRefusalsOfTheDaemon goes through what can be wrong on our side.
@@ -124,19 +135,15 @@ func TestRefusalsOfTheDaemon(t *testing.T) {
 		"a wallet that fails": {
 			func(s *shop) { s.wallet.err = errors.New("rpc error: 10.0.0.1 said no") }, 503, "no_wallet", true,
 		},
-		"a wallet that panics": {func(s *shop) { s.wallet.panic = true }, 500, "internal_error", false},
-		"a store that fails": {
-			func(s *shop) { s.store.OnAppend = storetest.Faults(storetest.Lost) }, 500, "internal_error", false,
-		},
-		"a store whose answer is lost": {
-			func(s *shop) { s.store.OnAppend = storetest.Faults(storetest.AnswerLost) }, 500, "internal_error", false,
-		},
-		"a store that is full": {func(s *shop) { s.store.EventStore = full{s.store.EventStore} }, 503, "read_only", true},
+		"a wallet that panics":         {func(s *shop) { s.wallet.panic = true }, 500, "internal_error", false},
+		"a store that fails":           {func(s *shop) { s.refuse(false, storetest.ErrFault) }, 500, "internal_error", false},
+		"a store whose answer is lost": {func(s *shop) { s.refuse(true, storetest.ErrFault) }, 500, "internal_error", false},
+		"a store that is full":         {func(s *shop) { s.refuse(false, stream.ErrReadOnly) }, 503, "read_only", true},
 		"a store that is away": {
 			func(s *shop) { s.store.EventStore = away{s.store.EventStore} }, 503, "store_unavailable", true,
 		},
 		"a store that says so":       {func(s *shop) { s.writable = errAway }, 503, "store_unavailable", true},
-		"a store that is slow":       {func(s *shop) { s.store.EventStore = slow{s.store.EventStore} }, 503, "timeout", true},
+		"a store that is slow":       {func(s *shop) { s.refuse(false, context.DeadlineExceeded) }, 503, "timeout", true},
 		"a store that can't be read": {func(s *shop) { s.store.OnRead = func() bool { return true } }, 500, "internal_error", false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -155,19 +162,12 @@ func TestRefusalsOfTheDaemon(t *testing.T) {
 				t.Errorf("%d lines of the log tell of it:\n%s", n, s.log)
 			}
 			s.wallet.err, s.wallet.panic, s.store.OnAppend, s.store.OnRead = nil, false, nil, nil
-			s.store.EventStore, s.writable = inner, nil
+			s.store.EventStore, s.writable, s.kept.Fail = inner, nil, nil
 			if got := s.send("POST", "/v1/orders", body, "Idempotency-Key: "+key); got.status/100 != 2 {
 				t.Errorf("sent again: %d %s", got.status, got.body)
 			}
 		})
 	}
-}
-
-// full is a store that takes no writes.
-type full struct{ stream.EventStore }
-
-func (full) Append(context.Context, string, stream.Revision, []stream.Event) (stream.Appended, error) {
-	return stream.Appended{}, stream.ErrReadOnly
 }
 
 // away is a store that does not answer.
@@ -181,13 +181,6 @@ func (away) Append(context.Context, string, stream.Revision, []stream.Event) (st
 
 func (away) Read(context.Context, string, stream.Revision) iter.Seq2[stream.Record, error] {
 	return func(yield func(stream.Record, error) bool) { yield(stream.Record{}, errAway) }
-}
-
-// slow is a store that gave up by itself.
-type slow struct{ stream.EventStore }
-
-func (slow) Append(context.Context, string, stream.Revision, []stream.Event) (stream.Appended, error) {
-	return stream.Appended{}, fmt.Errorf("10.0.0.1: %w", context.DeadlineExceeded)
 }
 
 func TestBeforeTheFirstSweepNothingIsSold(t *testing.T) {
@@ -281,13 +274,10 @@ func TestPausedTooSoon(t *testing.T) {
 func TestAPaymentThatExpired(t *testing.T) {
 	s := open(t, nil)
 	o := s.order("web-1")
-	out, err := s.billing.Payments.Execute(t.Context(), payment.Key(o.Payment.Key), stream.Meta{}, payment.Expire{
-		At: s.clock.Now(), Reason: payment.ReasonCanceled,
-	})
-	s.must(errors.Join(err, s.views.WaitFor(t.Context(), out.Position)))
+	s.clock.Advance(hour)
 	p, err := s.client("").Payment(t.Context(), o.Payment.Key)
 	s.must(err)
-	if p.Status != "expired" || p.Reason != "canceled" || p.URI != "" {
+	if p.Status != "expired" || p.URI != "" || p.ChangedAt != p.ExpiresAt {
 		t.Errorf("%+v", p)
 	}
 }

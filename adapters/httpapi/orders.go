@@ -86,8 +86,9 @@ func (s *Server) defineOrders(a *openapi.API) {
 		Name: "order", Method: "POST", Path: "/v1/orders", Tag: "buy", Summary: "Order a resource",
 		Status: http.StatusCreated,
 		Also:   map[int]string{200: "The same order as before."},
-		Doc: "Makes a resource that waits for its payment, an invoice and, where the daemon takes payments on the chain, " +
-			"an address; `uri` has both. Give `time_ms` or `amount_msat`, one of them.\n\n" +
+		Doc: "Makes an invoice for a resource that is opened by its payment: an order that nobody pays leaves nothing. " +
+			"With `address=true` there is an address on the chain too, and `uri` has both. " +
+			"Give `time_ms` or `amount_msat`, one of them.\n\n" +
 			"The same `Idempotency-Key` with the same content gives the same order again, with status 200. " +
 			"The same key or `id` with other content is refused with 409.\n\n" +
 			"Of a provider with several hosts `host` names one of the plan's; left out, one is chosen.",
@@ -96,10 +97,18 @@ func (s *Server) defineOrders(a *openapi.API) {
 	openapi.Register(a, openapi.Operation{
 		Name: "fund", Method: "POST", Path: "/v1/resources/{id}/payments", Tag: "buy", Summary: "An invoice that funds a resource",
 		Status: http.StatusCreated,
-		Doc: "Anyone can fund any resource, by the invoice or, if it has one, its address. " +
-			"An open invoice of the same amount, if it can be paid for long enough, is given again.",
+		Doc: "Anyone can fund any resource, by the invoice or its address. " +
+			"An open invoice of the same amount, if it can be paid for long enough, is given again. " +
+			"Of many open ones the oldest is canceled for a newer one; with the holder key they are the holder's own, " +
+			"which nobody else's request cancels.",
 		Refused: []int{404, 409},
 	}, s.fund)
+	openapi.Register(a, openapi.Operation{
+		Name: "address", Method: "POST", Path: "/v1/resources/{id}/address", Tag: "buy", Summary: "Its address on the chain",
+		Doc: "Shows the resource or the order with an address, which is made when it is first asked for, and stays. " +
+			"What it receives is credited once enough blocks stand on it, however late it comes.",
+		Refused: []int{404, 409},
+	}, s.address)
 	openapi.Register(a, openapi.Operation{
 		Name: "get-payment", Method: "GET", Path: "/v1/payments/{key}", Tag: "buy", Summary: "The life of a payment so far",
 		Doc: "Whoever knows the key of a payment can see what became of it. The resource, and all that leads to it or depends on it, " +
@@ -109,8 +118,9 @@ func (s *Server) defineOrders(a *openapi.API) {
 }
 
 type orderInput struct {
-	Key  idempotencyKey `header:"Idempotency-Key" minLength:"20" maxLength:"128" example:"0b6f9c1e-5d3a-4f6e-9b2a-7c8d9e0f1a2b"`
-	Body wire.OrderRequest
+	Address bool           `query:"address" doc:"Whether an address on the chain is wanted at once, where the daemon takes payments there."`
+	Key     idempotencyKey `header:"Idempotency-Key" minLength:"20" maxLength:"128" example:"0b6f9c1e-5d3a-4f6e-9b2a-7c8d9e0f1a2b"`
+	Body    wire.OrderRequest
 }
 
 type idempotencyKey string
@@ -146,6 +156,7 @@ func (s *Server) order(ctx context.Context, in *orderInput) (*orderOutput, error
 		ID:             resource.ID(in.Body.ID),
 		Host:           in.Body.Host,
 		IdempotencyKey: string(in.Key),
+		Address:        in.Address,
 	})
 	if err != nil {
 		return nil, ofPlan(in.Body.Plan, err)
@@ -154,12 +165,25 @@ func (s *Server) order(ctx context.Context, in *orderInput) (*orderOutput, error
 	if o.New {
 		out.Status = http.StatusCreated
 	}
-	out.Body = wire.Order{Resource: s.shown(ctx, o.Position, o.Resource), HolderKey: o.HolderKey}
+	out.Body = wire.Order{Resource: s.shown(ctx, 0, o.Resource), HolderKey: o.HolderKey}
 	if o.Payment.Status != payment.StatusNone {
 		p := s.presenter.Payment(o.Payment)
 		out.Body.Payment = &p
 	}
 	return &out, nil
+}
+
+// address answers with a resource that has an address from now on.
+func (s *Server) address(ctx context.Context, in *ResourcePath) (*answer[wire.Resource], error) {
+	if err := s.folded(); err != nil {
+		return nil, err
+	}
+	id := resource.ID(in.ID)
+	if _, err := s.Billing.Address(ctx, middleware.RequestOf(ctx).Meta("anyone"), id); err != nil {
+		return nil, err
+	}
+	state, _ := s.Billing.Resource(id)
+	return &answer[wire.Resource]{s.shown(ctx, 0, state)}, nil
 }
 
 type fundInput struct {
@@ -177,12 +201,13 @@ func (s *Server) fund(ctx context.Context, in *fundInput) (*paymentOutput, error
 	if err := s.folded(); err != nil {
 		return nil, err
 	}
-	out, err := s.Billing.Pay(ctx, middleware.RequestOf(ctx).Meta("anyone"), resource.ID(in.ID), in.Body.Time, in.Body.Amount)
+	id := resource.ID(in.ID)
+	state, _ := s.Billing.Resource(id)
+	byHolder := billing.Holds(state, middleware.RequestOf(ctx).Caller.Token)
+	p, err := s.Billing.Pay(ctx, id, in.Body.Time, in.Body.Amount, byHolder)
 	if err != nil {
 		return nil, err
 	}
-	s.wait(ctx, out.Position)
-	p := out.State
 	at := "/v1/payments/" + url.PathEscape(string(p.Key)) + "?resource=" + url.QueryEscape(in.ID)
 	return &paymentOutput{Location: at, Body: s.presenter.Payment(p)}, nil
 }
@@ -200,7 +225,7 @@ type paymentInput struct {
 // payment answers from the read model what is not at its end, and else from the log.
 func (s *Server) payment(ctx context.Context, in *paymentInput) (*answer[wire.Payment], error) {
 	key := payment.Key(in.Key)
-	state, _, ok := s.Views.Payment(key)
+	state, ok := s.Billing.Payment(key)
 	if !ok && key.Valid() {
 		out, err := s.payments.Load(ctx, key)
 		if err != nil {

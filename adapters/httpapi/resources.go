@@ -115,7 +115,7 @@ func (s *Server) hold(do command) func(context.Context, *ResourcePath) (*answer[
 			return nil, err
 		}
 		id := resource.ID(in.ID)
-		state, _, ok := s.Views.Resource(id)
+		state, ok := s.Billing.Resource(id)
 		if !ok {
 			return nil, noResource(in.ID)
 		}
@@ -168,9 +168,18 @@ func (s *Server) wait(ctx context.Context, pos stream.Position) bool {
 func (s *Server) folded() error {
 	select {
 	case <-s.Views.CaughtUp():
+	default:
+		return starting()
+	}
+	select {
+	case <-s.Billing.Requests.CaughtUp():
 		return nil
 	default:
-		return problem.New(http.StatusServiceUnavailable, "starting",
-			"the daemon has just started and is reading its log: try again in a moment").After(2 * time.Second)
+		return starting()
 	}
+}
+
+func starting() *problem.Problem {
+	return problem.New(http.StatusServiceUnavailable, "starting",
+		"the daemon has just started and is reading its log: try again in a moment").After(2 * time.Second)
 }

@@ -157,11 +157,13 @@ func New(o Options) (*Server, error) {
 	}
 	o.Limits = o.Limits.orDefaults()
 	s := &Server{
-		Options:   o,
-		payments:  payment.Handler{Aggregate: payment.Aggregate(), Store: o.Store},
-		presenter: &view.Presenter{Views: o.Views, Now: o.Now, OnChain: o.Billing.OnChain, Tip: o.Tip, Required: o.Required},
-		mux:       http.NewServeMux(),
-		live:      limit.NewQuota(o.Limits.Live, o.Limits.LivePer),
+		Options:  o,
+		payments: payment.Handler{Aggregate: payment.Aggregate(), Store: o.Store},
+		presenter: &view.Presenter{
+			Views: o.Views, Billing: o.Billing, Now: o.Now, Tip: o.Tip, Required: o.Required,
+		},
+		mux:  http.NewServeMux(),
+		live: limit.NewQuota(o.Limits.Live, o.Limits.LivePer),
 	}
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	var err error

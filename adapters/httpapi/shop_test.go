@@ -23,6 +23,7 @@ import (
 	"sandglass/domain/money"
 	"sandglass/domain/payment"
 	"sandglass/domain/plan"
+	"sandglass/domain/request"
 	"sandglass/domain/resource"
 	"sandglass/domain/stream"
 	"sandglass/projections"
@@ -50,6 +51,31 @@ type fakeWallet struct {
 	err   error
 	panic bool
 	now   func() instant.Time
+
+	closed map[payment.Key]bool // that are paid, or canceled
+}
+
+func (w *fakeWallet) IsOpen(_ context.Context, key payment.Key) (bool, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return !w.closed[key], w.err
+}
+
+func (w *fakeWallet) Cancel(_ context.Context, key payment.Key) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed[key] {
+		return billing.ErrPaid
+	}
+	w.close(key)
+	return w.err
+}
+
+func (w *fakeWallet) close(key payment.Key) {
+	if w.closed == nil {
+		w.closed = map[payment.Key]bool{}
+	}
+	w.closed[key] = true
 }
 
 func (w *fakeWallet) Invoice(_ context.Context, amount money.Msat, _ string, expiry instant.Millis) (billing.Invoice, error) {
@@ -74,6 +100,8 @@ type shop struct {
 	views    *projections.Views
 	billing  *billing.Service
 	wallet   *fakeWallet
+	requests *request.Set
+	kept     storetest.Memory
 	swept    chan struct{}
 	writable error // what the store says of itself
 	server   *httpapi.Server
@@ -118,19 +146,20 @@ func build(t testing.TB, change func(*httpapi.Options)) *shop {
 		log:      &buffer{},
 		stopped:  make(chan error, 1),
 	}
+	s.requests = request.New(request.Options{Store: &s.kept, Now: clock.Now, Most: 1000})
 	resources := &resource.Handler{Aggregate: resource.Aggregate(), Store: s.store, Warm: s.views.Resource}
 	payments := &payment.Handler{Aggregate: payment.Aggregate(), Store: s.store}
 	s.billing = &billing.Service{
 		Plans:     &plan.Handler{Aggregate: plan.Aggregate(), Store: s.store},
-		Payments:  payments,
 		Resources: resources,
 		Booker:    &payment.Booker{Payments: payments, Resources: resources, Now: clock.Now},
 		Wallet:    s.wallet,
 		Views:     s.views,
+		Requests:  s.requests,
 		Now:       clock.Now,
 		Random:    rand.Reader,
 		Swept:     s.swept,
-		Limits:    billing.Limits{OpenPerResource: 3, Open: 500, Awaiting: 400, Expiry: hour},
+		Limits:    billing.Limits{OpenPerResource: 3, Open: 500, Awaiting: 400, Addresses: 10, Expiry: hour},
 		Writable:  func() error { return s.writable },
 	}
 	o := httpapi.Options{
@@ -179,9 +208,15 @@ func (s *shop) fold() {
 			s.t.Error(err)
 		}
 	})
+	wg.Go(func() {
+		if err := s.requests.Run(ctx); err != nil {
+			s.t.Error(err)
+		}
+	})
 	s.unfold = func() { stop(); wg.Wait() }
 	s.t.Cleanup(s.unfold)
 	<-s.views.CaughtUp()
+	<-s.requests.CaughtUp()
 }
 
 // serve runs the server on l.
@@ -236,16 +271,29 @@ func (s *shop) settle(key string, amount money.Msat) {
 	s.book(payment.Key(key), payment.Settle{At: s.clock.Now(), Amount: amount, Via: payment.ViaBOLT11})
 }
 
+// book books a payment as the watcher does.
 func (s *shop) book(key payment.Key, c payment.Settle) {
 	s.t.Helper()
+	if r, ok := s.requests.Find(key); ok {
+		c.Request = &r.Request
+	}
 	out, err := s.billing.Booker.Book(context.Background(), stream.Meta{}, key, c)
 	s.must(errors.Join(err, s.views.WaitFor(context.Background(), out.Position)))
+	s.wallet.mu.Lock()
+	s.wallet.close(key)
+	s.wallet.mu.Unlock()
+	s.requests.Done(context.Background(), string(key))
 }
 
-// order orders two hours under a key, and an id if it is not empty.
+// order orders two hours under a key, and an id if it is not empty; with an address where there
+// are any.
 func (s *shop) order(id string) wire.Order {
 	s.t.Helper()
-	o, err := s.client("").Order(s.t.Context(), wire.OrderRequest{Plan: "small", Time: 2 * hour, ID: id}, key+id)
+	order := s.client("").Order
+	if s.billing.OnChain() {
+		order = s.client("").OrderOnChain
+	}
+	o, err := order(s.t.Context(), wire.OrderRequest{Plan: "small", Time: 2 * hour, ID: id}, key+id)
 	s.must(err)
 	return o
 }
@@ -302,3 +350,10 @@ func sendTo(t testing.TB, url, method, path string, body io.Reader, headers ...s
 }
 
 func bearer(token string) string { return "Authorization: Bearer " + token }
+
+// settled lets the time of a resource have passed.
+func (s *shop) settled(id resource.ID) {
+	s.t.Helper()
+	out, err := s.billing.Resources.Execute(s.t.Context(), id, stream.Meta{}, resource.Settle{When: resource.When{At: s.clock.Now()}})
+	s.must(errors.Join(err, s.views.WaitFor(s.t.Context(), out.Position)))
+}

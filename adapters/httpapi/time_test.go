@@ -67,7 +67,7 @@ func (s *shop) inside(id string) {
 	if w.status != 201 {
 		s.t.Fatalf("%d %s", w.status, w.body.String())
 	}
-	s.settle(string(s.views.PaymentsOf(resource.ID(id))[0].Key), 2*price)
+	s.settle(string(s.billing.Payments(resource.ID(id))[0].Key), 2*price)
 }
 
 func TestAStreamShowsThatItLives(t *testing.T) {
@@ -157,9 +157,12 @@ func TestSlowClients(t *testing.T) {
 }
 
 // stuck is a wallet that does not answer.
-type stuck struct{ asked chan struct{} }
+type stuck struct {
+	fakeWallet
+	asked chan struct{}
+}
 
-func (s stuck) Invoice(ctx context.Context, _ money.Msat, _ string, _ instant.Millis) (billing.Invoice, error) {
+func (s *stuck) Invoice(ctx context.Context, _ money.Msat, _ string, _ instant.Millis) (billing.Invoice, error) {
 	close(s.asked)
 	<-ctx.Done()
 	return billing.Invoice{}, ctx.Err()
@@ -167,7 +170,7 @@ func (s stuck) Invoice(ctx context.Context, _ money.Msat, _ string, _ instant.Mi
 
 func TestARequestEndsInTime(t *testing.T) {
 	inTime(t, nil, func(t *testing.T, s *shop, p *pipes) {
-		s.billing.Wallet = stuck{make(chan struct{})}
+		s.billing.Wallet = &stuck{asked: make(chan struct{})}
 		began := time.Now()
 		res := post(t, p, `{"plan":"small","time_ms":7200000}`)
 		if took := time.Since(began); res.StatusCode != 503 || took != 30*time.Second {
@@ -194,7 +197,7 @@ func post(t *testing.T, p *pipes, body string) *http.Response {
 // TestTheEndWaitsForRequests, but not for ever.
 func TestTheEndWaitsForRequests(t *testing.T) {
 	inTime(t, nil, func(t *testing.T, s *shop, p *pipes) {
-		w := stuck{make(chan struct{})}
+		w := &stuck{asked: make(chan struct{})}
 		s.billing.Wallet = w
 		c := p.dial()
 		defer c.Close()

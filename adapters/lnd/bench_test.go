@@ -12,6 +12,7 @@ import (
 	"sandglass/domain/lightning"
 	"sandglass/domain/money"
 	"sandglass/domain/payment"
+	"sandglass/domain/request"
 	"sandglass/domain/resource"
 	"sandglass/domain/stream"
 	"sandglass/domain/wallet"
@@ -90,7 +91,8 @@ func startBench(b *testing.B) (*fakelnd.Lnd, *booked) {
 	w := must(lightning.New(lightning.Config{
 		Wallet: client, Wallets: &wallet.Handler{Aggregate: wallet.Aggregate(), Store: store}, Booker: booker,
 		Waiting:  func(context.Context) ([]lightning.Waiting, error) { return nil, nil },
-		Observer: m, Now: now,
+		Observer: m, Now: now, Least: func(*resource.Order) money.Msat { return 1 },
+		Requests: request.New(request.Options{Store: new(storetest.Memory), Now: now}),
 	}))(b)
 	ctx, cancel := context.WithCancel(b.Context())
 	done := make(chan error, 1)

@@ -16,6 +16,7 @@ import (
 	"sandglass/domain/lightning"
 	"sandglass/domain/money"
 	"sandglass/domain/payment"
+	"sandglass/domain/request"
 	"sandglass/domain/resource"
 	"sandglass/domain/stream"
 	"sandglass/domain/wallet"
@@ -98,7 +99,9 @@ func newDaemon(t *testing.T, c lnd.Config) *daemon {
 	t.Cleanup(func() { check(t, d.client.Close()) })
 	// Sweeps come when a test asks for them.
 	d.config = lightning.Config{
-		Wallet: d.client, SweepEvery: time.Hour, CheckEvery: time.Hour, GapDelay: time.Millisecond,
+		Requests: request.New(request.Options{Store: new(storetest.Memory), Now: now}),
+		Least:    func(*resource.Order) money.Msat { return 1 },
+		Wallet:   d.client, SweepEvery: time.Hour, CheckEvery: time.Hour, GapDelay: time.Millisecond,
 		Retry: watch.Retry{Min: time.Millisecond, Max: 20 * time.Millisecond, Denied: 50 * time.Millisecond},
 	}
 	return d

@@ -46,7 +46,8 @@ func issuing(entity, action string) bool {
 	case watching(entity, action):
 		return true
 	case entity == "uri":
-		return action == "/lnrpc.Lightning/AddInvoice" || action == "/lnrpc.Lightning/NewAddress"
+		return action == "/lnrpc.Lightning/AddInvoice" || action == "/lnrpc.Lightning/NewAddress" ||
+			action == cancelInvoice
 	}
 	return (entity == "invoices" || entity == "address") && action == "write"
 }

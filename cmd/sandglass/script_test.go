@@ -17,6 +17,7 @@ import (
 
 	"sandglass/cmd/sandglass/cli"
 	"sandglass/cmd/sandglass/config"
+	"sandglass/domain/lightning"
 	"sandglass/testutil/esdbserver"
 	"sandglass/testutil/fakelnd"
 
@@ -37,16 +38,17 @@ func TestScripts(t *testing.T) {
 		Setup:               setUp,
 		RequireExplicitExec: true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"ready":   ready,
-			"fetch":   fetch,
-			"sees":    sees,
-			"pays":    pays,
-			"let":     let,
-			"exits":   exits,
-			"replace": replace,
-			"cluster": cluster,
-			"grant":   grant,
-			"damage":  damage,
+			"ready":    ready,
+			"fetch":    fetch,
+			"sees":     sees,
+			"pays":     pays,
+			"keysends": keysends,
+			"let":      let,
+			"exits":    exits,
+			"replace":  replace,
+			"cluster":  cluster,
+			"grant":    grant,
+			"damage":   damage,
 		},
 	})
 }
@@ -161,6 +163,14 @@ func pays(ts *testscript.TestScript, _ bool, args []string) {
 	msat, err := strconv.ParseInt(args[1], 10, 64)
 	ts.Check(err)
 	ts.Check(ts.Value(lndKey{}).(*fakelnd.Lnd).Pay(strings.TrimPrefix(args[0], "ln-"), msat))
+}
+
+// keysends has somebody pay a resource by its name: keysends ID MSAT.
+func keysends(ts *testscript.TestScript, _ bool, args []string) {
+	msat, err := strconv.ParseInt(args[1], 10, 64)
+	ts.Check(err)
+	records := map[uint64][]byte{lightning.ResourceRecord: []byte(args[0])}
+	ts.Value(lndKey{}).(*fakelnd.Lnd).Keysend([32]byte{1}, msat, records)
 }
 
 // let sets a variable from a JSON file: let NAME FILE field.field.

@@ -2,55 +2,74 @@ package billing
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"time"
 
 	"sandglass/domain/address"
+	"sandglass/domain/instant"
+	"sandglass/domain/payment"
+	"sandglass/domain/request"
 	"sandglass/domain/resource"
 	"sandglass/domain/stream"
 )
 
-// addressTime bounds how long an order waits for its address: lnd gives none while the
-// chain's node is away, and hangs. The invoice pays all the same.
+// addressTime bounds how long is waited for an address: lnd gives none while the chain's node
+// is away, and hangs.
 const addressTime = 3 * time.Second
-
-// errNoChain says that nothing is paid on the chain here.
-var errNoChain = errors.New("billing: no addresses are made here")
-
-// ensureAddress sees to it that a resource has an address, if it can be had in time; else the
-// next request tries again. The channel is closed when it is done.
-func (b *Service) ensureAddress(ctx context.Context, meta stream.Meta, id resource.ID) <-chan struct{} {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		ctx, cancel := context.WithTimeout(ctx, addressTime)
-		defer cancel()
-		if _, err := b.addressOf(ctx, meta, id); err != nil && b.AddressFailed != nil && !errors.Is(err, errNoChain) {
-			b.AddressFailed(id, err)
-		}
-	}()
-	return done
-}
 
 // OnChain reports whether payments on the chain are taken: else no address is shown to anybody
 // who is about to pay, also none that was given out before.
 func (b *Service) OnChain() bool { return b.Chain != nil }
 
-// addressOf returns the address of a resource, which it makes on the first request. An
-// address that the log could not keep was shown to nobody.
-func (b *Service) addressOf(ctx context.Context, meta stream.Meta, id resource.ID) (string, error) {
-	if b.Chain == nil {
-		return "", errNoChain
+// Address returns the address of a resource or of an order, which is made when it is first
+// asked for. What it receives is watched for ever.
+func (b *Service) Address(ctx context.Context, meta stream.Meta, id resource.ID) (string, error) {
+	if err := b.checkSwept(); err != nil {
+		return "", err
 	}
-	if a, ok := b.Views.AddressOf(id); ok {
-		return a, nil
-	}
-	a, err := b.Chain.NewAddress(ctx)
+	defer b.lock(id)()
+	s, err := b.find(ctx, id)
 	if err != nil {
 		return "", err
 	}
+	return b.address(ctx, meta, &s)
+}
+
+// address is Address for whoever holds the lock of s. An address that could not be kept was
+// shown to nobody.
+func (b *Service) address(ctx context.Context, meta stream.Meta, s *subject) (string, error) {
+	switch {
+	case b.Chain == nil:
+		return "", ErrNoChain
+	case s.Status == resource.StatusReleased:
+		return "", resource.ErrReleased
+	}
+	if a, ok := b.AddressOf(s.ID); ok {
+		return a, nil
+	}
+	if err := b.writable(); err != nil {
+		return "", err
+	}
+	if s.order != nil && b.Requests.AddressesSince(b.Now().Add(-instant.Day)) >= b.Limits.Addresses {
+		return "", fmt.Errorf("%w: %d addresses a day are given to orders that nobody has paid yet", ErrTooManyOpen, b.Limits.Addresses)
+	}
+	within, cancel := context.WithTimeout(ctx, addressTime)
+	defer cancel()
+	a, err := b.Chain.NewAddress(within)
+	if err != nil {
+		if b.AddressFailed != nil {
+			b.AddressFailed(s.ID, err)
+		}
+		return "", fmt.Errorf("%w: %w", ErrWallet, err)
+	}
+	if s.order != nil {
+		return a.Address, b.Requests.Keep(ctx, &request.Record{
+			Address: a.Address, Height: a.Height, Node: a.Node,
+			Request: payment.Request{At: b.Now(), Resource: s.ID, Price: s.Terms.Price, Order: s.order},
+		})
+	}
 	out, err := b.Addresses.Execute(ctx, a.Address, meta, address.Issue{
-		At: b.Now(), Resource: id, Node: a.Node, Height: a.Height,
+		At: b.Now(), Resource: s.ID, Node: a.Node, Height: a.Height,
 	})
 	if err != nil {
 		return "", err

@@ -34,7 +34,9 @@ func (b *Service) Adopt(
 	case err != nil:
 		return address.State{}, err
 	case r.State.Status == resource.StatusNone && !lost:
-		return address.State{}, resource.ErrNotOpened
+		if err := b.openOrder(ctx, meta, id); err != nil {
+			return address.State{}, err
+		}
 	}
 	a, err := b.Finder.FindAddress(ctx, addr) // first: what is no address has no stream
 	if err != nil {

@@ -39,8 +39,7 @@ func TestAnAddressIsAdopted(t *testing.T) {
 	if _, err := adopt("bcrt1qlost", "vm", false); !errors.Is(err, resource.ErrNotOpened) {
 		t.Errorf("there is no such resource: %v", err)
 	}
-	s.order(billing.OrderRequest{Plan: "small", Time: hour, ID: "vm", IdempotencyKey: key})
-	s.settle(s.views.PaymentsOf("vm")[0], price)
+	s.settle(s.order(billing.OrderRequest{Plan: "small", Time: hour, ID: "vm", IdempotencyKey: key}).Payment, price)
 	f.err = errNotOurs
 	if _, err := adopt("bcrt1qlost", "vm", false); !errors.Is(err, errNotOurs) {
 		t.Errorf("it is another's: %v", err)

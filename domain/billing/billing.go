@@ -2,8 +2,9 @@
 // commands: it quotes, opens resources, asks the wallet for invoices and addresses, and
 // answers only what the log holds durably.
 //
-// What an amount buys is quoted in quote.go; an order opens its resource (order.go) and
-// asks for an invoice (pay.go), and for an address (address.go); place.go chooses the host.
+// What an amount buys is quoted in quote.go; an order (order.go) asks for an invoice (pay.go),
+// and if it is wanted for an address (address.go); place.go chooses the host. All of this is
+// kept as requests, and is in the log once somebody pays: look.go shows both as one.
 // What holders and operators do besides is one command each (operate.go). The rules of a
 // resource, of a plan and of a payment are left to their packages.
 package billing
@@ -20,6 +21,7 @@ import (
 	"sandglass/domain/money"
 	"sandglass/domain/payment"
 	"sandglass/domain/plan"
+	"sandglass/domain/request"
 	"sandglass/domain/resource"
 	"sandglass/domain/stream"
 )
@@ -31,11 +33,19 @@ var (
 	ErrWallet      = errors.New("billing: the wallet gives no invoice now; try again later")
 	ErrHost        = errors.New("billing: it can't be had on that host")
 	ErrInvalid     = errors.New("billing: invalid request")
+	ErrNoChain     = errors.New("billing: nothing is paid on the chain here")
+	ErrPaid        = errors.New("billing: the invoice is paid, or being paid")
+	ErrPayable     = errors.New("billing: an invoice can be paid, and buys time,")
 )
 
 // Wallet makes invoices.
 type Wallet interface {
-	Invoice(ctx context.Context, amount money.Msat, memo string, expiry instant.Millis) (Invoice, error)
+	Invoice(ctx context.Context, amount money.Msat, description string, expiry instant.Millis) (Invoice, error)
+	// IsOpen reports whether an invoice can be paid, and nobody has.
+	IsOpen(ctx context.Context, key payment.Key) (bool, error)
+	// Cancel returns once an invoice can't be paid any more. One that is paid, or is being
+	// paid, is [ErrPaid]. One that the wallet does not know is canceled.
+	Cancel(ctx context.Context, key payment.Key) error
 }
 
 // Invoice is a request for money that the wallet has made.
@@ -63,26 +73,33 @@ type Address struct {
 type Views interface {
 	Plan(name string) (plan.State, bool)
 	Resource(id resource.ID) (resource.State, stream.Revision, bool)
+	Payment(key payment.Key) (payment.State, stream.Revision, bool)
 	PaymentsOf(id resource.ID) []payment.State
-	AddressOf(id resource.ID) (string, bool)
-	OpenCount() int
-	Counts() map[resource.Status]int
+	AddressOf(id resource.ID) (address, node string, ok bool)
+	Watch(id resource.ID, c chan struct{}) (stop func())
 	Hosts() map[string]int
 	WaitFor(context.Context, stream.Position) error
 }
 
+// Deposits are payments of orders that are to be seen on the chain, and that no block holds: the
+// log has those of blocks.
+type Deposits interface {
+	Unlogged(id resource.ID) []payment.State
+	UnloggedPayment(key payment.Key) (payment.State, bool)
+}
+
 // Limits bound what strangers can make grow.
 type Limits struct {
-	OpenPerResource int            // open invoices of one resource
-	Open            int            // open invoices in all
-	Awaiting        int            // orders that were never paid
+	OpenPerResource int            // open invoices of one resource, its holder's apart from others'
+	Open            int            // open invoices of resources that were paid
+	Awaiting        int            // open invoices of orders that were never paid
+	Addresses       int            // given to orders that were never paid, in a day
 	Expiry          instant.Millis // of an invoice
 }
 
 // Service takes requests. The fields are set by the caller that makes it, unless they say otherwise.
 type Service struct {
 	Plans     *plan.Handler
-	Payments  *payment.Handler
 	Resources *resource.Handler
 	Booker    *payment.Booker
 	Wallet    Wallet
@@ -91,13 +108,19 @@ type Service struct {
 	Finder    Finder // nil where nothing is paid on the chain
 	Adopted   func() // is told of an address that was adopted; may be nil
 	Views     Views
-	Host      string // of this daemon, on which orders are placed first; empty where there is one machine
-	Now       func() instant.Time
-	Random    io.Reader
-	Gap       resource.When   // the policy for gaps; its At is not used
-	Swept     <-chan struct{} // closed after the first sweep of the wallet
-	Writable  func() error    // says why the log takes no events now; nil where it always does
-	Limits    Limits
+	Requests  *request.Set
+	Signer    request.Signer
+	// Node returns the identity_pubkey of the present wallet: what another one made can't be
+	// paid.
+	Node     func() string
+	Deposits Deposits // that the log does not have; nil where nothing is paid on the chain
+	Host     string   // of this daemon, on which orders are placed first; empty where there is one machine
+	Now      func() instant.Time
+	Random   io.Reader
+	Gap      resource.When   // the policy for gaps; its At is not used
+	Swept    <-chan struct{} // closed after the first sweep of the wallet
+	Writable func() error    // says why the log takes no events now; nil where it always does
+	Limits   Limits
 	// Confirmations is how many a payment on the chain needs to be credited, unless the plan
 	// of its resource asks for more.
 	Confirmations int
@@ -107,6 +130,13 @@ type Service struct {
 	locks [256]sync.Mutex // by resource: one invoice is asked for at a time
 	seed  maphash.Seed
 	once  sync.Once
+}
+
+func (b *Service) node() string {
+	if b.Node == nil {
+		return ""
+	}
+	return b.Node()
 }
 
 func (b *Service) when() resource.When {

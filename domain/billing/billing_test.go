@@ -15,10 +15,14 @@ import (
 	"sandglass/domain/money"
 	"sandglass/domain/payment"
 	"sandglass/domain/plan"
+	"sandglass/domain/request"
 	"sandglass/domain/resource"
 	"sandglass/domain/stream"
 	"sandglass/projections"
 	"sandglass/testutil/storetest"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 const (
@@ -29,10 +33,33 @@ const (
 
 // fakeWallet makes invoices that nobody pays by itself.
 type fakeWallet struct {
-	mu   sync.Mutex
-	made int
-	err  error
-	now  func() instant.Time
+	mu       sync.Mutex
+	made     int
+	err      error
+	now      func() instant.Time
+	closed   map[payment.Key]bool // that are paid, or canceled
+	refuses  error                // of Cancel
+	canceled []payment.Key
+}
+
+func (w *fakeWallet) IsOpen(_ context.Context, key payment.Key) (bool, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return !w.closed[key], w.err
+}
+
+func (w *fakeWallet) Cancel(_ context.Context, key payment.Key) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case w.refuses != nil:
+		return w.refuses
+	case w.closed[key]:
+		return billing.ErrPaid
+	}
+	w.closed[key] = true
+	w.canceled = append(w.canceled, key)
+	return nil
 }
 
 func (w *fakeWallet) Invoice(_ context.Context, amount money.Msat, _ string, expiry instant.Millis) (billing.Invoice, error) {
@@ -57,6 +84,7 @@ type shop struct {
 	views  *projections.Views
 	swept  chan struct{}
 	store  *storetest.Faulty
+	kept   storetest.Memory
 }
 
 func open(t *testing.T) *shop {
@@ -65,12 +93,13 @@ func open(t *testing.T) *shop {
 	views := projections.New(hour)
 	resources := &resource.Handler{Aggregate: resource.Aggregate(), Store: store, Warm: views.Resource}
 	payments := &payment.Handler{Aggregate: payment.Aggregate(), Store: store}
-	s := &shop{t: t, clock: clock, wallet: &fakeWallet{now: clock.Now}, views: views, swept: make(chan struct{}), store: store}
+	s := &shop{t: t, clock: clock, wallet: &fakeWallet{now: clock.Now, closed: map[payment.Key]bool{}}, views: views, swept: make(chan struct{}), store: store}
 	s.Service = &billing.Service{
-		Plans: &plan.Handler{Aggregate: plan.Aggregate(), Store: store}, Payments: payments, Resources: resources,
-		Booker: &payment.Booker{Payments: payments, Resources: resources, Now: clock.Now},
-		Wallet: s.wallet, Views: views, Now: clock.Now, Random: rand.Reader, Swept: s.swept,
-		Limits: billing.Limits{OpenPerResource: 3, Open: 5, Awaiting: 4, Expiry: hour},
+		Plans: &plan.Handler{Aggregate: plan.Aggregate(), Store: store}, Resources: resources,
+		Requests: request.New(request.Options{Store: &s.kept, Now: clock.Now, Most: 100}),
+		Booker:   &payment.Booker{Payments: payments, Resources: resources, Now: clock.Now},
+		Wallet:   s.wallet, Views: views, Now: clock.Now, Random: rand.Reader, Swept: s.swept,
+		Limits: billing.Limits{OpenPerResource: 3, Open: 5, Awaiting: 4, Addresses: 3, Expiry: hour},
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
@@ -113,10 +142,14 @@ func (s *shop) order(r billing.OrderRequest) billing.Order {
 // settle books the payment of an invoice.
 func (s *shop) settle(p payment.State, amount money.Msat) payment.State {
 	s.t.Helper()
-	out, err := s.Booker.Book(s.t.Context(), stream.Meta{}, p.Key, payment.Settle{
-		At: s.clock.Now(), Amount: amount, Via: payment.ViaBOLT11,
-	})
+	c := payment.Settle{At: s.clock.Now(), Amount: amount, Via: payment.ViaBOLT11}
+	if r, ok := s.Requests.Find(p.Key); ok { // as the watcher does
+		c.Request = &r.Request
+	}
+	out, err := s.Booker.Book(s.t.Context(), stream.Meta{}, p.Key, c)
 	s.must(errors.Join(err, s.views.WaitFor(s.t.Context(), out.Position)))
+	s.wallet.closed[p.Key] = true
+	s.Requests.Done(s.t.Context(), string(p.Key))
 	return out.State
 }
 
@@ -156,26 +189,32 @@ func TestAnOrderByIDHidesTheHolderKeyFromOthers(t *testing.T) {
 	}
 }
 
-// An append of an order fails in each way, and the order is sent again: there is one
-// resource, and what its payer was told is what the log holds.
+// A request is lost, or kept and the answer lost: the order is sent again, there is one
+// resource, and what its payer was told is what is credited.
 func TestAnOrderSurvivesFaults(t *testing.T) {
-	for at := range 2 {
-		for _, fault := range []storetest.Fault{storetest.Lost, storetest.AnswerLost} {
-			s := open(t)
-			faults := []storetest.Fault{storetest.None, storetest.None}
-			faults[at] = fault
-			s.store.OnAppend = storetest.Faults(faults...)
-			r := billing.OrderRequest{Plan: "small", Time: hour, IdempotencyKey: key}
-			if _, err := s.Order(t.Context(), stream.Meta{}, r); !errors.Is(err, storetest.ErrFault) {
-				t.Fatalf("append %d, fault %d: %v", at, fault, err)
+	for _, kept := range []bool{false, true} {
+		s := open(t)
+		fails := 1
+		s.kept.Fail = func(context.Context, *request.Record) (bool, error) {
+			if fails--; fails == 0 {
+				return kept, storetest.ErrFault
 			}
-			o := s.order(r)
-			if got := s.views.Counts()[resource.StatusAwaiting]; got != 1 {
-				t.Errorf("append %d, fault %d: %d resources", at, fault, got)
-			}
-			if got := s.settle(o.Payment, price); got.Status != payment.StatusCredited || got.Resource != o.Resource.ID {
-				t.Errorf("append %d, fault %d: the payment is %+v", at, fault, got)
-			}
+			return true, nil
+		}
+		r := billing.OrderRequest{Plan: "small", Time: hour, IdempotencyKey: key}
+		if _, err := s.Order(t.Context(), stream.Meta{}, r); !errors.Is(err, storetest.ErrFault) {
+			t.Fatalf("kept %t: %v", kept, err)
+		}
+		before, _ := s.store.Head(t.Context())
+		o := s.order(r)
+		if head, _ := s.store.Head(t.Context()); head != before {
+			t.Errorf("kept %t: the log went from %d to %d before anybody paid", kept, before, head)
+		}
+		if got := s.settle(o.Payment, price); got.Status != payment.StatusCredited || got.Resource != o.Resource.ID {
+			t.Errorf("kept %t: the payment is %+v", kept, got)
+		}
+		if again := s.order(r); again.Resource.Status != resource.StatusRunning || again.HolderKey != o.HolderKey {
+			t.Errorf("kept %t: once paid it is %+v", kept, again)
 		}
 	}
 }
@@ -203,24 +242,162 @@ func TestManySendOneOrderAtOnce(t *testing.T) {
 
 func TestWhatStrangersCanMakeGrowIsBounded(t *testing.T) {
 	s := open(t)
-	vm := s.order(billing.OrderRequest{Plan: "small", Time: hour, ID: "vm"})
+	before, _ := s.store.Head(t.Context())
+	vm := s.order(billing.OrderRequest{Plan: "small", Time: hour, ID: "vm", IdempotencyKey: key})
+	s.order(billing.OrderRequest{Plan: "small", Time: hour, ID: "vm-2"})
 	for _, d := range []instant.Millis{2 * hour, 3 * hour} {
-		_, err := s.Pay(t.Context(), stream.Meta{}, "vm", d, 0)
+		_, err := s.Pay(t.Context(), "vm", d, 0, false)
 		s.must(err)
 	}
-	if _, err := s.Pay(t.Context(), stream.Meta{}, "vm", 4*hour, 0); !errors.Is(err, billing.ErrTooManyOpen) {
-		t.Errorf("a fourth invoice: %v", err)
-	}
-	if p, err := s.Pay(t.Context(), stream.Meta{}, "vm", hour, 0); err != nil || p.State.Key != vm.Payment.Key {
-		t.Errorf("an open invoice is given again: %+v, %v", p.State, err)
-	}
-	s.order(billing.OrderRequest{Plan: "small", Time: hour, ID: "vm-2"})
-	s.order(billing.OrderRequest{Plan: "small", Time: hour, ID: "vm-3"})
-	if err := s.try(billing.OrderRequest{Plan: "small", Time: hour, ID: "vm-4"}); !errors.Is(err, billing.ErrTooManyOpen) {
-		t.Errorf("a sixth invoice: %v", err)
-	}
 	if err := s.try(billing.OrderRequest{Plan: "small", Time: hour, ID: "vm-5"}); !errors.Is(err, billing.ErrTooManyOpen) {
-		t.Errorf("a fifth unpaid order: %v", err)
+		t.Errorf("a fifth invoice of what nobody has paid: %v", err)
+	}
+	if head, _ := s.store.Head(t.Context()); head != before {
+		t.Errorf("the log went from %d to %d", before, head)
+	}
+	// Whoever has paid has room of his own.
+	s.settle(vm.Payment, price)
+	for _, d := range []instant.Millis{4 * hour, 5 * hour, 6 * hour, 7 * hour} {
+		if _, err := s.Pay(t.Context(), "vm", d, 0, true); err != nil {
+			t.Errorf("an invoice of a resource that was paid: %v", err)
+		}
+	}
+}
+
+// At the bound the oldest invoice gives way, once it can't be paid any more: never the holder's
+// to a stranger's, and never one that is being paid.
+func TestTheOldestInvoiceGivesWay(t *testing.T) {
+	s := open(t)
+	o := s.order(billing.OrderRequest{Plan: "small", Time: hour, ID: "vm", IdempotencyKey: key})
+	s.settle(o.Payment, price)
+	s.Limits.Open = 99
+	pay := func(hours instant.Millis, byHolder bool) payment.State {
+		t.Helper()
+		s.clock.Set(s.clock.Now() + 1)
+		p, err := s.Pay(t.Context(), "vm", hours*hour, 0, byHolder)
+		s.must(err)
+		return p
+	}
+	var keys []payment.Key
+	mine := pay(2, true)
+	for i := range 3 {
+		keys = append(keys, pay(instant.Millis(3+i), false).Key)
+	}
+	s.wallet.closed[keys[0]] = true // it is just being paid
+	keys = append(keys, pay(9, false).Key)
+	if diff := cmp.Diff(keys[1:1], s.wallet.canceled, cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("canceled (-want +got):\n%s", diff)
+	}
+	pay(10, false)
+	if diff := cmp.Diff(keys[1:2], s.wallet.canceled); diff != "" {
+		t.Errorf("canceled (-want +got):\n%s", diff)
+	}
+	if p := pay(2, true); p.Key != mine.Key {
+		t.Errorf("the holder's is %s, then %s", mine.Key, p.Key)
+	}
+	s.wallet.refuses = errors.New("permission denied")
+	if _, err := s.Pay(t.Context(), "vm", 11*hour, 0, false); !errors.Is(err, billing.ErrTooManyOpen) {
+		t.Errorf("where none can be canceled: %v", err)
+	}
+}
+
+// An invoice that was just paid is not given again, though nobody has heard of it yet.
+func TestAnInvoiceThatWasPaidIsNotGivenAgain(t *testing.T) {
+	s := open(t)
+	o := s.order(billing.OrderRequest{Plan: "small", Time: hour, ID: "vm"})
+	again, err := s.Pay(t.Context(), "vm", hour, 0, false)
+	if err != nil || again.Key != o.Payment.Key {
+		t.Errorf("%s, then %s, %v", o.Payment.Key, again.Key, err)
+	}
+	s.wallet.closed[o.Payment.Key] = true
+	if again, err = s.Pay(t.Context(), "vm", hour, 0, false); err != nil || again.Key == o.Payment.Key {
+		t.Errorf("the paid one is given again: %s, %v", again.Key, err)
+	}
+	s.Node = func() string { return "another" }
+	third, err := s.Pay(t.Context(), "vm", hour, 0, false)
+	if err != nil || third.Key == again.Key || len(s.Payments("vm")) != 1 {
+		t.Errorf("what another wallet made is given, or shown: %s, %v, %+v", third.Key, err, s.Payments("vm"))
+	}
+}
+
+// A release has open invoices canceled first: one that can be paid buys time.
+func TestAReleaseWaitsForItsInvoices(t *testing.T) {
+	s := open(t)
+	o := s.order(billing.OrderRequest{Plan: "small", Time: hour, ID: "vm"})
+	s.settle(o.Payment, price)
+	p, err := s.Pay(t.Context(), "vm", hour, 0, false)
+	s.must(err)
+	s.wallet.refuses = errors.New("permission denied")
+	if _, err := s.Release(t.Context(), stream.Meta{}, "vm", "holder"); !errors.Is(err, billing.ErrPayable) {
+		t.Errorf("with an open invoice: %v", err)
+	}
+	s.wallet.refuses, s.wallet.closed[p.Key] = nil, true
+	if _, err := s.Release(t.Context(), stream.Meta{}, "vm", "holder"); !errors.Is(err, billing.ErrPaid) {
+		t.Errorf("with one that was paid: %v", err)
+	}
+	s.settle(p, price)
+	_, err = s.Pay(t.Context(), "vm", 2*hour, 0, false)
+	s.must(err)
+	out, err := s.Release(t.Context(), stream.Meta{}, "vm", "holder")
+	if err != nil || out.State.Status != resource.StatusReleased || len(s.wallet.canceled) != 1 {
+		t.Errorf("it is %s, %v; canceled %v", out.State.Status, err, s.wallet.canceled)
+	}
+}
+
+// An order that nobody pays leaves nothing, whatever is done with it.
+func TestAnUnpaidOrderLeavesNothing(t *testing.T) {
+	s := open(t)
+	before, _ := s.store.Head(t.Context())
+	o := s.order(billing.OrderRequest{Plan: "small", Time: hour, ID: "vm"})
+	if r, ok := s.Resource("vm"); !ok || r.Status != resource.StatusAwaiting || r.Terms != o.Resource.Terms {
+		t.Errorf("it is shown as %+v", r)
+	}
+	for _, x := range []struct {
+		do   func() error
+		want error
+	}{
+		{func() error { _, err := s.Pause(t.Context(), stream.Meta{}, "vm"); return err }, resource.ErrNotRuns},
+		{func() error { _, err := s.Resume(t.Context(), stream.Meta{}, "vm"); return err }, resource.ErrNotPaused},
+		{func() error { return s.try(billing.OrderRequest{Plan: "small", Time: 2 * hour, ID: "vm"}) }, resource.ErrExists},
+	} {
+		if err := x.do(); !errors.Is(err, x.want) {
+			t.Errorf("got %v, want %v", err, x.want)
+		}
+	}
+	out, err := s.Release(t.Context(), stream.Meta{}, "vm", "holder")
+	if err != nil || out.State.Status != resource.StatusReleased || len(s.wallet.canceled) != 1 || s.wallet.canceled[0] != o.Payment.Key {
+		t.Errorf("released: %s, %v; canceled %v", out.State.Status, err, s.wallet.canceled)
+	}
+	if _, ok := s.Resource("vm"); ok || len(s.kept.Names()) != 0 {
+		t.Errorf("it is still there; kept are %v", s.kept.Names())
+	}
+	// Its id is free again, as it is once an invoice has expired.
+	s.order(billing.OrderRequest{Plan: "small", Time: 2 * hour, ID: "vm"})
+	s.clock.Set(s.clock.Now().Add(hour + request.Settling))
+	anew := s.order(billing.OrderRequest{Plan: "small", Time: 3 * hour, ID: "vm"})
+	if !anew.New || anew.HolderKey == "" {
+		t.Errorf("ordered anew it is %+v", anew)
+	}
+	if head, _ := s.store.Head(t.Context()); head != before {
+		t.Errorf("the log went from %d to %d", before, head)
+	}
+}
+
+// The same request gives the same answer, whatever changed since.
+func TestAnOrderKeepsItsTerms(t *testing.T) {
+	s := open(t)
+	r := billing.OrderRequest{Plan: "small", Time: hour, IdempotencyKey: key}
+	first := s.order(r)
+	s.publish(2 * price)
+	out, err := s.Withdraw(t.Context(), stream.Meta{}, "small")
+	s.must(errors.Join(err, s.views.WaitFor(t.Context(), out.Position)))
+	again := s.order(r)
+	if again.New || again.HolderKey != first.HolderKey || again.Payment.Key != first.Payment.Key {
+		t.Errorf("%+v\nand then %+v", first, again)
+	}
+	s.clock.Set(s.clock.Now().Add(hour + 1)) // its invoice has expired
+	if late := s.order(r); late.New || late.Payment.Key == first.Payment.Key || late.Payment.Asked != price {
+		t.Errorf("and then %+v", late)
 	}
 }
 
@@ -230,16 +407,16 @@ func TestThePriceOfAnInvoiceIsKept(t *testing.T) {
 	out, err := s.Reprice(t.Context(), stream.Meta{}, "vm", money.Price{Msat: 2 * price, Per: hour})
 	s.must(errors.Join(err, s.views.WaitFor(t.Context(), out.Position)))
 	s.settle(o.Payment, price)
-	later, err := s.Pay(t.Context(), stream.Meta{}, "vm", hour, 0)
+	later, err := s.Pay(t.Context(), "vm", hour, 0, false)
 	s.must(err)
-	if got, _ := s.views.Remaining("vm", s.clock.Now()); got != hour || later.State.Asked != 2*price {
-		t.Errorf("%d ms are left, want an hour; the next hour costs %s", got, later.State.Asked)
+	if got, _ := s.views.Remaining("vm", s.clock.Now()); got != hour || later.Asked != 2*price {
+		t.Errorf("%d ms are left, want an hour; the next hour costs %s", got, later.Asked)
 	}
 }
 
 func TestBadRequestsChangeNothing(t *testing.T) {
 	s := open(t)
-	s.order(billing.OrderRequest{Plan: "small", Time: hour, ID: "gone"})
+	s.settle(s.order(billing.OrderRequest{Plan: "small", Time: hour, ID: "gone"}).Payment, price)
 	out, err := s.Release(t.Context(), stream.Meta{}, "gone", "operator")
 	s.must(errors.Join(err, s.views.WaitFor(t.Context(), out.Position)))
 	before := s.views.Position()
@@ -249,7 +426,7 @@ func TestBadRequestsChangeNothing(t *testing.T) {
 	}
 	pay := func(id resource.ID) func() error {
 		return func() error {
-			_, err := s.Pay(t.Context(), stream.Meta{}, id, hour, 0)
+			_, err := s.Pay(t.Context(), id, hour, 0, false)
 			return err
 		}
 	}
@@ -304,7 +481,7 @@ func TestAWalletThatGivesNoInvoice(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	s.wallet.err = nil
-	if o := s.order(r); o.New || o.Payment.Invoice == "" || o.HolderKey == "" {
+	if o := s.order(r); !o.New || o.Payment.Invoice == "" || o.HolderKey == "" {
 		t.Errorf("when it is back: %+v", o)
 	}
 }
@@ -324,25 +501,59 @@ func TestAResourceHasOneAddress(t *testing.T) {
 	s := open(t)
 	c := &chain{err: errors.New("the chain's node is away")}
 	failed := 0
-	s.Chain, s.Addresses = c, &address.Handler{Aggregate: address.Aggregate(), Store: s.store}
+	s.Addresses = &address.Handler{Aggregate: address.Aggregate(), Store: s.store}
 	s.AddressFailed = func(resource.ID, error) { failed++ }
-	r := billing.OrderRequest{Plan: "small", Time: hour, ID: "vm", IdempotencyKey: key}
-	s.order(r) // the invoice pays all the same
-	if _, ok := s.views.AddressOf("vm"); ok || failed != 1 {
-		t.Errorf("an address without a chain: %v, %d failures told", ok, failed)
+	s.Node = func() string { return "02aa" }
+	r := billing.OrderRequest{Plan: "small", Time: hour, ID: "vm", IdempotencyKey: key, Address: true}
+	if err := s.try(r); !errors.Is(err, billing.ErrNoChain) {
+		t.Errorf("where nothing is paid on the chain: %v", err)
+	}
+	s.Chain = c
+	if err := s.try(r); !errors.Is(err, billing.ErrWallet) || failed != 1 {
+		t.Errorf("an address without a chain: %v, %d failures told", err, failed)
 	}
 	c.err = nil
-	s.order(r) // the same order, with its invoice, asks again
-	first, ok := s.views.AddressOf("vm")
+	before, _ := s.store.Head(t.Context())
+	o := s.order(r)
+	first, ok := s.AddressOf("vm")
 	s.order(r)
-	_, err := s.Pay(t.Context(), stream.Meta{}, "vm", 3*hour, 0)
+	second, err := s.Address(t.Context(), stream.Meta{}, "vm")
 	s.must(err)
-	second, _ := s.views.AddressOf("vm")
-	if !ok || first != second || c.made != 2 || s.wallet.made != 2 {
-		t.Errorf("addresses %q and %q, %d made", first, second, c.made)
+	if head, _ := s.store.Head(t.Context()); !ok || first != second || c.made != 2 || head != before {
+		t.Errorf("addresses %q and %q, %d made, the log went from %d to %d", first, second, c.made, before, head)
 	}
-	if id, height, ok := s.views.Issued(first); id != "vm" || height != 500 || !ok {
-		t.Errorf("issued for %q at %d, %v", id, height, ok)
+	if a, ok := s.Requests.FindAddress(first); !ok || a.Resource != "vm" || a.Height != 500 || a.Order == nil {
+		t.Errorf("it is kept as %+v", a)
+	}
+	// One that was paid has its address in the log.
+	s.settle(o.Payment, price)
+	paid := s.order(billing.OrderRequest{Plan: "small", Time: hour, ID: "paid"})
+	s.settle(paid.Payment, price)
+	a, err := s.Address(t.Context(), stream.Meta{}, "paid")
+	if id, height, ok := s.views.Issued(a); err != nil || id != "paid" || height != 500 || !ok {
+		t.Errorf("issued for %q at %d, %v, %v", id, height, ok, err)
+	}
+	// What another wallet holds the key of can't be received.
+	s.Node = func() string { return "another" }
+	if a, ok := s.AddressOf("paid"); ok {
+		t.Errorf("another wallet's address is shown: %s", a)
+	}
+}
+
+func TestAddressesOfUnpaidOrdersAreBoundedADay(t *testing.T) {
+	s := open(t)
+	s.Limits.Awaiting = 99
+	s.Chain = &chain{}
+	for i := range 5 {
+		id := resource.ID(fmt.Sprintf("vm-%d", i))
+		s.order(billing.OrderRequest{Plan: "small", Time: hour, ID: id})
+		if _, err := s.Address(t.Context(), stream.Meta{}, id); (i < 3) != (err == nil) || err != nil && !errors.Is(err, billing.ErrTooManyOpen) {
+			t.Errorf("address %d: %v", i+1, err)
+		}
+	}
+	s.clock.Set(s.clock.Now().Add(instant.Day))
+	if _, err := s.Address(t.Context(), stream.Meta{}, "vm-4"); err != nil {
+		t.Errorf("a day later: %v", err)
 	}
 }
 
@@ -355,8 +566,7 @@ func TestNoMoneyIsAskedForThatCannotBeRecorded(t *testing.T) {
 		s.Chain, s.Addresses = c, &address.Handler{Aggregate: address.Aggregate(), Store: s.store}
 		r := billing.OrderRequest{Plan: "small", Time: hour, ID: "vm", IdempotencyKey: key}
 		first := s.order(r)
-		s.order(billing.OrderRequest{Plan: "small", Time: hour, ID: "paid", IdempotencyKey: key})
-		s.settle(s.views.PaymentsOf("paid")[0], price)
+		s.settle(s.order(billing.OrderRequest{Plan: "small", Time: hour, ID: "paid", IdempotencyKey: key}).Payment, price)
 		before := s.views.Position()
 		var now error
 		s.Writable = func() error { return now }
@@ -364,8 +574,9 @@ func TestNoMoneyIsAskedForThatCannotBeRecorded(t *testing.T) {
 		for name, do := range map[string]func() error{
 			"a new order":     func() error { return s.try(billing.OrderRequest{Plan: "small", Time: hour, ID: "new"}) },
 			"the same order":  func() error { return s.try(r) },
-			"another invoice": func() error { _, err := s.Pay(t.Context(), stream.Meta{}, "vm", 3*hour, 0); return err },
-			"the same amount": func() error { _, err := s.Pay(t.Context(), stream.Meta{}, "vm", hour, 0); return err },
+			"an address":      func() error { _, err := s.Address(t.Context(), stream.Meta{}, "vm"); return err },
+			"another invoice": func() error { _, err := s.Pay(t.Context(), "vm", 3*hour, 0, false); return err },
+			"the same amount": func() error { _, err := s.Pay(t.Context(), "vm", hour, 0, false); return err },
 		} {
 			if err := do(); !errors.Is(err, why) {
 				t.Errorf("%s: %v, want %v", name, err, why)
@@ -374,7 +585,7 @@ func TestNoMoneyIsAskedForThatCannotBeRecorded(t *testing.T) {
 		if paid := s.order(billing.OrderRequest{Plan: "small", Time: hour, ID: "paid", IdempotencyKey: key}); paid.HolderKey == "" {
 			t.Error("an order that needs no money is not answered")
 		}
-		if head, _ := s.store.Head(t.Context()); head != before || s.wallet.made != 2 || c.made != 2 {
+		if head, _ := s.store.Head(t.Context()); head != before || s.wallet.made != 2 || c.made != 0 {
 			t.Errorf("the log went from %d to %d; %d invoices and %d addresses were made", before, head, s.wallet.made, c.made)
 		}
 		now = nil

@@ -2,6 +2,8 @@ package billing
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
@@ -21,32 +23,99 @@ func (b *Service) Resume(ctx context.Context, meta stream.Meta, id resource.ID) 
 	return b.command(ctx, meta, id, resource.Resume{When: b.when()})
 }
 
-// Release ends a resource for good. Reason is holder or operator.
+// Release ends a resource for good. Reason is holder or operator. Its open invoices are
+// canceled at the wallet first, since one that can be paid buys time: where one can't be, it is
+// [ErrPayable], and nothing is released. An order that nobody has paid is gone without a trace.
 func (b *Service) Release(
 	ctx context.Context, meta stream.Meta, id resource.ID, reason resource.Reason,
 ) (resource.Outcome, error) {
-	return b.command(ctx, meta, id, resource.Release{When: b.when(), Reason: reason})
+	if err := b.checkSwept(); err != nil {
+		return resource.Outcome{}, err
+	}
+	defer b.lock(id)()
+	s, err := b.find(ctx, id)
+	if err != nil {
+		return resource.Outcome{}, err
+	}
+	if err := b.cancelAll(ctx, id); err != nil {
+		return resource.Outcome{}, err
+	}
+	c := resource.Release{When: b.when(), Reason: reason}
+	if s.order == nil {
+		return b.Resources.Execute(ctx, id, meta, c)
+	}
+	events, err := resource.Decide(s.State, c)
+	for _, e := range events {
+		s.State = resource.Evolve(s.State, e)
+	}
+	return resource.Outcome{State: s.State}, err
 }
 
-// Grant gives time for nothing, once for each key.
+// cancelAll cancels every invoice of a resource that may still be paid.
+func (b *Service) cancelAll(ctx context.Context, id resource.ID) error {
+	now := b.Now()
+	for _, r := range b.Requests.Of(id) {
+		if r.Key == "" || r.Expiry <= now {
+			continue
+		}
+		if err := b.cancel(ctx, r); err != nil {
+			return fmt.Errorf("%w until %s: %w", ErrPayable, r.Expiry, err)
+		}
+	}
+	for _, p := range b.Views.PaymentsOf(id) { // that earlier builds asked for
+		if p.Status == payment.StatusRequested && p.Expiry > now {
+			if err := b.Wallet.Cancel(ctx, p.Key); err != nil {
+				return fmt.Errorf("%w until %s: %w", ErrPayable, p.Expiry, err)
+			}
+		}
+	}
+	return nil
+}
+
+// Grant gives time for nothing, once for each key. It opens what was only ordered, as all
+// that operators do.
 func (b *Service) Grant(
 	ctx context.Context, meta stream.Meta, id resource.ID, key string, time instant.Millis, reason string,
 ) (resource.Outcome, error) {
 	if err := plan.CheckName(key); err != nil {
 		return resource.Outcome{}, err
 	}
-	return b.command(ctx, meta, id, resource.Grant{When: b.when(), Key: key, Time: time, Reason: reason})
+	return b.byOperator(ctx, meta, id, resource.Grant{When: b.when(), Key: key, Time: time, Reason: reason})
 }
 
 // Reprice sets the price of a resource's later credits.
 func (b *Service) Reprice(ctx context.Context, meta stream.Meta, id resource.ID, p money.Price) (resource.Outcome, error) {
-	return b.command(ctx, meta, id, resource.Reprice{When: b.when(), Price: p})
+	return b.byOperator(ctx, meta, id, resource.Reprice{When: b.when(), Price: p})
 }
 
 // Move gives a resource to another host. Both daemons may run: whoever settles it
 // meanwhile does so at the revision that they read.
 func (b *Service) Move(ctx context.Context, meta stream.Meta, id resource.ID, host string) (resource.Outcome, error) {
-	return b.command(ctx, meta, id, resource.Place{When: b.when(), Host: host})
+	return b.byOperator(ctx, meta, id, resource.Place{When: b.when(), Host: host})
+}
+
+// byOperator executes c, on a resource that it opens if it was only ordered and c is possible.
+func (b *Service) byOperator(
+	ctx context.Context, meta stream.Meta, id resource.ID, c resource.Command,
+) (resource.Outcome, error) {
+	out, err := b.command(ctx, meta, id, c)
+	if !errors.Is(err, resource.ErrNotOpened) {
+		return out, err
+	}
+	if err := b.openOrder(ctx, meta, id); err != nil {
+		return out, err
+	}
+	return b.command(ctx, meta, id, c)
+}
+
+// openOrder opens what was only ordered: the operator's hand stands for money.
+func (b *Service) openOrder(ctx context.Context, meta stream.Meta, id resource.ID) error {
+	r, _, ok := b.Requests.Order(id)
+	if !ok {
+		return resource.ErrNotOpened
+	}
+	_, err := b.Resources.Execute(ctx, id, meta, resource.Open{When: b.when(), Order: *r.Order})
+	return err
 }
 
 // command executes c once the wallet has been read: a command settles its resource
@@ -55,7 +124,8 @@ func (b *Service) command(ctx context.Context, meta stream.Meta, id resource.ID,
 	if err := b.checkSwept(); err != nil {
 		return resource.Outcome{}, err
 	}
-	return b.Resources.Execute(ctx, id, meta, c)
+	out, err := b.Resources.Execute(ctx, id, meta, c)
+	return out, b.refuse(id, c, err)
 }
 
 // Publish puts a plan on offer, or changes it for later orders.
@@ -72,6 +142,13 @@ func (b *Service) Withdraw(ctx context.Context, meta stream.Meta, name string) (
 func (b *Service) Allocate(ctx context.Context, meta stream.Meta, key payment.Key, to resource.ID) (payment.Outcome, error) {
 	if err := b.checkSwept(); err != nil {
 		return payment.Outcome{}, err
+	}
+	out, err := b.Booker.Allocate(ctx, meta, key, to)
+	if !errors.Is(err, resource.ErrNotOpened) {
+		return out, err
+	}
+	if err := b.openOrder(ctx, meta, to); err != nil {
+		return out, err
 	}
 	return b.Booker.Allocate(ctx, meta, key, to)
 }

@@ -4,13 +4,16 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base32"
+	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
 	"sandglass/domain/payment"
 	"sandglass/domain/plan"
+	"sandglass/domain/request"
 	"sandglass/domain/resource"
 	"sandglass/domain/stream"
 )
@@ -25,19 +28,21 @@ type OrderRequest struct {
 	// IdempotencyKey names the request: sent again it gives the same order. It is a
 	// secret, since the holder key follows from it.
 	IdempotencyKey string
+	Address        bool // on the chain is wanted too
 }
 
-// Order is a resource that waits for its payment.
+// Order is a resource that waits for its payment, or has had it.
 type Order struct {
 	Resource  resource.State
 	HolderKey string        // pauses, resumes and releases; empty where only its first caller may know it
 	Payment   payment.State // zero once the resource was paid
-	Position  stream.Position
 	New       bool
 }
 
-// Order opens a resource and asks the wallet for its invoice. The same key or id with
-// the same content gives the same order; with other content it is [resource.ErrExists].
+// Order takes an order and asks the wallet for its invoice. Nothing of it is in the log until
+// somebody pays. The same key or id with the same content gives the same order, at the terms
+// that it had; with other content it is [resource.ErrExists], for as long as one of its
+// invoices can be paid.
 func (b *Service) Order(ctx context.Context, meta stream.Meta, r OrderRequest) (Order, error) {
 	id, holder, err := b.deriveNames(r)
 	if err != nil {
@@ -47,60 +52,66 @@ func (b *Service) Order(ctx context.Context, meta stream.Meta, r OrderRequest) (
 		return Order{}, err
 	}
 	defer b.lock(id)()
-	o, err := b.openResource(ctx, meta, r, id, holder)
+	hash := requestHash(r)
+	s, err := b.find(ctx, id)
+	isNew := errors.Is(err, resource.ErrNotOpened)
+	if err == nil {
+		same := s.Plan == r.Plan && s.Request == hash
+		isNew = s.order != nil && !(same && Holds(s.State, holder)) && !b.mayBePaid(id)
+		if !same && !isNew {
+			err = resource.ErrExists
+		}
+	}
+	if isNew {
+		s, err = b.newOrder(r, id, resource.Order{Plan: r.Plan, Holder: HashKey(holder), Request: hash})
+	}
 	if err != nil {
 		return Order{}, err
 	}
-	if o.Resource.Status == resource.StatusAwaiting {
-		q, err := b.quoteResource(o.Resource, r.Time, r.Amount)
+	o := Order{New: isNew}
+	if s.Status == resource.StatusAwaiting {
+		q, err := priced(s.Terms.Price, r.Time, r.Amount) // its bounds were held when it was new
 		if err != nil {
 			return Order{}, err
 		}
-		invoiced, err := b.invoice(ctx, meta, id, q)
-		if err != nil {
+		if o.Payment, err = b.invoice(ctx, &s, q, Holds(s.State, holder)); err != nil {
 			return Order{}, err
 		}
-		o.Payment, o.Position = invoiced.State, invoiced.Position
+		if r.Address {
+			if _, err := b.address(ctx, meta, &s); err != nil {
+				return Order{}, err
+			}
+		}
 	}
-	if Holds(o.Resource, holder) {
+	if Holds(s.State, holder) {
 		o.HolderKey = holder
 	}
+	o.Resource = s.State
 	return o, nil
 }
 
-// openResource executes the Open of an order, or finds that it was executed before.
-func (b *Service) openResource(
-	ctx context.Context, meta stream.Meta, r OrderRequest, id resource.ID, holder string,
-) (Order, error) {
-	c := resource.Open{When: b.when(), Order: resource.Order{Plan: r.Plan, Holder: HashKey(holder), Request: requestHash(r)}}
-	before, err := b.Resources.Load(ctx, id)
-	if err != nil {
-		return Order{}, err
+// mayBePaid reports whether an invoice of an order may still bring money: until then its id is
+// not free.
+func (b *Service) mayBePaid(id resource.ID) bool {
+	now := b.Now()
+	return slices.ContainsFunc(b.Requests.Of(id), func(r *request.Record) bool {
+		return r.Key != "" && r.Expiry.Add(request.Settling) > now
+	})
+}
+
+// newOrder returns what an order would open, at the terms that its plan has now.
+func (b *Service) newOrder(r OrderRequest, id resource.ID, o resource.Order) (subject, error) {
+	if _, err := b.Quote(r.Plan, r.Time, r.Amount); err != nil {
+		return subject{}, err
 	}
-	if before.State.Status == resource.StatusNone {
-		if _, err := b.Quote(r.Plan, r.Time, r.Amount); err != nil {
-			return Order{}, err
-		}
-		if b.Views.Counts()[resource.StatusAwaiting] >= b.Limits.Awaiting {
-			return Order{}, ErrTooManyOpen
-		}
-		if err := b.writable(); err != nil {
-			return Order{}, err
-		}
-		p, _ := b.Views.Plan(r.Plan)
-		c.Terms, c.Enforcer = p.Terms, p.Enforcer
-		if c.Host, err = b.place(&p, r.Host); err != nil {
-			return Order{}, err
-		}
+	p, _ := b.Views.Plan(r.Plan)
+	o.Terms, o.Enforcer = p.Terms, p.Enforcer
+	var err error
+	if o.Host, err = b.place(&p, r.Host); err != nil {
+		return subject{}, err
 	}
-	out, err := b.Resources.Execute(ctx, id, meta, c)
-	if err != nil {
-		return Order{}, err
-	}
-	if err := b.Views.WaitFor(ctx, out.Position); err != nil {
-		return Order{}, err
-	}
-	return Order{Resource: out.State, Position: out.Position, New: out.Events > 0}, nil
+	opens, err := o.Opens(id, b.Now())
+	return subject{opens, &o}, err
 }
 
 // deriveNames returns the id of the order and its holder key. Both follow from the

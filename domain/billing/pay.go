@@ -2,80 +2,126 @@ package billing
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
 	"sandglass/domain/payment"
+	"sandglass/domain/request"
 	"sandglass/domain/resource"
-	"sandglass/domain/stream"
 )
 
-// Pay asks the wallet for another invoice of a resource. An open one of the same
-// amount that lasts for at least half its time is given again.
+// Pay asks the wallet for another invoice of a resource or of an order. An open one of the same
+// amount that lasts for at least half its time is given again. byHolder says that whoever holds
+// the resource asks: then no stranger's request makes the invoice give way.
 func (b *Service) Pay(
-	ctx context.Context, meta stream.Meta, id resource.ID, time instant.Millis, amount money.Msat,
-) (payment.Outcome, error) {
+	ctx context.Context, id resource.ID, time instant.Millis, amount money.Msat, byHolder bool,
+) (payment.State, error) {
 	if err := b.checkSwept(); err != nil {
-		return payment.Outcome{}, err
+		return payment.State{}, err
 	}
 	defer b.lock(id)()
-	out, err := b.Resources.Load(ctx, id)
+	s, err := b.find(ctx, id)
 	switch {
 	case err != nil:
-		return payment.Outcome{}, err
-	case out.State.Status == resource.StatusNone:
-		return payment.Outcome{}, resource.ErrNotOpened
-	case out.State.Status == resource.StatusReleased:
-		return payment.Outcome{}, resource.ErrReleased
+		return payment.State{}, err
+	case s.Status == resource.StatusReleased:
+		return payment.State{}, resource.ErrReleased
 	}
-	q, err := b.quoteResource(out.State, time, amount)
+	q, err := b.quoteResource(s.State, time, amount)
 	if err != nil {
-		return payment.Outcome{}, err
+		return payment.State{}, err
 	}
-	return b.invoice(ctx, meta, id, q)
+	return b.invoice(ctx, &s, q, byHolder)
 }
 
 // Required returns how many confirmations a payment to a resource needs to be credited, while
 // a reorg can take that sum of it: see [plan.ConfirmationRule].
 func (b *Service) Required(id resource.ID, sum money.Msat) int {
-	r, _, _ := b.Views.Resource(id)
+	r, _ := b.Resource(id)
 	p, _ := b.Views.Plan(r.Plan) // where there is none, nothing asks for more
 	return p.Large.Required(sum, b.Confirmations)
 }
 
-// invoice gives an open invoice for q, or makes one. The caller holds the lock of id.
-// While the log takes nothing, no invoice is given and the wallet is asked for none:
-// money that is paid then could not be recorded.
-func (b *Service) invoice(ctx context.Context, meta stream.Meta, id resource.ID, q Quote) (payment.Outcome, error) {
+// invoice gives an open invoice for q, or makes one. The caller holds the lock of s. While the
+// log takes nothing, no invoice is given and the wallet is asked for none: money that is paid
+// then could not be recorded.
+func (b *Service) invoice(ctx context.Context, s *subject, q Quote, byHolder bool) (payment.State, error) {
 	if err := b.writable(); err != nil {
-		return payment.Outcome{}, err
+		return payment.State{}, err
 	}
-	now, open := b.Now(), 0
-	for _, p := range b.Views.PaymentsOf(id) {
-		if p.Status != payment.StatusRequested {
+	open := b.open(s.ID)
+	for _, r := range open {
+		lasts := r.Expiry.Sub(b.Now()) > b.Limits.Expiry/2
+		if r.Amount != q.Amount || r.Price != q.Price || !lasts || !sameOrder(r.Order, s.order) || byHolder && !r.ByHolder {
 			continue
 		}
-		if p.Asked == q.Amount && p.Price == q.Price && p.Expiry.Sub(now) > b.Limits.Expiry/2 {
-			<-b.ensureAddress(ctx, meta, id) // which may have failed when the invoice was made
-			return payment.Outcome{State: p}, nil
+		switch ok, err := b.Wallet.IsOpen(ctx, r.Key); { // it may just have been paid
+		case err != nil:
+			return payment.State{}, fmt.Errorf("%w: %w", ErrWallet, err)
+		case ok:
+			return r.State(), nil
 		}
-		open++
 	}
-	if open >= b.Limits.OpenPerResource || b.Views.OpenCount() >= b.Limits.Open {
-		return payment.Outcome{}, ErrTooManyOpen
+	if err := b.makeRoom(ctx, open, byHolder); err != nil {
+		return payment.State{}, err
 	}
-	issued := b.ensureAddress(ctx, meta, id)
-	inv, err := b.Wallet.Invoice(ctx, q.Amount, "sandglass "+string(id), b.Limits.Expiry)
-	<-issued
+	if n := b.Requests.Open(); s.order != nil && n.Orders >= b.Limits.Awaiting || s.order == nil && n.Invoices >= b.Limits.Open {
+		return payment.State{}, ErrTooManyOpen
+	}
+	return b.newInvoice(ctx, s, q, byHolder)
+}
+
+func (b *Service) newInvoice(ctx context.Context, s *subject, q Quote, byHolder bool) (payment.State, error) {
+	var nonce [8]byte
+	if _, err := io.ReadFull(b.Random, nonce[:]); err != nil {
+		return payment.State{}, fmt.Errorf("billing: reading random bytes: %w", err)
+	}
+	inv, err := b.Wallet.Invoice(ctx, q.Amount, b.Signer.Describe(s.ID, q.Time, nonce), b.Limits.Expiry)
 	if err != nil {
-		return payment.Outcome{}, fmt.Errorf("%w: %w", ErrWallet, err)
+		return payment.State{}, fmt.Errorf("%w: %w", ErrWallet, err)
 	}
-	out, err := b.Payments.Execute(ctx, inv.Key, meta, payment.Request{
-		At: b.Now(), Resource: id, Amount: q.Amount, Price: q.Price, Expiry: inv.Expiry, Invoice: inv.Request,
-	})
-	if err != nil {
-		return out, err // the invoice was shown to nobody, and will expire
+	r := &request.Record{
+		Key: inv.Key, Node: b.node(), ByHolder: byHolder,
+		Request: payment.Request{
+			At: b.Now(), Resource: s.ID, Amount: q.Amount, Price: q.Price, Expiry: inv.Expiry, Invoice: inv.Request, Order: s.order,
+		},
 	}
-	return out, b.Views.WaitFor(ctx, out.Position)
+	if err := b.Requests.Keep(ctx, r); err != nil {
+		return payment.State{}, err // the invoice was shown to nobody, and will expire
+	}
+	return r.State(), nil
+}
+
+func sameOrder(a, b *resource.Order) bool {
+	return a == nil && b == nil || a != nil && b != nil && a.Same(b)
+}
+
+// makeRoom sees to it that another invoice can be had: the holder and the others have as many
+// each, and of theirs the oldest gives way, once it can't be paid any more.
+func (b *Service) makeRoom(ctx context.Context, open []*request.Record, byHolder bool) error {
+	var theirs []*request.Record
+	for _, r := range open {
+		if r.ByHolder == byHolder {
+			theirs = append(theirs, r)
+		}
+	}
+	for n := len(theirs); n >= b.Limits.OpenPerResource; n-- {
+		oldest := theirs[len(theirs)-n]
+		if err := b.cancel(ctx, oldest); err != nil && !errors.Is(err, ErrPaid) {
+			return fmt.Errorf("%w: the oldest can't be canceled: %w", ErrTooManyOpen, err)
+		}
+	}
+	return nil
+}
+
+// cancel cancels an invoice at the wallet. One that was paid is [ErrPaid].
+func (b *Service) cancel(ctx context.Context, r *request.Record) error {
+	if err := b.Wallet.Cancel(ctx, r.Key); err != nil {
+		return err
+	}
+	b.Requests.Done(ctx, r.Name())
+	return nil
 }

@@ -22,7 +22,7 @@ func (b *Service) place(p *plan.State, asked string) (string, error) {
 	case p.Hosts == "":
 		return "", nil
 	}
-	loads := b.Views.Hosts()
+	loads := b.hosts()
 	return slices.MinFunc(p.Hosts.Names(), func(a, b string) int { return cmp.Compare(loads[a], loads[b]) }), nil
 }
 
@@ -37,7 +37,7 @@ func (b *Service) allow(p *plan.State, host string) error {
 		return fmt.Errorf("%w: plan %q is not offered on %.80q: choose one of %s, or leave it out",
 			ErrHost, p.Name, host, strings.Join(p.Hosts.Names(), ", "))
 	}
-	known := b.Views.Hosts()
+	known := b.hosts()
 	maps.DeleteFunc(known, func(_ string, resources int) bool { return resources == 0 })
 	known[b.Host] = 0
 	delete(known, "")
@@ -50,4 +50,13 @@ func (b *Service) allow(p *plan.State, host string) error {
 	names := slices.Sorted(maps.Keys(known))
 	return fmt.Errorf("%w: there is no host %.80q: choose one of %s, or leave it out",
 		ErrHost, host, strings.Join(names[:min(len(names), plan.MaxHosts)], ", "))
+}
+
+// hosts returns how many resources there are by host, with what was ordered there of late.
+func (b *Service) hosts() map[string]int {
+	all := b.Views.Hosts()
+	for host, n := range b.Requests.Hosts() {
+		all[host] += n
+	}
+	return all
 }

@@ -54,7 +54,7 @@ func TestWhereAnOrderIsPlaced(t *testing.T) {
 			t.Errorf("%s: it is on %q, want %q", x.id, o.Resource.Host, x.want)
 		}
 	}
-	if got := s.views.Hosts(); got[""] != 1 || got["a"] != 3 || got["b"] != 2 || got["c"] != 4 {
+	if got := s.Requests.Hosts(); got[""] != 1 || got["a"] != 3 || got["b"] != 2 || got["c"] != 4 {
 		t.Errorf("resources by host: %v", got)
 	}
 }
@@ -87,6 +87,7 @@ func TestAnOrderOnAHostThatWasEmptied(t *testing.T) {
 	s := open(t)
 	s.Host = "old"
 	o := s.order(billing.OrderRequest{Plan: "small", Time: hour, ID: "vm"})
+	s.settle(o.Payment, price)
 	s.Host = "new"
 	out, err := s.Move(t.Context(), stream.Meta{}, o.Resource.ID, "new")
 	s.must(errors.Join(err, s.views.WaitFor(t.Context(), out.Position)))

@@ -1,6 +1,7 @@
 package billing
 
 import (
+	"errors"
 	"fmt"
 
 	"sandglass/domain/instant"
@@ -29,15 +30,12 @@ func (b *Service) Quote(name string, time instant.Millis, amount money.Msat) (Qu
 	return quote(&p, p.Terms.Price, time, amount)
 }
 
-func quote(p *plan.State, price money.Price, time instant.Millis, amount money.Msat) (q Quote, err error) {
-	q = Quote{Plan: p.Name, Price: price, Amount: amount, Time: time}
-	switch {
-	case (time == 0) == (amount == 0) || time < 0 || amount < 0:
-		return q, fmt.Errorf("%w: give time_ms or amount_msat, one of them, above 0", ErrInvalid)
-	case time > 0:
-		q.Amount, err = price.CostOf(min(time, money.MaxTime))
-	default:
-		q.Time, err = price.TimeFor(amount)
+// quote prices within the bounds of a plan.
+func quote(p *plan.State, price money.Price, time instant.Millis, amount money.Msat) (Quote, error) {
+	q, err := priced(price, time, amount)
+	q.Plan = p.Name
+	if errors.Is(err, ErrInvalid) {
+		return q, err
 	}
 	if err == nil && (q.Time < p.Min || q.Time > p.Max) {
 		err = fmt.Errorf("%d ms", q.Time)
@@ -49,6 +47,20 @@ func quote(p *plan.State, price money.Price, time instant.Millis, amount money.M
 			plan.ErrBounds, err, p.Name, p.Min, p.Max, least, most)
 	}
 	return q, nil
+}
+
+// priced prices a time or an amount.
+func priced(price money.Price, time instant.Millis, amount money.Msat) (q Quote, err error) {
+	q = Quote{Price: price, Amount: amount, Time: time}
+	switch {
+	case (time == 0) == (amount == 0) || time < 0 || amount < 0:
+		return q, fmt.Errorf("%w: give time_ms or amount_msat, one of them, above 0", ErrInvalid)
+	case time > 0:
+		q.Amount, err = price.CostOf(min(time, money.MaxTime))
+	default:
+		q.Time, err = price.TimeFor(amount)
+	}
+	return q, err
 }
 
 // quoteResource quotes at the resource's own price, within the bounds of its plan.

@@ -23,9 +23,11 @@ import (
 	"sync"
 	"time"
 
+	"sandglass/domain/address"
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
 	"sandglass/domain/payment"
+	"sandglass/domain/request"
 	"sandglass/domain/resource"
 	"sandglass/domain/watch"
 )
@@ -49,8 +51,9 @@ type Watcher struct {
 	held       map[resource.ID]payment.Key // payments for which the meter may hold a resource
 	news       chan struct{}               // the wallet told something
 
-	mu      sync.Mutex // guards pending
-	pending map[resource.ID]payment.Key
+	mu       sync.Mutex // guards what follows
+	pending  map[resource.ID]payment.Key
+	unlogged unlogged
 }
 
 // Config is what a watcher works with.
@@ -68,6 +71,10 @@ type Config struct {
 	// OnlyIssued says that no address is given out here: the wallet is asked nothing as long as
 	// none ever was. What was given out before is watched for ever.
 	OnlyIssued bool
+	// Requests has the addresses that were given out, and are not in the log.
+	Requests *request.Set
+	// Addresses is the log of those that are.
+	Addresses *address.Handler
 	// Waiting returns the payments on the chain for which [payment.State.Waits]. This and
 	// the two above may be late, as projections are.
 	Waiting func() []payment.State
@@ -88,7 +95,7 @@ type Config struct {
 // New returns a watcher, which [Watcher.Run] starts.
 func New(c Config) (*Watcher, error) {
 	if c.Wallet == nil || c.Booker == nil || c.Issued == nil || c.Lowest == nil ||
-		c.Waiting == nil || c.Required == nil || c.Now == nil {
+		c.Requests == nil || c.Addresses == nil || c.Waiting == nil || c.Required == nil || c.Now == nil {
 		return nil, errors.New("chain: a watcher needs a wallet, a booker, the addresses, the waiting payments, " +
 			"the confirmations to wait for and a clock")
 	}

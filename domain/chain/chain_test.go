@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"sandglass/domain/address"
 	"sandglass/domain/chain"
 	"sandglass/domain/money"
 	"sandglass/domain/payment"
@@ -421,6 +422,7 @@ func TestWithoutAddressesNobodyWaits(t *testing.T) {
 		w, err := chain.New(chain.Config{
 			Wallet: h.wallet, Booker: h.booker, Issued: h.issued, Lowest: func() (int64, bool) { return 0, false },
 			Waiting: func() []payment.State { return nil }, Required: func(resource.ID, money.Msat) int { return 3 }, Now: now,
+			Requests: h.requests, Addresses: &address.Handler{Aggregate: address.Aggregate(), Store: h.store},
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -97,8 +97,12 @@ func (s *sweep) see(ctx context.Context, key payment.Key) (payment.State, error)
 	if o.Amount == 0 {
 		return payment.State{}, nil // it pays nothing
 	}
-	id, _, _ := s.w.Issued(o.Address)
-	return s.execute(ctx, key, payment.See{At: s.beganAt, Resource: id, Address: o.Address, Amount: o.Amount})
+	id, _, _ := s.w.resourceAt(o.Address)
+	c := payment.See{At: s.beganAt, Resource: id, Address: o.Address, Amount: o.Amount}
+	if logged, err := s.ofOrder(ctx, &c, &o); err != nil || !logged {
+		return payment.State{}, err
+	}
+	return s.execute(ctx, key, c)
 }
 
 // follow brings a payment to where the chain has it: out of a block that left the chain,

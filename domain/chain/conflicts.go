@@ -177,7 +177,7 @@ func (s *sweep) possibleFrom(key payment.Key) int64 {
 	if last := s.w.sweptTip.Height; last > 0 {
 		return min(s.view.tip.Height, last) - margin
 	}
-	_, issued, _ := s.w.Issued(s.view.unmined[key].Address)
+	_, issued, _ := s.w.resourceAt(s.view.unmined[key].Address)
 	return FirstHeight(issued)
 }
 

@@ -2,16 +2,19 @@ package chain_test
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"sandglass/domain/address"
 	"sandglass/domain/chain"
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
 	"sandglass/domain/payment"
 	"sandglass/domain/plan"
+	"sandglass/domain/request"
 	"sandglass/domain/resource"
 	"sandglass/domain/stream"
 	"sandglass/domain/watch"
@@ -27,6 +30,7 @@ type harness struct {
 	store       *storetest.Faulty
 	booker      *payment.Booker
 	views       *projections.Views
+	requests    *request.Set
 	stop        func()
 	twoWatchers bool                                         // another daemon watches for the same log
 	height      int64                                        // at which the addresses were issued
@@ -63,6 +67,7 @@ func onChain(t *testing.T, test func(*testing.T, *harness)) {
 			stop: func() {}, height: 12,
 		}
 		h.booker = newBooker(h.store)
+		h.requests = request.New(request.Options{Store: new(storetest.Memory), Now: now, Most: 10})
 		ctx, end := context.WithCancel(t.Context())
 		done := make(chan error, 1)
 		go func() { done <- projections.Run(ctx, store, h.views) }()
@@ -92,8 +97,10 @@ func (h *harness) open(ids ...resource.ID) {
 }
 
 func (h *harness) issued(addr string) (resource.ID, int64, bool) {
-	id, ok := resource.ID("vm-"+addr[min(5, len(addr)):]), len(addr) > 5 && addr[:5] == "addr-"
-	return id, h.height, ok
+	if n, ok := strings.CutPrefix(addr, "addr-"); ok {
+		return resource.ID("vm-" + n), h.height, true
+	}
+	return h.views.Issued(addr)
 }
 
 // start starts a watcher, and waits until nothing moves but time.
@@ -113,6 +120,7 @@ func (h *harness) start() {
 			return h.large.Required(sum, 3)
 		},
 		Observer: chainObserver{h}, Now: now, FinalDepth: 10,
+		Requests: h.requests, Addresses: &address.Handler{Aggregate: address.Aggregate(), Store: h.store},
 	}
 	ctx, cancel := context.WithCancel(h.t.Context())
 	var running sync.WaitGroup

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"sandglass/domain/address"
 	"sandglass/domain/chain"
 	"sandglass/domain/money"
 	"sandglass/domain/resource"
@@ -23,6 +24,7 @@ func TestOnlyWhatWasIssuedIsWatched(t *testing.T) {
 			Lowest:  func() (int64, bool) { return h.height, issued },
 			Waiting: h.waiting, Required: func(resource.ID, money.Msat) int { return 3 },
 			Observer: chainObserver{h}, Now: now, OnlyIssued: true,
+			Requests: h.requests, Addresses: &address.Handler{Aggregate: address.Aggregate(), Store: h.store},
 		})
 		if err != nil {
 			t.Fatal(err)

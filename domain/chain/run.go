@@ -24,7 +24,7 @@ const (
 // takes. Where no address was ever issued nobody can have paid, and [watch.Progress.Swept]
 // is closed at once.
 func (w *Watcher) Run(ctx context.Context) error {
-	issued := func() bool { _, ok := w.Lowest(); return ok }
+	issued := func() bool { _, ok := w.lowest(); return ok }
 	if !issued() {
 		w.MarkSwept()
 	}

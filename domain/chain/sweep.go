@@ -37,6 +37,8 @@ type sweep struct {
 	coming  map[resource.ID]payment.Key
 	found   int   // payments that were credited
 	leftOut error // why a resource was left out, nil if none was
+	// unlogged are outputs that pay orders, and that no block holds.
+	unlogged []payment.State
 }
 
 // sweep compares, and repairs what can be repaired. A sweep that returns nil has seen
@@ -62,7 +64,7 @@ func (w *Watcher) sweep(ctx context.Context, why cause) error {
 	}
 	// 1. What there is on the chain.
 	s.view = newView(w, tip)
-	if lowest, ok := w.Lowest(); ok { // else none of the wallet's outputs is ours
+	if lowest, ok := w.lowest(); ok { // else none of the wallet's outputs is ours
 		if err := s.view.list(ctx, s.firstHeight(lowest)); err != nil {
 			return err
 		}
@@ -74,6 +76,12 @@ func (w *Watcher) sweep(ctx context.Context, why cause) error {
 	// 3. Each payment against that.
 	if err := watch.Each(ctx, parallel, s.keysByResource(), s.compareResource); err != nil {
 		return err
+	}
+	s.w.setUnlogged(s.unlogged)
+	if s.isFull() {
+		if err := s.logAddresses(ctx); err != nil {
+			return err
+		}
 	}
 	// 4. Which resources a payment is on its way to.
 	if err := s.updateHolds(ctx); err != nil {
@@ -182,7 +190,7 @@ func (s *sweep) resourceOf(key payment.Key) resource.ID {
 		return p.Resource
 	}
 	o, _ := s.view.output(key)
-	id, _, _ := s.w.Issued(o.Address)
+	id, _, _ := s.w.resourceAt(o.Address)
 	return id
 }
 

@@ -53,7 +53,7 @@ func (v *view) list(ctx context.Context, from int64) error {
 // addListed keeps the outputs of ours, in the block in which the active chain has them.
 func (v *view) addListed(ctx context.Context, outputs []Output) error {
 	for _, o := range outputs {
-		if _, _, ours := v.w.Issued(o.Address); !ours {
+		if _, _, ours := v.w.resourceAt(o.Address); !ours {
 			continue
 		}
 		active, err := v.hashAt(ctx, o.Height)
@@ -75,7 +75,7 @@ func (v *view) addListed(ctx context.Context, outputs []Output) error {
 
 // addUnmined keeps an output of ours that is in no block of the active chain.
 func (v *view) addUnmined(o Output) {
-	if _, _, ours := v.w.Issued(o.Address); ours {
+	if _, _, ours := v.w.resourceAt(o.Address); ours {
 		v.read++
 		o.Height, o.Block = 0, ""
 		v.unmined[o.Key()] = o
@@ -120,7 +120,7 @@ func (v *view) readBlock(ctx context.Context, height int64) (Block, error) {
 			return Block{}, err
 		}
 		b.Outputs = slices.DeleteFunc(b.Outputs, func(o Output) bool {
-			_, _, ours := v.w.Issued(o.Address)
+			_, _, ours := v.w.resourceAt(o.Address)
 			return !ours
 		})
 		v.w.blocks.add(hash, b)

@@ -23,6 +23,7 @@ type lacking struct {
 	key   payment.Key // that the log has it under, or is to have it under
 	among string      // what it must keep its place among: a resource's payments, else it is alone
 	index *pendingIndex
+	found *request.Record // of money that is unallocated since its request was not to be found
 }
 
 // pendingIndex is a settle_index that is handled when the last of its arrivals is: the HTLCs
@@ -33,28 +34,35 @@ type pendingIndex struct {
 	known       bool         // the log knew one of them
 }
 
-// missingFromLog compares an entry with the log, and returns what the log lacks. It moves the
-// cursor, and ends the session when an index up to it comes with a payment that the log does
-// not know: the indices began again.
-func (s *session) missingFromLog(ctx context.Context, e Entry) ([]lacking, error) {
-	if e.Fault != "" || e.Status == EntrySettled && len(e.Arrivals) == 0 {
+// missingFromLog compares an entry with the log, and returns what the log lacks, and whether
+// that is all: else the entry does not tell what came, or its request is not to be found yet.
+// It moves the cursor, and ends the session when an index up to it comes with a payment that
+// the log does not know: the indices began again.
+func (s *session) missingFromLog(ctx context.Context, e Entry) (all []lacking, complete bool, err error) {
+	complete = e.Status != EntrySettled
+	if e.Fault != "" || !complete && len(e.Arrivals) == 0 {
 		s.noticeEmpty(e, "")
-		return nil, nil
+		return nil, complete, nil
 	}
+	complete = true
 	handledTo := s.cursor.handledTo() // before the log is read: up to it the log holds all
-	var all []lacking
 	indices := map[int64]*pendingIndex{}
 	for _, a := range e.Arrivals {
 		l := lacking{Arrival: a}
 		v, err := s.compareWithLog(ctx, &l, e.Description)
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		l.index = s.indexOf(indices, &a.Settle, v)
 		switch {
 		case a.Settle.Amount == 0:
 			s.noticeEmpty(e, a.Key)
 			l.index.left.Add(1) // it is never handled
+			complete = complete && e.Status != EntrySettled
+		case v.early:
+			l.index.left.Add(1) // it comes again
+			complete = false
+			watch.Signal(s.soon)
 		case v.lacks:
 			l.index.left.Add(1)
 			all = append(all, l)
@@ -68,7 +76,7 @@ func (s *session) missingFromLog(ctx context.Context, e Entry) ([]lacking, error
 			s.cursor.addHandled(i)
 		}
 	}
-	return all, nil
+	return all, complete, nil
 }
 
 // indexOf returns the settle_index of an arrival, and tells the cursor of it.
@@ -115,14 +123,15 @@ func (s *session) noticeEmpty(e Entry, key payment.Key) {
 type logged struct {
 	lacks   bool         // the log lacks it, or its end
 	isNew   bool         // the log lacks all of it
+	early   bool         // what it is for may still be found
 	handled instant.Time // when it came to its end; 0 if it has none, or is history
 }
 
-// compareWithLog asks the log for l, and finds the resource that l is for. What only the
-// description says of it the money is meant for, and not credited to.
+// compareWithLog asks the log for l, and finds what l is for.
 func (s *session) compareWithLog(ctx context.Context, l *lacking, description string) (logged, error) {
 	l.Settle.Node = s.id.Node
-	if handled, ok := s.w.ended.Find(l.Key, l.Settle.Amount); ok {
+	asked, known := s.w.Requests.Find(l.Key)
+	if handled, ok := s.w.ended.Find(l.Key, l.Settle.Amount); ok && !known {
 		return logged{handled: handled}, nil
 	}
 	p, err := l.Find(func(key payment.Key) (payment.State, error) {
@@ -134,27 +143,63 @@ func (s *session) compareWithLog(ctx context.Context, l *lacking, description st
 	}
 	l.key = p.Key
 	same := p.Amount == l.Settle.Amount && p.Via == l.Settle.Via
-	if (p.Status == payment.StatusCredited || p.Status == payment.StatusUnallocated) && same {
+	switch {
+	case known && same && p.Status == payment.StatusUnallocated && p.Reason == payment.ReasonUnknownRequest:
+		l.found, l.among = asked, string(asked.Resource)
+		return logged{lacks: true}, nil
+	case same && (p.Status == payment.StatusCredited || p.Status == payment.StatusUnallocated):
+		s.w.Requests.Done(ctx, string(l.Key))
 		s.w.ended.Add(l.Key, p.Amount, p.Last)
 		return logged{handled: p.Last}, nil
-	}
-	if p.Status == payment.StatusNone && s.known.Predates(l.Settle.Index, l.Settle.At) {
+	case p.Status == payment.StatusNone && s.known.Predates(l.Settle.Index, l.Settle.At):
 		s.w.ended.Add(l.Key, l.Settle.Amount, 0)
 		return logged{}, nil
 	}
-	if p.Resource == "" && l.Request != "" {
-		request, err := s.w.Booker.Payments.Load(ctx, l.Request)
-		if err != nil {
-			return logged{}, err
-		}
-		l.Settle.Resource = cmp.Or(request.State.Resource, l.Settle.Resource)
-	}
-	if p.Status == payment.StatusNone && l.Settle.Via == payment.ViaBOLT11 {
-		l.Settle.Meant, _ = new(request.Signer).Read(description)
-	}
+	early, err := s.findRequest(ctx, l, &p, description)
 	l.among = cmp.Or(string(p.Resource), string(l.Settle.Resource), string(p.Key))
+	if l.Settle.Request != nil {
+		l.among = string(l.Settle.Request.Resource)
+	}
 	isNew := p.Status == payment.StatusNone || p.Status == payment.StatusRequested || p.Status == payment.StatusExpired
-	return logged{lacks: true, isNew: isNew}, nil
+	return logged{lacks: true, isNew: isNew, early: early}, err
+}
+
+// findRequest finds what an arrival is for, where the log does not say so. It is early where
+// that is not to be found and may come yet.
+func (s *session) findRequest(ctx context.Context, l *lacking, p *payment.State, description string) (early bool, err error) {
+	c := &l.Settle
+	if p.Resource == "" && l.Request != "" {
+		asked, err := s.w.Booker.Payments.Load(ctx, l.Request)
+		if err != nil {
+			return false, err
+		}
+		c.Resource = cmp.Or(asked.State.Resource, c.Resource)
+	}
+	if p.Status != payment.StatusNone {
+		return false, nil
+	}
+	if asked, ok := s.w.Requests.Find(l.Key); ok {
+		c.Request = &asked.Request
+		return false, nil
+	}
+	if c.Via != payment.ViaBOLT11 {
+		c.Request = s.opensByName(c)
+		return false, nil
+	}
+	c.Meant, c.Ours = s.w.Signer.Read(description)
+	return c.Ours && s.w.Now() < c.At.Add(s.w.Late), nil
+}
+
+// opensByName returns the order that a payer named, if what he gave is at least what it sells.
+func (s *session) opensByName(c *payment.Settle) *payment.Request {
+	if c.Resource == "" {
+		return nil
+	}
+	asked, _, ok := s.w.Requests.Order(c.Resource)
+	if !ok || c.Amount < s.w.Least(asked.Order) {
+		return nil
+	}
+	return &payment.Request{At: asked.At, Resource: asked.Resource, Price: asked.Order.Terms.Price, Order: asked.Order}
 }
 
 // enqueue queues the booking of l, and calls tried when it was tried.
@@ -194,9 +239,10 @@ func (s *session) book(ctx context.Context, l *lacking) (wrote bool, err error) 
 		if now := s.w.Now(); c.At == 0 || c.At > now {
 			c.At = now
 		}
-		out, err := s.w.Booker.Book(ctx, watch.Meta, l.key, c)
+		out, err := s.bookOnce(ctx, l, c)
 		switch {
 		case err == nil:
+			s.w.Requests.Done(ctx, string(l.Key))
 			s.w.ended.Add(l.Key, c.Amount, s.w.Now())
 			return out.Position > 0, nil
 		case payment.Contradicts(err):
@@ -213,4 +259,13 @@ func (s *session) book(ctx context.Context, l *lacking) (wrote bool, err error) 
 		}
 	}
 	panic("unreachable")
+}
+
+// bookOnce books l. What was unallocated since nobody knew what it is for is given to its
+// resource, which its order opens.
+func (s *session) bookOnce(ctx context.Context, l *lacking, c payment.Settle) (payment.Outcome, error) {
+	if l.found == nil {
+		return s.w.Booker.Book(ctx, watch.Meta, l.key, c)
+	}
+	return s.w.Booker.AllocateTo(ctx, watch.Meta, l.key, &l.found.Request)
 }

@@ -19,7 +19,10 @@ import (
 	"time"
 
 	"sandglass/domain/instant"
+	"sandglass/domain/money"
 	"sandglass/domain/payment"
+	"sandglass/domain/request"
+	"sandglass/domain/resource"
 	"sandglass/domain/wallet"
 	"sandglass/domain/watch"
 )
@@ -47,6 +50,13 @@ type Config struct {
 	// Waiting returns the payments that are requested or settled, oldest first. It may be
 	// late, as a projection is.
 	Waiting  func(context.Context) ([]Waiting, error)
+	Requests *request.Set   // invoices that were given out, and are not in the log
+	Signer   request.Signer // reads whose money an invoice brings where they have lost it
+	// Late is how long the request of an invoice that we described is looked for, where it is
+	// another daemon's and may be late. It is 0 where there is one daemon.
+	Late instant.Millis
+	// Least returns the least amount that opens an order, where the payer chose it.
+	Least    func(*resource.Order) money.Msat
 	Observer watch.Observer // may be nil
 	Now      func() instant.Time
 
@@ -64,8 +74,9 @@ type Config struct {
 
 // New returns a watcher, which [Watcher.Run] starts.
 func New(c Config) (*Watcher, error) {
-	if c.Wallet == nil || c.Wallets == nil || c.Booker == nil || c.Waiting == nil || c.Now == nil {
-		return nil, errors.New("lightning: a watcher needs a wallet, its log, a booker, the waiting payments and a clock")
+	if c.Wallet == nil || c.Wallets == nil || c.Booker == nil || c.Waiting == nil || c.Requests == nil ||
+		c.Least == nil || c.Now == nil {
+		return nil, errors.New("lightning: a watcher needs a wallet, its log, a booker, what is waited for, prices and a clock")
 	}
 	c = c.orDefaults()
 	return &Watcher{Config: c, Progress: watch.NewProgress(c.Now), workers: watch.NewWorkers(c.Parallel)}, nil

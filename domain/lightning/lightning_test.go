@@ -375,16 +375,16 @@ func TestTheLogDoesNotAnswer(t *testing.T) {
 		broken := errors.New("the disk is away")
 		fails := true
 		waiting := f.waiting
-		cfg := lightning.Config{Wallet: f.fakeWallet, Wallets: f.wallets, Booker: f.booker, Observer: observer{f}, Now: now,
-			Waiting: func(ctx context.Context) ([]lightning.Waiting, error) {
-				f.mu.Lock()
-				bad := fails
-				f.mu.Unlock()
-				if bad {
-					return nil, broken
-				}
-				return waiting(ctx)
-			}}
+		cfg := f.config()
+		cfg.Waiting = func(ctx context.Context) ([]lightning.Waiting, error) {
+			f.mu.Lock()
+			bad := fails
+			f.mu.Unlock()
+			if bad {
+				return nil, broken
+			}
+			return waiting(ctx)
+		}
 		watcher, err := lightning.New(cfg)
 		if err != nil {
 			t.Fatal(err)

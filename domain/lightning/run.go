@@ -140,7 +140,7 @@ func (s *session) listen(ctx context.Context) error {
 
 // bookEntry queues the booking of what the log lacks of an entry that the wallet told of.
 func (s *session) bookEntry(ctx context.Context, e Entry, heard time.Time) error {
-	lacking, err := s.missingFromLog(ctx, e)
+	lacking, _, err := s.missingFromLog(ctx, e)
 	if err != nil {
 		s.w.Observer.Notice(watch.Notice{Sign: watch.SignRetry, Text: "reading the log", Err: err})
 		watch.Signal(s.soon) // the sweep will find it

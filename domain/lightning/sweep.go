@@ -116,6 +116,7 @@ func (s *session) sweepOnce(ctx context.Context, full bool) (clean bool, err err
 		h.LastSweep, h.Cursor = s.w.Now(), s.cursor.handledTo()
 		h.SetSwept(s.chainSynced.Load())
 	})
+	s.w.Requests.Swept(s.id.Node, began.At)
 	s.sweepFinished.Store(true)
 	s.w.FinishSweep(began)
 	return clean, nil
@@ -166,6 +167,11 @@ func (c *sweep) readWallet(ctx context.Context, from int64) error {
 			hashes = append(hashes, hash)
 		}
 	}
+	for _, r := range c.s.w.Requests.Payable() {
+		if hash, ok := r.Key.Hash(); ok && r.Node == c.s.id.Node {
+			hashes = append(hashes, hash)
+		}
+	}
 	c.floor.last = from
 	listErr := c.s.w.listPages(ctx, from, func(page []Entry) error {
 		c.read += len(page)
@@ -195,14 +201,13 @@ func (c *sweep) compareListed(ctx context.Context, e Entry) error {
 // compareEntry compares an invoice with the log. It reports whether the invoice told all
 // that came by it.
 func (c *sweep) compareEntry(ctx context.Context, e Entry) (complete bool, err error) {
-	lacked, err := c.s.missingFromLog(ctx, e)
+	lacked, complete, err := c.s.missingFromLog(ctx, e)
 	if err != nil {
 		return false, err
 	}
 	if e.Status == EntryCanceled {
 		err = c.expire(ctx, e.Hash, payment.ReasonCanceled)
 	}
-	complete = e.Status != EntrySettled || e.tellsAll()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.compared[e.Hash] = true
@@ -226,7 +231,11 @@ func (c *sweep) lookUp(ctx context.Context, hash string) error {
 		}
 		return err
 	}
-	c.s.w.Observer.Notice(watch.Notice{Sign: watch.SignNotFound, Key: payment.LightningKey(hash)})
+	key := payment.LightningKey(hash)
+	if r, ok := c.s.w.Requests.Find(key); ok && r.Expiry < c.s.w.Now() {
+		return nil // a wallet that keeps no canceled invoices
+	}
+	c.s.w.Observer.Notice(watch.Notice{Sign: watch.SignNotFound, Key: key})
 	if p, ok := c.waiting[hash]; ok && c.s.w.Now() > p.Expiry.Add(c.s.w.LostAfter) {
 		return c.expire(ctx, hash, payment.ReasonUnknownToWallet)
 	}

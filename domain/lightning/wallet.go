@@ -48,16 +48,6 @@ type Entry struct {
 	Fault       string // what in it can't be understood; then there are no arrivals
 }
 
-// tellsAll reports whether a settled invoice tells what came by it.
-func (e *Entry) tellsAll() bool {
-	for _, a := range e.Arrivals {
-		if a.Settle.Amount == 0 {
-			return false
-		}
-	}
-	return len(e.Arrivals) > 0
-}
-
 // EntryStatus is the state of an invoice.
 type EntryStatus uint8
 

@@ -14,6 +14,7 @@ import (
 	"sandglass/domain/lightning"
 	"sandglass/domain/money"
 	"sandglass/domain/payment"
+	"sandglass/domain/request"
 	"sandglass/domain/resource"
 	"sandglass/domain/stream"
 	"sandglass/domain/wallet"
@@ -129,6 +130,17 @@ func (w *fakeWallet) pay(hash string, amount money.Msat, leaveOut int64, tell bo
 	}
 }
 
+// describe writes the description of an invoice.
+func (w *fakeWallet) describe(hash, text string) {
+	w.change(func() {
+		for i := range w.entries {
+			if w.entries[i].Hash == hash {
+				w.entries[i].Description = text
+			}
+		}
+	})
+}
+
 func (w *fakeWallet) change(f func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -145,6 +157,8 @@ type fixture struct {
 	store      stream.EventStore
 	booker     *payment.Booker
 	wallets    *wallet.Handler
+	requests   *request.Set
+	signer     request.Signer
 	stop       func()
 
 	mu      sync.Mutex // guards what follows
@@ -159,7 +173,8 @@ func inBubble(t *testing.T, test func(*testing.T, *fixture)) {
 	synctest.Test(t, func(t *testing.T) {
 		store, clock := storetest.SQLite(t)
 		clock.Set(now())
-		f := &fixture{t: t, fakeWallet: &fakeWallet{}, store: store, booker: booker(store)}
+		f := &fixture{t: t, fakeWallet: &fakeWallet{}, store: store, booker: booker(store), signer: request.Signer{Key: [32]byte{1}}}
+		f.requests = request.New(request.Options{Store: new(storetest.Memory), Now: now, Most: 10})
 		f.wallets = &wallet.Handler{Aggregate: wallet.Aggregate(), Store: store}
 		t.Cleanup(func() { f.stop() })
 		f.stop = func() {}
@@ -171,9 +186,7 @@ func inBubble(t *testing.T, test func(*testing.T, *fixture)) {
 func (f *fixture) start() {
 	f.t.Helper()
 	var err error
-	f.Watcher, err = lightning.New(lightning.Config{
-		Wallet: f.fakeWallet, Wallets: f.wallets, Booker: f.booker, Waiting: f.waiting, Observer: observer{f}, Now: now,
-	})
+	f.Watcher, err = lightning.New(f.config())
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -190,6 +203,13 @@ func (f *fixture) start() {
 		})
 	}
 	synctest.Wait()
+}
+
+func (f *fixture) config() lightning.Config {
+	return lightning.Config{
+		Wallet: f.fakeWallet, Wallets: f.wallets, Booker: f.booker, Waiting: f.waiting, Observer: observer{f}, Now: now,
+		Requests: f.requests, Signer: f.signer, Late: 10 * instant.Minute, Least: func(*resource.Order) money.Msat { return 100 },
+	}
 }
 
 // ready is start, with the sweep after the first one over.

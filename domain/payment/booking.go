@@ -221,6 +221,26 @@ func (b *Booker) Allocate(ctx context.Context, meta stream.Meta, key Key, to res
 	return b.finishSettled(ctx, meta, out)
 }
 
+// AllocateTo gives unallocated money to what it was asked for, which was found too late: a
+// resource, or one that its order opens. Where it can't be had there it stays unallocated.
+func (b *Booker) AllocateTo(ctx context.Context, meta stream.Meta, key Key, asked *Request) (Outcome, error) {
+	if o := asked.Order; o != nil {
+		_, err := b.Resources.Execute(ctx, asked.Resource, meta, resource.Open{When: b.when(), Order: *o})
+		if err != nil && !errors.Is(err, resource.ErrExists) {
+			return Outcome{}, err
+		}
+		opened, err := b.Resources.Load(ctx, asked.Resource)
+		if err != nil || !opened.State.OpenedBy(o) {
+			return Outcome{}, err // money names an order
+		}
+	}
+	out, err := b.Allocate(ctx, meta, key, asked.Resource)
+	if errors.Is(err, resource.ErrReleased) || errors.Is(err, resource.ErrNotOpened) {
+		err = nil
+	}
+	return out, err
+}
+
 // creditedAfterAll says that a payment is credited where it stands as unallocated, and yet
 // its resource has the money: one booker was refused, another was not, and died before it
 // could say so.

@@ -18,7 +18,6 @@ import (
 
 	"sandglass/domain/codec"
 	"sandglass/domain/payment"
-	"sandglass/domain/resource"
 	"sandglass/domain/stream"
 )
 
@@ -115,18 +114,4 @@ func (r *fields) Fields(f *codec.Fields) {
 	r.Request = payment.Request{
 		At: e.Requested, Resource: e.Resource, Amount: e.Amount, Price: e.Price, Expiry: e.Expiry, Invoice: e.Invoice, Order: e.Order,
 	}
-}
-
-// opens returns the resource that the record's order opens, as it is until then: awaiting
-// its first payment. ok is false where the record is of no order.
-func (r *Record) opens() (s resource.State, ok bool) {
-	if r.Order == nil {
-		return s, false
-	}
-	s = resource.New(r.Resource)
-	events, err := resource.Decide(s, resource.Open{When: resource.When{At: r.At}, Order: *r.Order})
-	for _, e := range events {
-		s = resource.Evolve(s, e)
-	}
-	return s, err == nil
 }

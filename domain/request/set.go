@@ -38,12 +38,13 @@ type Set struct {
 	byName    map[string]*entry
 	ofID      map[resource.ID][]*entry // oldest first
 	addresses int
+	hosts     map[string]int // records of orders, by their host
 	open      Counts
 	peak      int                     // of byName, since the maps were made
 	expiring  *expiries               // invoices that have not expired
 	expired   map[string]*expiries    // those that have, by the wallet that takes their money
 	gone      map[string]instant.Time // names that the log has, until their record is not news any more
-	swept     instant.Time            // when the last sweep of the wallet that was finished began
+	swept     map[string]instant.Time // by wallet, when its last sweep that was finished began
 	watchers  map[resource.ID][]chan struct{}
 
 	caughtUp chan struct{}
@@ -78,7 +79,7 @@ func New(o Options) *Set {
 	return &Set{
 		store: o.Store, now: o.Now, most: o.Most, fail: o.Failed, retry: watch.Retry{}.OrDefaults(),
 		byName: map[string]*entry{}, ofID: map[resource.ID][]*entry{}, gone: map[string]instant.Time{},
-		expiring: new(expiries), expired: map[string]*expiries{},
+		expiring: new(expiries), expired: map[string]*expiries{}, swept: map[string]instant.Time{}, hosts: map[string]int{},
 		watchers: map[resource.ID][]chan struct{}{}, caughtUp: make(chan struct{}),
 	}
 }
@@ -155,6 +156,9 @@ func (s *Set) add(run ...*Record) {
 			return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(a.Name(), b.Name()))
 		})
 		s.ofID[r.Resource] = slices.Insert(list, at, e)
+		if r.Order != nil {
+			s.hosts[r.Order.Host]++
+		}
 		if r.Key == "" {
 			s.addresses++
 		} else {
@@ -214,6 +218,11 @@ func (s *Set) drop(e *entry) {
 	default:
 		in.remove(e)
 	}
+	if e.Order != nil {
+		if s.hosts[e.Order.Host]--; s.hosts[e.Order.Host] == 0 {
+			delete(s.hosts, e.Order.Host)
+		}
+	}
 	delete(s.byName, e.Name())
 	list := slices.DeleteFunc(s.ofID[e.Resource], func(other *entry) bool { return other == e })
 	if s.ofID[e.Resource] = list; len(list) == 0 {
@@ -222,16 +231,23 @@ func (s *Set) drop(e *entry) {
 	s.touch(e.Resource)
 }
 
-// Swept says that a sweep of the wallet that began then has seen, and booked, all that was
-// paid by then.
-func (s *Set) Swept(began instant.Time) {
+// Swept says that a sweep of a wallet that began then has seen, and booked, all that was paid
+// by then.
+func (s *Set) Swept(node string, began instant.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.swept = max(s.swept, began)
+	s.swept[node] = max(s.swept[node], began)
 }
 
-// dead reports whether an invoice can bring nothing any more.
-func (s *Set) dead(e *entry) bool { return s.swept > e.Expiry.Add(Settling) }
+// dead reports whether an invoice can bring nothing any more: its wallet was swept since. Of a
+// wallet that another daemon sweeps that is not heard, and taken for granted after [Keep].
+func (s *Set) dead(e *entry, now instant.Time) bool {
+	began, ours := s.swept[e.Node]
+	if !ours {
+		return len(s.swept) > 0 && now > e.Expiry.Add(Keep)
+	}
+	return began > e.Expiry.Add(Settling)
+}
 
 func (s *Set) lapseAgain(ctx context.Context) {
 	for watch.Pause(ctx, lapseEvery) {
@@ -271,7 +287,7 @@ func (s *Set) lapse() (names []string) {
 		for expired.Len() > 0 && len(names) < lapseMost {
 			e := expired.first()
 			late := now > e.Expiry.Add(Keep) || len(s.byName)-s.addresses-s.expiring.Len() > s.most
-			if !late || !s.dead(e) {
+			if !late || !s.dead(e, now) {
 				break // as are those that expired later
 			}
 			names = append(names, e.Name())
@@ -323,7 +339,10 @@ func (s *Set) find(name string) (*Record, bool) {
 // resource that it would open. ok is false where there is none.
 func (s *Set) Order(id resource.ID) (r *Record, opens resource.State, ok bool) {
 	for _, r := range slices.Backward(s.Of(id)) {
-		if opens, ok := r.opens(); ok {
+		if r.Order == nil {
+			continue
+		}
+		if opens, err := r.Order.Opens(id, r.At); err == nil {
 			return r, opens, true
 		}
 	}
@@ -355,6 +374,13 @@ func (s *Set) Orders(after resource.ID, limit int) []resource.ID {
 	return ids[:min(len(ids), limit)]
 }
 
+// Hosts returns how many invoices and addresses there are of orders of each host.
+func (s *Set) Hosts() map[string]int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.hosts)
+}
+
 // Open returns how many invoices have not expired.
 func (s *Set) Open() Counts {
 	now := s.now()
@@ -366,11 +392,35 @@ func (s *Set) Open() Counts {
 
 // Payable returns the invoices that may still bring money.
 func (s *Set) Payable() []*Record {
+	now := s.now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	list := make([]*Record, 0, s.expiring.Len())
 	for _, e := range s.byName {
-		if e.Key != "" && !s.dead(e) {
+		if e.Key != "" && !s.dead(e, now) {
+			list = append(list, e.Record)
+		}
+	}
+	return list
+}
+
+// AddressesSince returns how many of the addresses were made after an instant.
+func (s *Set) AddressesSince(t instant.Time) (n int) {
+	for _, r := range s.Addresses() {
+		if r.At > t {
+			n++
+		}
+	}
+	return n
+}
+
+// Addresses returns the records of addresses.
+func (s *Set) Addresses() []*Record {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := make([]*Record, 0, s.addresses)
+	for _, e := range s.byName {
+		if e.Key == "" {
 			list = append(list, e.Record)
 		}
 	}
@@ -392,14 +442,13 @@ func (s *Set) LowestAddress() (height int64, ok bool) {
 	return height, ok
 }
 
-// Watch returns a channel that gets a token after the records of a resource have changed: one,
-// however many did. stop ends the watch; it may be called twice.
-func (s *Set) Watch(id resource.ID) (changed <-chan struct{}, stop func()) {
-	c := make(chan struct{}, 1)
+// Watch gives c, which holds one, a token after the records of a resource have changed. stop
+// ends the watch; it may be called twice.
+func (s *Set) Watch(id resource.ID, c chan struct{}) (stop func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.watchers[id] = append(s.watchers[id], c)
-	return c, func() {
+	return func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		rest := slices.DeleteFunc(s.watchers[id], func(w chan struct{}) bool { return w == c })
@@ -407,6 +456,13 @@ func (s *Set) Watch(id resource.ID) (changed <-chan struct{}, stop func()) {
 			delete(s.watchers, id)
 		}
 	}
+}
+
+// Touch tells who watches a resource that what is shown of it has changed.
+func (s *Set) Touch(id resource.ID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.touch(id)
 }
 
 func (s *Set) touch(id resource.ID) {

@@ -279,7 +279,7 @@ func (w *world) actions() map[string]func(*rapid.T) {
 		"swept": func(t *rapid.T) {
 			d := w.any(t)
 			began := w.now.Add(-instant.Millis(rapid.Int64Range(0, int64(instant.Hour)).Draw(t, "began")))
-			d.Swept(began)
+			d.Swept("02aa", began)
 			d.swept, w.swept = max(d.swept, began), max(w.swept, began)
 		},
 		"lapse": func(t *rapid.T) {
@@ -536,7 +536,9 @@ func TestSetIsBounded(t *testing.T) {
 		if got := s.Open(); got.Orders != 0 || len(s.Payable()) != many || store.forgotten != 0 {
 			t.Errorf("%d are open, %d payable, %d forgotten: no sweep has seen their end", got.Orders, len(s.Payable()), store.forgotten)
 		}
-		s.Swept(now)
+		for i := range 3 {
+			s.Swept(fmt.Sprint(i), now)
+		}
 		s.Lapse(t.Context())
 		if n := len(s.Payable()); n != 0 || store.forgotten != many-most {
 			t.Errorf("%d are payable, %d forgotten, want %d", n, store.forgotten, many-most)

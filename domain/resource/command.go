@@ -75,6 +75,16 @@ func (o *Order) Same(other *Order) bool {
 	return o.Request == other.Request && o.Plan == other.Plan && o.Holder == other.Holder
 }
 
+// Opens returns the resource that o would open at an instant: awaiting its first payment.
+func (o *Order) Opens(id ID, at instant.Time) (State, error) {
+	s := New(id)
+	events, err := Decide(s, Open{When: When{At: at}, Order: *o})
+	for _, e := range events {
+		s = Evolve(s, e)
+	}
+	return s, err
+}
+
 // When is the time of a command, and the policy for a time that nobody watched.
 type When struct {
 	At instant.Time
@@ -118,7 +128,6 @@ type (
 		Key    string
 		Time   instant.Millis
 		Reason string
-		Order  *Order // by which a resource that is not opened is opened, or nil
 	}
 	// Settle does what time alone brings: debits, warnings, exhaustion, release.
 	Settle struct {

@@ -86,8 +86,6 @@ func opens(c Command) bool {
 		return true
 	case Credit:
 		return c.Order != nil
-	case Grant:
-		return c.Order != nil
 	}
 	return false
 }
@@ -99,7 +97,7 @@ func (d *deciding) openBy(o *Order) error {
 		return nil
 	case d.s.Status == StatusNone:
 		return d.open(*o)
-	case !o.Same(d.s.order()):
+	case !d.s.OpenedBy(o):
 		return ErrOtherOrder
 	}
 	return nil
@@ -222,9 +220,6 @@ func (d *deciding) grant(c Grant) error {
 			return fmt.Errorf("%w: grant %s was of %d ms, not %d", ErrConflict, c.Key, d.s.Lots[i].Time, c.Time)
 		}
 		return nil
-	}
-	if err := d.openBy(c.Order); err != nil {
-		return err
 	}
 	switch {
 	case d.s.Status == StatusReleased:

@@ -58,9 +58,9 @@ type State struct {
 	Resumed bool // it was its holder who last let it run, and no credit
 }
 
-// order returns the order that opened the resource.
-func (s *State) order() *Order {
-	return &Order{Plan: s.Plan, Terms: s.Terms, Enforcer: s.Enforcer, Host: s.Host, Holder: s.Holder, Request: s.Request}
+// OpenedBy reports whether o is the order that opened the resource.
+func (s *State) OpenedBy(o *Order) bool {
+	return o.Same(&Order{Plan: s.Plan, Holder: s.Holder, Request: s.Request})
 }
 
 // New returns the state of a resource that has no events yet.

@@ -15,7 +15,6 @@ func TestMoneyOpens(t *testing.T) {
 	}
 	placed := &resource.Placed{At: stamp(7), Host: "a"}
 	credited := &resource.Credited{At: stamp(7), Payment: "p1", Amount: 500, Time: 500, Price: perMilli}
-	granted := &resource.Granted{At: stamp(7), Key: "gift", Time: 500}
 	paid := &resource.Started{At: stamp(7), Reason: resource.ReasonPaid}
 	pay := func(payment string, o resource.Order) resource.Credit {
 		return resource.Credit{When: at(7), Payment: payment, Amount: 500, Paid: 3, Order: &o}
@@ -38,9 +37,5 @@ func TestMoneyOpens(t *testing.T) {
 		{"nor does one on what is no host", nil, pay("p1", badHost), nil, resource.ErrInvalid},
 		{"money that can't be credited opens nothing", nil,
 			resource.Credit{When: at(7), Payment: "p1", Order: &order}, nil, resource.ErrInvalid},
-		{"a grant opens", nil, resource.Grant{When: at(7), Key: "gift", Time: 500, Order: &order},
-			events{opened, placed, granted, &resource.Started{At: stamp(7), Reason: resource.ReasonGranted}}, nil},
-		{"a grant for another order does not", full, resource.Grant{When: at(7), Key: "gift", Time: 500, Order: &anew},
-			nil, resource.ErrOtherOrder},
 	})
 }

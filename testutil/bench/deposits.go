@@ -9,15 +9,18 @@ import (
 	"time"
 
 	"sandglass/adapters/sqlite"
+	"sandglass/domain/address"
 	"sandglass/domain/chain"
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
 	"sandglass/domain/payment"
+	"sandglass/domain/request"
 	"sandglass/domain/resource"
 	"sandglass/domain/stream"
 	"sandglass/domain/watch"
 	"sandglass/projections"
 	"sandglass/testutil/bench/harness"
+	"sandglass/testutil/storetest"
 )
 
 // parallel is how many resources the watcher takes at once, and so how many clients the
@@ -105,9 +108,11 @@ func (d *funding) credits(ctx context.Context) (took time.Duration, events int, 
 	views := projections.New(instant.Hour)
 	w, err := chain.New(chain.Config{
 		Wallet: d.chain, Now: harness.Now, Observer: d, Waiting: views.OpenPayments,
-		Issued:   func(addr string) (resource.ID, int64, bool) { return resource.ID(addr), 1, true },
-		Lowest:   func() (int64, bool) { return 1, true },
-		Required: func(resource.ID, money.Msat) int { return depositDepth },
+		Issued:    func(addr string) (resource.ID, int64, bool) { return resource.ID(addr), 1, true },
+		Lowest:    func() (int64, bool) { return 1, true },
+		Required:  func(resource.ID, money.Msat) int { return depositDepth },
+		Requests:  request.New(request.Options{Store: new(storetest.Memory), Now: harness.Now}),
+		Addresses: &address.Handler{Aggregate: address.Aggregate(), Store: d.store},
 		Booker: &payment.Booker{
 			Payments:  &payment.Handler{Aggregate: payment.Aggregate(), Store: d.store},
 			Resources: &resource.Handler{Aggregate: resource.Aggregate(), Store: d.store, Warm: views.Resource},

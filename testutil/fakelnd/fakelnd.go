@@ -30,6 +30,7 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/keepalive"
 
+	"sandglass/testutil/fakelnd/invoices"
 	"sandglass/testutil/fakelnd/stall"
 )
 
@@ -117,6 +118,7 @@ func (l *Lnd) Start() error {
 	lnrpc.RegisterStateServer(server, &stateService{Lnd: l})
 	chainrpc.RegisterChainKitServer(server, &kit{Lnd: l})
 	chainrpc.RegisterChainNotifierServer(server, &notifier{Lnd: l})
+	invoices.Register(server, func(hash []byte) error { return l.Cancel(hex.EncodeToString(hash)) })
 	l.server = server
 	listener := l.listener
 	l.served.Go(func() { _ = server.Serve(listener) }) // it ends with Kill or Stop

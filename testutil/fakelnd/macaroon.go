@@ -10,6 +10,8 @@ import (
 	"slices"
 	"sync"
 
+	"sandglass/testutil/fakelnd/invoices"
+
 	"github.com/lightningnetwork/lnd/lnrpc"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/protobuf/proto"
@@ -29,7 +31,9 @@ var (
 		{"uri", "/chainrpc.ChainNotifier/RegisterBlockEpochNtfn"}, {"uri", "/chainrpc.ChainKit/GetBlock"},
 		{"uri", "/chainrpc.ChainKit/GetBlockHash"}, {"uri", "/chainrpc.ChainKit/GetBestBlock"},
 	}
-	Issuing  = []Permission{{"uri", "/lnrpc.Lightning/AddInvoice"}, {"uri", "/lnrpc.Lightning/NewAddress"}}
+	Issuing = []Permission{
+		{"uri", "/lnrpc.Lightning/AddInvoice"}, {"uri", "/lnrpc.Lightning/NewAddress"}, {"uri", invoices.CancelMethod},
+	}
 	Readonly = []Permission{
 		{"onchain", "read"}, {"offchain", "read"}, {"address", "read"}, {"message", "read"}, {"peers", "read"},
 		{"info", "read"}, {"invoices", "read"}, {"signer", "read"}, {"macaroon", "read"},
@@ -51,6 +55,7 @@ var needs = map[string][]Permission{
 	"/lnrpc.Lightning/ListInvoices":      {{"invoices", "read"}},
 	"/lnrpc.Lightning/SubscribeInvoices": {{"invoices", "read"}},
 	"/lnrpc.Lightning/NewAddress":        {{"address", "write"}},
+	invoices.CancelMethod:                {{"invoices", "write"}},
 	"/lnrpc.Lightning/SendCoins":         {{"onchain", "write"}},
 	"/lnrpc.Lightning/BakeMacaroon":      {{"macaroon", "generate"}},
 

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"time"
 
@@ -136,6 +137,9 @@ func (l *Lnd) Settle(hash string) error {
 // told, and amt_paid_msat stays.
 func (l *Lnd) Cancel(hash string) error {
 	return l.on(hash, func(row *lnrpc.Invoice) error {
+		if row.State == lnrpc.Invoice_SETTLED {
+			return errors.New("invoice already settled")
+		}
 		row.State = lnrpc.Invoice_CANCELED
 		for _, h := range row.Htlcs {
 			h.State = lnrpc.InvoiceHTLCState_CANCELED

@@ -109,7 +109,17 @@ func (c *Client) Quote(ctx context.Context, plan string, time instant.Millis, am
 // Order asks for a resource. The key makes it safe to send again: it is a random secret
 // of 20 to 128 printable characters, from which the holder key follows. It may be empty.
 func (c *Client) Order(ctx context.Context, r wire.OrderRequest, key string) (out wire.Order, err error) {
-	req, err := c.request(ctx, "POST", "/v1/orders", r)
+	return c.order(ctx, "/v1/orders", r, key)
+}
+
+// OrderOnChain is Order, with an address on the chain beside the invoice. It is refused where
+// nothing is paid on the chain.
+func (c *Client) OrderOnChain(ctx context.Context, r wire.OrderRequest, key string) (out wire.Order, err error) {
+	return c.order(ctx, "/v1/orders?address=true", r, key)
+}
+
+func (c *Client) order(ctx context.Context, path string, r wire.OrderRequest, key string) (out wire.Order, err error) {
+	req, err := c.request(ctx, "POST", path, r)
 	if err != nil {
 		return out, err
 	}
@@ -117,6 +127,12 @@ func (c *Client) Order(ctx context.Context, r wire.OrderRequest, key string) (ou
 		req.Header.Set("Idempotency-Key", key)
 	}
 	return out, c.do(req, &out)
+}
+
+// Address returns a resource or an order with its address on the chain, which is made when it
+// is first asked for.
+func (c *Client) Address(ctx context.Context, id string) (out wire.Resource, err error) {
+	return out, c.call(ctx, "POST", resource(id, "/address"), nil, &out)
 }
 
 // Resource returns a resource as it is now.

@@ -23,8 +23,8 @@ import (
 const (
 	starting    = "the daemon has just started and not read its wallet yet: try again in a moment"
 	unread      = "the daemon has just started and is reading its log: try again in a moment"
-	tooManyOpen = "too many open invoices or unpaid orders: pay one that is open, or wait until one expires"
-	noWallet    = "the wallet gives no invoice now, and nothing was changed: try again later"
+	tooManyOpen = "too many open invoices, or addresses given out, for what nobody has paid yet: pay one, or try again later"
+	noWallet    = "the wallet gives no invoice or address now, and nothing was changed: try again later"
 	unavailable = "the daemon's log does not answer now, so no money is taken: " +
 		"it is open whether what was asked for was done; the same request can be sent again"
 	readOnly      = "the daemon can't record anything now, so it takes no money either: try again later"
@@ -44,6 +44,9 @@ var refusals = []struct {
 	retry  time.Duration
 	detail string
 }{
+	{billing.ErrPayable, 409, "payable", time.Minute, ""},
+	{billing.ErrPaid, 409, "being_paid", 5 * time.Second, "an invoice of it is just being paid: try again in a moment"},
+	{billing.ErrNoChain, 409, "no_chain", 0, "nothing is paid on the chain here: pay the invoice"},
 	{billing.ErrStarting, 503, "starting", 5 * time.Second, starting},
 	{fence.ErrUnread, 503, "starting", 2 * time.Second, unread},
 	{billing.ErrTooManyOpen, 429, "too_many_open", time.Minute, tooManyOpen},

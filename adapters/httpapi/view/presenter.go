@@ -3,6 +3,7 @@ package view
 import (
 	"sandglass/adapters/httpapi/bip21"
 	"sandglass/adapters/httpapi/wire"
+	"sandglass/domain/billing"
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
 	"sandglass/domain/payment"
@@ -10,13 +11,11 @@ import (
 	"sandglass/projections"
 )
 
-// Presenter shows resources and payments as they are now. Views, Now and OnChain are required.
+// Presenter shows resources and payments as they are now. Views, Billing and Now are required.
 type Presenter struct {
-	Views *projections.Views
-	Now   func() instant.Time
-
-	// OnChain reports whether payments on the chain are taken now.
-	OnChain func() bool
+	Views   *projections.Views
+	Billing *billing.Service
+	Now     func() instant.Time
 
 	// Tip returns the height of the chain, 0 if it is not known. It may be nil.
 	Tip func() int64
@@ -29,7 +28,7 @@ type Presenter struct {
 // Resource shows a resource as it is now, or nothing of one that there is not.
 func (p *Presenter) Resource(id resource.ID) (wire.Resource, bool) {
 	position := p.Views.Position() // before the state, which then has it in it
-	state, _, ok := p.Views.Resource(id)
+	state, ok := p.Billing.Resource(id)
 	if !ok {
 		return wire.Resource{}, false
 	}
@@ -37,7 +36,7 @@ func (p *Presenter) Resource(id resource.ID) (wire.Resource, bool) {
 	v.Position = uint64(position)
 	l := p.look(&state)
 	v.Address, v.URI = l.address, bip21.URI(l.address, 0, "")
-	for _, s := range p.Views.PaymentsOf(id) {
+	for _, s := range p.Billing.Payments(id) {
 		if s.Status == payment.StatusCredited || s.Status == payment.StatusReplaced {
 			continue // watched on: it is a lot for long, or will not come
 		}
@@ -52,7 +51,7 @@ func (p *Presenter) Resource(id resource.ID) (wire.Resource, bool) {
 
 // Payment shows a payment as it is now.
 func (p *Presenter) Payment(s payment.State) wire.Payment {
-	r, _, ok := p.Views.Resource(s.Resource)
+	r, ok := p.Billing.Resource(s.Resource)
 	if !ok {
 		r = resource.New(s.Resource)
 	}
@@ -107,8 +106,8 @@ type look struct {
 
 func (p *Presenter) look(r *resource.State) look {
 	l := look{Presenter: p, resource: r, tip: p.Height()}
-	if r.Status != resource.StatusReleased && p.OnChain() {
-		l.address, _ = p.Views.AddressOf(r.ID)
+	if r.Status != resource.StatusReleased && p.Billing.OnChain() {
+		l.address, _ = p.Billing.AddressOf(r.ID)
 	}
 	if p.Required != nil {
 		l.risk = payment.Risk(p.Views.PaymentsOf(r.ID))

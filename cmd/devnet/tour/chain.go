@@ -19,12 +19,16 @@ const (
 
 // deposit pays the resource's address, and waits until that is shown.
 func (t *Tour) deposit(ctx context.Context) (string, error) {
+	var asked wire.Resource
+	if err := t.daemon.ask(ctx, &asked, "resource", "address", t.long.Resource.ID); err != nil {
+		return "", err
+	}
 	v, err := t.daemon.follow(ctx, t.long.Resource.ID)
 	if err != nil {
 		return "", err
 	}
 	defer v.end()
-	if t.txid, err = t.net.Send(ctx, v.last.Address, coin); err != nil {
+	if t.txid, err = t.net.Send(ctx, asked.Address, coin); err != nil {
 		return "", err
 	}
 	r, p, err := t.shows(v, "seen")

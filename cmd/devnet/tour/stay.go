@@ -31,7 +31,7 @@ func (t *Tour) newcomer(ctx context.Context) error {
 
 func (t *Tour) tellNewcomer(ctx context.Context) error {
 	keyFile := filepath.Join(filepath.Dir(t.daemon.log), "order.key")
-	order := []string{"order", "small", "--time", "2h", "--idempotency-key-file", keyFile}
+	order := []string{"order", "small", "--time", "2h", "--address", "--idempotency-key-file", keyFile}
 	if err := t.show(ctx, order...); err != nil {
 		return err
 	}

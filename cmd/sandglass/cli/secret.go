@@ -17,7 +17,8 @@ const maxSecret = 4 << 10
 type Role int
 
 const (
-	Anyone Role = iota
+	Anyone      Role = iota
+	MaybeHolder      // anyone, and the holder where the key is given
 	Holder
 	Operator
 	Auditor
@@ -42,6 +43,11 @@ func (e *Env) secret(as Role) (string, error) {
 	switch as {
 	case Anyone:
 		return "", nil
+	case MaybeHolder:
+		if e.holderKeyFile != "" {
+			return e.ReadSecret(e.holderKeyFile, "holder key")
+		}
+		return strings.TrimSpace(os.Getenv(EnvHolder)), nil
 	case Holder:
 		return e.holderKey()
 	}

@@ -66,11 +66,13 @@ type Config struct {
 	SweepEvery    time.Duration `envconfig:"SANDGLASS_SWEEP_EVERY" default:"2m"`
 	MaxGap        time.Duration `envconfig:"SANDGLASS_MAX_GAP" default:"3h"`
 	GapPolicy     string        `envconfig:"SANDGLASS_GAP_POLICY" default:"bill"`
+	LateRequests  time.Duration `envconfig:"SANDGLASS_LATE_REQUESTS" default:"10m"`
 	InvoiceExpiry time.Duration `envconfig:"SANDGLASS_INVOICE_EXPIRY" default:"1h"`
 
 	MaxOpenInvoices int   `envconfig:"SANDGLASS_MAX_OPEN_INVOICES" default:"100000"`
 	MaxOpenPer      int   `envconfig:"SANDGLASS_MAX_OPEN_INVOICES_PER_RESOURCE" default:"5"`
 	MaxAwaiting     int   `envconfig:"SANDGLASS_MAX_UNPAID_ORDERS" default:"100000"`
+	MaxAddresses    int   `envconfig:"SANDGLASS_MAX_UNPAID_ADDRESSES_PER_DAY" default:"1000"`
 	MaxLive         int   `envconfig:"SANDGLASS_MAX_LIVE_STREAMS" default:"2048"`
 	MaxLivePer      int   `envconfig:"SANDGLASS_MAX_LIVE_STREAMS_PER_ADDRESS" default:"64"`
 	FreeSpaceFloor  int64 `envconfig:"SANDGLASS_FREE_SPACE_FLOOR" default:"268435456"`
@@ -154,6 +156,7 @@ func (c *Config) check() error {
 		positive("MAX_OPEN_INVOICES", c.MaxOpenInvoices),
 		positive("MAX_OPEN_INVOICES_PER_RESOURCE", c.MaxOpenPer),
 		positive("MAX_UNPAID_ORDERS", c.MaxAwaiting),
+		positive("MAX_UNPAID_ADDRESSES_PER_DAY", c.MaxAddresses),
 		positive("MAX_LIVE_STREAMS", c.MaxLive),
 		positive("MAX_LIVE_STREAMS_PER_ADDRESS", c.MaxLivePer),
 		want(c.FreeSpaceFloor >= 0, "FREE_SPACE_FLOOR", fmt.Sprint(c.FreeSpaceFloor), "0 or more bytes"),
@@ -189,6 +192,7 @@ func (c *Config) checkTimes() error {
 			"0, or more than "+Prefix+"_SETTLE_EVERY ("+c.SettleEvery.String()+")"),
 		want(c.MaxStep >= time.Second && c.MaxStep <= time.Hour, "MAX_STEP", c.MaxStep.String(), "1s to 1h"),
 		want(c.GapPolicy == "bill" || c.GapPolicy == "forgive", "GAP_POLICY", c.GapPolicy, "bill or forgive"),
+		want(c.LateRequests >= 0 && c.LateRequests <= 24*time.Hour, "LATE_REQUESTS", c.LateRequests.String(), "0s to 24h"),
 		want(c.InvoiceExpiry >= time.Minute && c.InvoiceExpiry <= 30*24*time.Hour, "INVOICE_EXPIRY", c.InvoiceExpiry.String(),
 			"1m to 720h"),
 	)

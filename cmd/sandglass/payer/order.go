@@ -40,11 +40,13 @@ func OrderCmd(e *cli.Env) *cobra.Command {
 	c := commands{e}
 	var buy buyFlags
 	var id, host, keyFile string
+	var onChain bool
 	cmd := &cobra.Command{
 		Use:   "order PLAN",
 		Short: "Order a resource: it runs once it is paid",
-		Long: `Order a resource. It waits for its payment, and runs once the invoice is paid, or a payment
-to its address, if there is one, has its confirmations; the link and the QR code have both.
+		Long: `Order a resource. It runs once the invoice is paid; an order that nobody pays is forgotten.
+With --address there is an address on the chain too, and the link and the QR code have both:
+a payment to it counts once it has its confirmations.
 The holder key, which pauses, resumes and releases it, is shown once: keep it.
 
 With --idempotency-key-file the same command, run again after a lost answer, gives the
@@ -61,10 +63,11 @@ order can't be asked for again.`,
 				return err
 			}
 			r := wire.OrderRequest{Plan: args[0], Time: buy.time.Millis, Amount: buy.amount.Msat, ID: id, Host: host}
-			return c.order(cmd.Context(), r, key, &buy)
+			return c.order(cmd.Context(), r, key, onChain, &buy)
 		},
 	}
 	buy.add(cmd)
+	cmd.Flags().BoolVar(&onChain, "address", false, "have an address on the chain too")
 	cmd.Flags().StringVar(&id, "id", "", "the id that the resource shall have, instead of a random one")
 	cmd.Flags().StringVar(&host, "host", "", "the host that it shall be on, of those of the plan, instead of any")
 	cmd.Flags().StringVar(&keyFile, "idempotency-key-file", "auto",
@@ -90,12 +93,16 @@ func (c commands) idempotencyKey(file string) (string, error) {
 	return key, errors.Join(err, f.Sync(), f.Close())
 }
 
-func (c commands) order(ctx context.Context, r wire.OrderRequest, key string, buy *buyFlags) error {
+func (c commands) order(ctx context.Context, r wire.OrderRequest, key string, onChain bool, buy *buyFlags) error {
 	cl, err := c.Client(cli.Anyone)
 	if err != nil {
 		return err
 	}
-	o, err := cl.Order(ctx, r, key)
+	order := cl.Order
+	if onChain {
+		order = cl.OrderOnChain
+	}
+	o, err := order(ctx, r, key)
 	if err != nil {
 		return err
 	}

@@ -25,6 +25,7 @@ func ResourceCmd(e *cli.Env) *cobra.Command {
 	cmd.AddCommand(
 		resourceShowCmd(c),
 		resourcePayCmd(c),
+		resourceAddressCmd(c),
 		c.holderCmd("pause", "Stop the clock of a running resource", (*client.Client).Pause),
 		c.holderCmd("resume", "Let a paused resource run again", (*client.Client).Resume),
 		c.holderCmd("release", "End a resource for good: what it holds is lost to it", (*client.Client).Release),
@@ -37,12 +38,15 @@ func resourcePayCmd(c commands) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "pay ID",
 		Short: "Ask for an invoice that funds a resource: anyone may",
+		Long: `Ask for an invoice that funds a resource. Anyone may. Of many that are open the oldest is canceled
+for a newer one; with the holder key ($` + cli.EnvHolder + ` or --holder-key-file) it is the holder's own, which nobody
+else's request cancels.`,
 		Example: `  sandglass resource pay ID --time 1h
   sandglass resource pay ID --amount 500sat --wait`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: c.CompleteResources,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cl, err := c.Client(cli.Anyone)
+			cl, err := c.Client(cli.MaybeHolder)
 			if err != nil {
 				return err
 			}
@@ -63,6 +67,32 @@ func resourcePayCmd(c commands) *cobra.Command {
 	}
 	buy.add(cmd)
 	return cmd
+}
+
+func resourceAddressCmd(c commands) *cobra.Command {
+	return &cobra.Command{
+		Use:   "address ID",
+		Short: "Ask for the address on the chain of a resource: anyone may",
+		Long: `Ask for the address of a resource or an order. It is made when it is first asked for, and stays:
+what it receives counts once it has its confirmations, however late it comes.`,
+		Example:           `  sandglass resource address ID`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: c.CompleteResources,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cl, err := c.Client(cli.Anyone)
+			if err != nil {
+				return err
+			}
+			r, err := cl.Address(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			if c.JSON {
+				return show.JSON(c.Stdout, r)
+			}
+			return show.Facts(c.Stdout, "address", r.Address, "link", r.URI)
+		},
+	}
 }
 
 // holderCall is a call of the API with the id of a resource.

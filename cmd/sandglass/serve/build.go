@@ -16,8 +16,10 @@ import (
 	"sandglass/domain/instant"
 	"sandglass/domain/lightning"
 	"sandglass/domain/meter"
+	"sandglass/domain/money"
 	"sandglass/domain/payment"
 	"sandglass/domain/plan"
+	"sandglass/domain/request"
 	"sandglass/domain/resource"
 	"sandglass/domain/wallet"
 	"sandglass/domain/watch"
@@ -29,22 +31,25 @@ import (
 // components are the parts of the daemon.
 type components struct {
 	config.Config
-	log     zerolog.Logger
-	store   *fenced
-	lnd     *lnd.Client
-	views   *projections.Views
-	counts  *counts
-	clock   *clock.Clock
-	watcher *lightning.Watcher
-	billing *billing.Service
-	chain   *chain.Watcher
-	meter   *meter.Meter
-	api     *httpapi.Server
+	log      zerolog.Logger
+	store    *fenced
+	lnd      *lnd.Client
+	views    *projections.Views
+	requests *request.Set
+	signer   request.Signer
+	counts   *counts
+	clock    *clock.Clock
+	watcher  *lightning.Watcher
+	billing  *billing.Service
+	chain    *chain.Watcher
+	meter    *meter.Meter
+	api      *httpapi.Server
 }
 
 // build makes the components, each from those before it. They start in [run].
 func build(
-	c config.Config, log zerolog.Logger, counts *counts, own *clock.Clock, store storeurl.Store, node *lnd.Client,
+	c config.Config, log zerolog.Logger, counts *counts, own *clock.Clock,
+	store storeurl.Store, requests request.Store, node *lnd.Client,
 ) (d *components, err error) {
 	views := projections.NewFor(c.Host, instant.OfDuration(c.SettleEvery))
 	d = &components{
@@ -59,6 +64,10 @@ func build(
 	if err := d.loadSnapshot(); err != nil {
 		return nil, err
 	}
+	if d.signer, err = loadSigner(c.StateDir); err != nil {
+		return nil, err
+	}
+	d.requests = request.New(request.Options{Store: requests, Now: own.Now, Most: 2 * c.MaxAwaiting, Failed: d.counts.requestsFailed})
 	booker := d.newBooker()
 	if d.watcher, err = d.newWatcher(booker); err != nil {
 		return nil, err
@@ -67,7 +76,7 @@ func build(
 	if d.chain, err = d.newChainWatcher(booker); err != nil {
 		return nil, err
 	}
-	d.billing.Adopted = d.chain.Nudge
+	d.billing.Adopted, d.billing.Deposits = d.chain.Nudge, d.chain
 	d.meter = d.newMeter(booker)
 	d.api, err = d.newAPI()
 	return d, err
@@ -91,6 +100,10 @@ func (d *components) newWatcher(booker *payment.Booker) (*lightning.Watcher, err
 		Wallets:    &wallet.Handler{Aggregate: wallet.Aggregate(), Store: d.store},
 		Booker:     booker,
 		Waiting:    d.waiting,
+		Requests:   d.requests,
+		Signer:     d.signer,
+		Late:       d.late(),
+		Least:      d.least,
 		Observer:   d.counts.of(partWallet),
 		Now:        d.clock.Now,
 		SweepEvery: d.SweepEvery,
@@ -106,6 +119,8 @@ func (d *components) newChainWatcher(booker *payment.Booker) (*chain.Watcher, er
 		Lowest:      d.views.LowestIssue,
 		IssuedAfter: d.views.IssuedAfter,
 		OnlyIssued:  !d.OnChain,
+		Requests:    d.requests,
+		Addresses:   &address.Handler{Aggregate: address.Aggregate(), Store: d.store},
 		Waiting:     d.deposits,
 		Required:    d.billing.Required,
 		Observer:    d.counts.of(partChain),
@@ -123,7 +138,6 @@ func (d *components) newBilling(booker *payment.Booker) *billing.Service {
 	}
 	return &billing.Service{
 		Plans:         &plan.Handler{Aggregate: plan.Aggregate(), Store: d.store},
-		Payments:      booker.Payments,
 		Resources:     booker.Resources,
 		Booker:        booker,
 		Wallet:        d.lnd,
@@ -132,6 +146,9 @@ func (d *components) newBilling(booker *payment.Booker) *billing.Service {
 		Finder:        d.lnd, // also if they are off: what was given out is watched
 		AddressFailed: d.counts.addressFailed,
 		Views:         d.views,
+		Requests:      d.requests,
+		Signer:        d.signer,
+		Node:          func() string { return d.watcher.Health().Node },
 		Host:          d.Host,
 		Now:           d.clock.Now,
 		Random:        rand.Reader,
@@ -143,6 +160,7 @@ func (d *components) newBilling(booker *payment.Booker) *billing.Service {
 			OpenPerResource: d.MaxOpenPer,
 			Open:            d.MaxOpenInvoices,
 			Awaiting:        d.MaxAwaiting,
+			Addresses:       d.MaxAddresses,
 			Expiry:          instant.OfDuration(d.InvoiceExpiry),
 		},
 	}
@@ -171,6 +189,24 @@ func (d *components) newMeter(booker *payment.Booker) *meter.Meter {
 }
 
 // waiting returns the Lightning payments that are not at their end.
+// late is how late the requests of other daemons may come: there are none on one machine.
+func (d *components) late() instant.Millis {
+	if !d.Log().Shared() {
+		return 0
+	}
+	return instant.OfDuration(d.LateRequests)
+}
+
+// least is the least amount that opens an order, where the payer chose it: what its plan sells.
+func (d *components) least(o *resource.Order) money.Msat {
+	p, _ := d.views.Plan(o.Plan)
+	least, err := o.Terms.Price.CostOf(max(1, p.Min))
+	if err != nil {
+		return money.MaxMsat
+	}
+	return least
+}
+
 func (d *components) waiting(context.Context) (list []lightning.Waiting, err error) {
 	for _, p := range d.views.OpenPayments() {
 		if !p.OnChain() {

@@ -82,13 +82,14 @@ var worksAgain = map[string]string{
 }
 
 const (
-	partWallet  = "wallet"
-	partChain   = "chain"
-	partBooking = "booking"
-	partMeter   = "meter"
-	partClock   = "clock"   // nothing tells when its file is written again
-	partAddress = "address" // nothing tells when it works
-	partHeights = "heights" // nor this
+	partWallet   = "wallet"
+	partChain    = "chain"
+	partBooking  = "booking"
+	partMeter    = "meter"
+	partClock    = "clock"    // nothing tells when its file is written again
+	partAddress  = "address"  // nothing tells when it works
+	partHeights  = "heights"  // nor this
+	partRequests = "requests" // nor this
 )
 
 // failed returns the line of a failure that is tried again, or nil if it is not to be told.
@@ -172,6 +173,11 @@ func (c *counts) swept(took time.Duration, read, found int) {
 func (c *counts) addressFailed(id resource.ID, err error) {
 	c.noAddr.Inc()
 	c.failed(partAddress, "", err).Str("resource", string(id)).Msg("no address: the next request tries again")
+}
+
+// requestsFailed tells that what is kept beside the log can't be read or let go of now.
+func (c *counts) requestsFailed(err error) {
+	c.failed(partRequests, "", err).Msg("the store of requests: will be tried again")
 }
 
 func (c *counts) settled(n int, late instant.Millis) {

@@ -76,6 +76,11 @@ func run(ctx context.Context, c config.Config, log zerolog.Logger) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
+	requests, err := place.OpenRequests(ctx, store)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, requests.Close()) }()
 	node, err = lnd.Dial(lnd.Config{
 		Addr:          c.LndAddr,
 		TLSCert:       c.LndTLSCert,
@@ -87,7 +92,7 @@ func run(ctx context.Context, c config.Config, log zerolog.Logger) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, node.Close()) }()
-	d, err := build(c, log, counts, own, store, node)
+	d, err := build(c, log, counts, own, store, requests, node)
 	if err != nil {
 		return err
 	}
@@ -106,6 +111,7 @@ func run(ctx context.Context, c config.Config, log zerolog.Logger) (err error) {
 	g.Go(func() error { return d.store.fence.Stop(projections.Run(ctx, d.store, d.views)) })
 	g.Go(func() error { return d.store.fence.Run(ctx) })
 	g.Go(func() error { return d.runClock(ctx) })
+	g.Go(func() error { return d.requests.Run(ctx) })
 	g.Go(func() error { return d.watch(ctx) })
 	g.Go(func() error { return d.meter.Run(ctx) })
 	g.Go(func() error { return d.api.Run(ctx, listener) })
@@ -123,6 +129,11 @@ func (d *components) watch(ctx context.Context) error {
 	case <-ctx.Done():
 		return nil
 	case <-d.clock.Begun():
+	}
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-d.requests.CaughtUp():
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return d.watcher.Run(ctx) })

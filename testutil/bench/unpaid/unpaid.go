@@ -184,7 +184,7 @@ func (a *asking) lapse(ctx context.Context, round int) (alone, beside float64, e
 		defer close(done)
 		for end := a.now().Add(askedFor + request.Settling + 2*instant.Minute); a.now() < end && ctx.Err() == nil; {
 			a.clock.Add(int64(instant.Minute))
-			a.set.Swept(a.now())
+			a.set.Swept(node, a.now())
 			a.set.Lapse(ctx)
 		}
 	}()

@@ -1,0 +1,134 @@
+package billing
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+
+	"sandglass/domain/payment"
+	"sandglass/domain/request"
+	"sandglass/domain/resource"
+)
+
+// What there is of a resource stands in the log, and for what nobody has paid yet in the
+// requests. Whoever looks is shown both as one.
+
+// subject is a resource as it stands: in the log, or as an order of it has it.
+type subject struct {
+	resource.State
+	order *resource.Order // of one that is not in the log, else nil
+}
+
+// find returns a resource of the log, or else what the order of that id would open, or
+// [resource.ErrNotOpened].
+func (b *Service) find(ctx context.Context, id resource.ID) (subject, error) {
+	out, err := b.Resources.Load(ctx, id)
+	if err != nil || out.State.Status != resource.StatusNone {
+		return subject{State: out.State}, err
+	}
+	if r, opens, ok := b.Requests.Order(id); ok {
+		return subject{opens, r.Order}, nil
+	}
+	return subject{}, resource.ErrNotOpened
+}
+
+// Resource returns a resource as the views have it, or, where nobody has paid yet, as it is
+// ordered: awaiting.
+func (b *Service) Resource(id resource.ID) (resource.State, bool) {
+	if s, _, ok := b.Views.Resource(id); ok {
+		return s, true
+	}
+	_, opens, ok := b.Requests.Order(id)
+	return opens, ok
+}
+
+// Payments returns the payments that a resource waits for: those that the log has and that
+// are not at their end, and the invoices that can still be paid.
+func (b *Service) Payments(id resource.ID) []payment.State {
+	var list []payment.State
+	for _, r := range b.open(id) {
+		list = append(list, r.State())
+	}
+	list = append(list, b.Views.PaymentsOf(id)...)
+	if b.Deposits != nil {
+		list = append(list, b.Deposits.Unlogged(id)...)
+	}
+	slices.SortStableFunc(list, func(p, q payment.State) int { return cmp.Compare(p.Requested, q.Requested) })
+	return list
+}
+
+// open returns the invoices of a resource that can be paid, oldest first: those that the log
+// does not know, that have not expired, and that the present wallet made.
+func (b *Service) open(id resource.ID) (list []*request.Record) {
+	now, node := b.Now(), b.node()
+	r, _, _ := b.Views.Resource(id)
+	for _, q := range b.Requests.Of(id) {
+		if q.Key == "" || q.Expiry <= now || q.Node != node || r.Has(string(q.Key)) {
+			continue
+		}
+		if _, _, logged := b.Views.Payment(q.Key); !logged {
+			list = append(list, q)
+		}
+	}
+	return list
+}
+
+// Payment returns a payment that is not at its end: of the log, or an invoice that nobody has
+// paid.
+func (b *Service) Payment(key payment.Key) (payment.State, bool) {
+	if p, _, ok := b.Views.Payment(key); ok {
+		return p, true
+	}
+	r, ok := b.Requests.Find(key)
+	switch {
+	case !ok && b.Deposits != nil:
+		return b.Deposits.UnloggedPayment(key)
+	case !ok:
+		return payment.State{}, false
+	}
+	if s, _, ok := b.Views.Resource(r.Resource); ok && s.Has(string(key)) {
+		return payment.State{}, false // it was paid: the log tells
+	}
+	p := r.State()
+	if r.Expiry <= b.Now() {
+		p.Status, p.Last = payment.StatusExpired, r.Expiry
+	}
+	return p, true
+}
+
+// AddressOf returns the address of a resource that the present wallet holds the key of.
+func (b *Service) AddressOf(id resource.ID) (string, bool) {
+	node := b.node()
+	if a, of, ok := b.Views.AddressOf(id); ok && of == node {
+		return a, true
+	}
+	for _, r := range b.Requests.Of(id) {
+		if r.Address != "" && r.Node == node {
+			return r.Address, true
+		}
+	}
+	return "", false
+}
+
+// Watch returns a channel that gets a token after what is shown of a resource has changed. stop
+// ends the watch.
+func (b *Service) Watch(id resource.ID) (changed <-chan struct{}, stop func()) {
+	c := make(chan struct{}, 1)
+	stopViews, stopRequests := b.Views.Watch(id, c), b.Requests.Watch(id, c)
+	return c, func() { stopViews(); stopRequests() }
+}
+
+// refuse returns why a command is refused that the log has no resource for: what is only
+// ordered awaits its payment.
+func (b *Service) refuse(id resource.ID, c resource.Command, err error) error {
+	if !errors.Is(err, resource.ErrNotOpened) {
+		return err
+	}
+	if _, opens, ok := b.Requests.Order(id); ok {
+		if _, refused := resource.Decide(opens, c); refused != nil {
+			return refused
+		}
+	}
+	return err
+}

@@ -1,0 +1,142 @@
+package chain
+
+import (
+	"context"
+	"slices"
+
+	"sandglass/domain/address"
+	"sandglass/domain/payment"
+	"sandglass/domain/request"
+	"sandglass/domain/resource"
+	"sandglass/domain/watch"
+)
+
+// An address of an order that nobody has paid is not in the log: it is a request. What pays it
+// is shown at once, and is in the log, with its order, once a block holds it: so that nobody
+// fills the log with what is never mined.
+
+// resourceAt is Issued, for what was given out to orders too.
+func (w *Watcher) resourceAt(addr string) (id resource.ID, height int64, ok bool) {
+	if id, height, ok = w.Issued(addr); ok {
+		return id, height, true
+	}
+	r, ok := w.Requests.FindAddress(addr)
+	if !ok {
+		return "", 0, false
+	}
+	return r.Resource, r.Height, true
+}
+
+// lowest is Lowest, for what was given out to orders too.
+func (w *Watcher) lowest() (height int64, ok bool) {
+	logged, any := w.Lowest()
+	asked, ok := w.Requests.LowestAddress()
+	switch {
+	case !any:
+		return asked, ok
+	case !ok:
+		return logged, true
+	}
+	return min(logged, asked), true
+}
+
+// ofOrder adds to c the order that an output pays, if it pays one, and sees to it that the
+// log knows the address. It reports whether the log is to know the output too.
+func (s *sweep) ofOrder(ctx context.Context, c *payment.See, o *Output) (logged bool, err error) {
+	r, ok := s.w.Requests.FindAddress(o.Address)
+	if !ok {
+		return true, nil
+	}
+	if opened, err := s.logIfOpened(ctx, r); err != nil || opened {
+		return err == nil, err
+	}
+	if o.Height > 0 {
+		c.Request = &r.Request
+		return true, s.logAddress(ctx, r)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := r.State()
+	p.Key, p.Status, p.Amount, p.Requested, p.Last = o.Key(), payment.StatusSeen, o.Amount, s.beganAt, s.beganAt
+	s.unlogged = append(s.unlogged, p)
+	return false, nil
+}
+
+// logAddresses puts the addresses of orders into the log that were paid in other ways.
+func (s *sweep) logAddresses(ctx context.Context) error {
+	for _, r := range s.w.Requests.Addresses() {
+		if _, err := s.logIfOpened(ctx, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// logIfOpened puts the address of an order that opened its resource into the log, where it is
+// one of the resource from then on, and reports whether it did.
+func (s *sweep) logIfOpened(ctx context.Context, r *request.Record) (opened bool, err error) {
+	out, err := s.w.Booker.Resources.Load(ctx, r.Resource)
+	if err != nil || out.State.Status == resource.StatusNone || r.Order == nil || !out.State.OpenedBy(r.Order) {
+		return false, err
+	}
+	if err := s.logAddress(ctx, r); err != nil {
+		return false, err
+	}
+	s.w.Requests.Done(ctx, r.Name())
+	return true, nil
+}
+
+func (s *sweep) logAddress(ctx context.Context, r *request.Record) error {
+	_, err := s.w.Addresses.Execute(ctx, r.Address, watch.Meta, address.Issue{
+		At: s.w.Now(), Resource: r.Resource, Node: r.Node, Height: r.Height,
+	})
+	return err
+}
+
+// unlogged are what pays orders, and no block holds.
+type unlogged struct {
+	byKey map[payment.Key]payment.State
+	ofID  map[resource.ID][]payment.Key
+}
+
+// setUnlogged replaces what was seen by the sweep before, and tells who watches.
+func (w *Watcher) setUnlogged(list []payment.State) {
+	now := unlogged{map[payment.Key]payment.State{}, map[resource.ID][]payment.Key{}}
+	w.mu.Lock()
+	was := w.unlogged
+	for _, p := range list {
+		if before, ok := was.byKey[p.Key]; ok {
+			p.Requested, p.Last = before.Requested, before.Last
+		}
+		now.byKey[p.Key] = p
+		now.ofID[p.Resource] = append(now.ofID[p.Resource], p.Key)
+	}
+	w.unlogged = now
+	w.mu.Unlock()
+	for _, ids := range []map[resource.ID][]payment.Key{was.ofID, now.ofID} {
+		for id := range ids {
+			if !slices.Equal(was.ofID[id], now.ofID[id]) {
+				w.Requests.Touch(id)
+			}
+		}
+	}
+}
+
+// Unlogged returns the outputs that pay an order, and that no block holds: they are shown, and
+// are not in the log.
+func (w *Watcher) Unlogged(id resource.ID) (list []payment.State) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, key := range w.unlogged.ofID[id] {
+		list = append(list, w.unlogged.byKey[key])
+	}
+	return list
+}
+
+// UnloggedPayment is Unlogged for one output.
+func (w *Watcher) UnloggedPayment(key payment.Key) (payment.State, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	p, ok := w.unlogged.byKey[key]
+	return p, ok
+}
