@@ -62,16 +62,24 @@ func (v *Views) NextDeadline(now instant.Time) (at instant.Time, ok bool) {
 
 // Due returns up to limit resources of this host whose deadline is now or earlier, earliest
 // first, and the earliest of them. Those to be released are among them if their grace had
-// ended by swept, and the gap does not keep them. It removes none: a deadline moves when the
-// events of its resource arrive, and is another host's from when the resource was moved there.
-func (v *Views) Due(now, swept instant.Time, gap instant.Gap, limit int) (ids []resource.ID, first instant.Time) {
+// ended by swept, and neither the gap keeps them nor held, which may be nil. It removes none: a
+// deadline moves when the events of its resource arrive, and is another host's from when the
+// resource was moved there.
+func (v *Views) Due(
+	now, swept instant.Time, gap instant.Gap, held func(resource.ID) bool, limit int,
+) (ids []resource.ID, first instant.Time) {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	var kept func(int32) bool // nil for none, so that none is unpacked
-	if gap.Holds(now, instant.Century) {
+	inGap := gap.Holds(now, instant.Century)
+	if inGap || held != nil {
 		kept = func(row int32) bool {
-			s, _, ok := v.resources.State(v.resources.ID(row))
-			return ok && s.KeptBy(gap, now)
+			id := v.resources.ID(row)
+			if held != nil && held(id) {
+				return true
+			}
+			s, _, ok := v.resources.State(id)
+			return inGap && ok && s.KeptBy(gap, now)
 		}
 	}
 	runs := v.deadlines.running.Until(now, limit, nil)

@@ -186,6 +186,6 @@ func TestAMoveTellsBothHosts(t *testing.T) {
 
 // dueAll returns what is ever due, with all graces over.
 func dueAll(v *projections.Views, limit int) []resource.ID {
-	ids, _ := v.Due(instant.Max, instant.Max, instant.Gap{}, limit)
+	ids, _ := v.Due(instant.Max, instant.Max, instant.Gap{}, nil, limit)
 	return ids
 }

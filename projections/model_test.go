@@ -211,7 +211,7 @@ func compareDeadlines(t *testing.T, v *projections.Views, want model) {
 		if first, ok := v.NextDeadline(-1); first != all[0] || !ok {
 			t.Errorf("next deadline %v, want %v", first, all[0])
 		}
-		if early, _ := v.Due(all[0]-1, instant.Max, instant.Gap{}, 10); len(early) > 0 {
+		if early, _ := v.Due(all[0]-1, instant.Max, instant.Gap{}, nil, 10); len(early) > 0 {
 			t.Errorf("%v are due too early", early)
 		}
 	}

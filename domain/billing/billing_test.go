@@ -344,6 +344,25 @@ func TestAReleaseWaitsForItsInvoices(t *testing.T) {
 	}
 }
 
+// A resource whose grace is over gets no invoice any more: it would put its release off.
+func TestNoInvoiceAfterTheGrace(t *testing.T) {
+	s := open(t)
+	o := s.order(billing.OrderRequest{Plan: "small", Time: hour, ID: "vm"})
+	s.settle(o.Payment, price)
+	s.clock.Set(s.clock.Now().Add(hour))
+	out, err := s.Resources.Execute(t.Context(), "vm", stream.Meta{}, resource.Settle{When: resource.When{At: s.clock.Now()}})
+	s.must(errors.Join(err, s.views.WaitFor(t.Context(), out.Position)))
+	s.clock.Set(s.clock.Now().Add(instant.Day - 1))
+	p, err := s.Pay(t.Context(), "vm", hour, 0, false)
+	if err != nil || !s.Requests.CanBePaid("vm") {
+		t.Errorf("within the grace: %+v, %v", p, err)
+	}
+	s.clock.Set(s.clock.Now().Add(1))
+	if _, err := s.Pay(t.Context(), "vm", 2*hour, 0, true); !errors.Is(err, resource.ErrReleased) {
+		t.Errorf("after it: %v", err)
+	}
+}
+
 // An order that nobody pays leaves nothing, whatever is done with it.
 func TestAnUnpaidOrderLeavesNothing(t *testing.T) {
 	s := open(t)

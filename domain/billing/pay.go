@@ -29,12 +29,21 @@ func (b *Service) Pay(
 		return payment.State{}, err
 	case s.Status == resource.StatusReleased:
 		return payment.State{}, resource.ErrReleased
+	case s.order == nil && b.graceOver(&s.State):
+		return payment.State{}, fmt.Errorf("%w: its grace is over, and it is about to be released", resource.ErrReleased)
 	}
 	q, err := b.quoteResource(s.State, time, amount)
 	if err != nil {
 		return payment.State{}, err
 	}
 	return b.invoice(ctx, &s, q, byHolder)
+}
+
+// graceOver reports whether a resource only waits for its release. An invoice that is given out
+// puts that off: so none is, or strangers could put it off for ever.
+func (b *Service) graceOver(s *resource.State) bool {
+	end, ok := s.Deadline(0)
+	return ok && s.Status != resource.StatusRunning && end <= b.Now()
 }
 
 // Required returns how many confirmations a payment to a resource needs to be credited, while

@@ -29,7 +29,10 @@ const (
 // Deadlines is the read model that the meter follows.
 type Deadlines interface {
 	NextDeadline(now instant.Time) (at instant.Time, ok bool)
-	Due(now, swept instant.Time, gap instant.Gap, limit int) (ids []resource.ID, first instant.Time)
+	// Due returns up to limit resources that are due by now, and the first instant. Those to be
+	// released are among them if they were due by swept, and neither the gap nor held keeps
+	// them; held may be nil.
+	Due(now, swept instant.Time, gap instant.Gap, held func(resource.ID) bool, limit int) (ids []resource.ID, first instant.Time)
 	DeadlineMoved() <-chan struct{}
 	WaitFor(context.Context, stream.Position) error
 }
@@ -49,6 +52,9 @@ type Meter struct {
 	// Pending returns a deposit that was seen on the chain and is on its way to a resource:
 	// for a bounded time it holds off the release. It may be nil.
 	Pending func(id resource.ID) (key payment.Key, ok bool)
+	// Payable reports whether an invoice of a resource was given out that can still be paid: it
+	// is not released until then. It may be nil.
+	Payable func(id resource.ID) bool
 	// Failed is told of each error; the meter then tries again.
 	Failed func(id resource.ID, err error)
 	// Settled is told after each round how many resources were settled, and how late the
@@ -71,7 +77,7 @@ func (m *Meter) Run(ctx context.Context) error {
 		by := resource.Settle{When: m.Gap}
 		by.At = now
 		by.Swept, by.Gap = m.Known(now)
-		if due, first := m.Deadlines.Due(now, by.Swept, by.Gap, batch); len(due) > 0 {
+		if due, first := m.Deadlines.Due(now, by.Swept, by.Gap, m.Payable, batch); len(due) > 0 {
 			switch wrote, ok := m.settle(ctx, by, due); {
 			case !ok:
 				m.pause(ctx)
@@ -177,6 +183,9 @@ func (m *Meter) one(ctx context.Context, by resource.Settle, id resource.ID) (st
 			}
 			held = out.Position // it has time, or was held for long enough
 		}
+	}
+	if m.Payable != nil && m.Payable(id) {
+		by.Swept = 0 // by which nothing is released
 	}
 	out, err := m.Resources.Execute(ctx, id, meta, by)
 	return max(held, out.Position), err

@@ -267,3 +267,24 @@ func TestADepositOnItsWayHoldsOffRelease(t *testing.T) {
 		h.want("vm", append(want, "held 30h20m0s", "held 54h20m0s", "held 78h20m0s", "released 102h20m0s")...)
 	})
 }
+
+// An invoice that was given out buys time: its resource is not released while it can be paid.
+func TestAnInvoiceThatCanBePaidHoldsOffRelease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, _ := storetest.SQLite(t)
+		h := newHost(t, store)
+		var payable atomic.Bool
+		payable.Store(true)
+		h.meter.Payable = func(id resource.ID) bool { return id == "vm" && payable.Load() }
+		h.order("vm", instant.Hour)
+		h.order("other", instant.Hour)
+		close(h.ready)
+		paid := []string{"opened 0s", "credited 0s", "started 0s", "warned 50m0s", "debited 50m0s", "debited 1h0m0s", "exhausted 1h0m0s"}
+		h.pass(4 * instant.Hour)
+		h.want("vm", paid...)
+		h.want("other", append(slices.Clone(paid), "released 2h0m0s")...)
+		payable.Store(false)
+		h.pass(instant.Hour)
+		h.want("vm", append(slices.Clone(paid), "released 2h0m0s")...)
+	})
+}

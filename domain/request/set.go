@@ -404,6 +404,14 @@ func (s *Set) Payable() []*Record {
 	return list
 }
 
+// CanBePaid reports whether an invoice of a resource may still bring money.
+func (s *Set) CanBePaid(id resource.ID) bool {
+	now := s.now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.ContainsFunc(s.ofID[id], func(e *entry) bool { return e.Key != "" && !s.dead(e, now) })
+}
+
 // AddressesSince returns how many of the addresses were made after an instant.
 func (s *Set) AddressesSince(t instant.Time) (n int) {
 	for _, r := range s.Addresses() {

@@ -180,6 +180,7 @@ func (d *components) newMeter(booker *payment.Booker) *meter.Meter {
 		Deadlines: d.views,
 		Now:       d.clock.Now,
 		Gap:       booker.Gap,
+		Payable:   d.requests.CanBePaid,
 		Ready:     []<-chan struct{}{d.views.CaughtUp(), d.watcher.Swept(), d.chain.Swept()},
 		Known:     d.known,
 		Pending:   d.chain.Pending,
