@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -93,7 +94,10 @@ func open(t *testing.T) *shop {
 	views := projections.New(hour)
 	resources := &resource.Handler{Aggregate: resource.Aggregate(), Store: store, Warm: views.Resource}
 	payments := &payment.Handler{Aggregate: payment.Aggregate(), Store: store}
-	s := &shop{t: t, clock: clock, wallet: &fakeWallet{now: clock.Now, closed: map[payment.Key]bool{}}, views: views, swept: make(chan struct{}), store: store}
+	s := &shop{
+		t: t, clock: clock, views: views, swept: make(chan struct{}), store: store,
+		wallet: &fakeWallet{now: clock.Now, closed: map[payment.Key]bool{}},
+	}
 	s.Service = &billing.Service{
 		Plans: &plan.Handler{Aggregate: plan.Aggregate(), Store: store}, Resources: resources,
 		Requests: request.New(request.Options{Store: &s.kept, Now: clock.Now, Most: 100}),
@@ -384,7 +388,7 @@ func TestAnUnpaidOrderLeavesNothing(t *testing.T) {
 		}
 	}
 	out, err := s.Release(t.Context(), stream.Meta{}, "vm", "holder")
-	if err != nil || out.State.Status != resource.StatusReleased || len(s.wallet.canceled) != 1 || s.wallet.canceled[0] != o.Payment.Key {
+	if err != nil || out.State.Status != resource.StatusReleased || !slices.Equal(s.wallet.canceled, []payment.Key{o.Payment.Key}) {
 		t.Errorf("released: %s, %v; canceled %v", out.State.Status, err, s.wallet.canceled)
 	}
 	if _, ok := s.Resource("vm"); ok || len(s.kept.Names()) != 0 {
@@ -566,7 +570,8 @@ func TestAddressesOfUnpaidOrdersAreBoundedADay(t *testing.T) {
 	for i := range 5 {
 		id := resource.ID(fmt.Sprintf("vm-%d", i))
 		s.order(billing.OrderRequest{Plan: "small", Time: hour, ID: id})
-		if _, err := s.Address(t.Context(), stream.Meta{}, id); (i < 3) != (err == nil) || err != nil && !errors.Is(err, billing.ErrTooManyOpen) {
+		_, err := s.Address(t.Context(), stream.Meta{}, id)
+		if (i < 3) != (err == nil) || err != nil && !errors.Is(err, billing.ErrTooManyOpen) {
 			t.Errorf("address %d: %v", i+1, err)
 		}
 	}

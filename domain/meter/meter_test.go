@@ -279,7 +279,9 @@ func TestAnInvoiceThatCanBePaidHoldsOffRelease(t *testing.T) {
 		h.order("vm", instant.Hour)
 		h.order("other", instant.Hour)
 		close(h.ready)
-		paid := []string{"opened 0s", "credited 0s", "started 0s", "warned 50m0s", "debited 50m0s", "debited 1h0m0s", "exhausted 1h0m0s"}
+		paid := []string{
+			"opened 0s", "credited 0s", "started 0s", "warned 50m0s", "debited 50m0s", "debited 1h0m0s", "exhausted 1h0m0s",
+		}
 		h.pass(4 * instant.Hour)
 		h.want("vm", paid...)
 		h.want("other", append(slices.Clone(paid), "released 2h0m0s")...)
