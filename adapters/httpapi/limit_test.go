@@ -2,6 +2,7 @@ package httpapi_test
 
 import (
 	"bufio"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -12,6 +13,9 @@ import (
 	"testing"
 
 	"sandglass/adapters/httpapi"
+	"sandglass/adapters/httpapi/admission"
+	"sandglass/adapters/httpapi/limit"
+	"sandglass/adapters/httpapi/wire"
 	"sandglass/domain/instant"
 )
 
@@ -69,6 +73,66 @@ func TestRatesAreLimitedByAddress(t *testing.T) {
 		`sandglass_http_rate_limited_total{kind="write"} 1`,
 	} {
 		if !strings.Contains(page, line) {
+			t.Errorf("no line %s in\n%s", line, page)
+		}
+	}
+}
+
+// What nobody has paid is bounded by its rate: by address, by network, and in all. What was paid
+// has a share of its own, and its holder another.
+func TestWhatNobodyPaidIsLimited(t *testing.T) {
+	once := limit.Rate{PerSecond: 0.1, Burst: 1}
+	s := open(t, func(o *httpapi.Options) {
+		o.TrustProxy = true
+		o.Limits.Unpaid = admission.Limits{
+			Orders:    limit.Share{Address: once, Network: limit.Rate{PerSecond: 0.1, Burst: 2}, All: limit.Rate{PerSecond: 1, Burst: 4}},
+			Addresses: limit.Share{Address: once, Network: free.Network, All: free.All},
+			TopUps:    limit.Share{Address: free.Address, Network: once, All: free.All},
+			Holder:    limit.Rate{PerSecond: 0.1, Burst: 2},
+		}
+	})
+	s.accept(&chain{})
+	post := func(from, path, body, wait string, headers ...string) (o wire.Order) {
+		t.Helper()
+		got := s.send("POST", path, body, append(headers, "X-Forwarded-For: "+from)...)
+		if limited := got.status == 429; limited != (wait != "") || got.status >= 500 || got.header.Get("Retry-After") != wait ||
+			limited && got.problem.Code != "rate_limited" {
+			t.Errorf("%s %s: %d %v %s", from, path, got.status, got.header, got.body)
+		}
+		if got.status == 201 && path == "/v1/orders" {
+			s.must(json.Unmarshal([]byte(got.body), &o))
+		}
+		return o
+	}
+	hours := func(n int) string { return fmt.Sprintf(`{"plan":"small","time_ms":%d}`, n*3_600_000) }
+	time := func(n int) string { return fmt.Sprintf(`{"time_ms":%d}`, n*3_600_000) }
+	same := "Idempotency-Key: " + key
+	mine := post("192.0.2.1", "/v1/orders", hours(1), "", same)
+	id := "/v1/resources/" + mine.Resource.ID
+	post("192.0.2.1", "/v1/orders", hours(1), "10")
+	post("192.0.2.1", id+"/payments", time(2), "10")
+	post("192.0.2.1", "/v1/orders", hours(1), "", same) // which is given again
+	post("192.0.2.2", "/v1/orders", hours(1), "")
+	post("192.0.2.3", "/v1/orders", hours(1), "10")
+	post("192.0.3.3", "/v1/orders", hours(1), "")
+	post("192.0.4.3", "/v1/orders", hours(1), "")
+	post("192.0.5.3", "/v1/orders", hours(1), "1")
+	post("192.0.2.1", "/v1/orders", hours(1), "", bearer(operatorToken))
+
+	post("192.0.5.3", id+"/address", "", "")
+	post("192.0.5.3", id+"/address", "", "")
+	other := post("192.0.6.3", "/v1/orders", hours(1), "", bearer(auditorToken))
+	post("192.0.5.3", "/v1/resources/"+other.Resource.ID+"/address", "", "10")
+
+	s.settle(mine.Payment.Key, mine.Payment.Asked)
+	post("192.0.5.3", id+"/payments", time(3), "")
+	post("192.0.5.4", id+"/payments", time(4), "10")
+	post("192.0.5.4", id+"/payments", time(5), "", bearer(mine.HolderKey))
+	post("192.0.5.4", id+"/payments", time(6), "", bearer(mine.HolderKey))
+	post("192.0.5.4", id+"/payments", time(7), "10", bearer(mine.HolderKey))
+	page := s.send("GET", "/metrics", "", bearer(operatorToken)).body
+	for kind, n := range map[string]int{"order": 4, "address": 1, "top_up": 1, "holder": 1} {
+		if line := fmt.Sprintf("sandglass_http_rate_limited_total{kind=%q} %d\n", kind, n); !strings.Contains(page, line) {
 			t.Errorf("no line %s in\n%s", line, page)
 		}
 	}

@@ -17,8 +17,10 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/netip"
 	"time"
 
+	"sandglass/adapters/httpapi/admission"
 	"sandglass/adapters/httpapi/auth"
 	"sandglass/adapters/httpapi/limit"
 	"sandglass/adapters/httpapi/middleware"
@@ -38,7 +40,7 @@ import (
 
 // Options are what a server works with. Billing, Views, Store, Now and Registry are required.
 type Options struct {
-	Billing *billing.Service
+	Billing *billing.Service // whose Admit is set
 	Views   *projections.Views
 	Store   stream.EventStore
 
@@ -79,18 +81,19 @@ type Options struct {
 // Limits bound what clients can make grow. Rates are per client address, which for IPv6
 // is its /64. Requests with the operator's or the auditor's token are not limited.
 type Limits struct {
-	Reads     Rate          // 50/s, burst 100
-	Writes    Rate          // of what is no GET, HEAD or OPTIONS: 1/s, burst 10
-	Addresses int           // addresses that are remembered: 65,536
-	Live      int           // event streams in all: 2,048
-	LivePer   int           // event streams of one address: 64
-	Conns     int           // connections in all: 4,096
-	ConnsPer  int           // connections of one address, without TrustProxy: 512
-	Body      int64         // bytes of a request's body: 64 KiB
-	Request   time.Duration // for one request that is not a stream: 30 s
-	Write     time.Duration // for one write to a stream: 10 s
-	Heartbeat time.Duration // between signs of life on a stream: 15 s
-	Drain     time.Duration // for requests under way at the end: 10 s
+	Reads     Rate             // 50/s, burst 100
+	Writes    Rate             // of what is no GET, HEAD or OPTIONS: 1/s, burst 10
+	Addresses int              // addresses that are remembered: 65,536
+	Unpaid    admission.Limits // of invoices and addresses that nobody has paid yet
+	Live      int              // event streams in all: 2,048
+	LivePer   int              // event streams of one address: 64
+	Conns     int              // connections in all: 4,096
+	ConnsPer  int              // connections of one address, without TrustProxy: 512
+	Body      int64            // bytes of a request's body: 64 KiB
+	Request   time.Duration    // for one request that is not a stream: 30 s
+	Write     time.Duration    // for one write to a stream: 10 s
+	Heartbeat time.Duration    // between signs of life on a stream: 15 s
+	Drain     time.Duration    // for requests under way at the end: 10 s
 }
 
 // TokenHash is the SHA-256 of a token. The zero hash is of no token.
@@ -145,6 +148,7 @@ type Server struct {
 	openapi   []byte
 	metrics   *metrics
 	live      *limit.Quota
+	desk      *admission.Desk
 
 	stopping context.Context // ends the streams
 	stop     context.CancelFunc
@@ -174,6 +178,8 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.desk = admission.New(o.Limits.Unpaid, o.Limits.Addresses, o.Now, requests.CountLimited)
+	o.Billing.Admit = s.desk.Admit
 	if err = s.define(); err != nil {
 		return nil, err
 	}
@@ -181,7 +187,8 @@ func New(o Options) (*Server, error) {
 		Mux:        s.mux,
 		Traits:     s.traits,
 		Tokens:     auth.Tokens{Operator: o.Operator, Auditor: o.Auditor},
-		Rates:      limit.NewRates(o.Limits.Reads, o.Limits.Writes, o.Limits.Addresses),
+		Reads:      limit.NewRates[netip.Addr](o.Limits.Reads, o.Limits.Addresses),
+		Writes:     limit.NewRates[netip.Addr](o.Limits.Writes, o.Limits.Addresses),
 		TrustProxy: o.TrustProxy,
 		PublicURL:  o.PublicURL,
 		MaxBody:    o.Limits.Body,

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"strings"
@@ -16,7 +17,9 @@ import (
 	"time"
 
 	"sandglass/adapters/httpapi"
+	"sandglass/adapters/httpapi/admission"
 	"sandglass/adapters/httpapi/client"
+	"sandglass/adapters/httpapi/limit"
 	"sandglass/adapters/httpapi/wire"
 	"sandglass/domain/billing"
 	"sandglass/domain/instant"
@@ -52,7 +55,16 @@ type fakeWallet struct {
 	panic bool
 	now   func() instant.Time
 
-	closed map[payment.Key]bool // that are paid, or canceled
+	closed map[payment.Key]bool         // that are paid, or canceled
+	open   map[payment.Key]instant.Time // that are not, with their expiry
+}
+
+// payable returns how many invoices can be paid.
+func (w *fakeWallet) payable() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	maps.DeleteFunc(w.open, func(_ payment.Key, expiry instant.Time) bool { return expiry <= w.now() })
+	return len(w.open)
 }
 
 func (w *fakeWallet) IsOpen(_ context.Context, key payment.Key) (bool, error) {
@@ -76,6 +88,7 @@ func (w *fakeWallet) close(key payment.Key) {
 		w.closed = map[payment.Key]bool{}
 	}
 	w.closed[key] = true
+	delete(w.open, key)
 }
 
 func (w *fakeWallet) Invoice(_ context.Context, amount money.Msat, _ string, expiry instant.Millis) (billing.Invoice, error) {
@@ -86,9 +99,16 @@ func (w *fakeWallet) Invoice(_ context.Context, amount money.Msat, _ string, exp
 	}
 	w.made++
 	hash := fmt.Sprintf("%064d", w.made)
-	return billing.Invoice{
+	inv := billing.Invoice{
 		Key: payment.LightningKey(hash), Hash: hash, Request: "lnbcrtln-" + hash, Amount: amount, Expiry: w.now().Add(expiry),
-	}, w.err
+	}
+	if w.err == nil {
+		if w.open == nil {
+			w.open = map[payment.Key]instant.Time{}
+		}
+		w.open[inv.Key] = inv.Expiry
+	}
+	return inv, w.err
 }
 
 // shop is a server over real billing, real read models and a real store, with a plan
@@ -129,6 +149,11 @@ func (b *buffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.b.String()
+}
+
+// free is a share that bounds nothing.
+var free = limit.Share{
+	Address: limit.Rate{PerSecond: 1e6, Burst: 1e6}, Network: limit.Rate{PerSecond: 1e6, Burst: 1e6}, All: limit.Rate{PerSecond: 1e6, Burst: 1e6},
 }
 
 // build makes the parts of a shop, of which nothing runs yet.
@@ -175,6 +200,7 @@ func build(t testing.TB, change func(*httpapi.Options)) *shop {
 		Limits: httpapi.Limits{
 			Reads:  httpapi.Rate{PerSecond: 1e6, Burst: 1e6},
 			Writes: httpapi.Rate{PerSecond: 1e6, Burst: 1e6},
+			Unpaid: admission.Limits{Orders: free, Addresses: free, TopUps: free, Holder: free.All},
 		},
 	}
 	if change != nil {

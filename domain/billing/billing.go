@@ -97,6 +97,14 @@ type Limits struct {
 	Expiry          instant.Millis // of an invoice
 }
 
+// Ask is a request for an invoice, or an address, that the wallet has yet to make.
+type Ask struct {
+	Resource resource.ID
+	Unpaid   bool // nobody has paid for it yet
+	ByHolder bool // whoever holds the resource asks
+	Address  bool // else an invoice
+}
+
 // Service takes requests. The fields are set by the caller that makes it, unless they say otherwise.
 type Service struct {
 	Plans     *plan.Handler
@@ -124,6 +132,9 @@ type Service struct {
 	// Confirmations is how many a payment on the chain needs to be credited, unless the plan
 	// of its resource asks for more.
 	Confirmations int
+	// Admit, if not nil, says why the wallet is not to be asked for an invoice or an address now,
+	// by whoever ctx is the request of.
+	Admit func(ctx context.Context, a Ask) error
 	// AddressFailed, if not nil, is told why a resource got no address yet.
 	AddressFailed func(id resource.ID, err error)
 
@@ -160,6 +171,13 @@ func (b *Service) writable() error {
 		return nil
 	}
 	return b.Writable()
+}
+
+func (b *Service) admit(ctx context.Context, a Ask) error {
+	if b.Admit == nil {
+		return nil
+	}
+	return b.Admit(ctx, a)
 }
 
 func (b *Service) lock(id resource.ID) (unlock func()) {

@@ -266,6 +266,14 @@ func TestWhatStrangersCanMakeGrowIsBounded(t *testing.T) {
 			t.Errorf("an invoice of a resource that was paid: %v", err)
 		}
 	}
+	// Strangers may use up what there is for such, but not its holder's.
+	s.Limits.Open = 0
+	if _, err := s.Pay(t.Context(), "vm", 8*hour, 0, false); !errors.Is(err, billing.ErrTooManyOpen) {
+		t.Errorf("an invoice beyond the bound: %v", err)
+	}
+	if _, err := s.Pay(t.Context(), "vm", 8*hour, 0, true); err != nil {
+		t.Errorf("an invoice for its holder: %v", err)
+	}
 }
 
 // At the bound the oldest invoice gives way, once it can't be paid any more: never the holder's

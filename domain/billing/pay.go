@@ -74,10 +74,14 @@ func (b *Service) invoice(ctx context.Context, s *subject, q Quote, byHolder boo
 			return r.State(), nil
 		}
 	}
+	if err := b.admit(ctx, Ask{Resource: s.ID, Unpaid: s.order != nil, ByHolder: byHolder}); err != nil {
+		return payment.State{}, err
+	}
 	if err := b.makeRoom(ctx, open, byHolder); err != nil {
 		return payment.State{}, err
 	}
-	if n := b.Requests.Open(); s.order != nil && n.Orders >= b.Limits.Awaiting || s.order == nil && n.Invoices >= b.Limits.Open {
+	n := b.Requests.Open()
+	if s.order != nil && n.Orders >= b.Limits.Awaiting || s.order == nil && !byHolder && n.Invoices >= b.Limits.Open {
 		return payment.State{}, ErrTooManyOpen
 	}
 	return b.newInvoice(ctx, s, q, byHolder)

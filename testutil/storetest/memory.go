@@ -17,7 +17,8 @@ type Memory struct {
 
 	mu    sync.Mutex // guards what follows
 	kept  []*request.Record
-	moved chan struct{} // closed when more is kept
+	at    map[string][]int // places in kept, by name
+	moved chan struct{}    // closed when more is kept
 }
 
 // Keep implements [request.Store].
@@ -31,6 +32,10 @@ func (m *Memory) Keep(ctx context.Context, r *request.Record) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.at == nil {
+		m.at = map[string][]int{}
+	}
+	m.at[r.Name()] = append(m.at[r.Name()], len(m.kept))
 	m.kept = append(m.kept, r)
 	if m.moved != nil {
 		close(m.moved)
@@ -70,10 +75,11 @@ func (m *Memory) Follow(ctx context.Context) iter.Seq2[[]*request.Record, error]
 func (m *Memory) Forget(_ context.Context, names []string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for i, r := range m.kept {
-		if slices.Contains(names, r.Name()) {
+	for _, name := range names {
+		for _, i := range m.at[name] {
 			m.kept[i] = &request.Record{} // its place stays, for those who follow
 		}
+		delete(m.at, name)
 	}
 	return nil
 }

@@ -21,3 +21,17 @@ func AddressOf(s string) netip.Addr {
 	}
 	return a
 }
+
+// NetworkOf returns the network of an address that limits are counted by: the /24 of an IPv4
+// address, or the /48 of an IPv6 one, which are what one customer of a provider may have.
+func NetworkOf(a netip.Addr) netip.Addr {
+	bits := 24
+	if a.Is6() {
+		bits = 48
+	}
+	p, err := a.Prefix(bits)
+	if err != nil {
+		return a // what has no address is a network of its own
+	}
+	return p.Addr()
+}

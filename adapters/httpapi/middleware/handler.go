@@ -39,7 +39,8 @@ type Handler struct {
 	Mux        *http.ServeMux
 	Traits     map[string]Traits // by the pattern of the mux
 	Tokens     auth.Tokens
-	Rates      *limit.Rates
+	Reads      *limit.Rates[netip.Addr]
+	Writes     *limit.Rates[netip.Addr]
 	TrustProxy bool   // take the client's address from X-Forwarded-For
 	PublicURL  string // begins what a Location says
 	MaxBody    int64  // bytes of a request's body
@@ -109,12 +110,16 @@ func (h *Handler) limited(r *Request, hr *http.Request) *problem.Problem {
 		return nil
 	}
 	write := hr.Method != http.MethodGet && hr.Method != http.MethodHead && hr.Method != http.MethodOptions
-	wait := h.Rates.Take(r.Addr, write, h.Now().Std())
+	rates, kind := h.Reads, "read"
+	if write {
+		rates, kind = h.Writes, "write"
+	}
+	wait := rates.Take(r.Addr, h.Now().Std())
 	if wait <= 0 {
 		return nil
 	}
-	h.Metrics.countLimited(write)
-	rate := h.Rates.Of(write)
+	h.Metrics.CountLimited(kind)
+	rate := rates.Rate()
 	return problem.New(http.StatusTooManyRequests, "rate_limited",
 		"too many requests from your address: %g a second, and %d at once, are the most of this kind",
 		rate.PerSecond, rate.Burst).After(wait)

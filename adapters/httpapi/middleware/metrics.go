@@ -29,7 +29,7 @@ func NewMetrics(r prometheus.Registerer) (*Metrics, error) {
 		}, []string{"route", "method"}),
 		limited: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "sandglass_http_rate_limited_total",
-			Help: "Requests refused since their address asked too often, by kind.",
+			Help: "Requests refused since their like came too often, by kind.",
 		}, []string{"kind"}),
 	}
 	for _, c := range []prometheus.Collector{m.requests, m.duration, m.limited} {
@@ -37,8 +37,9 @@ func NewMetrics(r prometheus.Registerer) (*Metrics, error) {
 			return nil, fmt.Errorf("httpapi: metrics: %w", err)
 		}
 	}
-	m.limited.WithLabelValues("read") // so that both are shown from the beginning
-	m.limited.WithLabelValues("write")
+	for _, kind := range []string{"read", "write", "order", "address", "top_up", "holder"} {
+		m.limited.WithLabelValues(kind) // so that all are shown from the beginning
+	}
 	return m, nil
 }
 
@@ -51,10 +52,5 @@ func (m *Metrics) observe(r *Request, method string, took time.Duration, stream 
 	}
 }
 
-func (m *Metrics) countLimited(write bool) {
-	kind := "read"
-	if write {
-		kind = "write"
-	}
-	m.limited.WithLabelValues(kind).Inc()
-}
+// CountLimited counts a request that was refused since it came too soon after others.
+func (m *Metrics) CountLimited(kind string) { m.limited.WithLabelValues(kind).Inc() }

@@ -36,6 +36,13 @@ type requestKey struct{}
 // RequestOf returns the request that ctx belongs to: it is that of a call.
 func RequestOf(ctx context.Context) *Request { return ctx.Value(requestKey{}).(*Request) }
 
+// Asks returns the request that ctx belongs to, or false where it is of none: the daemon itself
+// does something.
+func Asks(ctx context.Context) (*Request, bool) {
+	r, ok := ctx.Value(requestKey{}).(*Request)
+	return r, ok
+}
+
 // WriteHeader implements [http.ResponseWriter].
 func (r *Request) WriteHeader(status int) {
 	if path := r.Header().Get("Location"); strings.HasPrefix(path, "/") {

@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"sandglass/adapters/httpapi"
+	"sandglass/adapters/httpapi/admission"
 	"sandglass/cmd/sandglass/buildinfo"
 	"sandglass/cmd/sandglass/config"
 )
@@ -30,7 +32,7 @@ func (d *components) newAPI() (*httpapi.Server, error) {
 		Auditor:    auditor,
 		TrustProxy: d.TrustProxy,
 		PublicURL:  strings.TrimRight(d.PublicURL, "/"),
-		Limits:     httpapi.Limits{Live: d.MaxLive, LivePer: d.MaxLivePer},
+		Limits:     httpapi.Limits{Live: d.MaxLive, LivePer: d.MaxLivePer, Unpaid: d.unpaid()},
 		Version:    buildinfo.Read().Version,
 		Now:        d.clock.Now,
 		Log:        d.log,
@@ -39,6 +41,15 @@ func (d *components) newAPI() (*httpapi.Server, error) {
 		Required:   d.billing.Required,
 	}
 	return httpapi.New(options)
+}
+
+// unpaid returns the rates by which the bounds of what is open are not met: whoever comes later
+// has a chance, too.
+func (d *components) unpaid() (l admission.Limits) {
+	l.Orders.All = admission.Within(d.MaxAwaiting, d.InvoiceExpiry)
+	l.TopUps.All = admission.Within(d.MaxOpenInvoices, d.InvoiceExpiry)
+	l.Addresses.All = admission.Within(d.MaxAddresses, 24*time.Hour)
+	return l
 }
 
 // token reads a bearer token from a file, and keeps its hash alone.
