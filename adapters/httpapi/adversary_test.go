@@ -344,5 +344,6 @@ func (a *adversary) leaves(t *testing.T) {
 	if a.most.Orders < a.open/5 || a.most.Invoices < 10 || a.records < mostKept || a.top.Load() < mostStreams*3/4 {
 		a.t.Errorf("it did not try: %+v open, %d records, %d streams", a.most, a.records, a.top.Load())
 	}
-	a.t.Logf("at most %+v open, %d records, %d streams; %d customers; %v", a.most, a.records, a.top.Load(), len(a.customers), a.statuses)
+	a.t.Logf("at most %+v open, %d records, %d streams; %d customers; %v",
+		a.most, a.records, a.top.Load(), len(a.customers), a.statuses)
 }

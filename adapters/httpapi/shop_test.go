@@ -152,9 +152,10 @@ func (b *buffer) String() string {
 }
 
 // free is a share that bounds nothing.
-var free = limit.Share{
-	Address: limit.Rate{PerSecond: 1e6, Burst: 1e6}, Network: limit.Rate{PerSecond: 1e6, Burst: 1e6}, All: limit.Rate{PerSecond: 1e6, Burst: 1e6},
-}
+var (
+	fast = limit.Rate{PerSecond: 1e6, Burst: 1e6}
+	free = limit.Share{Address: fast, Network: fast, All: fast}
+)
 
 // build makes the parts of a shop, of which nothing runs yet.
 func build(t testing.TB, change func(*httpapi.Options)) *shop {
