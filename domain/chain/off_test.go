@@ -3,6 +3,7 @@ package chain_test
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,10 +19,10 @@ import (
 func TestOnlyWhatWasIssuedIsWatched(t *testing.T) {
 	onChain(t, func(t *testing.T, h *harness) {
 		h.wallet.refuse = errors.New("lnd has no chainrpc")
-		var issued bool
+		var issued atomic.Bool
 		w, err := chain.New(chain.Config{
 			Wallet: h.wallet, Booker: h.booker, Issued: h.issued,
-			Lowest:  func() (int64, bool) { return h.height, issued },
+			Lowest:  func() (int64, bool) { return h.height, issued.Load() },
 			Waiting: h.waiting, Required: func(resource.ID, money.Msat) int { return 3 },
 			Observer: chainObserver{h}, Now: now, OnlyIssued: true,
 			Requests: h.requests, Addresses: &address.Handler{Aggregate: address.Aggregate(), Store: h.store},
@@ -39,7 +40,7 @@ func TestOnlyWhatWasIssuedIsWatched(t *testing.T) {
 			t.Errorf("the wallet was asked %d times; swept: %t", n, h.isSwept())
 		}
 		h.wallet.do(func() { h.wallet.refuse = nil })
-		issued = true
+		issued.Store(true)
 		h.pays("addr-1", 500)
 		h.change(func() { h.wallet.mine() })
 		h.blocks(4)
