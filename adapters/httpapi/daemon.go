@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 
+	"sandglass/adapters/httpapi/about"
 	"sandglass/adapters/httpapi/auth"
 	"sandglass/adapters/httpapi/middleware"
 	"sandglass/adapters/httpapi/openapi"
@@ -44,11 +45,7 @@ func (s *Server) defineDaemon(a *openapi.API) {
 }
 
 func (s *Server) about(context.Context, *none) (*answer[wire.About], error) {
-	return &answer[wire.About]{wire.About{
-		Name: "sandglass", Version: s.Version, OpenAPI: s.PublicURL + "/openapi.json",
-		Description: "Prepaid billing of resources, paid over Bitcoin and Lightning. " +
-			"The calls are described in " + s.PublicURL + "/openapi.json; GET " + s.PublicURL + "/v1/plans lists what is on offer.",
-	}}, nil
+	return &answer[wire.About]{about.Root(s.Version, s.PublicURL)}, nil
 }
 
 // raw is an answer that is not JSON.

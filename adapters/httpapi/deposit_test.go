@@ -16,7 +16,7 @@ import (
 	"sandglass/adapters/httpapi/wire"
 	"sandglass/domain/address"
 	"sandglass/domain/billing"
-	domainchain "sandglass/domain/chain"
+	"sandglass/domain/chain/find"
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
 	"sandglass/domain/payment"
@@ -417,7 +417,7 @@ func TestAPlanAsksForMoreConfirmations(t *testing.T) {
 // FindAddress lets an address be found, unless it is another's.
 func (c *chain) FindAddress(_ context.Context, addr string) (billing.Address, error) {
 	if addr == "bcrt1qanother" {
-		return billing.Address{}, domainchain.ErrNotOurs
+		return billing.Address{}, find.ErrNotOurs
 	}
 	return billing.Address{Address: addr, Node: "02aa", Height: 77}, nil
 }

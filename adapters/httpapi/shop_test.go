@@ -381,6 +381,7 @@ func bearer(token string) string { return "Authorization: Bearer " + token }
 // settled lets the time of a resource have passed.
 func (s *shop) settled(id resource.ID) {
 	s.t.Helper()
-	out, err := s.billing.Resources.Execute(s.t.Context(), id, stream.Meta{}, resource.Settle{When: resource.When{At: s.clock.Now()}})
+	settle := resource.Settle{When: resource.When{At: s.clock.Now()}}
+	out, err := s.billing.Resources.Execute(s.t.Context(), id, stream.Meta{}, settle)
 	s.must(errors.Join(err, s.views.WaitFor(s.t.Context(), out.Position)))
 }

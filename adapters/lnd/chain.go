@@ -10,6 +10,7 @@ import (
 
 	"sandglass/domain/billing"
 	"sandglass/domain/chain"
+	"sandglass/domain/chain/find"
 	"sandglass/domain/watch"
 
 	"github.com/lightningnetwork/lnd/lnrpc"
@@ -58,7 +59,7 @@ func (c *Client) FindAddress(ctx context.Context, address string) (billing.Addre
 	if err := checkAddress(address, networks[id.Network]); err != nil {
 		return billing.Address{}, fmt.Errorf("%w: %.100q is no address of %s: %w", billing.ErrInvalid, address, id.Network, err)
 	}
-	height, err := chain.FindAddress(ctx, c, address)
+	height, err := find.FirstHeight(ctx, c, address)
 	return billing.Address{Address: address, Node: id.Node, Height: height}, err
 }
 

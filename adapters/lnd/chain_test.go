@@ -12,6 +12,7 @@ import (
 	"sandglass/adapters/lnd"
 	"sandglass/domain/billing"
 	"sandglass/domain/chain"
+	"sandglass/domain/chain/find"
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
 	"sandglass/domain/watch"
@@ -466,7 +467,7 @@ func TestFindAddress(t *testing.T) {
 	if want := (billing.Address{Address: addr.Address, Node: addr.Node, Height: mined[0].Height}); found != want {
 		t.Errorf("it is %+v, want %+v", found, want)
 	}
-	if _, err := client.FindAddress(within(t), mined[1].Address); !errors.Is(err, chain.ErrNotOurs) {
+	if _, err := client.FindAddress(within(t), mined[1].Address); !errors.Is(err, find.ErrNotOurs) {
 		t.Errorf("the miner's change: %v", err)
 	}
 	for _, none := range []string{"", "web-1", "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4", strings.ToUpper(addr.Address)} {

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"sandglass/domain/chain"
+	"sandglass/domain/chain/find"
 	"sandglass/domain/payment"
 	"sandglass/domain/resource"
 )
@@ -65,24 +65,24 @@ func TestFindingAnAddress(t *testing.T) {
 	w.mine(w.add(tx{pays: []pay{{"unreadable", 5}}}))
 	w.mineEmpty()
 	w.add(tx{pays: []pay{{"waiting", 5}}})
-	find := func(addr string) (int64, error) { return chain.FindAddress(t.Context(), w, addr) }
+	first := func(addr string) (int64, error) { return find.FirstHeight(t.Context(), w, addr) }
 	for addr, want := range map[string]int64{"twice": 21, "nobody": 25, "waiting": 25, "unreadable": 24} {
-		if got, err := find(addr); err != nil || got != want {
+		if got, err := first(addr); err != nil || got != want {
 			t.Errorf("%s: %d, %v, want %d", addr, got, err, want)
 		}
 	}
-	if _, err := find("thief"); !errors.Is(err, chain.ErrNotOurs) {
+	if _, err := first("thief"); !errors.Is(err, find.ErrNotOurs) {
 		t.Errorf("another's: %v", err)
 	}
 	w.unlistable[23], w.unlistable[24] = true, true
 	w.unreadable[w.active[24]] = true
 	for addr, want := range map[string]int64{"unlistable": 23, "nobody": 24, "twice": 21} {
-		if got, err := find(addr); err != nil || got != want {
+		if got, err := first(addr); err != nil || got != want {
 			t.Errorf("where heights can't be listed, %s: %d, %v, want %d", addr, got, err, want)
 		}
 	}
 	w.refuse = errors.New("away")
-	if _, err := find("twice"); !errors.Is(err, w.refuse) {
+	if _, err := first("twice"); !errors.Is(err, w.refuse) {
 		t.Errorf("the wallet is away: %v", err)
 	}
 }

@@ -30,7 +30,8 @@ type daemon struct {
 func (f *fixture) run(kept request.Store, onAppend, onForget func() storetest.Fault) *daemon {
 	f.t.Helper()
 	store := &storetest.Faulty{EventStore: f.store, OnAppend: onAppend}
-	d := &daemon{requests: request.New(request.Options{Store: &storetest.FaultyRequests{Store: kept, OnForget: onForget}, Now: now, Most: 1000})}
+	faulty := &storetest.FaultyRequests{Store: kept, OnForget: onForget}
+	d := &daemon{requests: request.New(request.Options{Store: faulty, Now: now, Most: 1000})}
 	cfg := f.config()
 	cfg.Booker, cfg.Requests = booker(store), d.requests
 	cfg.Wallets = &wallet.Handler{Aggregate: wallet.Aggregate(), Store: store}

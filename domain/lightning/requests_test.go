@@ -137,7 +137,8 @@ func TestADescriptionCreditsNobody(t *testing.T) {
 		}
 		f.pass(20 * time.Minute)
 		for text, want := range want {
-			if p := f.payment(hashes[text]); p.Status != payment.StatusUnallocated || p.Reason != want.Reason || p.Resource != want.Resource {
+			p := f.payment(hashes[text])
+			if p.Status != payment.StatusUnallocated || p.Reason != want.Reason || p.Resource != want.Resource {
 				t.Errorf("%q is %s: %s for %q", text, p.Status, p.Reason, p.Resource)
 			}
 		}
@@ -181,7 +182,8 @@ func TestMoneyNamesAnOrder(t *testing.T) {
 		f.pass(time.Minute)
 		f.fakeWallet.pay(former, 500, 0, true)
 		f.pass(3 * time.Minute)
-		if p := f.payment(former); p.Status != payment.StatusUnallocated || p.Reason != payment.ReasonOtherOrder || p.Resource != "vm-9" {
+		p := f.payment(former)
+		if p.Status != payment.StatusUnallocated || p.Reason != payment.ReasonOtherOrder || p.Resource != "vm-9" {
 			t.Errorf("it is %s: %s for %q", p.Status, p.Reason, p.Resource)
 		}
 		if r := f.resource("vm-9"); r.Credited != 500 || r.Holder[0] != 2 {

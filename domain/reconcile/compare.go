@@ -37,7 +37,8 @@ func (c *comparison) arrivals() {
 			c.differOn(a.Key, Unreadable, p.Resource, "settled, but no amount is told", c.says(p))
 		case other || !counts(p):
 			c.Lightning.Wallet.add(a.Settle.Amount)
-			c.lacks(NotInLog, p, cmp.Or(p.Resource, a.Settle.Resource, a.Settle.Meant), a.Settle.Amount.String()+" at "+a.Settle.At.String())
+			whose := cmp.Or(p.Resource, a.Settle.Resource, a.Settle.Meant)
+			c.lacks(NotInLog, p, whose, a.Settle.Amount.String()+" at "+a.Settle.At.String())
 			if a.Settle.At > c.log.Recorded {
 				c.Differences[len(c.Differences)-1].Advice = late
 			}

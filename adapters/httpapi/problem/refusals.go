@@ -9,7 +9,7 @@ import (
 
 	"sandglass/domain/address"
 	"sandglass/domain/billing"
-	"sandglass/domain/chain"
+	"sandglass/domain/chain/find"
 	"sandglass/domain/fence"
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
@@ -70,7 +70,7 @@ var refusals = []struct {
 	{payment.ErrState, 409, "not_possible", 0, ""},
 	{payment.ErrInvalid, 422, "invalid_request", 0, ""},
 	{address.ErrConflict, 409, "conflict", 0, ""},
-	{chain.ErrNotOurs, 409, "not_ours", 0, ""},
+	{find.ErrNotOurs, 409, "not_ours", 0, ""},
 	{plan.ErrWithdrawn, 409, "withdrawn_plan", 0, "the plan is withdrawn: GET /v1/plans lists what is on offer"},
 	{plan.ErrUnknown, 404, "unknown_plan", 0, "there is no such plan: GET /v1/plans lists what is on offer"},
 	{plan.ErrBounds, 422, "out_of_bounds", 0, ""},

@@ -34,7 +34,7 @@ var meanings = map[string]string{
 	"SANDGLASS_SWEEP_EVERY":                    "the wallet is compared with the log at least this often",
 	"SANDGLASS_MAX_GAP":                        "a longer time without a debit is a gap: a dead daemon or a jumped clock; 0 is none",
 	"SANDGLASS_GAP_POLICY":                     "bill or forgive the rest of a gap",
-	"SANDGLASS_LATE_REQUESTS":                  "in a cluster, how long money waits for what it was asked for, which another daemon knows",
+	"SANDGLASS_LATE_REQUESTS":                  "in a cluster, how long money waits for its request, which another daemon has",
 	"SANDGLASS_INVOICE_EXPIRY":                 "how long an invoice can be paid",
 	"SANDGLASS_MAX_OPEN_INVOICES":              "open invoices of resources that were paid",
 	"SANDGLASS_MAX_OPEN_INVOICES_PER_RESOURCE": "open invoices of one resource, its holder's apart from others'",

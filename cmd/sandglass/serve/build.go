@@ -67,7 +67,9 @@ func build(
 	if d.signer, err = loadSigner(c.StateDir); err != nil {
 		return nil, err
 	}
-	d.requests = request.New(request.Options{Store: requests, Now: own.Now, Most: 2 * c.MaxAwaiting, Failed: d.counts.requestsFailed})
+	d.requests = request.New(request.Options{
+		Store: requests, Now: own.Now, Most: 2 * c.MaxAwaiting, Failed: d.counts.requestsFailed,
+	})
 	booker := d.newBooker()
 	if d.watcher, err = d.newWatcher(booker); err != nil {
 		return nil, err

@@ -97,7 +97,7 @@ func (a *asking) measure(ctx context.Context) error {
 	if _, err := a.ask(ctx, 0, few, func(int) instant.Time { return later }); err != nil {
 		return err
 	}
-	var rate, disk, memory, left, leftMemory, slower, quiet, busy []float64
+	var rate, disk, memory, left, leftMemory, quiet, busy []float64
 	for r := range min(a.Rounds, 2) {
 		before, err := a.footprint(ctx)
 		if err != nil {
@@ -129,7 +129,6 @@ func (a *asking) measure(ctx context.Context) error {
 		left = append(left, float64(after.disk)/float64(before.disk))
 		leftMemory = append(leftMemory, float64(after.memory)/float64(before.memory))
 		quiet, busy = append(quiet, alone), append(busy, beside)
-		slower = append(slower, beside/alone)
 		a.Say("disk %d, %d, %d MB, memory %d, %d, %d MB before, with them and after", before.disk>>20, full.disk>>20, after.disk>>20,
 			before.memory>>20, full.memory>>20, after.memory>>20)
 	}

@@ -1,24 +1,28 @@
-package chain
+// Package find looks for all that ever paid an address of the wallet: of one that the log does
+// not know, and that an operator adopts.
+package find
 
 import (
 	"context"
 	"errors"
 	"fmt"
+
+	"sandglass/domain/chain"
 )
 
 // ErrNotOurs says that an address is not the wallet's: it sent money there.
 var ErrNotOurs = errors.New("chain: the address is not the wallet's")
 
-// FindAddress returns a height before which no block of the active chain pays an address,
+// FirstHeight returns a height before which no block of the active chain pays an address,
 // however long ago it was made. An address that nobody has paid yet may be anybody's: of one
 // that was paid the wallet tells whether it holds the key, and it is [ErrNotOurs] if not.
-func FindAddress(ctx context.Context, w Wallet, address string) (height int64, err error) {
+func FirstHeight(ctx context.Context, w chain.Wallet, address string) (height int64, err error) {
 	tip, err := w.Tip(ctx) // before the blocks are read, so that none lies between
 	if err != nil {
 		return 0, err
 	}
 	f := finding{wallet: w, address: address, height: tip.Height}
-	l := Lister{Wallet: w, Keep: f.keep, Read: f.read, Unread: func(height int64, _ error) { f.lower(height) }}
+	l := chain.Lister{Wallet: w, Keep: f.keep, Read: f.read, Unread: func(height int64, _ error) { f.lower(height) }}
 	if err := l.List(ctx, 1, tip.Height); err != nil {
 		return 0, err
 	}
@@ -37,7 +41,7 @@ func FindAddress(ctx context.Context, w Wallet, address string) (height int64, e
 
 // finding looks for what pays an address.
 type finding struct {
-	wallet  Wallet
+	wallet  chain.Wallet
 	address string
 	height  int64
 	foreign bool
@@ -46,7 +50,7 @@ type finding struct {
 // lower takes a height at which the address may have been paid.
 func (f *finding) lower(height int64) { f.height = min(f.height, height) }
 
-func (f *finding) keep(_ context.Context, outputs []Output) error {
+func (f *finding) keep(_ context.Context, outputs []chain.Output) error {
 	for i := range outputs {
 		if o := &outputs[i]; o.Address == f.address {
 			f.lower(o.Height)
