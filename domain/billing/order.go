@@ -28,7 +28,7 @@ type OrderRequest struct {
 	// IdempotencyKey names the request: sent again it gives the same order. It is a
 	// secret, since the holder key follows from it.
 	IdempotencyKey string
-	Address        bool // on the chain is wanted too
+	Address        bool // on the chain is wanted too, if it can be had now
 }
 
 // Order is a resource that waits for its payment, or has had it.
@@ -50,6 +50,9 @@ func (b *Service) Order(ctx context.Context, meta stream.Meta, r OrderRequest) (
 	}
 	if err := b.checkSwept(); err != nil {
 		return Order{}, err
+	}
+	if r.Address && !b.OnChain() {
+		return Order{}, ErrNoChain
 	}
 	defer b.lock(id)()
 	hash := requestHash(r)
@@ -78,9 +81,7 @@ func (b *Service) Order(ctx context.Context, meta stream.Meta, r OrderRequest) (
 			return Order{}, err
 		}
 		if r.Address {
-			if _, err := b.address(ctx, meta, &s); err != nil {
-				return Order{}, err
-			}
+			_, _ = b.address(ctx, meta, &s) // the invoice pays all the same, and the next request tries again
 		}
 	}
 	if Holds(s.State, holder) {
