@@ -17,6 +17,7 @@ import (
 	"sync"
 	"time"
 
+	"sandglass/adapters/lnd/cert"
 	"sandglass/domain/lightning"
 	"sandglass/domain/watch"
 
@@ -130,7 +131,7 @@ func dial(c *Config, path string, role role) (*link, error) {
 		return nil, err
 	}
 	conn, err := grpc.NewClient(c.Addr,
-		grpc.WithTransportCredentials(&certFile{path: c.TLSCert}),
+		grpc.WithTransportCredentials(&cert.File{Path: c.TLSCert}),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage)),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: c.KeepaliveTime, Timeout: c.KeepaliveTimeout}),
 		grpc.WithConnectParams(grpc.ConnectParams{

@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 
+	"sandglass/adapters/lnd/cert"
 	"sandglass/domain/watch"
 
 	"github.com/lightningnetwork/lnd/lnrpc"
@@ -24,7 +25,11 @@ const (
 	adviceEither = "no answer in time: are lnd, and its bitcoind or btcd, running?"
 	adviceNoKit  = "this lnd was built without chainrpc: use a released one, or, if no address was ever given out, " +
 		"set SANDGLASS_ON_CHAIN=false"
-	adviceCert  = "the TLS certificate is not lnd's: is the path that of its tls.cert, and is the address in it?"
+	adviceCert  = "the TLS certificate is not lnd's: is the path that of its tls.cert?"
+	adviceOld   = "lnd has renewed its certificate: copy its tls.cert again, which is taken without a restart"
+	adviceEnded = "lnd's certificate is expired: restart lnd, which makes itself a new one, then copy that if this is a copy"
+	adviceEarly = "lnd's certificate is not valid yet: is the clock right, here and there?"
+	adviceNamed = "lnd's certificate has not this address: add it to lnd (tlsextraip, tlsextradomain), and let it make a new one"
 	adviceEmpty = "the macaroon's file is empty: bake it anew, or copy it again"
 	adviceFile  = "a file can't be read: is the path right, and may this user read it?"
 )
@@ -52,8 +57,13 @@ var texts = []struct {
 	{"not a macaroon", watch.Denied, "the macaroon's file holds something else"},
 	{"no such file or directory", watch.Connecting, adviceFile},
 	{"file: permission", watch.Connecting, adviceFile},
+	{cert.ErrOutdated.Error(), watch.Connecting, adviceOld},
+	{cert.ErrExpired.Error(), watch.Connecting, adviceEnded},
+	{cert.ErrEarly.Error(), watch.Connecting, adviceEarly},
+	{cert.ErrAddress.Error(), watch.Connecting, adviceNamed},
+	{cert.ErrForeign.Error(), watch.Connecting, adviceCert},
+	{cert.ErrNone.Error(), watch.Connecting, adviceCert},
 	{"x509:", watch.Connecting, adviceCert},
-	{"holds no certificate", watch.Connecting, adviceCert},
 }
 
 // trouble says what an error of a call means. It returns nil for nil.
