@@ -76,6 +76,31 @@ func TestWhatIsInstalledSetsKnownVariables(t *testing.T) {
 	}
 }
 
+// TestWhatLndRenewsIsReadWhereItLies: what systemd hands over at the start would be outdated.
+// So the daemon may read it, and it alone.
+func TestWhatLndRenewsIsReadWhereItLies(t *testing.T) {
+	unit := read(t, "sandglass.service")
+	for name, file := range map[string]string{
+		"SANDGLASS_LND_TLS_CERT":       "lnd-tls.cert",
+		"SANDGLASS_LND_WATCH_MACAROON": "watch.macaroon",
+		"SANDGLASS_LND_ISSUE_MACAROON": "issue.macaroon",
+	} {
+		path := "/etc/sandglass/" + file
+		if !strings.Contains(unit, "\nEnvironment="+name+"="+path+"\n") || strings.Contains(unit, ":"+path) {
+			t.Errorf("the unit does not have %s read in /etc/sandglass", file)
+		}
+		installed := regexp.MustCompile(`(?m)^ +install -m 640 -g sandglass .*` + regexp.QuoteMeta(file))
+		for _, page := range []string{"MANUAL.md", "../README.md"} {
+			if !installed.MatchString(read(t, page)) {
+				t.Errorf("%s installs %s with other rights", page, file)
+			}
+		}
+	}
+	if !strings.Contains(unit, "\nLoadCredential=operator.token:/etc/sandglass/operator.token\n") {
+		t.Error("the operator's token is not handed over")
+	}
+}
+
 // TestTheManualHasEveryVariable: and none that there is not, but for the one of an error.
 func TestTheManualHasEveryVariable(t *testing.T) {
 	text := read(t, "MANUAL.md")
