@@ -125,6 +125,14 @@ func TestAnOrderHasAnAddressAndAnInvoiceInOneLink(t *testing.T) {
 	}
 	s.settle(o.Payment.Key, o.Payment.Asked)
 	s.settle(more.Key, more.Asked)
+	for amount, onChain := range map[money.Msat]bool{545_000: false, 545_001: true} { // below the dust limit, and at it
+		p, err := s.client("").Fund(t.Context(), "web-1", wire.FundRequest{Amount: amount})
+		s.must(err)
+		if want := "lightning:" + p.Request; (p.URI != want) != onChain || (p.Address != "") != onChain {
+			t.Errorf("%s: %s, %s", amount, p.Address, p.URI)
+		}
+		s.settle(p.Key, amount)
+	}
 	paid := s.get("web-1")
 	if paid.Address != theAddress || paid.URI != "bitcoin:"+strings.ToUpper(theAddress) {
 		t.Errorf("without an open invoice: %+v", paid)

@@ -43,6 +43,14 @@ func URI(address string, amount money.Msat, invoice string) string {
 	return uri
 }
 
+// dust is the least that an output of any kind may have: nodes pass on no transaction with a
+// smaller one.
+const dust = 546 * money.Sat
+
+// IsDust reports whether an amount is too small to be paid on the chain. 0 is not: it is for
+// the payer to say.
+func IsDust(amount money.Msat) bool { return 0 < amount && amount <= dust-money.Sat }
+
 // BTC returns an amount, which is not negative, in bitcoin, with as many decimals as it
 // needs. The chain counts whole satoshi: what lies between is rounded up, so that the
 // time which was asked for is paid.

@@ -137,7 +137,11 @@ func (l look) payment(p *payment.State) wire.Payment {
 	case p.OnChain():
 		l.onChain(&v, p)
 	case p.Status == payment.StatusRequested && p.Invoice != "":
-		v.Request, v.Address, v.URI = p.Invoice, l.address, bip21.URI(l.address, p.Asked, p.Invoice)
+		v.Request = p.Invoice
+		if !bip21.IsDust(p.Asked) {
+			v.Address = l.address
+		}
+		v.URI = bip21.URI(v.Address, p.Asked, p.Invoice)
 	}
 	return v
 }

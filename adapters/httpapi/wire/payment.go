@@ -25,8 +25,9 @@ type Payment struct {
 	// The BOLT 11 invoice, while it is open.
 	Request string `json:"payment_request,omitempty" example:"lnbc864u1..."`
 	// The same as a link that wallets open, while it is open: with the address of its resource (BIP
-	// 21, in capitals where a QR code profits), or lightning: and the invoice if that has none. The
-	// amount on the chain is rounded up to whole satoshi.
+	// 21, in capitals where a QR code profits), or lightning: and the invoice if that has none, or
+	// if the amount is below 546 sat, which the chain takes no payment of. The amount on the chain is
+	// rounded up to whole satoshi.
 	URI string `json:"uri,omitempty" example:"bitcoin:BC1QW508D6QEJXTDG4Y5R3ZARVARY0C5XW7KV8F3T4?amount=0.000864&lightning=LNBC864U1..."`
 	// The address that was paid, or, while the invoice is open, that can be paid instead.
 	Address string `json:"address,omitempty" example:"bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"`
