@@ -52,7 +52,11 @@ func (b *Service) Payments(id resource.ID) []payment.State {
 	}
 	list = append(list, b.Views.PaymentsOf(id)...)
 	if b.Deposits != nil {
-		list = append(list, b.Deposits.Unlogged(id)...)
+		for _, p := range b.Deposits.Unlogged(id) {
+			if _, _, logged := b.Views.Payment(p.Key); !logged { // a sweep may just have logged it
+				list = append(list, p)
+			}
+		}
 	}
 	slices.SortStableFunc(list, func(p, q payment.State) int { return cmp.Compare(p.Requested, q.Requested) })
 	return list

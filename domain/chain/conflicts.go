@@ -114,6 +114,9 @@ func (s *sweep) markGivenUp(ctx context.Context) error {
 		e := s.w.conflicts.of(key)
 		if p, waits := s.waiting[key]; waits || e.givenUp {
 			e.givenUp = e.givenUp || p.Status == payment.StatusReplaced
+			if !waits {
+				delete(s.view.unmined, key) // the log may never have had it
+			}
 			continue
 		}
 		out, err := s.w.Booker.Payments.Load(ctx, key)
@@ -213,7 +216,7 @@ func (s *sweep) verdict(p *payment.State) payment.Reason {
 	e := s.w.conflicts.of(p.Key)
 	_, listed := s.view.unmined[p.Key]
 	switch {
-	case e.doubleSpent || listed && s.isOutbid(p):
+	case e.doubleSpent || listed && p.Requested != s.beganAt && s.isOutbid(p): // else it is new itself
 		return payment.ReasonConflict
 	case s.beganAt > p.Last.Add(staleAfter):
 		return payment.ReasonStale
@@ -234,12 +237,12 @@ func (s *sweep) verdict(p *payment.State) payment.Reason {
 // isOutbid reports whether the wallet lists a later transaction that spends what p spends:
 // it replaced p in the mempool (BIP 125). The caller holds the lock of the conflicts.
 func (s *sweep) isOutbid(p *payment.State) bool {
-	if _, known := s.waiting[p.Key]; !known {
-		return false // it is new itself
-	}
 	mine := s.view.unmined[p.Key]
 	for key, o := range s.view.unmined {
 		other, known := s.waiting[key]
+		if !known {
+			other, known = s.w.UnloggedPayment(key)
+		}
 		e := s.w.conflicts.evidence[key]
 		if o.Txid == mine.Txid || known && other.Requested <= p.Requested || e != nil && e.givenUp {
 			continue

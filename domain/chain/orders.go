@@ -12,8 +12,8 @@ import (
 )
 
 // An address of an order that nobody has paid is not in the log: it is a request. What pays it
-// is shown at once, and is in the log, with its order, once a block holds it: so that nobody
-// fills the log with what is never mined.
+// is shown at once, until something else spends what it spends, and is in the log, with its
+// order, once a block holds it: so that nobody fills the log with what is never mined.
 
 // resourceAt is Issued, for what was given out to orders too.
 func (w *Watcher) resourceAt(addr string) (id resource.ID, height int64, ok bool) {
@@ -54,10 +54,17 @@ func (s *sweep) ofOrder(ctx context.Context, c *payment.See, o *Output) (logged 
 		c.Request = &r.Request
 		return true, s.logAddress(ctx, r)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	p := r.State()
 	p.Key, p.Status, p.Amount, p.Requested, p.Last = o.Key(), payment.StatusSeen, o.Amount, s.beganAt, s.beganAt
+	if before, ok := s.w.UnloggedPayment(p.Key); ok {
+		p.Requested, p.Last = before.Requested, before.Last
+	}
+	if s.verdict(&p) != "" {
+		s.w.conflicts.setGivenUp(p.Key)
+		return false, nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.unlogged = append(s.unlogged, p)
 	return false, nil
 }
@@ -105,9 +112,6 @@ func (w *Watcher) setUnlogged(list []payment.State) {
 	w.mu.Lock()
 	was := w.unlogged
 	for _, p := range list {
-		if before, ok := was.byKey[p.Key]; ok {
-			p.Requested, p.Last = before.Requested, before.Last
-		}
 		now.byKey[p.Key] = p
 		now.ofID[p.Resource] = append(now.ofID[p.Resource], p.Key)
 	}

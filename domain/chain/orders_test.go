@@ -2,6 +2,7 @@ package chain_test
 
 import (
 	"testing"
+	"time"
 
 	"sandglass/domain/address"
 	"sandglass/domain/instant"
@@ -92,6 +93,35 @@ func TestWhatIsNeverMinedLeavesNothing(t *testing.T) {
 		}
 		if _, ok := h.requests.FindAddress("order-9"); !ok {
 			t.Error("its address is watched no more")
+		}
+	})
+}
+
+// TestWhatIsOutbidIsNotShown spends twice what pays an order, while the wallet goes on listing
+// it: what is spent elsewhere is shown no more, and is in no log when the order is opened.
+func TestWhatIsOutbidIsNotShown(t *testing.T) {
+	onChain(t, func(t *testing.T, h *harness) {
+		h.order("order-9", "vm-9", 1)
+		h.start()
+		a := h.pays("order-9", 500)
+		b := tx{spends: a.spends, pays: []pay{{"order-9", 900}}}
+		h.change(func() { b = h.wallet.add(b) })
+		stolen := h.pays("order-9", 300)
+		h.change(func() { h.wallet.mine(tx{id: "thief", spends: stolen.spends}) })
+		for range 3 {
+			h.pass(10 * time.Minute)
+			if shown := h.Unlogged("vm-9"); len(shown) != 1 || shown[0].Key != payment.ChainKey(b.id, 0) {
+				t.Errorf("shown are %+v", shown)
+			}
+		}
+		h.change(func() { h.wallet.mine(b) })
+		h.blocks(3)
+		h.credited("vm-9", 900)
+		h.want(b, payment.StatusCredited)
+		h.want(a, payment.StatusNone)
+		h.want(stolen, payment.StatusNone)
+		if len(h.Unlogged("vm-9")) != 0 {
+			t.Error("something is shown")
 		}
 	})
 }

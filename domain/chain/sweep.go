@@ -33,12 +33,11 @@ type sweep struct {
 	waiting map[payment.Key]payment.State // payments of the log that are not at their end
 	issued  int                           // addresses that the log has
 
-	mu      sync.Mutex // guards what follows
-	coming  map[resource.ID]payment.Key
-	found   int   // payments that were credited
-	leftOut error // why a resource was left out, nil if none was
-	// unlogged are outputs that pay orders, and that no block holds.
-	unlogged []payment.State
+	mu       sync.Mutex // guards what follows
+	coming   map[resource.ID]payment.Key
+	found    int             // payments that were credited
+	leftOut  error           // why a resource was left out, nil if none was
+	unlogged []payment.State // outputs that pay orders, and that no block holds
 }
 
 // sweep compares, and repairs what can be repaired. A sweep that returns nil has seen
