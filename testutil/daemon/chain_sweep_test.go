@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"sandglass/domain/instant"
 	"sandglass/testutil/daemon"
 	"sandglass/testutil/devnet"
 )
@@ -52,21 +53,30 @@ func (s *shore) sweeps(n int) {
 // the sweep finds nothing that the streams did not tell of.
 func TestTheReplacementStaysPending(t *testing.T) {
 	s := newShore(t, "SANDGLASS_SWEEP_EVERY=1s")
-	tx := s.sends("vm", 5000)
-	s.becomes(tx, 0, "seen")
-	bumped, err := s.net.Bump(s.ctx, tx, devnet.To(s.address("vm"), 9000))
-	s.must(err)
-	s.becomes(bumped, 0, "seen")
-	s.becomes(tx, 0, "replaced")
-	s.sweeps(3)
-	for want, tx := range map[string]*devnet.Tx{"seen": bumped, "replaced": tx} {
-		if p, err := s.Client().Payment(s.ctx, key(tx, 0)); err != nil || p.Status != want {
-			t.Errorf("after three sweeps it is %s (%s), want %s: %v", p.Status, p.Reason, want, err)
+	s.address("unpaid")
+	o := s.order("paid", instant.Hour)
+	s.pay(o.Payment.Request)
+	s.status("paid", "running")
+	s.asks(o)
+	for id, replaced := range map[string]func(*devnet.Tx){
+		"unpaid": func(tx *devnet.Tx) { s.forgets(tx, 0) },
+		"paid":   func(tx *devnet.Tx) { s.becomes(tx, 0, "replaced") },
+	} {
+		tx := s.sends(id, 5000)
+		s.becomes(tx, 0, "seen")
+		bumped, err := s.net.Bump(s.ctx, tx, devnet.To(s.address(id), 9000))
+		s.must(err)
+		s.becomes(bumped, 0, "seen")
+		replaced(tx)
+		s.sweeps(3)
+		replaced(tx)
+		if p, err := s.Client().Payment(s.ctx, key(bumped, 0)); err != nil || p.Status != "seen" {
+			t.Errorf("%s: after three sweeps it is %s (%s): %v", id, p.Status, p.Reason, err)
 		}
+		s.mine(3)
+		s.becomes(bumped, 0, "credited")
+		s.has(id, 9000)
 	}
-	s.mine(3)
-	s.becomes(bumped, 0, "credited")
-	s.has("vm", 9000)
 	if n := s.metric("sandglass_reconcile_found_total"); n != 0 {
 		t.Errorf("%v found by a sweep alone", n)
 	}

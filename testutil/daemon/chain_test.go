@@ -3,10 +3,12 @@ package daemon_test
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"sandglass/adapters/httpapi/client"
 	"sandglass/adapters/httpapi/wire"
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
@@ -34,20 +36,21 @@ func newShore(t *testing.T, env ...string) *shore {
 func (s *shore) address(id string) string {
 	s.t.Helper()
 	if s.addrs[id] == "" {
-		o := s.order(id, instant.Hour)
-		s.Until(s.ctx, id+" has an address", func() error {
-			if o.Resource.Address == "" {
-				o = s.order(id, instant.Hour)
-				return fmt.Errorf("the order is %+v", o)
-			}
-			return nil
-		})
-		if !strings.HasPrefix(o.Resource.URI, "bitcoin:"+strings.ToUpper(o.Resource.Address)) {
-			s.t.Errorf("%s has the address %s and the link %s", id, o.Resource.Address, o.Resource.URI)
-		}
-		s.addrs[id] = o.Resource.Address
+		s.asks(s.order(id, instant.Hour))
 	}
 	return s.addrs[id]
+}
+
+// asks asks for the address of an order.
+func (s *shore) asks(o wire.Order) {
+	s.t.Helper()
+	id := o.Resource.ID
+	r, err := s.Client().Address(s.ctx, id)
+	s.must(err)
+	if r.Address == "" || !strings.HasPrefix(r.URI, "bitcoin:"+strings.ToUpper(r.Address)) {
+		s.t.Errorf("%s has the address %s and the link %s", id, r.Address, r.URI)
+	}
+	s.addrs[id] = r.Address
 }
 
 // sends pays each of sats to a resource, in one transaction.
@@ -170,41 +173,72 @@ func (s *shore) proves() {
 	}
 }
 
+// forgets waits until an output of a transaction is shown to nobody: what no block holds of an
+// order that nobody has paid is in no log.
+func (s *shore) forgets(tx *devnet.Tx, vout int) {
+	s.t.Helper()
+	s.Until(s.ctx, fmt.Sprintf("output %d is forgotten", vout), func() error {
+		p, err := s.Client().Payment(s.ctx, key(tx, vout))
+		if client.Code(err) != "unknown_payment" {
+			return fmt.Errorf("it is %s: %w", p.Status, err)
+		}
+		return nil
+	})
+	if n := s.countOf("payment-"+key(tx, vout), "payment.seen.v1"); n != 0 {
+		s.t.Errorf("the log has %s", key(tx, vout))
+	}
+}
+
 // Statement 13: a transaction without a block grants nothing; one that is replaced is
-// pending no more, and what replaces it is credited once.
+// pending no more, and what replaces it is credited once. That of an order which nobody has
+// paid leaves nothing.
 func TestStatement13ReplacedByFee(t *testing.T) {
 	s := newShore(t)
 	for name, sats := range map[string][]int64{"less": {3000}, "more": {9000}, "nothing": nil, "twice": {2000, 2500}} {
-		id := "rbf-" + name
-		tx := s.sends(id, 5000)
-		p := s.becomes(tx, 0, "seen")
-		if p.Amount != 5_000_000 || p.Confirmations == nil || *p.Confirmations != 0 || p.Required != 3 || p.ExpectedTime != 5_000_000 {
-			t.Errorf("it is shown as %+v", p)
-		}
-		r := s.status(id, "awaiting")
-		if len(r.Pending) == 0 || r.Remaining != 0 {
-			t.Errorf("%s has %d ms, and %+v pending", id, r.Remaining, r.Pending)
-		}
-		var sum int64
-		var outputs []devnet.Output
-		for _, sat := range sats {
-			outputs = append(outputs, devnet.To(s.address(id), sat))
-			sum += sat
-		}
-		bumped, err := s.net.Bump(s.ctx, tx, outputs...)
-		s.must(err)
-		if len(sats) > 0 {
-			s.becomes(bumped, 0, "seen")
-		}
-		s.mine(1)
-		s.becomes(tx, 0, "replaced")
-		s.mine(2)
-		for i := range sats {
-			s.becomes(bumped, i, "credited")
-		}
-		s.has(id, sum)
+		s.replacedByFee("rbf-"+name, sats, "awaiting")
+		o := s.order("paid-"+name, instant.Hour)
+		s.pay(o.Payment.Request)
+		s.status("paid-"+name, "running")
+		s.asks(o)
+		s.replacedByFee("paid-"+name, sats, "running")
 	}
 	s.proves()
+}
+
+func (s *shore) replacedByFee(id string, sats []int64, status string) {
+	s.t.Helper()
+	tx := s.sends(id, 5000)
+	p := s.becomes(tx, 0, "seen")
+	if p.Amount != 5_000_000 || p.Confirmations == nil || *p.Confirmations != 0 || p.Required != 3 || p.ExpectedTime != 5_000_000 {
+		s.t.Errorf("it is shown as %+v", p)
+	}
+	if r := s.status(id, status); !slices.ContainsFunc(r.Pending, func(p wire.Payment) bool { return p.Key == key(tx, 0) }) {
+		s.t.Errorf("%s has %+v pending", id, r.Pending)
+	} else if status == "awaiting" && r.Remaining != 0 {
+		s.t.Errorf("%s has %d ms", id, r.Remaining)
+	}
+	var sum int64
+	var outputs []devnet.Output
+	for _, sat := range sats {
+		outputs = append(outputs, devnet.To(s.address(id), sat))
+		sum += sat
+	}
+	bumped, err := s.net.Bump(s.ctx, tx, outputs...)
+	s.must(err)
+	if len(sats) > 0 {
+		s.becomes(bumped, 0, "seen")
+	}
+	s.mine(1)
+	if status == "awaiting" {
+		s.forgets(tx, 0)
+	} else {
+		s.becomes(tx, 0, "replaced")
+	}
+	s.mine(2)
+	for i := range sats {
+		s.becomes(bumped, i, "credited")
+	}
+	s.has(id, sum)
 }
 
 // Statement 14: what counts are blocks, told by the chain notifier.
@@ -224,6 +258,7 @@ func TestStatement14CreditedAtThreeConfirmations(t *testing.T) {
 		s.status("vm", "awaiting")
 	}
 	s.mine(1)
+	s.becomes(tx, 0, "credited")
 	if r := s.status("vm", "running"); r.Credited != 7_200_000 || len(r.Lots) != 1 || r.Lots[0].Payment != key(tx, 0) {
 		t.Errorf("it is %+v", r)
 	}
@@ -242,7 +277,7 @@ func TestAPlanAsksForMoreConfirmations(t *testing.T) {
 	s.must(err)
 	o, err := s.Client().Order(s.ctx, wire.OrderRequest{Plan: "deep", Time: instant.Hour, ID: "vm"}, "")
 	s.must(err)
-	s.addrs["vm"] = o.Resource.Address
+	s.asks(o)
 	first := s.sends("vm", 10_000)
 	s.mine(3)
 	s.becomes(first, 0, "credited")
@@ -461,7 +496,7 @@ func TestStatement21NothingEndsTooEarly(t *testing.T) {
 	for _, id := range []string{"kept", "lost"} {
 		o, err := s.Client().Order(s.ctx, wire.OrderRequest{Plan: "brief", Time: 2 * instant.Second, ID: id}, "")
 		s.must(err)
-		s.addrs[id] = o.Resource.Address
+		s.asks(o)
 		s.pay(o.Payment.Request)
 		s.status(id, "running")
 	}
@@ -557,7 +592,7 @@ func TestReorgAfterTheTimeWasUsedUp(t *testing.T) {
 	s.must(err)
 	o, err := s.Client().Order(s.ctx, wire.OrderRequest{Plan: "fast", Time: 2 * instant.Second, ID: "vm"}, "")
 	s.must(err)
-	s.addrs["vm"] = o.Resource.Address
+	s.asks(o)
 	tx := s.sends("vm", 2000)
 	s.mine(3)
 	s.status("vm", "running")
@@ -583,7 +618,9 @@ func TestReorgAfterTheTimeWasUsedUp(t *testing.T) {
 func TestADepositForAReleasedResource(t *testing.T) {
 	s := newShore(t)
 	o := s.order("old", instant.Hour)
-	s.addrs["old"] = o.Resource.Address
+	s.pay(o.Payment.Request)
+	s.status("old", "running")
+	s.asks(o)
 	s.order("new", instant.Hour)
 	if _, err := s.Client().As(o.HolderKey).Release(s.ctx, "old"); err != nil {
 		t.Fatal(err)

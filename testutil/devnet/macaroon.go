@@ -32,6 +32,7 @@ var (
 	issuePermissions = []string{
 		"/lnrpc.Lightning/AddInvoice",
 		"/lnrpc.Lightning/NewAddress",
+		"/invoicesrpc.Invoices/CancelInvoice",
 		"/lnrpc.Lightning/CheckMacaroonPermissions",
 	}
 )
