@@ -426,7 +426,7 @@ func TestStatement19EachResourceHasItsAddress(t *testing.T) {
 			t.Errorf("%s and %s have the address %s", id, other, addr)
 		}
 		seen[addr] = id
-		p, err := s.Client().Fund(s.ctx, id, wire.FundRequest{Time: instant.Minute})
+		p, err := s.Client().Fund(s.ctx, id, wire.FundRequest{Time: instant.Hour})
 		s.must(err)
 		if p.Address != addr || !strings.Contains(p.URI, strings.ToUpper(p.Request)) {
 			t.Errorf("%s: address %s, then %s with %s", id, addr, p.Address, p.URI)
