@@ -1,9 +1,3 @@
-//go:build !race
-
-// Without the detector: when the Go client follows a new leader it closes the old connection under
-// the calls that are on it, and reads what gRPC then writes of them (its AppendToStream, of v4.2.0).
-// scripts/test runs these tests in a part of their own.
-
 package eventstoredb_test
 
 import (
