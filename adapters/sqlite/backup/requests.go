@@ -24,10 +24,11 @@ func (m *Maker) WriteRequests(ctx context.Context, from, to string) error {
 	}, func(string) error { return nil })
 }
 
-// RestoreRequests puts a copy of requests where they are missing, and reports whether it did:
-// those that are there are newer.
+// RestoreRequests puts a copy of requests where they are missing, and reports whether it did.
+// To those that are there, and are newer, it adds what they have forgotten: the log had it, and
+// the one that is restored may not.
 func (m *Maker) RestoreRequests(ctx context.Context, from, path string) (bool, error) {
-	if requests.Missing(from) || !requests.Missing(path) {
+	if requests.Missing(from) {
 		return false, nil
 	}
 	copyAndCheck := func(part string) error { return requests.CopyTo(ctx, from, part) }
@@ -36,6 +37,10 @@ func (m *Maker) RestoreRequests(ctx context.Context, from, path string) (bool, e
 		return false, err
 	}
 	defer part.Close()
+	if !requests.Missing(path) {
+		err := m.step("add", func() error { return requests.Add(ctx, path, part.Name()) })
+		return false, errors.Join(err, os.Remove(part.Name()))
+	}
 	if err := m.step("own", func() error { return own(part, path) }); err != nil {
 		return false, errors.Join(err, os.Remove(part.Name()))
 	}

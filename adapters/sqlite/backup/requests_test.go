@@ -60,7 +60,7 @@ func TestRequestsAreCopiedBesideTheirStore(t *testing.T) {
 	if got := names(t, filepath.Dir(to)); got != "copy-requests" {
 		t.Errorf("there are %s", got)
 	}
-	// They are put where they are missing, and nowhere else.
+	// They are put where they are missing.
 	place := requests.Path(log)
 	if put, err := m.RestoreRequests(t.Context(), to, place); err != nil || !put {
 		t.Errorf("they are put there: %v, %v", put, err)
@@ -72,6 +72,48 @@ func TestRequestsAreCopiedBesideTheirStore(t *testing.T) {
 		}
 	}
 	holdsRequests(t, to, 20)
+}
+
+// TestForgottenRequestsAreAdded restores requests beside some that are newer, of which two were
+// forgotten since they were copied, and one is new. Each step fails, and is done again.
+func TestForgottenRequestsAreAdded(t *testing.T) {
+	path := requests.Path(newLog(t))
+	must(t, requests.Create(path))
+	s := keepsRequests(t, path, 8)
+	to := backup.Requests(filepath.Join(t.TempDir(), "copy"))
+	must(t, new(backup.Maker).WriteRequests(t.Context(), path, to))
+	must(t, s.Forget(t.Context(), []string{storetest.Request(3).Name(), storetest.Request(4).Name()}))
+	must(t, s.Keep(t.Context(), storetest.Request(8)))
+	if _, err := new(backup.Maker).RestoreRequests(t.Context(), to, path); err == nil {
+		t.Error("they are added to what a daemon has open")
+	}
+	must(t, s.Close())
+	broken := errors.New("broken")
+	for fail := 0; ; fail++ {
+		n := 0
+		m := backup.Maker{}.Before(func(string) error {
+			if n++; n <= fail {
+				return nil
+			}
+			return broken
+		})
+		put, err := m.RestoreRequests(t.Context(), to, path)
+		if left := names(t, filepath.Dir(path)); strings.Contains(left, backup.Part) || put {
+			t.Errorf("%v: %s is left, put is %v", err, left, put)
+		}
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, broken) {
+			t.Fatal(err)
+		}
+		holdsRequests(t, path, 7)
+	}
+	holdsRequests(t, path, 9)
+	if _, err := new(backup.Maker).RestoreRequests(t.Context(), to, path); err != nil {
+		t.Errorf("once more: %v", err)
+	}
+	holdsRequests(t, path, 9)
 }
 
 // TestEachStepOfRestoringRequestsFails has each step fail, and the power before each.

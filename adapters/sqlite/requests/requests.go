@@ -204,6 +204,30 @@ func CopyTo(ctx context.Context, path, to string) error {
 	return errors.Join(integrity(conn), conn.Close())
 }
 
+const sqlAdd = `INSERT INTO requests (name, data) SELECT name, data FROM copied.requests WHERE true ORDER BY id
+	ON CONFLICT (name) DO NOTHING`
+
+// Add keeps in the file at path, which nobody may have open, what a copy of it by [CopyTo] has
+// besides: all of it or, after an error, nothing. Done again it changes nothing.
+func Add(ctx context.Context, path, copied string) (err error) {
+	s, err := Open(path, Options{FreeSpaceFloor: -1})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	s.using.Lock()
+	defer s.using.Unlock()
+	defer s.conn.SetInterrupt(s.conn.SetInterrupt(ctx.Done()))
+	err = sqlitex.ExecuteTransient(s.conn, `ATTACH ? AS copied`, &sqlitex.ExecOptions{Args: []any{copied}})
+	if err == nil {
+		err = sqlitex.ExecuteTransient(s.conn, sqlAdd, nil)
+	}
+	if err != nil {
+		return fmt.Errorf("sqlite: adding requests to %s: %w", path, err)
+	}
+	return nil
+}
+
 // Size returns how many bytes the file takes on disk, its WAL included.
 func (s *Store) Size() (int64, error) { return logfile.Size(s.path) }
 
