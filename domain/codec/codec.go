@@ -100,10 +100,14 @@ func (f *Fields) fail(format string, args ...any) {
 	}
 }
 
-// Int is a field that holds an integer from 0 to 2⁶³−1.
+// Int is a field that holds an integer from 0 to 2⁶³−1. As with every kind of field only reading
+// writes to v: what is written may be shared.
 func Int[T ~int64](f *Fields, name string, v *T) {
-	if f.key(name, false) {
-		*v = T(f.int(name, int64(*v)))
+	if !f.key(name, false) {
+		return
+	}
+	if n := f.int(name, int64(*v)); f.reading {
+		*v = T(n)
 	}
 }
 
@@ -113,7 +117,11 @@ func OptInt[T ~int64](f *Fields, name string, v *T) {
 		*v = 0
 	}
 	if (f.reading || *v != 0) && f.key(name, true) {
-		if *v = T(f.int(name, int64(*v))); f.reading && *v == 0 {
+		n := f.int(name, int64(*v))
+		if f.reading {
+			*v = T(n)
+		}
+		if n == 0 {
 			f.fail("%q is zero and yet written", name)
 		}
 	}
@@ -159,8 +167,11 @@ func Bool(f *Fields, name string, v *bool) {
 
 // String is a field that holds a text, UTF-8.
 func String[T ~string](f *Fields, name string, v *T) {
-	if f.key(name, false) {
-		*v = T(f.text(name, string(*v)))
+	if !f.key(name, false) {
+		return
+	}
+	if text := f.text(name, string(*v)); f.reading {
+		*v = T(text)
 	}
 }
 
@@ -170,7 +181,11 @@ func OptString[T ~string](f *Fields, name string, v *T) {
 		*v = ""
 	}
 	if (f.reading || *v != "") && f.key(name, true) {
-		if *v = T(f.text(name, string(*v))); f.reading && *v == "" {
+		text := f.text(name, string(*v))
+		if f.reading {
+			*v = T(text)
+		}
+		if text == "" {
 			f.fail("%q is empty and yet written", name)
 		}
 	}

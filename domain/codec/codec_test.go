@@ -3,6 +3,7 @@ package codec_test
 import (
 	"bytes"
 	"encoding/json"
+	"sync"
 	"testing"
 
 	"sandglass/domain/codec"
@@ -46,6 +47,21 @@ func TestCanonicalForm(t *testing.T) {
 	if got := codec.Encode(&sparse); string(got) != `{"name":"","at":"1970-01-01T00:00:00.000Z","amount_msat":0}` {
 		t.Errorf("got %s", got)
 	}
+}
+
+// What is written may be shared: two that write it at once don't meet. The race detector tells.
+func TestWritingWritesToNothing(t *testing.T) {
+	e := every{"vm-1", "a note", 1, 2, 3, 4, true, [4]byte{0xde, 0xad, 0, 1}}
+	want := codec.Encode(&e)
+	var writers sync.WaitGroup
+	for range 2 {
+		writers.Go(func() {
+			if got := codec.Encode(&e); !bytes.Equal(got, want) {
+				t.Errorf("got %s, want %s", got, want)
+			}
+		})
+	}
+	writers.Wait()
 }
 
 // A payer may name a resource by any bytes, and must not make a log that can't be read.

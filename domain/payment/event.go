@@ -197,7 +197,7 @@ func (e *Requested) Fields(f *codec.Fields) {
 	codec.OptString(f, "payment_request", &e.Invoice)
 	o := new(resource.Order)
 	if e.Order != nil {
-		*o = *e.Order // which is shared, and codec may write what it has written
+		o = e.Order
 	}
 	codec.OptString(f, "plan", &o.Plan)
 	if o.Plan == "" {
