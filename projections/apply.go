@@ -11,6 +11,7 @@ import (
 	"sandglass/domain/plan"
 	"sandglass/domain/resource"
 	"sandglass/domain/stream"
+	"sandglass/domain/watch"
 	"sandglass/projections/open"
 )
 
@@ -35,7 +36,7 @@ func (v *Views) apply(b *batch, head stream.Position) error {
 	}
 	v.at.stream = strings.Clone(v.at.stream) // what it is cut from is large
 	if v.deadlines.first() != before {
-		nudge(v.moved)
+		watch.Signal(v.moved)
 	}
 	v.catchUp(head)
 	v.wake()
@@ -82,7 +83,7 @@ func (v *Views) resource(rec *stream.Record, e resource.Event) error {
 		at, ok := v.deadline(s)
 		v.deadlines.set(row, s, at, ok)
 	}
-	v.touch(s.ID)
+	v.listeners.Tell(s.ID)
 	return nil
 }
 
@@ -105,9 +106,9 @@ func (v *Views) payment(b *batch, rec *stream.Record, e payment.Event) error {
 		b.end(now)
 	}
 	v.ledger.Payment(&p.State, e)
-	v.touch(p.State.Resource)
+	v.listeners.Tell(p.State.Resource)
 	if now.State.Resource != p.State.Resource {
-		v.touch(now.State.Resource)
+		v.listeners.Tell(now.State.Resource)
 	}
 	return nil
 }
@@ -156,7 +157,7 @@ func (v *Views) address(rec *stream.Record, e address.Event) error {
 	}
 	s := address.Evolve(address.New(name), e)
 	v.addresses.add(s)
-	v.touch(s.Resource)
+	v.listeners.Tell(s.Resource)
 	return nil
 }
 

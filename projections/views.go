@@ -16,6 +16,7 @@ import (
 	"sandglass/domain/instant"
 	"sandglass/domain/resource"
 	"sandglass/domain/stream"
+	"sandglass/domain/watch"
 	"sandglass/projections/open"
 	"sandglass/projections/table"
 )
@@ -36,7 +37,7 @@ type Views struct {
 	ledger    Ledger
 	deadlines deadlines
 	live      bool // deadlines are kept: from CaughtUp on
-	watchers  map[resource.ID][]chan struct{}
+	listeners watch.Listeners[resource.ID]
 	waiting   []waiter
 
 	caughtUp chan struct{}
@@ -66,11 +67,11 @@ func New(every instant.Millis) *Views { return NewFor("", every) }
 // but know the deadlines of its own resources alone.
 func NewFor(host string, every instant.Millis) *Views {
 	v := &Views{
-		every:    max(every, 1),
-		host:     host,
-		watchers: map[resource.ID][]chan struct{}{},
-		caughtUp: make(chan struct{}),
-		moved:    make(chan struct{}, 1),
+		every:     max(every, 1),
+		host:      host,
+		listeners: watch.Listeners[resource.ID]{},
+		caughtUp:  make(chan struct{}),
+		moved:     make(chan struct{}, 1),
 	}
 	v.reset()
 	return v
@@ -159,7 +160,7 @@ func (v *Views) catchUp(head stream.Position) {
 		return
 	}
 	v.knowDeadlines()
-	nudge(v.moved)
+	watch.Signal(v.moved)
 	select {
 	case <-v.caughtUp:
 	default:
@@ -172,12 +173,4 @@ func (v *Views) reached(head stream.Position) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.catchUp(head)
-}
-
-// nudge leaves one token in a channel that holds one.
-func nudge(c chan struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
-	}
 }

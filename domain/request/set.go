@@ -45,7 +45,7 @@ type Set struct {
 	expired   map[string]*expiries    // those that have, by the wallet that takes their money
 	gone      map[string]instant.Time // names that the log has, until their record is not news any more
 	swept     map[string]instant.Time // by wallet, when its last sweep that was finished began
-	watchers  map[resource.ID][]chan struct{}
+	listeners watch.Listeners[resource.ID]
 
 	caughtUp chan struct{}
 }
@@ -80,7 +80,7 @@ func New(o Options) *Set {
 		store: o.Store, now: o.Now, most: o.Most, fail: o.Failed, retry: watch.Retry{}.OrDefaults(),
 		byName: map[string]*entry{}, ofID: map[resource.ID][]*entry{}, gone: map[string]instant.Time{},
 		expiring: new(expiries), expired: map[string]*expiries{}, swept: map[string]instant.Time{}, hosts: map[string]int{},
-		watchers: map[resource.ID][]chan struct{}{}, caughtUp: make(chan struct{}),
+		listeners: watch.Listeners[resource.ID]{}, caughtUp: make(chan struct{}),
 	}
 }
 
@@ -165,7 +165,7 @@ func (s *Set) add(run ...*Record) {
 			*s.counter(e)++
 			s.expiring.put(e)
 		}
-		s.touch(r.Resource)
+		s.listeners.Tell(r.Resource)
 	}
 	s.expire(now)
 }
@@ -188,7 +188,7 @@ func (s *Set) expire(now instant.Time) {
 			s.expired[e.Node] = new(expiries)
 		}
 		s.expired[e.Node].put(e)
-		s.touch(e.Resource)
+		s.listeners.Tell(e.Resource)
 	}
 }
 
@@ -228,7 +228,7 @@ func (s *Set) drop(e *entry) {
 	if s.ofID[e.Resource] = list; len(list) == 0 {
 		delete(s.ofID, e.Resource)
 	}
-	s.touch(e.Resource)
+	s.listeners.Tell(e.Resource)
 }
 
 // Swept says that a sweep of a wallet that began then has seen, and booked, all that was paid
@@ -455,14 +455,11 @@ func (s *Set) LowestAddress() (height int64, ok bool) {
 func (s *Set) Watch(id resource.ID, c chan struct{}) (stop func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.watchers[id] = append(s.watchers[id], c)
+	s.listeners.Add(id, c)
 	return func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		rest := slices.DeleteFunc(s.watchers[id], func(w chan struct{}) bool { return w == c })
-		if s.watchers[id] = rest; len(rest) == 0 {
-			delete(s.watchers, id)
-		}
+		s.listeners.Remove(id, c)
 	}
 }
 
@@ -470,11 +467,5 @@ func (s *Set) Watch(id resource.ID, c chan struct{}) (stop func()) {
 func (s *Set) Touch(id resource.ID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.touch(id)
-}
-
-func (s *Set) touch(id resource.ID) {
-	for _, c := range s.watchers[id] {
-		watch.Signal(c)
-	}
+	s.listeners.Tell(id)
 }
