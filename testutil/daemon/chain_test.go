@@ -48,7 +48,7 @@ func (s *shore) asks(o wire.Order) {
 	r, err := s.Client().Address(s.ctx, id)
 	s.must(err)
 	link := "bitcoin:" + strings.ToUpper(r.Address)
-	if o.Payment.Asked < 546*money.Sat { // an address takes no payment so small
+	if o.Payment != nil && o.Payment.Asked < 546*money.Sat { // an address takes no payment so small
 		link = "lightning:"
 	}
 	if r.Address == "" || !strings.HasPrefix(r.URI, link) {
