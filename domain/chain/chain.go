@@ -49,6 +49,7 @@ type Watcher struct {
 	blocks     blockCache
 	conflicts  conflicts
 	held       map[resource.ID]payment.Key // payments for which the meter may hold a resource
+	connected  time.Time                   // when: the wallet opens its streams from then on
 	news       chan struct{}               // the wallet told something
 
 	mu       sync.Mutex // guards what follows

@@ -416,6 +416,21 @@ func TestTheWalletIsAwayOrDeniesUs(t *testing.T) {
 	})
 }
 
+// A wallet whose stream was just opened need not tell of what comes at once: it is found all the
+// same, and not minutes later.
+func TestADepositThatComesAtTheStartIsFoundSoon(t *testing.T) {
+	onChain(t, func(t *testing.T, h *harness) {
+		h.wallet.mute = true
+		h.start()
+		a := tx{pays: []pay{{"addr-1", 500}}}
+		h.wallet.do(func() { a = h.wallet.add(a) })
+		h.pass(time.Second)
+		h.want(a, payment.StatusNone)
+		h.pass(5 * time.Second)
+		h.want(a, payment.StatusSeen)
+	})
+}
+
 func TestWithoutAddressesNobodyWaits(t *testing.T) {
 	onChain(t, func(t *testing.T, h *harness) {
 		h.wallet.refuse = errors.New("away")

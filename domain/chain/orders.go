@@ -79,8 +79,7 @@ func (s *sweep) logAddresses(ctx context.Context) error {
 	return nil
 }
 
-// logIfOpened puts the address of an order that opened its resource into the log, where it is
-// one of the resource from then on, and reports whether it did.
+// logIfOpened puts the address of an order that opened its resource into the log, and reports whether it did.
 func (s *sweep) logIfOpened(ctx context.Context, r *request.Record) (opened bool, err error) {
 	out, err := s.w.Booker.Resources.Load(ctx, r.Resource)
 	if err != nil || out.State.Status == resource.StatusNone || r.Order == nil || !out.State.OpenedBy(r.Order) {

@@ -8,7 +8,7 @@ import (
 	"sandglass/domain/watch"
 )
 
-// catchUp is how often a wallet that has not seen the whole chain is looked at.
+// catchUp is how often a wallet is looked at that has not seen the whole chain, or may not tell all yet.
 const catchUp = 5 * time.Second
 
 // cause is why a sweep is made.
@@ -56,7 +56,7 @@ func (w *Watcher) connect(ctx context.Context) (swept bool, err error) {
 	defer wg.Wait()
 	defer end(nil)
 	news := make(chan struct{}, 1)
-	w.news = news
+	w.news, w.connected = news, time.Now()
 	wg.Go(func() { end(w.listen(ctx, news)) })
 	for why := byStart; ; {
 		if err := w.sweep(ctx, why); err != nil {
@@ -92,7 +92,7 @@ func (w *Watcher) listen(ctx context.Context, news chan struct{}) error {
 // tells nothing of a chain that became shorter, as invalidateblock makes it.
 func (w *Watcher) waitForSweep(ctx context.Context) (cause, error) {
 	every := w.SweepEvery
-	if w.Health().Condition != watch.Ready {
+	if w.Health().Condition != watch.Ready || time.Since(w.connected) < catchUp {
 		every = min(every, catchUp)
 	}
 	timer, look := time.NewTimer(every), time.NewTicker(w.CheckEvery)
