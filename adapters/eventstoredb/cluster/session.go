@@ -241,15 +241,17 @@ func persist[T any](
 ) (T, error) {
 	var last error // that was not the end of the time
 	began, before := time.Now(), 0
-	if u := c.enterNow(); u != nil && wait(0) < patience { // most calls end here, and need no more
-		res, err := run(ctx, c, u, true, wait(0), do)
-		if err == nil || !Transient(err) {
-			return res, err
+	if wait(0) < patience {
+		if u := c.enterNow(); u != nil { // most calls end here, and need no more
+			res, err := run(ctx, c, u, true, wait(0), do)
+			if err == nil || !Transient(err) {
+				return res, err
+			}
+			if before, last = 1, err; Over(ctx) {
+				last = nil
+			}
+			patience -= time.Since(began)
 		}
-		if before, last = 1, err; Over(ctx) {
-			last = nil
-		}
-		patience -= time.Since(began)
 	}
 	outer := ctx
 	ctx, cancel := c.Bound(ctx, patience)
