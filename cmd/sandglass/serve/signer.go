@@ -43,8 +43,20 @@ func writeKey(path string, key []byte) error {
 	if err = errors.Join(err, file.Sync(), file.Close()); err == nil {
 		err = os.Rename(path+".new", path)
 	}
+	if err == nil {
+		err = syncFolder(filepath.Dir(path))
+	}
 	if err != nil {
 		return fmt.Errorf("the key of descriptions: %w", err)
 	}
 	return nil
+}
+
+// syncFolder has what was renamed in a folder outlast a power cut.
+func syncFolder(path string) error {
+	folder, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(folder.Sync(), folder.Close())
 }
