@@ -1,5 +1,8 @@
-// Package build builds the nodes of the private network, lnd and btcd, from the module in
-// ../nodes, once, into a cache.
+// Package build builds the nodes of the private network, lnd and btcd, once, into a cache.
+//
+// The module that pins them, nodes.mod and nodes.sum, is a part of the binary, so that it builds
+// them wherever it runs. To raise a version, copy the two to an empty folder as go.mod and go.sum,
+// ask "go get" there, and copy them back.
 //
 // What stands in the cache is whole: a build happens in a folder of its own, under a lock,
 // and is moved. The network that runs the nodes is package devnet.
@@ -8,6 +11,7 @@ package build
 import (
 	"context"
 	"crypto/sha256"
+	_ "embed"
 	"errors"
 	"fmt"
 	"io"
@@ -24,6 +28,13 @@ import (
 
 // lowscrypt makes creating a wallet cheap; nothing else differs from a release.
 const tags = "autopilotrpc chainrpc invoicesrpc peersrpc routerrpc signrpc walletrpc watchtowerrpc wtclientrpc lowscrypt"
+
+var (
+	//go:embed nodes.mod
+	nodesMod []byte
+	//go:embed nodes.sum
+	nodesSum []byte
+)
 
 var packages = []string{
 	"github.com/btcsuite/btcd",
@@ -69,11 +80,7 @@ func Nodes(ctx context.Context, progress io.Writer) (Binaries, error) {
 			return ready, nil
 		}
 	}
-	nodes, err := nodesModule()
-	if err != nil {
-		return Binaries{}, err
-	}
-	dir, err := cacheDir(nodes)
+	dir, err := cacheDir()
 	if err != nil {
 		return Binaries{}, err
 	}
@@ -92,31 +99,10 @@ func Nodes(ctx context.Context, progress io.Writer) (Binaries, error) {
 	if built.exist() {
 		return built, nil // another process was faster
 	}
-	return built, build(ctx, nodes, dir, progress)
+	return built, build(ctx, dir, progress)
 }
 
-// nodesModule finds the module that pins the nodes, from the working folder, as tests run in their
-// package's, or else from where this file was compiled.
-func nodesModule() (string, error) {
-	var candidates []string
-	for dir, err := os.Getwd(); err == nil; dir = filepath.Dir(dir) {
-		candidates = append(candidates, filepath.Join(dir, "testutil", "devnet", "nodes"))
-		if dir == filepath.Dir(dir) {
-			break
-		}
-	}
-	if _, file, _, ok := runtime.Caller(0); ok {
-		candidates = append(candidates, filepath.Join(filepath.Dir(file), "..", "nodes"))
-	}
-	for _, dir := range candidates {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return dir, nil
-		}
-	}
-	return "", errors.New("found no testutil/devnet/nodes: run this in a checkout of sandglass")
-}
-
-func cacheDir(nodes string) (string, error) {
+func cacheDir() (string, error) {
 	base := os.Getenv("SANDGLASS_CACHE")
 	if base == "" {
 		user, err := os.UserCacheDir()
@@ -131,13 +117,8 @@ func cacheDir(nodes string) (string, error) {
 	}
 	key := sha256.New()
 	fmt.Fprintln(key, runtime.Version(), runtime.GOOS, runtime.GOARCH, tags)
-	for _, name := range []string{"go.mod", "go.sum"} {
-		data, err := os.ReadFile(filepath.Join(nodes, name))
-		if err != nil {
-			return "", err
-		}
-		fmt.Fprintf(key, "%s %d\n%s", name, len(data), data)
-	}
+	fmt.Fprintf(key, "go.mod %d\n%s", len(nodesMod), nodesMod)
+	fmt.Fprintf(key, "go.sum %d\n%s", len(nodesSum), nodesSum)
 	return filepath.Join(base, "devnet", fmt.Sprintf("%x", key.Sum(nil)[:8])), nil
 }
 
@@ -171,13 +152,16 @@ func lock(ctx context.Context, path string, progress io.Writer) (unlock func(), 
 
 // build builds into a folder of its own and moves the result to dir: what stands
 // there is whole. The last name is moved last.
-func build(ctx context.Context, nodes, dir string, progress io.Writer) error {
+func build(ctx context.Context, dir string, progress io.Writer) error {
 	work, err := os.MkdirTemp(dir, "build-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(work)
-	if err := goBuild(ctx, nodes, work, progress); err != nil {
+	if err := writeModule(work); err != nil {
+		return err
+	}
+	if err := goBuild(ctx, work, progress); err != nil {
 		return err
 	}
 	for _, pkg := range packages {
@@ -189,12 +173,25 @@ func build(ctx context.Context, nodes, dir string, progress io.Writer) error {
 	return nil
 }
 
-func goBuild(ctx context.Context, nodes, out string, progress io.Writer) error {
+func writeModule(dir string) error {
+	if err := os.WriteFile(filepath.Join(dir, "go.mod"), nodesMod, 0o644); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, "go.sum"), nodesSum, 0o644)
+}
+
+// goBuild builds the module in the folder dir into it.
+func goBuild(ctx context.Context, dir string, progress io.Writer) error {
+	tool, err := exec.LookPath("go")
+	if err != nil {
+		return errors.New("building btcd and lnd needs Go 1.26 or later, https://go.dev/dl: " +
+			"install it, or name by SANDGLASS_BIN a folder that has btcd, lnd and lncli")
+	}
 	report := newReport(progress)
 	defer report.stop()
-	args := []string{"build", "-v", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-tags=" + tags, "-o", out + "/"}
-	cmd := exec.CommandContext(ctx, "go", append(args, packages...)...)
-	cmd.Dir = nodes
+	args := []string{"build", "-v", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-tags=" + tags, "-o", dir + "/"}
+	cmd := exec.CommandContext(ctx, tool, append(args, packages...)...)
+	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off", "GOFLAGS=")
 	cmd.Stdout, cmd.Stderr = report, report
 	// Interrupted, go removes its work folder; killed, it would leave it.
@@ -202,7 +199,7 @@ func goBuild(ctx context.Context, nodes, out string, progress io.Writer) error {
 	cmd.WaitDelay = 10 * time.Second
 	n := process.NewNursery()
 	defer n.Close()
-	err := n.Start(cmd)
+	err = n.Start(cmd)
 	if err == nil {
 		err = cmd.Wait()
 	}
