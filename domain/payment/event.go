@@ -211,6 +211,7 @@ func (e *Requested) Fields(f *codec.Fields) {
 	codec.OptString(f, "host", &o.Host)
 	codec.OptHex(f, "holder_hash", o.Holder[:])
 	codec.OptHex(f, "request_hash", o.Request[:])
+	o.Terms.LaterFields(f)
 	if e.Order == nil { // it is being read
 		o.Terms.Price = e.Price
 		e.Order = o

@@ -1,10 +1,12 @@
 package payment_test
 
 import (
+	"reflect"
 	"testing"
 
 	"sandglass/domain/payment"
 	"sandglass/domain/resource"
+	"sandglass/domain/stream"
 	"sandglass/testutil/golden"
 )
 
@@ -42,6 +44,17 @@ var codec = golden.Codec[payment.Event]{Decode: payment.Decode, Former: map[stri
 }}
 
 func TestGoldenFiles(t *testing.T) { codec.Check(t, samples...) }
+
+// An order's terms have more since the golden file was written, which stands at the end.
+func TestLaterTerms(t *testing.T) {
+	e, o := *samples[0].(*payment.Requested), *samples[0].(*payment.Requested).Order
+	o.Terms.Uptime, o.Terms.StartWithin, o.Terms.MaxOutage, o.Terms.MaxPause = true, 1, 2, 3
+	e.Order = &o
+	got, err := payment.Decode(&stream.Record{Event: stream.Encode(&e)})
+	if err != nil || !reflect.DeepEqual(got, &e) {
+		t.Errorf("it is read as %+v, %v", got, err)
+	}
+}
 
 func TestDecodeRefusesWhatItDoesNotKnow(t *testing.T) {
 	for _, x := range []struct{ kind, data string }{

@@ -95,6 +95,7 @@ func (e *Published) Fields(f *codec.Fields) {
 	codec.OptInt(f, "deep_above_msat", &e.Large.Above)
 	codec.OptInt(f, "deep_confirmations", &e.Large.Confirmations)
 	codec.OptString(f, "hosts", &e.Hosts)
+	e.Terms.LaterFields(f)
 }
 
 // Fields implements [codec.Fielder].

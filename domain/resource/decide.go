@@ -139,9 +139,15 @@ func (t Terms) Check() error {
 		return fmt.Errorf("%w: a warning is at a time, an amount or a share: one of them", ErrInvalid)
 	case t.Grace < 0 || t.Grace > instant.Century:
 		return fmt.Errorf("%w: grace is 0 ms to 100 years", ErrInvalid)
+	case outside(t.StartWithin) || outside(t.MaxOutage) || outside(t.MaxPause):
+		return fmt.Errorf("%w: a start, outages and pauses have bounds of 0 ms to 30 days", ErrInvalid)
+	case !t.Uptime && (t.StartWithin > 0 || t.MaxOutage > 0):
+		return fmt.Errorf("%w: a start and outages have bounds only where uptime is billed", ErrInvalid)
 	}
 	return invalid(t.Price.Check())
 }
+
+func outside(bound instant.Millis) bool { return bound < 0 || bound > Period }
 
 // invalid says that err is one of the command, nil that it is none.
 func invalid(err error) error {

@@ -1,11 +1,13 @@
 package resource_test
 
 import (
+	"strings"
 	"testing"
 
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
 	"sandglass/domain/resource"
+	"sandglass/domain/stream"
 	"sandglass/testutil/golden"
 )
 
@@ -49,6 +51,21 @@ var codec = golden.Codec[resource.Event]{Decode: resource.Decode, Former: map[st
 }}
 
 func TestGoldenFiles(t *testing.T) { codec.Check(t, samples...) }
+
+// What terms have had since the golden file was written stands at the end, and is read again.
+func TestLaterTerms(t *testing.T) {
+	e := *samples[0].(*resource.Opened)
+	e.Terms.Uptime, e.Terms.StartWithin, e.Terms.MaxOutage, e.Terms.MaxPause = true, 1, 2, 3
+	written := stream.Encode(&e)
+	const end = `,"by_uptime":true,"start_within_ms":1,"max_outage_ms":2,"max_pause_ms":3}`
+	if !strings.HasSuffix(string(written.Data), end) {
+		t.Errorf("it is written as %s", written.Data)
+	}
+	got, err := resource.Decode(&stream.Record{Event: written})
+	if err != nil || *got.(*resource.Opened) != e {
+		t.Errorf("it is read as %+v, %v", got, err)
+	}
+}
 
 func TestDecodeRefusesWhatItDoesNotKnow(t *testing.T) {
 	for _, x := range []struct{ kind, data string }{

@@ -122,6 +122,8 @@ func TestTermsAreBounded(t *testing.T) {
 		{Price: money.Price{Msat: 1, Per: instant.Century}, Grace: instant.Century, Warn: resource.Warn{Time: money.MaxTime}},
 		{Price: money.Price{Msat: money.MaxMsat, Per: 1}, Warn: resource.Warn{Amount: money.MaxMsat}},
 		{Price: perMilli, Warn: resource.Warn{Share: 1_000_000}},
+		{Price: perMilli, MaxPause: resource.Period},
+		{Price: perMilli, Uptime: true, StartWithin: resource.Period, MaxOutage: resource.Period, MaxPause: resource.Period},
 	}
 	for _, x := range ok {
 		if err := x.Check(); err != nil {
@@ -143,6 +145,14 @@ func TestTermsAreBounded(t *testing.T) {
 		{Price: perMilli, Warn: resource.Warn{Share: 1_000_001}},
 		{Price: perMilli, Warn: resource.Warn{Time: 1, Share: 1}},
 		{Price: perMilli, Warn: resource.Warn{Amount: 1, Time: 1}},
+		{Price: perMilli, MaxPause: -1},
+		{Price: perMilli, MaxPause: resource.Period + 1},
+		{Price: perMilli, StartWithin: 1},
+		{Price: perMilli, MaxOutage: 1},
+		{Price: perMilli, Uptime: true, StartWithin: -1},
+		{Price: perMilli, Uptime: true, StartWithin: resource.Period + 1},
+		{Price: perMilli, Uptime: true, MaxOutage: -1},
+		{Price: perMilli, Uptime: true, MaxOutage: resource.Period + 1},
 	} {
 		if err := x.Check(); !errors.Is(err, resource.ErrInvalid) {
 			t.Errorf("%+v: %v, want ErrInvalid", x, err)

@@ -55,6 +55,12 @@ func (l *Line) terms(t *resource.Terms) {
 	figure(l, "warn_amount_msat", t.Warn.Amount)
 	figure(l, "warn_share_ppm", t.Warn.Share)
 	figure(l, "grace_ms", t.Grace)
+	if t.Uptime || t.MaxPause > 0 {
+		l.bool("by_uptime", t.Uptime)
+		figure(l, "start_within_ms", t.StartWithin)
+		figure(l, "max_outage_ms", t.MaxOutage)
+		figure(l, "max_pause_ms", t.MaxPause)
+	}
 }
 
 // Payment returns the line of a payment at a revision, whose first event is at since.

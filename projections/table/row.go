@@ -113,4 +113,8 @@ func (t *terms) fields(f *snapshot.Fields) {
 	snapshot.Int(f, &t.Terms.Warn.Amount)
 	snapshot.Int(f, &t.Terms.Warn.Share)
 	snapshot.Int(f, &t.Terms.Grace)
+	snapshot.Bool(f, &t.Terms.Uptime)
+	snapshot.Int(f, &t.Terms.StartWithin)
+	snapshot.Int(f, &t.Terms.MaxOutage)
+	snapshot.Int(f, &t.Terms.MaxPause)
 }
