@@ -1,7 +1,7 @@
 // Package clock decides which time it is, where the clock of the wall can be wrong.
 //
 // A daemon has a time of its own: it stood somewhere once, and goes on with the time since
-// boot, which nobody sets and which counts while the machine sleeps. Small steps of the wall
+// boot, which nobody sets and which counts while the machine sleeps. A sleep is a gap. Small steps of the wall
 // clock are followed. A larger one is doubted: [Clock.At] goes on with its own time until
 // there is reason to believe the other. Reading clocks, and keeping a [Mark] across restarts,
 // is left to an adapter: all here is pure.
@@ -21,6 +21,9 @@ const (
 	Proven = 10 * instant.Minute
 	// Patience is how long it has to go steadily until it is believed without evidence.
 	Patience = instant.Hour
+	// Asleep is how long nobody can have asked for the time while the daemon ran: after longer
+	// the machine slept, or the process was stopped, and that is a gap.
+	Asleep = instant.Minute
 	// regain is in which time as much can be followed again as was.
 	regain = instant.Hour
 )
@@ -70,7 +73,8 @@ type Rules struct {
 type Clock struct {
 	rules Rules
 	boot  string
-	base  Reading // at which Wall was our own time
+	base  Reading        // at which Wall was our own time
+	seen  instant.Millis // time since boot at which the time was asked for last
 	// followed is the sum of the steps that were followed, which shrinks with time: many small
 	// ones are a large one.
 	followed  instant.Millis
@@ -84,7 +88,7 @@ type Clock struct {
 // Start returns the clock of a daemon that starts: where it stood by its mark, which is nil if
 // there is none, and what passed since.
 func Start(rules Rules, boot string, now Reading, m *Mark) Clock {
-	c := Clock{rules: rules, boot: boot, base: now, good: -1}
+	c := Clock{rules: rules, boot: boot, base: now, seen: now.Up, good: -1}
 	if m == nil {
 		return c
 	}
@@ -125,9 +129,13 @@ func (c *Clock) Log(now Reading, last instant.Time, marked bool) {
 }
 
 // At returns our own time. It follows the wall clock, or begins to doubt it, or finds that it
-// came back or was doubted for long enough.
+// came back or was doubted for long enough. It has to be called more often than every [Asleep].
 func (c *Clock) At(now Reading) instant.Time {
 	own := c.own(now)
+	if slept := now.Up - c.seen; slept > Asleep {
+		c.gap = c.gap.Then(own.Add(-slept), own)
+	}
+	c.seen = now.Up
 	leap := now.Wall.Sub(own)
 	passed := max(0, now.Up-c.base.Up)
 	lately := c.followed - c.followed*min(passed, regain)/regain

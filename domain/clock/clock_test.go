@@ -31,7 +31,17 @@ func start(t *testing.T, m *clock.Mark, off instant.Millis) *machine {
 
 func (m *machine) now() clock.Reading { return clock.Reading{Up: m.up, Wall: m.real.Add(m.off)} }
 
-func (m *machine) pass(d instant.Millis) { m.up, m.real = m.up+d, m.real.Add(d) }
+// pass lets time pass, while a daemon asks for it.
+func (m *machine) pass(d instant.Millis) {
+	for ; d > instant.Minute; d -= instant.Minute {
+		m.sleep(instant.Minute)
+		m.c.At(m.now())
+	}
+	m.sleep(d)
+}
+
+// sleep lets time pass, while nobody asks for it.
+func (m *machine) sleep(d instant.Millis) { m.up, m.real = m.up+d, m.real.Add(d) }
 
 // wants holds how far our own time is from the real one, and whether the wall is doubted.
 func (m *machine) wants(off instant.Millis, why clock.Reason) {
@@ -161,6 +171,33 @@ func TestARestartAnchorsNothingAnew(t *testing.T) {
 	m.wants(3*instant.Minute, "")
 }
 
+// A daemon that runs and is not heard of has slept: what grace there was is given again.
+func TestASleepIsAGap(t *testing.T) {
+	m := start(t, nil, 0)
+	m.pass(5 * instant.Hour)
+	m.wants(0, "")
+	m.sleep(instant.Minute)
+	m.wants(0, "")
+	if m.c.Gap() != (instant.Gap{}) {
+		t.Errorf("it was awake, and there is a gap of %+v", m.c.Gap())
+	}
+	m.sleep(3 * instant.Hour)
+	m.wants(0, "")
+	m.wants(0, "")
+	if g := m.c.Gap(); g.Length != 3*instant.Hour || g.End != m.real {
+		t.Errorf("the gap is %+v", g)
+	}
+	m.sleep(instant.Hour) // and the wall clock stood
+	m.off = -instant.Hour
+	m.wants(0, clock.Stepped)
+	if g := m.c.Gap(); g.Length != 4*instant.Hour || g.End != m.real {
+		t.Errorf("the gap is %+v", g)
+	}
+	m.pass(10 * instant.Minute)
+	m.off = 0
+	m.wants(0, "")
+}
+
 func TestABoot(t *testing.T) {
 	for _, test := range []struct {
 		name      string
@@ -232,7 +269,7 @@ func TestOwnTimeGoesOn(t *testing.T) {
 		before, leapt := m.c.At(m.now()), m.up-instant.Day
 		for range rapid.IntRange(1, 60).Draw(t, "steps") {
 			d := instant.Millis(rapid.Int64Range(0, int64(20*instant.Minute)).Draw(t, "pass"))
-			m.pass(d)
+			m.sleep(d)
 			if off := m.off; rapid.IntRange(0, 3).Draw(t, "sets") == 0 {
 				m.off = instant.Millis(rapid.Int64Range(-int64(instant.Day), int64(instant.Day)).Draw(t, "off"))
 				if step := m.off - off; step > rules.MaxStep || step < -rules.MaxStep {
