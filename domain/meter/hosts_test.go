@@ -120,29 +120,29 @@ func TestMovingWhileBothMeter(t *testing.T) {
 			if s, _, _ := h.views.Resource(id); s.Status != resource.StatusReleased || s.Debited != money.Msat(hours*instant.Hour) {
 				t.Errorf("%s is %s, %s debited", id, s.Status, s.Debited)
 			}
-			h.whole(id)
+			isWhole(t, h.store, id)
 		}
 	})
 }
 
-// whole holds that each debit of a resource begins where the one before it ended.
-func (h *host) whole(id resource.ID) {
-	h.t.Helper()
+// isWhole holds that each debit of a resource begins where the one before it ended.
+func isWhole(t *testing.T, store stream.EventStore, id resource.ID) {
+	t.Helper()
 	var from instant.Time
-	for rec, err := range h.store.Read(h.t.Context(), resource.Prefix+string(id), 0) {
+	for rec, err := range store.Read(t.Context(), resource.Prefix+string(id), 0) {
 		if err != nil {
-			h.t.Fatal(err)
+			t.Fatal(err)
 		}
 		e, err := resource.Decode(&rec)
 		if err != nil {
-			h.t.Fatal(err)
+			t.Fatal(err)
 		}
 		switch e := e.(type) {
 		case *resource.Started:
 			from = rec.At
 		case *resource.Debited:
 			if e.From != from {
-				h.t.Errorf("%s is debited from %s, not %s", id, e.From, from)
+				t.Errorf("%s is debited from %s, not %s", id, e.From, from)
 			}
 			from = rec.At
 		}
