@@ -1,0 +1,103 @@
+// Package wants says what each resource of a host should be, from the log, and leaves it for
+// the keeper.
+//
+// A want is a function of a resource's state, the time, and whether the wallet can be read
+// ([Of]); a [Writer] leaves it whenever events touch the resource, and all of them every minute,
+// so that a file that was lost or damaged comes back. What it wrote last it reads again at the
+// start: nothing is remembered but the files.
+//
+// What becomes of a want is left to the keeper, and which resources there are to the read models.
+package wants
+
+import (
+	"strings"
+
+	"sandglass/domain/enforce"
+	"sandglass/domain/instant"
+	"sandglass/domain/resource"
+)
+
+// Slack is how long after the end of its time a resource is stopped: what was paid in the last
+// second is credited by then, and stops nothing.
+const Slack = 2 * instant.Second
+
+// keepGone is how long after its release a resource is wanted gone where nothing is left of
+// wants before, as after a reboot: what the keeper had not removed by then is removed.
+const keepGone = instant.Day
+
+// Reading is one instant by two clocks: the daemon's own, and that of this boot.
+type Reading struct {
+	Own instant.Time
+	Up  enforce.Boottime
+}
+
+// after returns the time of this boot at an instant, 1 at least.
+func (r Reading) after(at instant.Time) enforce.Boottime {
+	return max(1, r.Up+enforce.Boottime(at.Sub(r.Own)))
+}
+
+// Blind is a time over which the wallet can't be read: whoever pays in it is credited after it.
+type Blind struct {
+	Since instant.Time   // 0: the wallet is read
+	Grace instant.Millis // for how long nobody whose time ends is stopped
+}
+
+// Host is whose resources are wanted.
+type Host struct {
+	Name string // empty where there is one machine, which has all
+	Boot string // the id of its present boot
+}
+
+// Spec names what starts and stops a resource, as a plan says it: "systemd:app@.service", or
+// the name of an executable in the operator's folder, as in "libvirt".
+func Spec(enforcer string) (name, unit string) {
+	name, unit, _ = strings.Cut(enforcer, ":")
+	return name, unit
+}
+
+// Of returns what a resource should be, without a generation, and false if nothing is wanted of
+// it: it never had time, nothing enforces it, or it was never of this host. kept reports whether
+// a want of it is there, so that one that moved away or was released long ago is wanted down or
+// gone all the same.
+func Of(s *resource.State, h Host, r Reading, b Blind, kept bool) (w enforce.Want, ok bool) {
+	name, unit := Spec(s.Enforcer)
+	w = enforce.Want{ID: string(s.ID), Enforcer: name, Unit: unit, Boot: h.Boot, Plan: s.Plan, Host: h.Name}
+	if name == "" {
+		return w, false
+	}
+	if h.Name != "" && s.Host != h.Name {
+		w.State = enforce.Down
+		return w, kept
+	}
+	switch s.Status {
+	case resource.StatusRunning:
+		w.State, w.PaidUntil = enforce.Up, s.PaidUntil().String()
+		w.Until = r.after(s.PaidUntil().Add(Slack + b.grace()))
+	case resource.StatusSuspended:
+		if end := s.Since.Add(Slack + b.Grace); b.covers(s.Since) && r.Own < end {
+			w.State, w.Until, w.PaidUntil = enforce.Up, r.after(end), s.Since.String()
+			break
+		}
+		w.State = enforce.Down
+	case resource.StatusPaused:
+		w.State = enforce.Down
+	case resource.StatusReleased:
+		w.State = enforce.Gone
+		return w, kept || r.Own.Sub(s.Since) < keepGone
+	default:
+		return w, false
+	}
+	return w, true
+}
+
+// grace is how much longer what runs is kept, so that a daemon that dies while it is blind cuts
+// nobody off.
+func (b Blind) grace() instant.Millis {
+	if b.Since == 0 {
+		return 0
+	}
+	return b.Grace
+}
+
+// covers reports whether whose time ended at an instant may have paid unseen.
+func (b Blind) covers(end instant.Time) bool { return b.Since != 0 && end.Add(Slack) >= b.Since }

@@ -1,0 +1,347 @@
+package wants_test
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"maps"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"sandglass/domain/enforce"
+	"sandglass/domain/enforce/wants"
+	"sandglass/domain/instant"
+	"sandglass/domain/money"
+	"sandglass/domain/resource"
+)
+
+const (
+	start = 1_700_000_000_000 // when resources are opened, by our own time
+	up    = 5_000_000         // by the time of the boot then
+)
+
+var here = wants.Host{Name: "rack-1", Boot: "b1"}
+
+// at is an instant after the start, by both clocks.
+func at(d instant.Millis) wants.Reading {
+	return wants.Reading{Own: instant.Time(start).Add(d), Up: up + enforce.Boottime(d)}
+}
+
+// given folds a resource from commands, each some time after the start.
+func given(t *testing.T, id resource.ID, commands ...resource.Command) resource.State {
+	t.Helper()
+	s := resource.New(id)
+	order := resource.Order{
+		Plan: "small", Enforcer: "systemd:app@.service", Host: "rack-1",
+		Terms: resource.Terms{Price: money.Price{Msat: 1000, Per: instant.Second}, Grace: instant.Hour},
+	}
+	commands = append([]resource.Command{resource.Open{When: when(0), Order: order}}, commands...)
+	for _, c := range commands {
+		events, err := resource.Decide(s, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range events {
+			s = resource.Evolve(s, e)
+		}
+	}
+	return s
+}
+
+func when(d instant.Millis) resource.When { return resource.When{At: instant.Time(start).Add(d)} }
+
+// pay buys a minute.
+func pay(key string, d instant.Millis) resource.Command {
+	return resource.Credit{When: when(d), Payment: key, Amount: 60_000, Paid: instant.Time(start).Add(d)}
+}
+
+func settle(d instant.Millis) resource.Command { return resource.Settle{When: when(d)} }
+
+func TestWhatIsWanted(t *testing.T) {
+	const minute = instant.Minute
+	release := resource.Release{When: when(30_000), Reason: resource.ReasonHolder}
+	blind := wants.Blind{Since: instant.Time(start).Add(minute - 1), Grace: 15 * minute}
+	for name, tc := range map[string]struct {
+		s      resource.State
+		now    instant.Millis
+		blind  wants.Blind
+		kept   bool
+		wanted enforce.State
+		until  enforce.Boottime
+	}{
+		"never paid":                        {s: given(t, "a"), wanted: ""},
+		"paid":                              {s: given(t, "a", pay("p", 0)), wanted: enforce.Up, until: up + 62_000},
+		"paid, and later":                   {s: given(t, "a", pay("p", 0)), now: 59_000, wanted: enforce.Up, until: up + 62_000},
+		"paid twice":                        {s: given(t, "a", pay("p", 0), pay("q", 1)), wanted: enforce.Up, until: up + 122_000},
+		"debited":                           {s: given(t, "a", pay("p", 0), settle(30_000)), wanted: enforce.Up, until: up + 62_000},
+		"paused":                            {s: given(t, "a", pay("p", 0), resource.Pause{When: when(10)}), wanted: enforce.Down},
+		"at its end":                        {s: given(t, "a", pay("p", 0), settle(minute)), now: minute, wanted: enforce.Down},
+		"released":                          {s: given(t, "a", pay("p", 0), release), now: minute, wanted: enforce.Gone},
+		"released long ago":                 {s: given(t, "a", pay("p", 0), release), now: 2 * instant.Day, wanted: ""},
+		"released long ago, and still kept": {s: given(t, "a", pay("p", 0), release), now: 2 * instant.Day, kept: true, wanted: enforce.Gone},
+		"moved to another host":             {s: given(t, "a", pay("p", 0), resource.Place{When: when(1), Host: "b"}), wanted: ""},
+		"moved, and still kept":             {s: given(t, "a", pay("p", 0), resource.Place{When: when(1), Host: "b"}), kept: true, wanted: enforce.Down},
+		"blind while it runs":               {s: given(t, "a", pay("p", 0)), blind: blind, wanted: enforce.Up, until: up + 62_000 + 900_000},
+		"blind at its end": {s: given(t, "a", pay("p", 0), settle(minute)), now: 2 * minute, blind: blind,
+			wanted: enforce.Up, until: up + 62_000 + 900_000},
+		"blind for longer than the grace": {s: given(t, "a", pay("p", 0), settle(minute)), now: 17 * minute, blind: blind, wanted: enforce.Down},
+		"blind since it ended": {s: given(t, "a", pay("p", 0), settle(minute)), now: 3 * minute,
+			blind: wants.Blind{Since: instant.Time(start).Add(2 * minute), Grace: 15 * minute}, wanted: enforce.Down},
+	} {
+		w, ok := wants.Of(&tc.s, here, at(tc.now), tc.blind, tc.kept)
+		if ok != (tc.wanted != "") || ok && (w.State != tc.wanted || w.Until != tc.until) {
+			t.Errorf("%s: %v, %s until %d; want %q until %d", name, ok, w.State, w.Until, tc.wanted, tc.until)
+		}
+		if w.Generation = 1; ok {
+			if _, err := w.Marshal(); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
+}
+
+// Nothing is wanted of what nothing enforces.
+func TestNothingEnforcesIt(t *testing.T) {
+	s := given(t, "a", pay("p", 0))
+	s.Enforcer = ""
+	if w, ok := wants.Of(&s, here, at(0), wants.Blind{}, true); ok {
+		t.Errorf("%+v", w)
+	}
+}
+
+// world is a log's resources, and a folder.
+type world struct {
+	*testing.T
+	states  map[resource.ID]resource.State
+	touched []resource.ID
+	touch   chan struct{}
+
+	files  map[string]string // as they were written
+	is     map[string]*enforce.Is
+	broken error // of every write
+	writes int
+	failed []error
+	began  time.Time
+}
+
+func newWorld(t *testing.T) *world {
+	return &world{
+		T: t, states: map[resource.ID]resource.State{}, touch: make(chan struct{}, 1),
+		files: map[string]string{}, is: map[string]*enforce.Is{}, began: time.Now(),
+	}
+}
+
+func (w *world) put(s resource.State) {
+	w.states[s.ID] = s
+	w.touched = append(w.touched, s.ID)
+	select {
+	case w.touch <- struct{}{}:
+	default:
+	}
+}
+
+func (w *world) Resource(id resource.ID) (resource.State, bool) { s, ok := w.states[id]; return s, ok }
+func (w *world) All(after resource.ID) (page []resource.State) {
+	for _, id := range slices.Sorted(maps.Keys(w.states)) {
+		if id > after && len(page) < 2 {
+			page = append(page, w.states[id])
+		}
+	}
+	return page
+}
+func (w *world) Touched() []resource.ID { ids := w.touched; w.touched = nil; return ids }
+func (w *world) Touch() <-chan struct{} { return w.touch }
+func (w *world) Wants() ([]string, error) {
+	return slices.Sorted(maps.Keys(w.files)), nil
+}
+func (w *world) Want(id string) (*enforce.Want, error) {
+	return enforce.ParseWant(id, []byte(w.files[id]))
+}
+func (w *world) Write(want *enforce.Want) error {
+	if w.broken != nil {
+		return w.broken
+	}
+	b, err := want.Marshal()
+	if err != nil {
+		return err
+	}
+	w.files[want.ID] = string(b)
+	w.writes++
+	return nil
+}
+func (w *world) Remove(id string) error {
+	if w.broken != nil {
+		return w.broken
+	}
+	delete(w.files, id)
+	return nil
+}
+func (w *world) Is(id string) (*enforce.Is, error) {
+	if is := w.is[id]; is != nil {
+		return is, nil
+	}
+	return nil, fs.ErrNotExist
+}
+
+// run runs a writer until the end of do, which is called when it waits.
+func (w *world) run(host wants.Host, do func()) {
+	w.Helper()
+	ctx, cancel := context.WithCancel(w.Context())
+	writer := wants.New(wants.Config{
+		Views: w, Folder: w, Host: host,
+		Now:    func() wants.Reading { return at(instant.OfDuration(time.Since(w.began))) },
+		Blind:  func() wants.Blind { return wants.Blind{} },
+		Failed: func(_ resource.ID, err error) { w.failed = append(w.failed, err) },
+		Passed: func(map[enforce.State]int) {},
+	})
+	done := make(chan error, 1)
+	go func() { done <- writer.Run(ctx) }()
+	synctest.Wait()
+	do()
+	synctest.Wait()
+	cancel()
+	if err := <-done; err != nil {
+		w.Error(err)
+	}
+}
+
+// want returns the want that stands in the folder.
+func (w *world) want(id string) *enforce.Want {
+	w.Helper()
+	want, err := w.Want(id)
+	if err != nil {
+		w.Fatal(err)
+	}
+	return want
+}
+
+// Wants are there at the start, at each change and, if they were lost or damaged, within a
+// minute; what is there already is not written again.
+func TestWantsAreLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		for _, id := range []resource.ID{"a", "b", "c", "d", "e"} {
+			w.put(given(t, id, pay("p", 0)))
+		}
+		w.run(here, func() {
+			if len(w.files) != 5 || w.writes != 5 || w.want("e").Generation != 1 {
+				t.Fatalf("%d files after %d writes", len(w.files), w.writes)
+			}
+			w.put(given(t, "a", pay("p", 0), pay("q", 1)))
+			synctest.Wait()
+			if a := w.want("a"); a.Generation != 2 || a.Until != up+122_000 || w.writes != 6 {
+				t.Errorf("%+v after %d writes", a, w.writes)
+			}
+			delete(w.files, "b")
+			w.files["c"] = "{}"
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			if w.want("b").State != enforce.Up || w.want("c").Generation != 2 || w.writes != 8 {
+				t.Errorf("%+v and %+v after %d writes", w.want("b"), w.want("c"), w.writes)
+			}
+		})
+		w.run(here, func() {
+			if w.writes != 8 {
+				t.Errorf("a restart wrote %d", w.writes-8)
+			}
+		})
+		w.run(wants.Host{Name: "rack-1", Boot: "b2"}, func() {
+			if a := w.want("a"); w.writes != 13 || a.Boot != "b2" || a.Generation != 3 {
+				t.Errorf("after a boot: %+v, %d writes", a, w.writes-8)
+			}
+		})
+		if len(w.failed) > 0 {
+			t.Error(w.failed)
+		}
+	})
+}
+
+// A want that could not be left is left by the next pass, and the failure told.
+func TestAFullDisk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.broken = errors.New("no space left on device")
+		w.put(given(t, "a", pay("p", 0)))
+		w.run(here, func() {
+			if len(w.failed) == 0 || len(w.files) > 0 {
+				t.Errorf("%v, %v", w.failed, w.files)
+			}
+			w.broken = nil
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			if w.want("a").State != enforce.Up {
+				t.Error("it is not wanted up")
+			}
+		})
+	})
+}
+
+// The want of what is released goes once the keeper says that nothing is left of it, and does not
+// come back; what the keeper said of another want, or in another boot, ends nothing.
+func TestTheEndOfAWant(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.put(given(t, "a", pay("p", 0)))
+		w.run(here, func() {
+			w.put(given(t, "a", pay("p", 0), resource.Release{When: when(1), Reason: resource.ReasonHolder}))
+			synctest.Wait()
+			for _, is := range []enforce.Is{
+				{State: enforce.Gone, Boot: "b1", Generation: 1},
+				{State: enforce.Gone, Boot: "b0", Generation: 2},
+				{State: enforce.Stopping, Boot: "b1", Generation: 2},
+			} {
+				w.is["a"] = &is
+				time.Sleep(time.Minute)
+				synctest.Wait()
+				if want := w.want("a"); want.State != enforce.Gone || want.Generation != 2 {
+					t.Fatalf("%+v after %+v", want, is)
+				}
+			}
+			w.is["a"] = &enforce.Is{State: enforce.Gone, Boot: "b1", Generation: 2}
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			delete(w.is, "a")
+			time.Sleep(3 * time.Minute)
+			synctest.Wait()
+			if len(w.files) > 0 {
+				t.Error("it is wanted gone again")
+			}
+		})
+		w.run(here, func() {
+			if w.want("a").State != enforce.Gone {
+				t.Error("after a restart it is not wanted gone once more")
+			}
+			time.Sleep(25 * time.Hour)
+			synctest.Wait()
+		})
+		delete(w.files, "a")
+		w.run(here, func() {
+			if len(w.files) > 0 {
+				t.Error("after a day it is wanted gone")
+			}
+		})
+	})
+}
+
+// What moves to another host is wanted down here until it is.
+func TestAMove(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.put(given(t, "a", pay("p", 0)))
+		w.run(here, func() {
+			w.put(given(t, "a", pay("p", 0), resource.Place{When: when(1), Host: "b"}))
+			synctest.Wait()
+			if want := w.want("a"); want.State != enforce.Down {
+				t.Fatalf("%+v", want)
+			}
+			w.is["a"] = &enforce.Is{State: enforce.Down, Boot: "b1", Generation: 2}
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			if len(w.files) > 0 {
+				t.Error("it is still wanted down")
+			}
+		})
+	})
+}

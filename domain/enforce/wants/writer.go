@@ -1,0 +1,197 @@
+package wants
+
+import (
+	"context"
+	"maps"
+	"time"
+
+	"sandglass/domain/enforce"
+	"sandglass/domain/instant"
+	"sandglass/domain/resource"
+)
+
+// Views are the read models of the log.
+type Views interface {
+	// Resource returns a resource as it stands.
+	Resource(resource.ID) (s resource.State, ok bool)
+	// All returns a page of resources whose ids come after one, by id; an empty page is the end.
+	All(after resource.ID) []resource.State
+	// Touched returns the resources that events touched since it was last called, and Touch a
+	// channel that yields when there is one.
+	Touched() []resource.ID
+	Touch() <-chan struct{}
+}
+
+// Folder holds the wants, one file a resource, and what the keeper found. Its writes are whole or
+// not at all.
+type Folder interface {
+	// Wants returns the ids of the wants that are there, in whatever state.
+	Wants() ([]string, error)
+	// Want returns one, or an error if it is damaged or not there.
+	Want(id string) (*enforce.Want, error)
+	Write(*enforce.Want) error
+	Remove(id string) error
+	// Is returns what the keeper said last of a resource.
+	Is(id string) (*enforce.Is, error)
+}
+
+// Config is what a [Writer] is made of. All fields are needed.
+type Config struct {
+	Views  Views
+	Folder Folder
+	Host   Host
+	Now    func() Reading
+	Blind  func() Blind
+	// Failed is told of each want that could not be left: the next pass tries again.
+	Failed func(id resource.ID, err error)
+	// Passed is told after each pass over all resources how many are wanted up, down and gone.
+	Passed func(map[enforce.State]int)
+}
+
+// every is the pause between two passes over all resources.
+const every = time.Minute
+
+// within is how far a want's end may be from where it would be now before it is written anew: the
+// clocks run apart by less.
+const within = 250
+
+// Writer leaves the wants.
+type Writer struct {
+	Config
+	left map[string]*enforce.Want     // as they stand in the folder
+	gone map[resource.ID]instant.Time // when they were released, of those that nothing is left of in this boot
+}
+
+// New returns a writer that has left nothing yet.
+func New(c Config) *Writer {
+	return &Writer{Config: c, left: map[string]*enforce.Want{}, gone: map[resource.ID]instant.Time{}}
+}
+
+// Run leaves wants from now on, until ctx ends, and then returns nil. The log has to be folded,
+// and the time to be known.
+func (w *Writer) Run(ctx context.Context) error {
+	t := time.NewTicker(every)
+	defer t.Stop()
+	w.all()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-t.C:
+			w.all()
+		case <-w.Views.Touch():
+			for _, id := range w.Views.Touched() {
+				if s, ok := w.Views.Resource(id); ok {
+					w.leave(&s)
+				}
+			}
+		}
+	}
+}
+
+// all goes by the folder as it is, and by every resource.
+func (w *Writer) all() {
+	if err := w.read(); err != nil {
+		w.Failed("", err)
+		return
+	}
+	for page := w.Views.All(""); len(page) > 0; page = w.Views.All(page[len(page)-1].ID) {
+		for i := range page {
+			w.leave(&page[i])
+		}
+	}
+	old := w.Now().Own.Add(-keepGone)
+	maps.DeleteFunc(w.gone, func(_ resource.ID, at instant.Time) bool { return at < old })
+	counts := map[enforce.State]int{}
+	for _, want := range w.left {
+		counts[want.State]++
+	}
+	w.Passed(counts)
+}
+
+// read reads what stands in the folder. What is damaged is written anew, if anything is wanted.
+func (w *Writer) read() error {
+	ids, err := w.Folder.Wants()
+	if err != nil {
+		return err
+	}
+	left := make(map[string]*enforce.Want, len(ids))
+	for _, id := range ids {
+		want, err := w.Folder.Want(id)
+		if err != nil {
+			want = &enforce.Want{ID: id}
+			if before := w.left[id]; before != nil {
+				want.Generation = before.Generation
+			}
+		}
+		left[id] = want
+	}
+	w.left = left
+	return nil
+}
+
+// leave leaves what is wanted of a resource, if that is not there already.
+func (w *Writer) leave(s *resource.State) {
+	id, before := string(s.ID), w.left[string(s.ID)]
+	if _, gone := w.gone[s.ID]; gone && before == nil {
+		return
+	}
+	want, ok := Of(s, w.Host, w.Now(), w.Blind(), before != nil)
+	switch {
+	case !ok:
+		return
+	case before != nil && w.done(s, before):
+		w.end(s)
+		return
+	case before != nil && same(before, &want):
+		return
+	}
+	want.Generation = 1
+	if before != nil {
+		want.Generation += before.Generation
+	}
+	if err := w.Folder.Write(&want); err != nil {
+		w.Failed(s.ID, err)
+		return
+	}
+	w.left[id] = &want
+}
+
+// end takes away the want of a resource with which the keeper has done.
+func (w *Writer) end(s *resource.State) {
+	if err := w.Folder.Remove(string(s.ID)); err != nil {
+		w.Failed(s.ID, err)
+		return
+	}
+	delete(w.left, string(s.ID))
+	if s.Status == resource.StatusReleased {
+		w.gone[s.ID] = s.Since
+	}
+}
+
+// done reports whether the keeper has done what was wanted last of a resource, for good: it is
+// released and gone, or it belongs to another host and is down.
+func (w *Writer) done(s *resource.State, before *enforce.Want) bool {
+	last := enforce.Down
+	if s.Status == resource.StatusReleased {
+		last = enforce.Gone
+	} else if w.Host.Name == "" || s.Host == w.Host.Name {
+		return false
+	}
+	if before.State != last || before.Boot != w.Host.Boot {
+		return false
+	}
+	is, err := w.Folder.Is(before.ID)
+	return err == nil && is.Boot == before.Boot && is.Generation == before.Generation && is.State == last
+}
+
+// same reports whether a want says what is wanted, whatever its generation.
+func same(before, now *enforce.Want) bool {
+	a, b := *before, *now
+	if d := a.Until - b.Until; -within < d && d < within {
+		a.Until = b.Until
+	}
+	a.Version, a.Generation, b.Version, b.Generation = 0, 0, 0, 0
+	return a.ID == b.ID && a.State == b.State && a.Enforcer == b.Enforcer && a.Unit == b.Unit && a.Until == b.Until &&
+		a.Boot == b.Boot && a.Plan == b.Plan && a.Host == b.Host && a.PaidUntil == b.PaidUntil && len(a.Params) == len(b.Params)
+}
