@@ -84,6 +84,10 @@ func (v *Views) resource(rec *stream.Record, e resource.Event) error {
 		v.deadlines.set(row, s, at, ok)
 	}
 	v.listeners.Tell(s.ID)
+	if v.touched != nil {
+		v.touched[s.ID] = struct{}{}
+		watch.Signal(v.touch)
+	}
 	return nil
 }
 

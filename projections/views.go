@@ -39,9 +39,11 @@ type Views struct {
 	live      bool // deadlines are kept: from CaughtUp on
 	listeners watch.Listeners[resource.ID]
 	waiting   []waiter
+	touched   map[resource.ID]struct{} // nil until somebody asks
 
 	caughtUp chan struct{}
 	moved    chan struct{}
+	touch    chan struct{}
 }
 
 // position is a place in a log, with the record that stands there, to know it again.
@@ -72,6 +74,7 @@ func NewFor(host string, every instant.Millis) *Views {
 		listeners: watch.Listeners[resource.ID]{},
 		caughtUp:  make(chan struct{}),
 		moved:     make(chan struct{}, 1),
+		touch:     make(chan struct{}, 1),
 	}
 	v.reset()
 	return v

@@ -14,6 +14,7 @@ var samples = []plan.Event{full(), withdrawn(0)}
 func full() *plan.Published {
 	p := small(0)
 	p.Terms.Warn.Time, p.Terms.Warn.Amount = 1, 2
+	p.Enforcer = "systemd" // as it was before a unit was asked for
 	return p
 }
 

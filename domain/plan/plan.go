@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"sandglass/domain/codec"
+	"sandglass/domain/enforce"
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
 	"sandglass/domain/resource"
@@ -39,7 +40,7 @@ type At = stream.At
 type Offer struct {
 	Terms    resource.Terms
 	Min, Max instant.Millis // that one payment may ask for
-	Enforcer string         // what stops and starts the resource; empty is nothing
+	Enforcer string         // what stops and starts the resource, see [enforce.CheckSpec]; empty is nothing
 	Title    string         // for people
 	Large    ConfirmationRule
 	Hosts    Hosts // on which it is offered; empty is any
@@ -204,6 +205,11 @@ func (o *Offer) Check() error {
 	}
 	if strings.ContainsFunc(o.Title+o.Enforcer, IsControl) {
 		return fmt.Errorf("%w: a title or an enforcer's name has a control character: want text on one line", ErrInvalid)
+	}
+	if o.Enforcer != "" {
+		if err := enforce.CheckSpec(o.Enforcer); err != nil {
+			return fmt.Errorf("%w: %w", ErrInvalid, err)
+		}
 	}
 	return o.Hosts.Check()
 }

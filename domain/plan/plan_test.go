@@ -20,7 +20,7 @@ func at(ms instant.Time) plan.At { return plan.At{At: epoch + ms} }
 // offer costs 1 sat an hour.
 func offer() plan.Offer {
 	return plan.Offer{
-		Min: instant.Hour, Max: instant.Year, Enforcer: "systemd", Title: "Kleine Maschine, 1 Kern",
+		Min: instant.Hour, Max: instant.Year, Enforcer: "systemd:app@.service", Title: "Kleine Maschine, 1 Kern",
 		Terms: resource.Terms{
 			Price: money.Price{Msat: money.Sat, Per: instant.Hour}, Warn: resource.Warn{Share: 100_000}, Grace: instant.Day,
 		},

@@ -103,7 +103,7 @@ func (w *World) dull() {
 	must(w.plans[0].do(w, plan.Publish{
 		At: Start,
 		Offer: plan.Offer{
-			Min: instant.Hour, Max: 10 * instant.Year, Enforcer: "systemd", Title: "Small",
+			Min: instant.Hour, Max: 10 * instant.Year, Enforcer: "systemd:app@.service", Title: "Small",
 			Terms: resource.Terms{
 				Price: money.Price{Msat: 3_600_000, Per: instant.Hour}, Warn: resource.Warn{Time: instant.Day}, Grace: instant.Day,
 			},

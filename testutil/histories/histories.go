@@ -192,7 +192,7 @@ func (w *World) publish() {
 	terms.Price = money.Price{Msat: money.Msat(1 + w.rng.Int64N(5_000_000)), Per: instant.Hour}
 	must(p.do(w, plan.Publish{
 		At:    w.Now,
-		Offer: plan.Offer{Terms: terms, Min: instant.Minute, Max: instant.Year, Enforcer: "systemd", Title: "für <alle>"},
+		Offer: plan.Offer{Terms: terms, Min: instant.Minute, Max: instant.Year, Enforcer: "systemd:app@.service", Title: "für <alle>"},
 	}))
 }
 

@@ -51,7 +51,7 @@ type Plan struct {
 	// Above an amount, payments on the chain count with so many confirmations.
 	Deep *Deep `json:"deep,omitempty"`
 	// What stops and starts the resource; nothing if it is left out.
-	Enforcer string `json:"enforcer,omitempty" example:"systemd"`
+	Enforcer string `json:"enforcer,omitempty" example:"systemd:app@.service"`
 	// The hosts that it can be had on; any if it is left out.
 	Hosts []string `json:"hosts,omitempty" nullable:"false" example:"[\"rack-1\",\"rack-2\"]"`
 	// When it was published or withdrawn.
@@ -82,7 +82,7 @@ type PublishRequest struct {
 	// setting holds for all.
 	Deep *Deep `json:"deep,omitempty"`
 	// What stops and starts the resource.
-	Enforcer string `json:"enforcer,omitempty" maxLength:"64" example:"systemd"`
+	Enforcer string `json:"enforcer,omitempty" maxLength:"64" example:"systemd:app@.service"`
 	// The hosts that it can be had on, in any order; any if it is left out.
 	Hosts []string `json:"hosts,omitempty" nullable:"false" maxItems:"64" example:"[\"rack-1\",\"rack-2\"]"`
 }

@@ -1,11 +1,13 @@
 package operator
 
 import (
+	"cmp"
 	"strings"
 
 	"sandglass/adapters/httpapi/wire"
 	"sandglass/cmd/sandglass/cli"
 	"sandglass/cmd/sandglass/show"
+	"sandglass/domain/enforce"
 	"sandglass/domain/money"
 
 	"github.com/spf13/cobra"
@@ -30,7 +32,7 @@ type publishFlags struct {
 	per, min, max, grace, at cli.TimeFlag
 	share                    shareFlag
 	deep                     deepFlag
-	title, enforcer          string
+	title, enforcer, unit    string
 	hosts                    []string
 }
 
@@ -38,7 +40,7 @@ func (f *publishFlags) request(name string) wire.PublishRequest {
 	r := wire.PublishRequest{
 		Name:     name,
 		Title:    f.title,
-		Enforcer: f.enforcer,
+		Enforcer: f.spec(),
 		Hosts:    f.hosts,
 		Price:    wire.Price{Msat: f.price.Msat, Per: f.per.Millis},
 		Min:      f.min.Millis,
@@ -54,6 +56,14 @@ func (f *publishFlags) request(name string) wire.PublishRequest {
 	return r
 }
 
+// spec is the enforcer with its unit.
+func (f *publishFlags) spec() string {
+	if f.unit == "" {
+		return f.enforcer
+	}
+	return cmp.Or(f.enforcer, enforce.Systemd) + ":" + f.unit
+}
+
 func (f *publishFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.Var(&f.price, "price", "what --per costs: msat, or with a unit: 3600sat, 0.0001btc")
@@ -66,7 +76,8 @@ func (f *publishFlags) add(cmd *cobra.Command) {
 	flags.Var(&f.grace, "grace", "how long a resource without time is kept")
 	flags.Var(&f.deep, "deep", "above a sum on the chain that is not final, ask for more confirmations: 1000000sat:6")
 	flags.StringVar(&f.title, "title", "", "what people are shown")
-	flags.StringVar(&f.enforcer, "enforcer", "", "what stops and starts the resource")
+	flags.StringVar(&f.enforcer, "enforcer", "", "what starts and stops the resource: systemd with --unit, or an executable's name")
+	flags.StringVar(&f.unit, "unit", "", "the template of systemd of which each resource is an instance: app@.service")
 	flags.StringSliceVar(&f.hosts, "hosts", nil, "the hosts that it can be had on, of several: rack-1,rack-2; any if not given")
 	for _, name := range []string{"price", "per", "min", "max", "grace"} {
 		_ = cmd.MarkFlagRequired(name) // fails only for an unknown flag
@@ -83,7 +94,7 @@ func planPublishCmd(c commands) *cobra.Command {
 ordered with. A warning is written once whenever what is left falls to --warn.`,
 		Example: `  sandglass plan publish small --price 3600000 --per 1h --min 1m --max 720h --warn 10m --grace 24h
   sandglass plan publish large --price 0.001btc --per 1d --min 1h --max 365d --warn-share 10% --grace 7d \
-      --deep 1000000sat:6 --enforcer systemd --title "A large virtual machine"`,
+      --deep 1000000sat:6 --enforcer systemd --unit app@.service --title "A large virtual machine"`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cl, err := c.Client(cli.Operator)

@@ -10,8 +10,6 @@
 package wants
 
 import (
-	"strings"
-
 	"sandglass/domain/enforce"
 	"sandglass/domain/instant"
 	"sandglass/domain/resource"
@@ -48,19 +46,12 @@ type Host struct {
 	Boot string // the id of its present boot
 }
 
-// Spec names what starts and stops a resource, as a plan says it: "systemd:app@.service", or
-// the name of an executable in the operator's folder, as in "libvirt".
-func Spec(enforcer string) (name, unit string) {
-	name, unit, _ = strings.Cut(enforcer, ":")
-	return name, unit
-}
-
 // Of returns what a resource should be, without a generation, and false if nothing is wanted of
 // it: it never had time, nothing enforces it, or it was never of this host. kept reports whether
 // a want of it is there, so that one that moved away or was released long ago is wanted down or
 // gone all the same.
 func Of(s *resource.State, h Host, r Reading, b Blind, kept bool) (w enforce.Want, ok bool) {
-	name, unit := Spec(s.Enforcer)
+	name, unit := enforce.SplitSpec(s.Enforcer)
 	w = enforce.Want{ID: string(s.ID), Enforcer: name, Unit: unit, Boot: h.Boot, Plan: s.Plan, Host: h.Name}
 	if name == "" {
 		return w, false
