@@ -2,12 +2,14 @@ package httpapi
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 
 	"sandglass/adapters/httpapi/about"
 	"sandglass/adapters/httpapi/auth"
 	"sandglass/adapters/httpapi/middleware"
 	"sandglass/adapters/httpapi/openapi"
+	"sandglass/adapters/httpapi/view"
 	"sandglass/adapters/httpapi/wire"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -27,7 +29,8 @@ func (s *Server) defineDaemon(a *openapi.API) {
 	}, s.healthz)
 	openapi.Register(a, openapi.Operation{
 		Name: "readyz", Method: "GET", Path: "/readyz", Tag: "daemon", Summary: "Whether the daemon is ready, and what it waits for",
-		Doc:    "200 if every component is ready, else 503 with the same body.",
+		Doc: "200 if every component is ready, else 503 with the same body. Who shows the auditor's token or the operator's " +
+			"is told the state of each too, since when, and what to do.",
 		Also:   map[int]string{503: "Not every component is ready."},
 		Traits: middleware.Traits{Free: true},
 	}, s.readyz)
@@ -67,30 +70,32 @@ type readyOutput struct {
 	Body   wire.Ready
 }
 
-func (s *Server) readyz(context.Context, *none) (*readyOutput, error) {
-	now := s.Now()
-	views := wire.Component{Name: "views", Ready: true, State: "ready"}
-	if s.folded() != nil {
-		views = wire.Component{Name: "views", State: "folding", Advice: "the daemon reads its log: wait"}
+func (s *Server) readyz(ctx context.Context, _ *none) (*readyOutput, error) {
+	out := s.readiness()
+	if !middleware.RequestOf(ctx).Caller.Auditor {
+		out.Body = view.ReadyToAnyone(out.Body)
 	}
-	out := readyOutput{Status: http.StatusOK, Body: wire.Ready{
-		Ready:      true,
-		Position:   uint64(s.Views.Position()),
-		Components: []wire.Component{views},
-	}}
+	return out, nil
+}
+
+func (s *Server) readiness() *readyOutput {
+	var others []wire.Component
 	if s.Components != nil {
-		out.Body.Components = append(out.Body.Components, s.Components()...)
+		others = s.Components()
 	}
-	for i := range out.Body.Components {
-		c := &out.Body.Components[i]
-		if c.Since != 0 {
-			c.Age = max(0, now.Sub(c.Since))
-		}
-		if !c.Ready {
-			out.Body.Ready, out.Status = false, http.StatusServiceUnavailable
-		}
+	out := &readyOutput{http.StatusOK, s.presenter.Ready(s.folded() == nil, others)}
+	if !out.Body.Ready {
+		out.Status = http.StatusServiceUnavailable
 	}
-	return &out, nil
+	return out
+}
+
+// readyPage answers /readyz in full to whoever reaches it.
+func (s *Server) readyPage(w http.ResponseWriter, _ *http.Request) {
+	out := s.readiness()
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(out.Status)
+	_ = json.NewEncoder(w).Encode(out.Body) // who asked may have gone
 }
 
 func (s *Server) metricsPage(context.Context, *none) (*huma.StreamResponse, error) {

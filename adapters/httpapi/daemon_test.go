@@ -36,6 +36,7 @@ func TestReadiness(t *testing.T) {
 	ask := func() (r wire.Ready, status int) {
 		t.Helper()
 		req, _ := http.NewRequest("GET", "/readyz", nil)
+		req.Header.Set("Authorization", "Bearer "+auditorToken)
 		w := newRecorder()
 		s.server.Handler().ServeHTTP(w, req)
 		s.must(json.Unmarshal(w.body.Bytes(), &r))
@@ -54,6 +55,35 @@ func TestReadiness(t *testing.T) {
 	wallet.Ready = true
 	if r, status = ask(); status != 200 || !r.Ready {
 		t.Errorf("ready: %d %+v", status, r)
+	}
+}
+
+// TestStrangersAreToldWhetherItIsReady and nothing besides: not where nodes are, not how much
+// the log grows.
+func TestStrangersAreToldWhetherItIsReady(t *testing.T) {
+	const node = "dial tcp 10.7.0.3:10009"
+	wallet := wire.Component{Name: "wallet", State: "connecting", Advice: node, Since: 1}
+	s := open(t, func(o *httpapi.Options) {
+		o.Components = func() []wire.Component { return []wire.Component{wallet} }
+	})
+	holder := s.running("web-1").HolderKey
+	for name, headers := range map[string][]string{
+		"nobody": nil, "a holder": {bearer(holder)}, "a wrong token": {bearer("not-one-of-the-daemon's")},
+	} {
+		got := s.send("GET", "/readyz", "", headers...)
+		want := `{"ready":false,"components":[{"name":"views","ready":true},{"name":"wallet","ready":false}]}`
+		if got.status != 503 || strings.TrimSpace(got.body) != want {
+			t.Errorf("%s is told %d %s", name, got.status, got.body)
+		}
+	}
+	for _, token := range []string{auditorToken, operatorToken} {
+		if got := s.send("GET", "/readyz", "", bearer(token)); got.status != 503 || !strings.Contains(got.body, node) {
+			t.Errorf("who operates it is told %d %s", got.status, got.body)
+		}
+	}
+	wallet.Ready = true
+	if got := s.send("GET", "/readyz", ""); got.status != 200 || !strings.HasPrefix(got.body, `{"ready":true,"components"`) {
+		t.Errorf("ready: %d %s", got.status, got.body)
 	}
 }
 
@@ -91,7 +121,9 @@ func TestMetricsKeepToPrometheusRules(t *testing.T) {
 }
 
 func TestMetricsOfTheirOwnListenerNeedNoToken(t *testing.T) {
-	s := open(t, nil)
+	s := open(t, func(o *httpapi.Options) {
+		o.Components = func() []wire.Component { return []wire.Component{{Name: "wallet", State: "locked"}} }
+	})
 	if r := s.send("GET", "/metrics", ""); r.status != 401 || strings.Contains(r.body, "sandglass_") {
 		t.Errorf("where the rest is: %d %s", r.status, r.body)
 	}
@@ -104,6 +136,9 @@ func TestMetricsOfTheirOwnListenerNeedNoToken(t *testing.T) {
 	r := sendTo(t, url, "GET", "/metrics", http.NoBody)
 	if r.status != 200 || !strings.Contains(r.body, `sandglass_resources{status="running"} 0`) {
 		t.Errorf("there: %d %s", r.status, r.body)
+	}
+	if r := sendTo(t, url, "GET", "/readyz", http.NoBody); r.status != 503 || !strings.Contains(r.body, `"state":"locked"`) {
+		t.Errorf("/readyz, there: %d %s", r.status, r.body)
 	}
 	for _, path := range []string{"/", "/v1/plans", "/v1/events", "/openapi.json"} {
 		if r := sendTo(t, url, "GET", path, http.NoBody); r.status != 404 {

@@ -29,12 +29,13 @@ func (s *Server) Run(ctx context.Context, l net.Listener) error {
 	return s.serve(ctx, l, s.Handler(), limit.NewQuota(s.Limits.Conns, perAddress))
 }
 
-// RunMetrics serves GET /metrics on l as Run serves the rest, to whoever reaches it: no token
-// is asked for.
+// RunMetrics serves GET /metrics and /readyz on l as Run serves the rest, in full to whoever
+// reaches it: no token is asked for.
 func (s *Server) RunMetrics(ctx context.Context, l net.Listener) error {
 	const conns = 16 // a Prometheus keeps one
 	pages := http.NewServeMux()
 	pages.Handle("GET /metrics", s.metrics.page)
+	pages.HandleFunc("GET /readyz", s.readyPage)
 	return s.serve(ctx, l, pages, limit.NewQuota(conns, conns))
 }
 

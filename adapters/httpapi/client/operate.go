@@ -92,7 +92,8 @@ func (c *Client) Dump(ctx context.Context, w io.Writer) error {
 	return nil
 }
 
-// Ready says what the daemon waits for, if it is not ready: that is no error.
+// Ready says which parts of the daemon are ready, and to an auditor or the operator what it waits
+// for: that it is not ready is no error.
 func (c *Client) Ready(ctx context.Context) (out wire.Ready, err error) {
 	req, err := c.request(ctx, "GET", "/readyz", nil)
 	if err != nil {

@@ -30,8 +30,8 @@ type Event struct {
 type Component struct {
 	Name  string `json:"name" example:"wallet"`
 	Ready bool   `json:"ready"`
-	// In a word.
-	State string `json:"state" example:"locked"`
+	// In a word. This and what follows is for who shows the auditor's token or the operator's.
+	State string `json:"state,omitempty" example:"locked"`
 	// What it lacks, and what to do.
 	Advice string `json:"advice,omitempty" example:"unlock the wallet: lncli unlock"`
 	// Since when it is in this state, if that is known.
@@ -44,8 +44,8 @@ type Component struct {
 type Ready struct {
 	// Whether every component is.
 	Ready bool `json:"ready"`
-	// The position of the log that the read models hold.
-	Position   uint64      `json:"position"`
+	// The position of the log that the read models hold, for the same.
+	Position   uint64      `json:"position,omitempty"`
 	Components []Component `json:"components" nullable:"false"`
 }
 

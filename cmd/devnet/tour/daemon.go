@@ -24,6 +24,7 @@ import (
 // network's folder, and the commands that speak to it.
 type daemon struct {
 	binary, url, log string
+	token            string // the operator's
 	store            string // the URL of its event log
 	namespace        string // of that in a cluster
 	env              []string
@@ -60,15 +61,15 @@ func newDaemon(binary string, n Network, store Store) (*daemon, error) {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return nil, err
 	}
-	token := filepath.Join(dir, "operator.token")
-	if err := os.WriteFile(token, []byte(rand.Text()+"\n"), 0o600); err != nil {
+	token, file := rand.Text(), filepath.Join(dir, "operator.token")
+	if err := os.WriteFile(file, []byte(token+"\n"), 0o600); err != nil {
 		return nil, err
 	}
 	listen, err := listenAddress()
 	if err != nil {
 		return nil, err
 	}
-	d := &daemon{binary: binary, url: "http://" + listen, log: filepath.Join(dir, "serve.log")}
+	d := &daemon{binary: binary, url: "http://" + listen, token: token, log: filepath.Join(dir, "serve.log")}
 	for _, setting := range os.Environ() {
 		if !strings.HasPrefix(setting, "SANDGLASS_") {
 			d.env = append(d.env, setting)
@@ -79,7 +80,7 @@ func newDaemon(binary string, n Network, store Store) (*daemon, error) {
 		"SANDGLASS_STATE_DIR="+dir,
 		"SANDGLASS_LISTEN="+listen,
 		"SANDGLASS_URL="+d.url,
-		"SANDGLASS_OPERATOR_TOKEN_FILE="+token)
+		"SANDGLASS_OPERATOR_TOKEN_FILE="+file)
 	d.store = "sqlite:" + filepath.Join(dir, "sandglass.db")
 	if store.URL != "" {
 		d.store, d.namespace = store.URL, "demo_"+strings.ToLower(rand.Text())
@@ -168,7 +169,7 @@ func (d *daemon) start(ctx context.Context) error {
 }
 
 func (d *daemon) ready(ctx context.Context) error {
-	cl, err := client.New(d.url, "")
+	cl, err := client.New(d.url, d.token)
 	if err != nil {
 		return err
 	}

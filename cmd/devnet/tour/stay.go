@@ -106,6 +106,7 @@ devnet keysend --resource %[4]s --msat 60000
 devnet send %[5]s 3600     # an hour on the chain
 devnet mine 3      # now it counts
 devnet reorg 3     # now it does not, until: devnet mine 3
+sandglass status
 sandglass events --follow
 sandglass audit replay
 sandglass audit reconcile

@@ -13,8 +13,8 @@ var meanings = map[string]string{
 	"SANDGLASS_LISTEN": "address of the HTTP API",
 	"SANDGLASS_PUBLIC_URL": "where clients reach the API through your proxy, such as https://example.org/pay: links begin with " +
 		"it; empty: they are paths",
-	"SANDGLASS_METRICS_LISTEN": "address at which /metrics, which shows your sums, is answered without a token; empty is none: it " +
-		"takes the auditor's or the operator's",
+	"SANDGLASS_METRICS_LISTEN": "address at which /metrics, which shows your sums, and /readyz are answered in full without a " +
+		"token; empty is none: that takes the auditor's or the operator's",
 	"SANDGLASS_LND_ADDR":           "lnd's gRPC address",
 	"SANDGLASS_LND_TLS_CERT":       "file: lnd's tls.cert",
 	"SANDGLASS_LND_WATCH_MACAROON": "file: macaroon that reads invoices, transactions and blocks",

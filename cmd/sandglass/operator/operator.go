@@ -1,4 +1,4 @@
-// Package operator has the commands of those who rent out computers: plan, unallocated,
+// Package operator has the commands of those who rent out computers: status, plan, unallocated,
 // and those of resource that need the operator's token.
 package operator
 
