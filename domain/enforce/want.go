@@ -23,6 +23,8 @@ const (
 	MaxParams = 32       // parameters of a resource
 	MaxParam  = 4096     // bytes of the value of one
 	maxText   = 500      // bytes of what is for people
+
+	maxInvocation = 64 // bytes of what names a run
 )
 
 // Systemd is the name of the enforcer whose wants have a unit.
@@ -211,7 +213,7 @@ func (i *Is) check() error {
 		return errors.New("a number is negative")
 	case !bootName.MatchString(i.Boot):
 		return fmt.Errorf("no boot has the id %.80q", i.Boot)
-	case len(i.Invocation) > 64 || !isLine(i.Invocation) || len(i.Why) > maxText || !isLine(i.Why):
+	case len(i.Invocation) > maxInvocation || !isLine(i.Invocation) || len(i.Why) > maxText || !isLine(i.Why):
 		return errors.New("a text is too long or has more than one line")
 	}
 	return nil

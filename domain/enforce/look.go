@@ -1,0 +1,243 @@
+package enforce
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"sync"
+	"time"
+
+	"sandglass/domain/watch"
+)
+
+// goal is what a want comes to at an instant.
+type goal struct {
+	verb Verb   // empty: nothing is started and nothing is stopped
+	want *Want  // nil without a verb
+	why  string // for people: why there is no verb, or why it is not what the want says
+	gone bool   // there is no want
+}
+
+const untilThen = ": nothing is started or stopped until there is a valid one"
+
+// goalOf reads the want of a resource as it stands.
+func (k *Keeper) goalOf(id string) goal {
+	b, err := k.Folder.Want(id)
+	if errors.Is(err, fs.ErrNotExist) {
+		return goal{gone: true, why: "its want has vanished" + untilThen}
+	}
+	var w *Want
+	if err == nil {
+		w, err = ParseWant(id, b)
+	}
+	switch {
+	case err != nil:
+		return goal{why: fmt.Sprintf("its want: %v%s", err, untilThen)}
+	case w.Boot != k.Boot:
+		return goal{why: "its want is of another boot" + untilThen}
+	case w.State == Gone:
+		return goal{verb: Remove, want: w}
+	case w.State == Down:
+		return goal{verb: Stop, want: w}
+	case w.Until <= k.Now():
+		return goal{verb: Stop, want: w, why: "its time has run out"}
+	}
+	return goal{verb: Start, want: w}
+}
+
+// isAsWanted reports whether a state is what a verb leads to.
+func isAsWanted(v Verb, s State) bool {
+	switch v {
+	case Start:
+		return s == Up
+	case Stop:
+		return s == Down || s == Gone
+	case Remove:
+		return s == Gone
+	}
+	return false
+}
+
+// reconsider calls off what is under way if another thing is wanted by now.
+func (k *Keeper) reconsider(e *kept) {
+	switch g := k.goalOf(e.id); {
+	case g.verb == "":
+		e.again = true // what was begun by a want that was valid goes on
+	case g.verb != e.job.verb:
+		e.again = true
+		e.job.cancel()
+	case g.want.State == Up:
+		e.until = g.want.Until
+	}
+	k.schedule(e, math.MaxInt64)
+}
+
+// look begins a look at a resource, which becomes an action if it is not as wanted.
+func (k *Keeper) look(ctx context.Context, wg *sync.WaitGroup, e *kept) {
+	if e.level == routine && k.isFull(e) {
+		k.schedule(e, k.after(tick))
+		return
+	}
+	g := k.goalOf(e.id)
+	if g.verb == "" {
+		k.leave(e, g)
+		return
+	}
+	if g.verb != e.verb || g.want.Generation != e.generation {
+		e.verb, e.generation, e.tries, e.rests = g.verb, g.want.Generation, 0, 0
+	}
+	e.until = 0
+	if g.want.State == Up {
+		e.until = g.want.Until
+	}
+	if e.enforcer = g.want.Enforcer; k.isFull(e) {
+		k.schedule(e, k.after(tick))
+		return
+	}
+	j := &job{k: k, e: e, goal: g, known: e.known, is: e.is, rests: e.rests}
+	j.is.ID, j.is.Boot = e.id, k.Boot
+	e.job, e.again = j, false
+	k.inFlight[e.enforcer]++
+	k.summary.UnderWay++
+	k.schedule(e, math.MaxInt64)
+	k.start(ctx, wg, j)
+}
+
+// isFull reports whether so much is slow at the enforcer of a resource that it has to wait. What
+// fails again and again leaves room for the others.
+func (k *Keeper) isFull(e *kept) bool {
+	n := k.inFlight[e.enforcer]
+	return n >= k.Slow || e.tries > 0 && n >= k.Slow/2
+}
+
+// start runs a job. It counts as one of those that begin until it is done, or slow.
+func (k *Keeper) start(ctx context.Context, wg *sync.WaitGroup, j *job) {
+	own, cancel := context.WithCancel(ctx)
+	j.cancel = cancel
+	k.fresh.Add(1)
+	free := sync.OnceFunc(func() {
+		k.fresh.Add(-1)
+		watch.Signal(k.wake)
+	})
+	slow := time.AfterFunc(k.Patience, free)
+	wg.Go(func() {
+		j.run(own)
+		cancel()
+		slow.Stop()
+		free()
+		select {
+		case k.done <- j:
+		case <-ctx.Done():
+		}
+	})
+}
+
+// finish takes what a job found, and says when the resource is looked at again.
+func (k *Keeper) finish(j *job) {
+	e := j.e
+	e.job = nil
+	if name := j.want.Enforcer; k.inFlight[name] > 1 {
+		k.inFlight[name]--
+	} else {
+		delete(k.inFlight, name)
+	}
+	k.summary.UnderWay--
+	now := k.Now()
+	e.known = j.known
+	e.stale = e.stale || j.wrote
+	if j.wasCanceled {
+		e.is = j.is
+		k.enqueue(e, changed)
+		return
+	}
+	as := isAsWanted(j.verb, j.is.State)
+	if j.tried {
+		e.tries++
+		e.acted = now
+		e.rests = k.after(k.pause(e.tries, j.err))
+	}
+	next := max(e.rests, now+1)
+	j.is.Generation, j.is.Tries = e.generation, e.tries
+	if as {
+		if j.is.Tries = 0; now-e.acted >= Boottime(time.Minute.Milliseconds()) {
+			e.tries = 0
+		}
+		next = now + Boottime(k.jitter().Milliseconds())
+	}
+	k.put(e, j.is, j.verb, as)
+	if e.stale {
+		next = min(next, k.after(backoff(1)))
+	}
+	k.schedule(e, next)
+	if e.again {
+		k.enqueue(e, changed)
+	}
+}
+
+// pause returns how long there is no other action for the same goal.
+func (k *Keeper) pause(tries int, err error) time.Duration {
+	if errors.Is(err, ErrRefused) {
+		return k.jitter()
+	}
+	return backoff(tries)
+}
+
+// jitter returns how long it is to the next look, so that the looks don't come all at once.
+func (k *Keeper) jitter() time.Duration { return watch.Backoff(math.MaxInt, k.Every, k.Every) }
+
+// leave leaves a resource alone whose want is not to be followed, and says so.
+func (k *Keeper) leave(e *kept, g goal) {
+	e.verb, e.generation, e.until = "", 0, 0
+	if g.gone && e.is.State == Gone {
+		if err := k.Folder.SaveIs(e.id, nil); err != nil {
+			k.Told(Notice{Err: err})
+			k.schedule(e, k.after(k.jitter()))
+			return
+		}
+		k.drop(e)
+		return
+	}
+	is := e.is
+	if is.State != Unknown {
+		is.Since = k.Now()
+	}
+	is.ID, is.Boot, is.State, is.Why, is.Tries, is.Invocation = e.id, k.Boot, Unknown, g.why, 0, ""
+	k.put(e, is, "", false)
+	if g.gone && !e.stale {
+		k.drop(e)
+		return
+	}
+	k.schedule(e, k.after(k.jitter()))
+}
+
+// put writes what a resource is, and tells of it if it is another thing than before.
+func (k *Keeper) put(e *kept, is Is, verb Verb, as bool) {
+	is.Version = Version
+	is.Why = line(is.Why)
+	if is != e.is || e.stale {
+		err := k.save(&is)
+		if e.stale = err != nil; e.stale && !e.fails {
+			k.Told(Notice{Err: err})
+		}
+		e.fails = e.stale
+	}
+	e.is = is
+	k.differs(e, !as)
+	if is.State != e.told.State || is.Why != e.told.Why {
+		k.Told(Notice{Is: is, Was: e.told.State, Want: verb, As: as})
+		e.told = is
+	}
+}
+
+func (k *Keeper) save(is *Is) error {
+	b, err := is.Marshal()
+	if err == nil {
+		err = k.Folder.SaveIs(is.ID, b)
+	}
+	if err != nil {
+		return fmt.Errorf("what %s is can't be written: %w", is.ID, err)
+	}
+	return nil
+}
