@@ -1,7 +1,6 @@
 package request
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -35,12 +34,11 @@ type Set struct {
 	fail  func(error)
 
 	mu        sync.Mutex // guards what follows
-	byName    map[string]*entry
-	ofID      map[resource.ID][]*entry // oldest first
-	addresses int
+	byName    parts[string, *entry]
+	ofID      parts[resource.ID, []*entry] // oldest first
+	addresses addresses
 	hosts     map[string]int // records of orders, by their host
 	open      Counts
-	peak      int                     // of byName, since the maps were made
 	expiring  *expiries               // invoices that have not expired
 	expired   map[string]*expiries    // those that have, by the wallet that takes their money
 	gone      map[string]instant.Time // names that the log has, until their record is not news any more
@@ -78,9 +76,8 @@ func New(o Options) *Set {
 	}
 	return &Set{
 		store: o.Store, now: o.Now, most: o.Most, fail: o.Failed, retry: watch.Retry{}.OrDefaults(),
-		byName: map[string]*entry{}, ofID: map[resource.ID][]*entry{}, gone: map[string]instant.Time{},
-		expiring: new(expiries), expired: map[string]*expiries{}, swept: map[string]instant.Time{}, hosts: map[string]int{},
-		listeners: watch.Listeners[resource.ID]{}, caughtUp: make(chan struct{}),
+		gone: map[string]instant.Time{}, expiring: new(expiries), expired: map[string]*expiries{}, swept: map[string]instant.Time{},
+		hosts: map[string]int{}, listeners: watch.Listeners[resource.ID]{}, caughtUp: make(chan struct{}),
 	}
 }
 
@@ -145,22 +142,19 @@ func (s *Set) add(run ...*Record) {
 	for _, r := range run {
 		name := r.Name()
 		_, gone := s.gone[name]
-		if _, known := s.byName[name]; known || gone {
+		if _, known := s.byName.get(name); known || gone {
 			continue
 		}
 		e := &entry{Record: r}
-		s.byName[name] = e
-		s.peak = max(s.peak, len(s.byName))
-		list := s.ofID[r.Resource]
-		at, _ := slices.BinarySearchFunc(list, e, func(a, b *entry) int {
-			return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(a.Name(), b.Name()))
-		})
-		s.ofID[r.Resource] = slices.Insert(list, at, e)
+		s.byName.put(name, e)
+		list, _ := s.ofID.get(r.Resource)
+		at, _ := slices.BinarySearchFunc(list, e, older)
+		s.ofID.put(r.Resource, slices.Insert(list, at, e))
 		if r.Order != nil {
 			s.hosts[r.Order.Host]++
 		}
 		if r.Key == "" {
-			s.addresses++
+			s.addresses.put(e)
 		} else {
 			*s.counter(e)++
 			s.expiring.put(e)
@@ -197,7 +191,7 @@ func (s *Set) expire(now instant.Time) {
 // looked for again, and found in the log.
 func (s *Set) Done(ctx context.Context, name string) {
 	s.mu.Lock()
-	e, ok := s.byName[name]
+	e, ok := s.byName.get(name)
 	if ok {
 		s.gone[name] = max(e.Expiry, s.now()).Add(Settling)
 		s.drop(e)
@@ -211,7 +205,7 @@ func (s *Set) Done(ctx context.Context, name string) {
 func (s *Set) drop(e *entry) {
 	switch in := e.in; in {
 	case nil:
-		s.addresses--
+		s.addresses.remove(e)
 	case s.expiring:
 		*s.counter(e)--
 		fallthrough
@@ -223,10 +217,12 @@ func (s *Set) drop(e *entry) {
 			delete(s.hosts, e.Order.Host)
 		}
 	}
-	delete(s.byName, e.Name())
-	list := slices.DeleteFunc(s.ofID[e.Resource], func(other *entry) bool { return other == e })
-	if s.ofID[e.Resource] = list; len(list) == 0 {
-		delete(s.ofID, e.Resource)
+	s.byName.remove(e.Name())
+	list, _ := s.ofID.get(e.Resource)
+	if list = slices.DeleteFunc(list, func(other *entry) bool { return other == e }); len(list) == 0 {
+		s.ofID.remove(e.Resource)
+	} else {
+		s.ofID.put(e.Resource, list)
 	}
 	s.listeners.Tell(e.Resource)
 }
@@ -274,7 +270,6 @@ func (s *Set) Lapse(ctx context.Context) {
 	if len(s.gone) == 0 {
 		s.gone = map[string]instant.Time{}
 	}
-	s.shrink()
 }
 
 // lapse takes out what lapsed, up to lapseMost records, and returns their names.
@@ -286,7 +281,7 @@ func (s *Set) lapse() (names []string) {
 	for node, expired := range s.expired {
 		for expired.Len() > 0 && len(names) < lapseMost {
 			e := expired.first()
-			late := now > e.Expiry.Add(Keep) || len(s.byName)-s.addresses-s.expiring.Len() > s.most
+			late := now > e.Expiry.Add(Keep) || s.byName.n-len(s.addresses.byAge)-s.expiring.Len() > s.most
 			if !late || !s.dead(e, now) {
 				break // as are those that expired later
 			}
@@ -298,19 +293,6 @@ func (s *Set) lapse() (names []string) {
 		}
 	}
 	return names
-}
-
-// shrink makes the maps anew once half is left in them: a map keeps the room of the most that
-// it held.
-func (s *Set) shrink() {
-	if s.peak < 4096 || len(s.byName) > s.peak/2 {
-		return
-	}
-	byName := make(map[string]*entry, len(s.byName))
-	maps.Copy(byName, s.byName)
-	ofID := make(map[resource.ID][]*entry, len(s.ofID))
-	maps.Copy(ofID, s.ofID)
-	s.byName, s.ofID, s.peak = byName, ofID, len(byName)
 }
 
 func (s *Set) forget(ctx context.Context, names []string) {
@@ -328,7 +310,7 @@ func (s *Set) FindAddress(address string) (*Record, bool) { return s.find(addres
 func (s *Set) find(name string) (*Record, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e, ok := s.byName[name]
+	e, ok := s.byName.get(name)
 	if !ok {
 		return nil, false
 	}
@@ -353,25 +335,39 @@ func (s *Set) Order(id resource.ID) (r *Record, opens resource.State, ok bool) {
 func (s *Set) Of(id resource.ID) []*Record {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	list := make([]*Record, len(s.ofID[id]))
-	for i, e := range s.ofID[id] {
+	list, _ := s.ofID.get(id)
+	return records(list)
+}
+
+func records(entries []*entry) []*Record {
+	list := make([]*Record, len(entries))
+	for i, e := range entries {
 		list[i] = e.Record
 	}
 	return list
 }
 
-// Orders returns up to limit ids of orders that come after the given one, by id.
-func (s *Set) Orders(after resource.ID, limit int) []resource.ID {
+// Orders returns up to limit ids of orders that come after the given one, by id. It looks at all
+// that there are, which is for operators, and holds nobody up meanwhile.
+func (s *Set) Orders(after resource.ID, limit int) (ids []resource.ID) {
+	for i := range s.ofID.maps {
+		ids = s.ordersIn(i, after, ids)
+		slices.Sort(ids)
+		ids = ids[:min(len(ids), limit)]
+	}
+	return ids
+}
+
+// ordersIn adds to ids those of one part.
+func (s *Set) ordersIn(i int, after resource.ID, ids []resource.ID) []resource.ID {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var ids []resource.ID
-	for id, list := range s.ofID {
+	for id, list := range s.ofID.maps[i] {
 		if id > after && slices.ContainsFunc(list, func(e *entry) bool { return e.Order != nil }) {
 			ids = append(ids, id)
 		}
 	}
-	slices.Sort(ids)
-	return ids[:min(len(ids), limit)]
+	return ids
 }
 
 // Hosts returns how many invoices and addresses there are of orders of each host.
@@ -395,13 +391,15 @@ func (s *Set) Payable() []*Record {
 	now := s.now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	list := make([]*Record, 0, s.expiring.Len())
-	for _, e := range s.byName {
-		if e.Key != "" && !s.dead(e, now) {
-			list = append(list, e.Record)
+	var payable []*entry
+	for _, all := range append(slices.Collect(maps.Values(s.expired)), s.expiring) {
+		for _, e := range all.list {
+			if !s.dead(e, now) {
+				payable = append(payable, e)
+			}
 		}
 	}
-	return list
+	return records(payable)
 }
 
 // CanBePaid reports whether an invoice of a resource may still bring money.
@@ -409,45 +407,32 @@ func (s *Set) CanBePaid(id resource.ID) bool {
 	now := s.now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.ContainsFunc(s.ofID[id], func(e *entry) bool { return e.Key != "" && !s.dead(e, now) })
+	list, _ := s.ofID.get(id)
+	return slices.ContainsFunc(list, func(e *entry) bool { return e.Key != "" && !s.dead(e, now) })
 }
 
 // AddressesSince returns how many of the addresses were made after an instant.
-func (s *Set) AddressesSince(t instant.Time) (n int) {
-	for _, r := range s.Addresses() {
-		if r.At > t {
-			n++
-		}
-	}
-	return n
+func (s *Set) AddressesSince(t instant.Time) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.addresses.since(t)
 }
 
-// Addresses returns the records of addresses.
+// Addresses returns the records of addresses, oldest first.
 func (s *Set) Addresses() []*Record {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	list := make([]*Record, 0, s.addresses)
-	for _, e := range s.byName {
-		if e.Key == "" {
-			list = append(list, e.Record)
-		}
-	}
-	return list
+	return records(s.addresses.byAge)
 }
 
 // LowestAddress returns the lowest height at which an address was made, or false if none was.
 func (s *Set) LowestAddress() (height int64, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.addresses == 0 {
+	if len(s.addresses.heights) == 0 {
 		return 0, false
 	}
-	for _, e := range s.byName {
-		if e.Key == "" && (!ok || e.Height < height) {
-			height, ok = e.Height, true
-		}
-	}
-	return height, ok
+	return s.addresses.heights[0], true
 }
 
 // Watch gives c, which holds one, a token after the records of a resource have changed. stop

@@ -359,7 +359,8 @@ func (w *world) check(t *rapid.T) {
 func (w *world) checkViews(t *rapid.T, d *daemon) {
 	var open request.Counts
 	payable, orders := map[string]bool{}, map[resource.ID]bool{}
-	height, hasAddress := int64(0), false
+	height, hasAddress, addresses, since := int64(0), false, 0, 0
+	dayAgo := w.now.Add(-instant.Day)
 	for _, r := range w.present(d) {
 		if found, ok := d.Find(payment.Key(r.Name())); !ok || found != r {
 			t.Fatalf("%s is of its resource and not found", r.Name())
@@ -371,6 +372,10 @@ func (w *world) checkViews(t *rapid.T, d *daemon) {
 		case r.Key == "":
 			if !hasAddress || r.Height < height {
 				height, hasAddress = r.Height, true
+			}
+			addresses++
+			if r.At > dayAgo {
+				since++
 			}
 			continue
 		case r.Expiry > w.now && r.Order != nil:
@@ -396,6 +401,9 @@ func (w *world) checkViews(t *rapid.T, d *daemon) {
 	}
 	if got, ok := d.LowestAddress(); got != height || ok != hasAddress {
 		t.Fatalf("the lowest address is of %d, %t, want %d, %t", got, ok, height, hasAddress)
+	}
+	if got, all := d.AddressesSince(dayAgo), d.Addresses(); got != since || len(all) != addresses {
+		t.Fatalf("%d addresses, %d of them within a day, want %d and %d", len(all), got, addresses, since)
 	}
 	w.checkOrders(t, d, orders)
 }
