@@ -251,16 +251,22 @@ func (s *Set) lapseAgain(ctx context.Context) {
 	}
 }
 
-// lapseMost is how many records lapse at once: others wait no longer.
-const lapseMost = 1000
+// Who keeps a record waits for those that lapse no longer than for lapseMost, and finds the store
+// busy with them a part of the time in lapseRest and one.
+const (
+	lapseMost = 16
+	lapseRest = 3
+)
 
 // Lapse lets go of the invoices that nobody paid: of those that can't be paid any more the ones
-// that are older than [Keep], and of the others the oldest for which there is no room.
+// that are older than [Keep], and of the others the oldest for which there is no room. It rests
+// in between, so that an hour's orders, or those of a week, lapse beside new ones.
 func (s *Set) Lapse(ctx context.Context) {
-	for more := true; more && ctx.Err() == nil; {
-		names := s.lapse()
-		if more = len(names) == lapseMost; len(names) > 0 {
-			s.forget(ctx, names)
+	for names := s.lapse(); len(names) > 0; names = s.lapse() {
+		began := time.Now()
+		s.forget(ctx, names)
+		if !watch.Pause(ctx, lapseRest*time.Since(began)) {
+			return
 		}
 	}
 	now := s.now()

@@ -574,3 +574,43 @@ func (c *counting) Forget(_ context.Context, names []string) error {
 	c.forgotten += len(names)
 	return nil
 }
+
+// Who keeps a record while many lapse waits for a few of them, and finds the store free for most
+// of the time.
+func TestThoseThatLapseLeaveRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const many = 1000
+		now := epoch
+		store := &slow{takes: time.Second}
+		s := request.New(request.Options{Store: store, Now: func() instant.Time { return now }})
+		for i := range many {
+			if err := s.Keep(t.Context(), invoice(fmt.Sprintf("%064x", i), resource.ID(fmt.Sprintf("vm-%d", i)))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		now = now.Add(instant.Day)
+		s.Swept("02aa", now)
+		start := time.Now()
+		s.Lapse(t.Context())
+		if store.forgotten != many || store.most > 16 {
+			t.Errorf("%d were forgotten, at most %d at once, want %d, 16", store.forgotten, store.most, many)
+		}
+		if took := time.Since(start); took < 4*store.busy || took > 5*store.busy {
+			t.Errorf("the store was busy for %s of %s, want a quarter", store.busy, took)
+		}
+	})
+}
+
+// slow is a store that takes its time to forget.
+type slow struct {
+	counting
+	takes, busy time.Duration
+	most        int
+}
+
+func (s *slow) Forget(ctx context.Context, names []string) error {
+	time.Sleep(s.takes) // the bubble's clock
+	s.busy += s.takes
+	s.most = max(s.most, len(names))
+	return s.counting.Forget(ctx, names)
+}

@@ -26,7 +26,10 @@ type WAL struct {
 func (w *WAL) Grew(bytes int) { w.bytes += bytes + bytes/8 + 3*WALPage }
 
 // Due reports whether the WAL is long enough to be moved.
-func (w *WAL) Due() bool { return w.bytes >= cmp.Or(w.Soft, walSoft) }
+func (w *WAL) Due() bool { return w.Holds(cmp.Or(w.Soft, walSoft)) }
+
+// Holds reports whether about so many bytes were written since it was moved.
+func (w *WAL) Holds(bytes int) bool { return w.bytes >= bytes }
 
 // Checkpoint moves the WAL into the file.
 func (w *WAL) Checkpoint(conn *sqlite.Conn) {

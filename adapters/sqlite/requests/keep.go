@@ -20,19 +20,23 @@ const (
 	groupMax  = 1024    // jobs in one transaction
 	groupSize = 4 << 20 // bytes after which no further job joins it
 
-	// Who keeps a record waits for no more than these: names that are forgotten in one job, and
-	// pages that are given back to the disk at once, now and then, while more than one in
-	// freeShare of all is free.
-	forgetMax = 50
-	vacuumMax = 256
-	vacuumGap = 100 * time.Millisecond
-	freeShare = 16
+	// Who keeps a record waits for no more than these: names that are forgotten in one job; pages
+	// that are given back to the disk at once, while more than one in freeShare of all is free;
+	// and bytes of the WAL that are moved into the file at once, while groups are smaller than
+	// fewJobs. Larger ones have it moved as seldom as a log's, which costs less in all. After
+	// pages were given back the store rests, so many times as long as that took.
+	forgetMax  = 50
+	vacuumMax  = 32
+	vacuumRest = 3
+	freeShare  = 16
+	fewJobs    = 16
+	walFew     = 1 << 20
 
 	sqlKeep   = `INSERT INTO requests (id, name, data) VALUES (?, ?, ?) ON CONFLICT (name) DO NOTHING`
 	sqlForget = `DELETE FROM requests WHERE name = ?`
 	sqlFree   = `PRAGMA freelist_count`
 	sqlPages  = `PRAGMA page_count`
-	sqlVacuum = `PRAGMA incremental_vacuum(256)` // vacuumMax
+	sqlVacuum = `PRAGMA incremental_vacuum(32)` // vacuumMax
 )
 
 // hash is what a record is found by.
@@ -113,21 +117,22 @@ func (s *Store) do(ctx context.Context, j *job) error {
 	return j.err
 }
 
-// run does jobs until the store is closed, and gives space back now and then.
+// run does jobs until the store is closed, and gives space back in between.
 func (s *Store) run() {
 	defer close(s.stopped)
-	ticker := time.NewTicker(vacuumGap)
-	defer ticker.Stop()
+	rested := time.NewTimer(0)
 	for {
 		var due <-chan time.Time
 		if s.loose.Load() {
-			due = ticker.C
+			due = rested.C
 		}
 		select {
 		case j := <-s.queue:
 			s.commit(s.gather(j))
 		case <-due:
+			began := time.Now()
 			s.giveBack()
+			rested.Reset(vacuumRest * time.Since(began))
 		case <-s.closing:
 			s.drain()
 			return
@@ -192,7 +197,12 @@ func (s *Store) commit(group []*job) {
 		}
 		close(j.done)
 	}
-	if !s.hold.Lost() && s.wal.Due() && s.hold.Check() == nil {
+	s.moveWAL(len(group))
+}
+
+// moveWAL moves the WAL into the file once it is long for so many jobs in a group.
+func (s *Store) moveWAL(jobs int) {
+	if (s.wal.Due() || jobs < fewJobs && s.wal.Holds(walFew)) && s.hold.Check() == nil {
 		s.wal.Checkpoint(s.conn)
 	}
 }
@@ -262,22 +272,32 @@ func (s *Store) forget(j *job) error {
 func (s *Store) giveBack() {
 	s.using.Lock()
 	defer s.using.Unlock()
-	if s.hold.Check() != nil {
+	gave, err := s.vacuum()
+	if gave {
+		s.moveWAL(0)
 		return
+	}
+	s.loose.Store(false)
+	if err == nil {
+		_ = s.wal.Truncate(s.conn) // which makes the file as short as it is
+	}
+}
+
+func (s *Store) vacuum() (gave bool, err error) {
+	if err := s.hold.Check(); err != nil {
+		return false, err
 	}
 	free, err := logfile.QueryInt(s.conn, sqlFree)
 	if err != nil {
-		return
+		return false, err
 	}
 	pages, err := logfile.QueryInt(s.conn, sqlPages)
-	if err == nil && free*freeShare > pages {
-		if err = sqlitex.ExecuteTransient(s.conn, sqlVacuum, nil); err == nil {
-			s.wal.Grew(vacuumMax * logfile.WALPage)
-			return
-		}
+	if err != nil || free*freeShare <= pages {
+		return false, err
 	}
-	s.loose.Store(false)
-	_ = s.wal.Truncate(s.conn) // which makes the file as short as it is
+	s.wal.Grew(vacuumMax * logfile.WALPage)
+	err = sqlitex.ExecuteTransient(s.conn, sqlVacuum, nil)
+	return err == nil, err
 }
 
 // exec runs a prepared statement that returns no rows.
