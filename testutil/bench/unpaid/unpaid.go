@@ -13,12 +13,14 @@ import (
 	"sync/atomic"
 	"time"
 
+	"sandglass/adapters/httpapi/admission"
 	"sandglass/adapters/sqlite/requests"
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
 	"sandglass/domain/payment"
 	"sandglass/domain/request"
 	"sandglass/domain/resource"
+	"sandglass/domain/watch"
 	"sandglass/testutil/bench/harness"
 	"sandglass/testutil/histories"
 )
@@ -29,13 +31,26 @@ type asking struct {
 	store *requests.Store
 	set   *request.Set
 	clock atomic.Int64
+	came  int // customers so far
 }
 
 const (
-	askers   = 256          // clients at once
-	askedFor = instant.Hour // over which what is asked for expires
-	stays    = 10           // one in so many of all stays: it is not of this hour
-	node     = "02" + "abcdef0123456789abcdef0123456789abcdef0123456789abcdef01234567"
+	askers = 256 // clients at once
+	stays  = 10  // one in so many of all stays: it is not of this hour
+	node   = "02" + "abcdef0123456789abcdef0123456789abcdef0123456789abcdef01234567"
+
+	// The clock goes faster than the machine's, so that those who were to lapse in an hour do in
+	// ten minutes. All that a daemon does in an hour is done in that time: a sweep of the wallet
+	// each two minutes, after which those lapse that it has seen to their end, each minute.
+	anHour = 1_000_000 // orders that lapse in one
+	faster = 6
+	sweeps = 2 * instant.Minute
+
+	// Between two sweeps the clock stands for a while, so that what a customer waits for then is
+	// measured beside. They come evenly, whether those before were served or not.
+	apart   = 10 * time.Millisecond
+	stands  = 5 * time.Second
+	settles = 3 * time.Second // in which space is given back
 )
 
 // Measure keeps requests by many clients at once, and lets them lapse.
@@ -82,66 +97,96 @@ func (a *asking) record(i int, expiry instant.Time) *request.Record {
 type footprint struct{ memory, disk int64 }
 
 func (a *asking) footprint(ctx context.Context) (f footprint, err error) {
-	for before := int64(-1); err == nil && f.disk != before && ctx.Err() == nil; { // until no more space is given back
-		before = f.disk
-		time.Sleep(time.Second / 2)
-		f.disk, err = a.store.Size()
+	for same := 0; err == nil && same < 6 && watch.Pause(ctx, time.Second/2); same++ { // until no more space is given back
+		before := f.disk
+		if f.disk, err = a.store.Size(); f.disk != before {
+			same = 0
+		}
 	}
 	f.memory = harness.Heap()
-	return f, err
+	return f, errors.Join(err, ctx.Err())
 }
 
 func (a *asking) measure(ctx context.Context) error {
-	all, few := a.Many, a.Many/stays
-	later := a.now().Add(10_000 * instant.Day)
+	few, later := a.Many/stays, a.now().Add(10_000*instant.Day)
 	if _, err := a.ask(ctx, 0, few, func(int) instant.Time { return later }); err != nil {
 		return err
 	}
-	var rate, disk, memory, left, leftMemory, quiet, busy []float64
-	for r := range min(a.Rounds, 2) {
-		before, err := a.footprint(ctx)
-		if err != nil {
+	var f figures
+	for i, how := range []struct {
+		name   string
+		faster instant.Millis
+		p99    *ratio
+	}{{"at their pace", faster, &f.pace}, {"at once", 0, &f.once}} {
+		a.Say("%d orders by %d clients, to lapse %s", a.Many, askers, how.name)
+		if err := a.round(ctx, few+i*a.Many, how.faster, &f, how.p99); err != nil {
 			return err
 		}
-		a.Say("round %d: %d orders by %d clients", r+1, all, askers)
-		begin, from := a.now(), few+r*all
-		took, err := a.ask(ctx, from, all, func(i int) instant.Time {
-			return begin.Add(1 + askedFor*instant.Millis(i-from)/instant.Millis(all))
-		})
-		if err != nil {
-			return err
-		}
-		full, err := a.footprint(ctx)
-		if err != nil {
-			return err
-		}
-		alone, beside, err := a.lapse(ctx, r)
-		if err != nil {
-			return err
-		}
-		after, err := a.footprint(ctx)
-		if err != nil {
-			return err
-		}
-		rate = append(rate, float64(all)/took.Seconds())
-		disk = append(disk, float64(full.disk-before.disk)/float64(all))
-		memory = append(memory, float64(full.memory-before.memory)/float64(all))
-		left = append(left, float64(after.disk)/float64(before.disk))
-		leftMemory = append(leftMemory, float64(after.memory)/float64(before.memory))
-		quiet, busy = append(quiet, alone), append(busy, beside)
-		a.Say("disk %d, %d, %d MB, memory %d, %d, %d MB before, with them and after", before.disk>>20, full.disk>>20, after.disk>>20,
-			before.memory>>20, full.memory>>20, after.memory>>20)
 	}
 	runtime.KeepAlive(a.set)
-	a.Add(fmt.Sprintf("unpaid orders kept by %d clients", askers), "orders/s", rate)
-	a.Add("an unpaid order on disk", "bytes", disk)
-	a.Add("an unpaid order in memory", "bytes", memory)
-	a.Add("file after all lapsed, of before", "×", left).Within(harness.AtMost(1.1))
-	a.Add("memory after all lapsed, of before", "×", leftMemory).Within(harness.AtMost(1.1))
-	a.Add("an order while others lapse, p99", "ms", busy).
-		Against("slower than alone", busy, quiet, harness.AtMost(3)).
-		Noting("kept durably by one client; an hour of orders lapses as fast as it can")
+	a.report(&f)
 	return nil
+}
+
+// figures are those of the rounds.
+type figures struct {
+	rate, disk, memory, left, leftMemory []float64
+	pace, once                           ratio
+}
+
+// ratio is what a customer waits, of a hundred the longest but one, in ms.
+type ratio struct{ quiet, busy []float64 }
+
+// round has orders kept and lets them lapse.
+func (a *asking) round(ctx context.Context, from int, faster instant.Millis, f *figures, p *ratio) error {
+	before, err := a.footprint(ctx)
+	if err != nil {
+		return err
+	}
+	begin, span := a.now(), instant.Hour*instant.Millis(a.Many)/anHour
+	took, err := a.ask(ctx, from, a.Many, func(i int) instant.Time {
+		return begin.Add(1 + span*instant.Millis(i-from)/instant.Millis(a.Many))
+	})
+	if err != nil {
+		return err
+	}
+	full, err := a.footprint(ctx)
+	if err != nil {
+		return err
+	}
+	if err := a.lapse(ctx, span, faster, p); err != nil {
+		return err
+	}
+	after, err := a.footprint(ctx)
+	if err != nil {
+		return err
+	}
+	many := float64(a.Many)
+	f.rate = append(f.rate, many/took.Seconds())
+	f.disk = append(f.disk, float64(full.disk-before.disk)/many)
+	f.memory = append(f.memory, float64(full.memory-before.memory)/many)
+	f.left = append(f.left, float64(after.disk)/float64(before.disk))
+	f.leftMemory = append(f.leftMemory, float64(after.memory)/float64(before.memory))
+	a.Say("disk %d, %d, %d MB, memory %d, %d, %d MB before, with them and after", before.disk>>20, full.disk>>20, after.disk>>20,
+		before.memory>>20, full.memory>>20, after.memory>>20)
+	return nil
+}
+
+func (a *asking) report(f *figures) {
+	a.Add(fmt.Sprintf("unpaid orders kept by %d clients", askers), "orders/s", f.rate)
+	a.Add("an unpaid order on disk", "bytes", f.disk)
+	a.Add("an unpaid order in memory", "bytes", f.memory)
+	a.Add("file after all lapsed, of before", "×", f.left).Within(harness.AtMost(1.1))
+	a.Add("memory after all lapsed, of before", "×", f.leftMemory).Within(harness.AtMost(1.1))
+	second := float64(anHour) * faster / 3600
+	a.Add("an order while others lapse, p99", "ms", f.pace.busy).
+		Against("slower than alone", f.pace.busy, f.pace.quiet, harness.AtMost(3)).
+		Noting(fmt.Sprintf("kept durably, %d a second, beside %.0f a second that lapse: %d × the pace of %d an hour, %.0f × what "+
+			"admission lets in if nothing is set", time.Second/apart, second, faster, anHour,
+			second/admission.Limits{}.OrDefaults().Orders.All.PerSecond))
+	a.Add("an order while all lapse at once, p99", "ms", f.once.busy).
+		Against("slower than alone", f.once.busy, f.once.quiet, nil).
+		Noting("as after an hour in which the wallet was away, as fast as the set lets go of them")
 }
 
 // ask has orders kept by many clients at once.
@@ -158,57 +203,86 @@ func (a *asking) ask(ctx context.Context, from, n int, expiry func(i int) instan
 	return time.Since(start), err
 }
 
-// lapse lets the time pass, minute by minute, until all have lapsed. It returns how long one
-// client waits for an order before and meanwhile, in ms, of a hundred the longest but one.
-func (a *asking) lapse(ctx context.Context, round int) (alone, beside float64, err error) {
-	var extra []string // that are not of those that lapse
-	one := func(i int) (float64, error) {
-		r := a.record(i, a.now().Add(instant.Day))
-		r.Key = payment.LightningKey(fmt.Sprintf("ff%030x%032x", round, i))
-		extra = append(extra, r.Name())
-		start := time.Now()
-		err := a.set.Keep(ctx, r)
-		return float64(time.Since(start).Microseconds()) / 1000, err
+// lapse lets the time pass from sweep to sweep until all have lapsed, so many times faster than
+// it does, or at once.
+func (a *asking) lapse(ctx context.Context, span, faster instant.Millis, p *ratio) error {
+	step := sweeps
+	if faster == 0 {
+		step = span + sweeps
 	}
-	var before, during []float64
-	for i := range a.Commits {
-		ms, err := one(i)
-		if err != nil {
-			return 0, 0, err
+	var quiet, busy []float64
+	start, end := time.Now(), a.now()+instant.Time(span+request.Settling+sweeps)
+	for a.clock.Add(int64(request.Settling)); a.now() < end; {
+		err := a.customers(ctx, &quiet, func() { watch.Pause(ctx, stands) })
+		if err == nil {
+			err = a.customers(ctx, &busy, func() { a.pass(ctx, step, faster) })
 		}
-		before = append(before, ms)
-	}
-	start, done := time.Now(), make(chan struct{})
-	go func() {
-		defer close(done)
-		for end := a.now().Add(askedFor + request.Settling + 2*instant.Minute); a.now() < end && ctx.Err() == nil; {
-			a.clock.Add(int64(instant.Minute))
-			a.set.Swept(node, a.now())
-			a.set.Lapse(ctx)
-		}
-	}()
-	for lapsing := true; lapsing; {
-		ms, err := one(len(before) + len(during))
-		if err != nil {
-			return 0, 0, err
-		}
-		during = append(during, ms)
-		select {
-		case <-done:
-			lapsing = false
-		default:
+		if err != nil || !watch.Pause(ctx, settles) {
+			return errors.Join(err, ctx.Err())
 		}
 	}
-	a.Say("they lapsed in %.1f s", time.Since(start).Seconds())
-	for _, name := range extra {
-		a.set.Done(ctx, name)
-	}
-	a.clock.Add(int64(2 * instant.Day)) // what is done is not remembered any more
-	a.set.Lapse(ctx)
-	return p99(before), p99(during), nil
+	a.Say("they lapsed in %.0f s; of 1000 orders %s alone, %s beside", time.Since(start).Seconds(), quantiles(quiet), quantiles(busy))
+	p.quiet, p.busy = append(p.quiet, quantile(quiet, 990)), append(p.busy, quantile(busy, 990))
+	a.clock.Add(int64(request.Settling + sweeps))
+	a.set.Swept(node, a.now())
+	a.set.Lapse(ctx) // the customers' too, of whom none has paid
+	return nil
 }
 
-func p99(ms []float64) float64 {
+// pass lets one step of time pass: a sweep begins, and what it has seen to its end lapses.
+func (a *asking) pass(ctx context.Context, step, faster instant.Millis) {
+	if faster == 0 {
+		a.clock.Add(int64(step))
+	}
+	a.set.Swept(node, a.now())
+	for end := a.now() + instant.Time(step); a.now() < end && ctx.Err() == nil; a.clock.Add(int64(instant.Minute)) {
+		start := time.Now()
+		a.set.Lapse(ctx)
+		if faster == 0 {
+			return
+		}
+		watch.Pause(ctx, (instant.Minute/faster).Std()-time.Since(start))
+	}
+}
+
+// customers come while something is done, and how long each waits for an order is added to ms.
+func (a *asking) customers(ctx context.Context, ms *[]float64, do func()) error {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		do()
+	}()
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	var failed error
+	for at := time.Now(); ; at = at.Add(apart) {
+		select {
+		case <-done:
+			wg.Wait()
+			return failed
+		case <-time.After(time.Until(at)):
+		}
+		a.came++
+		r := a.record(a.came, a.now())
+		r.Key = payment.LightningKey(fmt.Sprintf("ff%062x", a.came))
+		wg.Go(func() {
+			err := a.set.Keep(ctx, r)
+			mu.Lock()
+			defer mu.Unlock()
+			*ms, failed = append(*ms, float64(time.Since(at).Microseconds())/1000), errors.Join(failed, err)
+		})
+	}
+}
+
+// quantile returns what so many of a thousand do not exceed.
+func quantile(ms []float64, of int) float64 {
 	slices.Sort(ms)
-	return ms[len(ms)*99/100]
+	return ms[min(len(ms)*of/1000, len(ms)-1)]
+}
+
+func quantiles(ms []float64) (text string) {
+	for _, of := range []int{500, 900, 990, 999, 1000} {
+		text += fmt.Sprintf("%d: %.2f ms, ", of, quantile(ms, of))
+	}
+	return text + fmt.Sprintf("of %d", len(ms))
 }
