@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"sandglass/domain/address"
+	"sandglass/domain/chain/unlogged"
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
 	"sandglass/domain/payment"
@@ -52,9 +53,10 @@ type Watcher struct {
 	connected  time.Time                   // when: the wallet opens its streams from then on
 	news       chan struct{}               // the wallet told something
 
-	mu       sync.Mutex // guards what follows
-	pending  map[resource.ID]payment.Key
-	unlogged unlogged
+	mu      sync.Mutex // guards pending
+	pending map[resource.ID]payment.Key
+
+	unlogged.Payments // that pay orders
 }
 
 // Config is what a watcher works with.

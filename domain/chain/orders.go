@@ -2,7 +2,6 @@ package chain
 
 import (
 	"context"
-	"slices"
 
 	"sandglass/domain/address"
 	"sandglass/domain/payment"
@@ -97,49 +96,4 @@ func (s *sweep) logAddress(ctx context.Context, r *request.Record) error {
 		At: s.w.Now(), Resource: r.Resource, Node: r.Node, Height: r.Height,
 	})
 	return err
-}
-
-// unlogged are what pays orders, and no block holds.
-type unlogged struct {
-	byKey map[payment.Key]payment.State
-	ofID  map[resource.ID][]payment.Key
-}
-
-// setUnlogged replaces what was seen by the sweep before, and tells who watches.
-func (w *Watcher) setUnlogged(list []payment.State) {
-	now := unlogged{map[payment.Key]payment.State{}, map[resource.ID][]payment.Key{}}
-	w.mu.Lock()
-	was := w.unlogged
-	for _, p := range list {
-		now.byKey[p.Key] = p
-		now.ofID[p.Resource] = append(now.ofID[p.Resource], p.Key)
-	}
-	w.unlogged = now
-	w.mu.Unlock()
-	for _, ids := range []map[resource.ID][]payment.Key{was.ofID, now.ofID} {
-		for id := range ids {
-			if !slices.Equal(was.ofID[id], now.ofID[id]) {
-				w.Requests.Touch(id)
-			}
-		}
-	}
-}
-
-// Unlogged returns the outputs that pay an order, and that no block holds: they are shown, and
-// are not in the log.
-func (w *Watcher) Unlogged(id resource.ID) (list []payment.State) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, key := range w.unlogged.ofID[id] {
-		list = append(list, w.unlogged.byKey[key])
-	}
-	return list
-}
-
-// UnloggedPayment is Unlogged for one output.
-func (w *Watcher) UnloggedPayment(key payment.Key) (payment.State, bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	p, ok := w.unlogged.byKey[key]
-	return p, ok
 }

@@ -76,7 +76,9 @@ func (w *Watcher) sweep(ctx context.Context, why cause) error {
 	if err := watch.Each(ctx, parallel, s.keysByResource(), s.compareResource); err != nil {
 		return err
 	}
-	s.w.setUnlogged(s.unlogged)
+	for _, id := range w.SetUnlogged(s.unlogged) {
+		w.Requests.Touch(id)
+	}
 	if s.isFull() {
 		if err := s.logAddresses(ctx); err != nil {
 			return err
