@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"sandglass/domain/payment"
 	"sandglass/domain/request"
@@ -43,25 +44,38 @@ func TestDeathsFromAddressToCredit(t *testing.T) {
 	}
 }
 
-func (h *harness) dies(after int64, fault storetest.Fault, two bool) {
-	var left atomic.Int64 // writes before the death; nothing is written after it
-	left.Store(1 << 40)
-	write := func() storetest.Fault {
-		switch n := left.Add(-1); {
-		case n > 0:
-			return storetest.None
-		case n == 0:
-			return fault
-		}
-		return storetest.Lost
+// death is a daemon's: it comes with a fault, after so many writes, and nothing is written after.
+type death struct {
+	after atomic.Int64 // writes that are left; below 0 it is dead
+	fault storetest.Fault
+}
+
+// alive returns a death that does not come yet.
+func alive(fault storetest.Fault) *death {
+	d := &death{fault: fault}
+	d.after.Store(1 << 40)
+	return d
+}
+
+func (d *death) write() storetest.Fault {
+	switch left := d.after.Add(-1); {
+	case left > 0:
+		return storetest.None
+	case left == 0:
+		return d.fault
 	}
+	return storetest.Lost
+}
+
+func (h *harness) dies(after int64, fault storetest.Fault, two bool) {
+	fate := alive(fault)
 	kept := new(storetest.Memory)
-	h.read(kept, write)
-	h.store.OnAppend, h.twoWatchers = write, two
+	h.read(kept, fate.write)
+	h.store.OnAppend, h.twoWatchers = fate.write, two
 	h.start()
 	h.order("order-9", "vm-9", 1)
 	before := len(wholelog.Types(h.t, h.store))
-	left.Store(after + 1)
+	fate.after.Store(after + 1)
 	a := h.pays("order-9", 500)
 	if n := len(wholelog.Types(h.t, h.store)); n != before {
 		h.t.Errorf("%d events before a block holds it", n-before)
@@ -69,8 +83,8 @@ func (h *harness) dies(after int64, fault storetest.Fault, two bool) {
 	h.change(func() { h.wallet.mine() })
 	restart := func() {
 		h.stop()
-		left.Store(1 << 40)
-		h.read(kept, write)
+		fate.after.Store(1 << 40)
+		h.read(kept, fate.write)
 		h.start()
 		h.blocks(1)
 	}
@@ -88,13 +102,50 @@ func (h *harness) dies(after int64, fault storetest.Fault, two bool) {
 	if h.logged("order-9").Resource != "vm-9" || len(kept.Names()) != 0 {
 		h.t.Errorf("its address is not in the log, or its request is kept on: %v", kept.Names())
 	}
-	credits := 0
+	if n := h.credits("vm-9"); n != 1 {
+		h.t.Errorf("%d credits", n)
+	}
+}
+
+// credits returns how many a resource has.
+func (h *harness) credits(id resource.ID) (n int) {
 	for _, line := range wholelog.Types(h.t, h.store) {
-		if strings.HasPrefix(line, "resource-vm-9 resource.credited") {
-			credits++
+		if strings.HasPrefix(line, resource.Prefix+string(id)+" resource.credited") {
+			n++
 		}
 	}
-	if credits != 1 {
-		h.t.Errorf("%d credits", credits)
+	return n
+}
+
+// TestTheAddressOfAnOrderOutlivesItsRequest kills a daemon where it logs the address of an order
+// that was paid in another way, and forgets its request: what pays the address is never missed.
+func TestTheAddressOfAnOrderOutlivesItsRequest(t *testing.T) {
+	for after := range 4 {
+		for _, fault := range []storetest.Fault{storetest.Lost, storetest.AnswerLost} {
+			t.Run(fmt.Sprint(after, fault), func(t *testing.T) {
+				onChain(t, func(t *testing.T, h *harness) {
+					kept, fate := new(storetest.Memory), alive(fault)
+					h.read(kept, fate.write)
+					h.store.OnAppend = fate.write
+					r := h.order("order-9", "vm-9", 1)
+					h.executeOnResource("vm-9", resource.Open{When: resource.When{At: now()}, Order: *r.Order})
+					fate.after.Store(int64(after) + 1)
+					h.start() // a full sweep
+					h.pass(time.Minute)
+					h.stop()
+					fate.after.Store(1 << 40)
+					h.read(kept, fate.write)
+					h.start()
+					a := h.pays("order-9", 700)
+					h.change(func() { h.wallet.mine() })
+					h.blocks(2)
+					h.want(a, payment.StatusCredited)
+					h.credited("vm-9", 700)
+					if len(kept.Names()) != 0 || h.credits("vm-9") != 1 {
+						t.Errorf("kept are %v, there are %d credits", kept.Names(), h.credits("vm-9"))
+					}
+				})
+			})
+		}
 	}
 }

@@ -103,14 +103,13 @@ func (h *harness) issued(addr string) (resource.ID, int64, bool) {
 	return h.views.Issued(addr)
 }
 
-// start starts a watcher, and waits until nothing moves but time.
-func (h *harness) start() {
-	h.t.Helper()
+// config is what a watcher works with.
+func (h *harness) config() chain.Config {
 	issued := h.issued
 	if h.issuedBy != nil {
 		issued = h.issuedBy
 	}
-	conf := chain.Config{
+	return chain.Config{
 		Wallet: h.wallet, Booker: h.booker, Issued: issued, IssuedAfter: h.issuedAfter,
 		Lowest: func() (int64, bool) { return h.height, true }, Waiting: h.waiting,
 		Required: func(id resource.ID, sum money.Msat) int {
@@ -122,6 +121,12 @@ func (h *harness) start() {
 		Observer: chainObserver{h}, Now: now, FinalDepth: 10,
 		Requests: h.requests, Addresses: &address.Handler{Aggregate: address.Aggregate(), Store: h.store},
 	}
+}
+
+// start starts a watcher, and waits until nothing moves but time.
+func (h *harness) start() {
+	h.t.Helper()
+	conf := h.config()
 	ctx, cancel := context.WithCancel(h.t.Context())
 	var running sync.WaitGroup
 	run := func() (w *chain.Watcher) {

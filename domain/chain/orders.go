@@ -39,8 +39,8 @@ func (w *Watcher) lowest() (height int64, ok bool) {
 	return min(logged, asked), true
 }
 
-// ofOrder adds to c the order that an output pays, if it pays one, and sees to it that the
-// log knows the address. It reports whether the log is to know the output too.
+// ofOrder adds to c the order that an output pays, if it pays one. It reports whether the log is
+// to know the output.
 func (s *sweep) ofOrder(ctx context.Context, c *payment.See, o *Output) (logged bool, err error) {
 	r, ok := s.w.Requests.FindAddress(o.Address)
 	if !ok {
@@ -51,7 +51,7 @@ func (s *sweep) ofOrder(ctx context.Context, c *payment.See, o *Output) (logged 
 	}
 	if o.Height > 0 {
 		c.Request = &r.Request
-		return true, s.logAddress(ctx, r)
+		return true, nil
 	}
 	p := r.State()
 	p.Key, p.Status, p.Amount, p.Requested, p.Last = o.Key(), payment.StatusSeen, o.Amount, s.beganAt, s.beganAt
@@ -89,6 +89,17 @@ func (s *sweep) logIfOpened(ctx context.Context, r *request.Record) (opened bool
 	}
 	s.w.Requests.Done(ctx, r.Name())
 	return true, nil
+}
+
+// logPaidAddress puts the address of an order into the log once a payment that has the order is
+// in it, and not before: another daemon, which may not have heard of the order yet, would take
+// the money for that of a resource which is not there.
+func (s *sweep) logPaidAddress(ctx context.Context, addr string) error {
+	r, ok := s.w.Requests.FindAddress(addr)
+	if _, _, logged := s.w.Issued(addr); logged || !ok {
+		return nil
+	}
+	return s.logAddress(ctx, r)
 }
 
 func (s *sweep) logAddress(ctx context.Context, r *request.Record) error {
