@@ -44,57 +44,51 @@ func newFiles() *files {
 	return &files{wants: map[string][]byte{}, foreign: map[string]error{}, is: map[string][]byte{}}
 }
 
-func (f *files) Wants(context.Context) iter.Seq2[string, error] {
+func (f *files) Wants() ([]string, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	names, err := slices.Collect(maps.Keys(f.wants)), f.lists
-	return func(yield func(string, error) bool) {
-		if err != nil {
-			yield("", err)
-			return
-		}
-		for _, name := range names {
-			if !yield(name, nil) {
-				return
-			}
-		}
-	}
+	return slices.Collect(maps.Keys(f.wants)), f.lists
 }
 
-func (f *files) Want(name string) ([]byte, error) {
+func (f *files) Want(name string) (*enforce.Want, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err := f.foreign[name]; err != nil {
 		return nil, err
 	}
 	if b, ok := f.wants[name]; ok {
-		return b, nil
+		return enforce.ParseWant(name, b)
 	}
 	return nil, fs.ErrNotExist
 }
 
-func (f *files) Is(id string) ([]byte, error) {
+func (f *files) Is(id string) (*enforce.Is, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if b, ok := f.is[id]; ok {
-		return b, nil
+		return enforce.ParseIs(id, b)
 	}
 	return nil, fs.ErrNotExist
 }
 
-func (f *files) SaveIs(id string, b []byte) error {
+func (f *files) SaveIs(i *enforce.Is) error {
+	b, err := i.Marshal()
+	if err != nil {
+		return err
+	}
+	return f.save(func() { f.is[i.ID] = b })
+}
+
+func (f *files) RemoveIs(id string) error { return f.save(func() { delete(f.is, id) }) }
+
+func (f *files) save(do func()) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.saved++
-	switch {
-	case f.loses:
-		return errBroken
-	case b == nil:
-		delete(f.is, id)
-	default:
-		f.is[id] = b
+	if !f.loses {
+		do()
 	}
-	if f.keeps {
+	if f.loses || f.keeps {
 		return errBroken
 	}
 	return nil
@@ -425,13 +419,9 @@ func (h *host) verbs(id string) (list []enforce.Verb) {
 // wants fails unless what is written of a resource has a state, and returns it.
 func (h *host) isNow(id string, s enforce.State) enforce.Is {
 	h.t.Helper()
-	b, err := h.Is(id)
+	is, err := h.Is(id)
 	if err != nil {
 		h.t.Fatalf("%s at %d: %v", id, h.clock(), err)
-	}
-	is, err := enforce.ParseIs(id, b)
-	if err != nil {
-		h.t.Fatal(err)
 	}
 	if is.State != s {
 		h.t.Errorf("%s is %+v at %d, want %s", id, is, h.clock(), s)

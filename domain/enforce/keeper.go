@@ -18,17 +18,17 @@ import (
 // MaxWants is how many resources a keeper takes care of. It passes over the others, and says so.
 const MaxWants = 20_000
 
-// Folder is where the wants are, and what is.
+// Folder is where the wants are, and what is. Its writes are all or nothing.
 type Folder interface {
-	// Wants yields the names of all wants.
-	Wants(ctx context.Context) iter.Seq2[string, error]
-	// Want returns what the want of that name holds: [fs.ErrNotExist] if there is none, and
-	// another error if it is not to be trusted or can't be read.
-	Want(name string) ([]byte, error)
-	// Is returns what [Folder.SaveIs] wrote.
-	Is(id string) ([]byte, error)
-	// SaveIs writes what a resource is, all or nothing, or removes it if b is nil.
-	SaveIs(id string, b []byte) error
+	// Wants returns the names of all wants.
+	Wants() ([]string, error)
+	// Want returns the want of a resource: [fs.ErrNotExist] if there is none, and another error if
+	// it is damaged, not to be trusted, or can't be read.
+	Want(id string) (*Want, error)
+	// Is returns what [Folder.SaveIs] wrote last of a resource.
+	Is(id string) (*Is, error)
+	SaveIs(*Is) error
+	RemoveIs(id string) error
 	// Changes yields "" once it listens, and then each name of a want that comes, changes or
 	// goes, and "" again if it may have missed some. It ends with the first error, or when ctx
 	// does.
@@ -145,7 +145,7 @@ func (k *Keeper) Run(ctx context.Context) error {
 		case <-timer.C:
 		}
 		if now := k.Now(); now >= k.scanAt {
-			k.scan(ctx, now)
+			k.scan(now)
 		}
 		k.begin(ctx, &wg)
 		if time.Since(beaten) >= tick {
@@ -205,15 +205,17 @@ func (k *Keeper) hear(e event) {
 }
 
 // scan looks for wants that are not known yet. Those that are known are looked at in their turn.
-func (k *Keeper) scan(ctx context.Context, now Boottime) {
+func (k *Keeper) scan(now Boottime) {
+	names, err := k.Folder.Wants()
+	if err != nil {
+		k.scanFail++
+		k.scanAt = k.after(backoff(k.scanFail))
+		k.Told(Notice{Err: fmt.Errorf("the wants can't be listed: %w", err)})
+		return
+	}
 	least, strange, left := "", 0, 0
-	for name, err := range k.Folder.Wants(ctx) {
+	for _, name := range names {
 		switch {
-		case err != nil:
-			k.scanFail++
-			k.scanAt = k.after(backoff(k.scanFail))
-			k.Told(Notice{Err: fmt.Errorf("the wants can't be listed: %w", err)})
-			return
 		case k.kept[name] != nil:
 		case !resource.IsName(name):
 			if strange++; strange == 1 || name < least {
@@ -242,10 +244,8 @@ func (k *Keeper) scan(ctx context.Context, now Boottime) {
 // add takes a resource into care. What an earlier keeper found of it tells since when it is so.
 func (k *Keeper) add(id string) {
 	e := &kept{id: id, index: -1}
-	if b, err := k.Folder.Is(id); err == nil {
-		if is, err := ParseIs(id, b); err == nil && is.Boot == k.Boot {
-			e.is, e.told, e.known = *is, *is, knownFrom(is)
-		}
+	if is, err := k.Folder.Is(id); err == nil && is.Boot == k.Boot {
+		e.is, e.told, e.known = *is, *is, knownFrom(is)
 	}
 	k.kept[id] = e
 	k.differs(e, true)

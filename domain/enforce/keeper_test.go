@@ -54,8 +54,8 @@ func TestWhatIsPaidRuns(t *testing.T) {
 		h.isNow("vm", enforce.Gone)
 		h.set("vm", nil)
 		h.pass(0)
-		if b, err := h.Is("vm"); err == nil {
-			t.Errorf("left behind:\n%s", b)
+		if is, err := h.Is("vm"); err == nil {
+			t.Errorf("left behind: %+v", is)
 		}
 		h.pass(2 * time.Second)
 		if s := h.summary(); !s.Ready || s.Wants != 0 || s.Differ != 0 || s.UnderWay != 0 {

@@ -24,15 +24,10 @@ const untilThen = ": nothing is started or stopped until there is a valid one"
 
 // goalOf reads the want of a resource as it stands.
 func (k *Keeper) goalOf(id string) goal {
-	b, err := k.Folder.Want(id)
-	if errors.Is(err, fs.ErrNotExist) {
-		return goal{gone: true, why: "its want has vanished" + untilThen}
-	}
-	var w *Want
-	if err == nil {
-		w, err = ParseWant(id, b)
-	}
+	w, err := k.Folder.Want(id)
 	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return goal{gone: true, why: "its want has vanished" + untilThen}
 	case err != nil:
 		return goal{why: fmt.Sprintf("its want: %v%s", err, untilThen)}
 	case w.Boot != k.Boot:
@@ -191,7 +186,7 @@ func (k *Keeper) jitter() time.Duration { return watch.Backoff(math.MaxInt, k.Ev
 func (k *Keeper) leave(e *kept, g goal) {
 	e.verb, e.generation, e.until = "", 0, 0
 	if g.gone && e.is.State == Gone {
-		if err := k.Folder.SaveIs(e.id, nil); err != nil {
+		if err := k.Folder.RemoveIs(e.id); err != nil {
 			k.Told(Notice{Err: err})
 			k.schedule(e, k.after(k.jitter()))
 			return
@@ -232,11 +227,7 @@ func (k *Keeper) put(e *kept, is Is, verb Verb, as bool) {
 }
 
 func (k *Keeper) save(is *Is) error {
-	b, err := is.Marshal()
-	if err == nil {
-		err = k.Folder.SaveIs(is.ID, b)
-	}
-	if err != nil {
+	if err := k.Folder.SaveIs(is); err != nil {
 		return fmt.Errorf("what %s is can't be written: %w", is.ID, err)
 	}
 	return nil
