@@ -61,6 +61,10 @@ func Missing(path string) bool {
 
 // Options say how the file is opened. The zero Options will do.
 type Options struct {
+	// Log is the id of the log that the file is beside. A file of another log is refused; one
+	// that is of none yet is that log's from now on. Empty, it is not looked at.
+	Log string
+
 	// FreeSpaceFloor and FreeSpace are those of the log's store: below that many bytes on the
 	// disk nothing is kept. 0 is 256 MiB, a negative number no floor.
 	FreeSpaceFloor int64
@@ -107,7 +111,7 @@ func Open(path string, o Options) (*Store, error) {
 		path: path, hold: hold, space: logfile.NewSpace(path, o.FreeSpaceFloor, o.FreeSpace), wal: logfile.WAL{Soft: o.wal},
 		queue: make(chan *job, queueSize), closing: make(chan struct{}), stopped: make(chan struct{}),
 	}
-	if err := s.connect(); err != nil {
+	if err := s.connect(o.Log); err != nil {
 		return nil, errors.Join(err, s.disconnect())
 	}
 	go s.run()
@@ -115,7 +119,7 @@ func Open(path string, o Options) (*Store, error) {
 }
 
 // connect opens both connections of a file that is known to be one of ours.
-func (s *Store) connect() (err error) {
+func (s *Store) connect(log string) (err error) {
 	if s.conn, err = logfile.OpenWriter(s.path); err != nil {
 		return err
 	}
@@ -123,6 +127,9 @@ func (s *Store) connect() (err error) {
 		return err
 	}
 	if err := logfile.MakeDurable(s.conn, s.path); err != nil {
+		return err
+	}
+	if err := belong(s.conn, s.path, log); err != nil {
 		return err
 	}
 	last, err := logfile.QueryInt(s.conn, `SELECT coalesce(max(id), 0) FROM requests`)
@@ -152,6 +159,40 @@ func identify(conn *sqlite.Conn, path string) error {
 		return fmt.Errorf("sqlite: %s has schema %d, this build knows %d: run a newer build", path, version, schemaVersion)
 	}
 	return nil
+}
+
+// belong gives a file that is no log's yet to the one of that id, if that is not empty. It refuses
+// a file of another: what it keeps would open, and be paid for, in this one.
+func belong(conn *sqlite.Conn, path, log string) error {
+	is, err := owner(conn, "main")
+	switch {
+	case err != nil:
+		return logfile.Unreadable(path, err)
+	case log == "" || is == log:
+		return nil
+	case is != "":
+		return fmt.Errorf("sqlite: %s is of the log %s, and this is the log %s: put the requests of this log there, "+
+			"or move the file away: then money of orders that nobody had paid yet is unallocated", path, is, log)
+	}
+	script := fmt.Sprintf("CREATE TABLE log (id TEXT NOT NULL) STRICT; INSERT INTO log VALUES ('%s');", log)
+	if err := sqlitex.ExecuteScript(conn, script, nil); err != nil {
+		return logfile.WriteError(err)
+	}
+	return nil
+}
+
+// owner returns the id of the log that a file is of, which is attached by that name, or nothing.
+// Earlier builds made files without it.
+func owner(conn *sqlite.Conn, name string) (id string, err error) {
+	known, err := logfile.QueryInt(conn, `SELECT count(*) FROM `+name+`.sqlite_schema WHERE name = 'log'`)
+	if err != nil || known == 0 {
+		return "", err
+	}
+	err = sqlitex.ExecuteTransient(conn, `SELECT id FROM `+name+`.log`, &sqlitex.ExecOptions{ResultFunc: func(s *sqlite.Stmt) error {
+		id = s.ColumnText(0)
+		return nil
+	}})
+	return id, err
 }
 
 // disconnect closes what is open and gives the file back.
@@ -208,7 +249,8 @@ const sqlAdd = `INSERT INTO requests (name, data) SELECT name, data FROM copied.
 	ON CONFLICT (name) DO NOTHING`
 
 // Add keeps in the file at path, which nobody may have open, what a copy of it by [CopyTo] has
-// besides: all of it or, after an error, nothing. Done again it changes nothing.
+// besides: all of it or, after an error, nothing. Done again it changes nothing. Both are of one
+// log, as far as they say of which.
 func Add(ctx context.Context, path, copied string) (err error) {
 	s, err := Open(path, Options{FreeSpaceFloor: -1})
 	if err != nil {
@@ -219,6 +261,13 @@ func Add(ctx context.Context, path, copied string) (err error) {
 	defer s.using.Unlock()
 	defer s.conn.SetInterrupt(s.conn.SetInterrupt(ctx.Done()))
 	err = sqlitex.ExecuteTransient(s.conn, `ATTACH ? AS copied`, &sqlitex.ExecOptions{Args: []any{copied}})
+	var of string
+	if err == nil {
+		of, err = owner(s.conn, "copied")
+	}
+	if err == nil {
+		err = belong(s.conn, path, of)
+	}
 	if err == nil {
 		err = sqlitex.ExecuteTransient(s.conn, sqlAdd, nil)
 	}

@@ -138,6 +138,38 @@ func TestWhatIsNoFileOfRequests(t *testing.T) {
 	}
 }
 
+func TestTheFileIsOfOneLog(t *testing.T) {
+	a, b := newFile(t), newFile(t)
+	opens := func(path, log string, want bool) {
+		t.Helper()
+		s, err := requests.Open(path, requests.Options{Log: log, FreeSpaceFloor: -1})
+		if err == nil {
+			err = errors.Join(s.Keep(t.Context(), storetest.Request(len(path)+len(log))), s.Close())
+		}
+		if want != (err == nil) || err != nil && !strings.Contains(err.Error(), "move the file away") {
+			t.Errorf("%s beside the log %q: %v", path, log, err)
+		}
+	}
+	opens(a, "", true)
+	opens(a, "01aa", true) // which it is of from now on
+	opens(a, "02bb", false)
+	opens(a, "01aa", true)
+	copied := filepath.Join(t.TempDir(), "copy")
+	if err := requests.CopyTo(t.Context(), a, copied); err != nil {
+		t.Fatal(err)
+	}
+	opens(copied, "02bb", false)
+	if err := requests.Add(t.Context(), b, copied); err != nil {
+		t.Fatal(err)
+	}
+	opens(b, "02bb", false)
+	c := newFile(t)
+	opens(c, "02bb", true)
+	if err := requests.Add(t.Context(), c, copied); err == nil || !strings.Contains(err.Error(), "is of the log 02bb") {
+		t.Errorf("the requests of another log are added: %v", err)
+	}
+}
+
 func TestAFullDiskKeepsNothing(t *testing.T) {
 	path := newFile(t)
 	var free atomic.Int64

@@ -18,7 +18,7 @@ type Requests interface {
 
 // OpenRequests opens the store of requests beside a log, for the daemon that has opened the log
 // for writing. What an operator should do about it is told.
-func (p Place) OpenRequests(ctx context.Context, log stream.EventStore) (Requests, error) {
+func (p Place) OpenRequests(ctx context.Context, log Store) (Requests, error) {
 	if p.Shared() {
 		s, err := p.openESDBRequests(ctx)
 		if err != nil {
@@ -33,7 +33,7 @@ func (p Place) OpenRequests(ctx context.Context, log stream.EventStore) (Request
 			return nil, err
 		}
 	}
-	s, err := filerequests.Open(path, filerequests.Options{FreeSpaceFloor: p.floor()})
+	s, err := filerequests.Open(path, filerequests.Options{Log: log.ID(), FreeSpaceFloor: p.floor()})
 	if err != nil {
 		return nil, err
 	}

@@ -58,6 +58,14 @@ func TestRequestsAreBesideTheLog(t *testing.T) {
 	if err := (Place{URL: "sqlite:other.db", Dir: dir}).Create(t.Context()); err != nil || len(kept()) != 3 {
 		t.Errorf("another log was made there: %v", err)
 	}
+	other, err := (Place{URL: "sqlite:other.db", Dir: dir}).Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	if _, err := p.OpenRequests(t.Context(), other); err == nil || !strings.Contains(err.Error(), "is of the log "+log.ID()) {
+		t.Errorf("the requests of one log are opened beside another: %v", err)
+	}
 	if err := os.Remove(file); err != nil {
 		t.Fatal(err)
 	}
