@@ -140,7 +140,7 @@ func TestStatement20_States(t *testing.T) {
 func TestStatement20_RealStates(t *testing.T) {
 	net := devnet.Shared(t)
 	ctx := t.Context()
-	carol := must(net.StartLocked(ctx))(t)
+	carol := must(net.StartLocked(ctx, "--gc-canceled-invoices-on-the-fly"))(t)
 	c := lnd.Config{Addr: carol.GRPC, TLSCert: carol.TLSCert, WatchMacaroon: filepath.Join(carol.Dir, "watch.macaroon")}
 	d := newDaemon(t, c).start()
 	locked := d.awaitHealth(watch.Locked)
@@ -157,6 +157,7 @@ func TestStatement20_RealStates(t *testing.T) {
 	d.awaitHealth(watch.Denied) // it may not list
 	bake("info:read", "invoices:read")
 	d.awaitHealth(watch.Ready)
+	forgets(t, carol, c)
 	check(t, carol.DeleteMacaroonID(ctx, 77))
 	d.watcher.Nudge()
 	revoked := d.awaitHealth(watch.Denied)
@@ -164,6 +165,29 @@ func TestStatement20_RealStates(t *testing.T) {
 		t.Errorf("it says %q", revoked.Advice)
 	}
 	check(t, carol.Kill())
+}
+
+// forgets holds that an invoice that lnd has canceled and forgotten, as the manual has it set, is
+// none that can be paid, and is canceled again without an error.
+func forgets(t *testing.T, carol *devnet.Node, c lnd.Config) {
+	t.Helper()
+	ctx := within(t)
+	c.IssueMacaroon = must(carol.BakeMacaroon(ctx, 78, "/lnrpc.Lightning/AddInvoice",
+		"/lnrpc.Lightning/CheckMacaroonPermissions", "/invoicesrpc.Invoices/CancelInvoice"))(t)
+	client := must(lnd.Dial(c))(t)
+	defer client.Close()
+	inv := must(client.Invoice(ctx, 1_000, "web-1", instant.Hour))(t)
+	if open, err := client.IsOpen(ctx, inv.Key); !open || err != nil {
+		t.Errorf("it is open: %t, %v", open, err)
+	}
+	check(t, client.Cancel(ctx, inv.Key))
+	if e, err := client.Lookup(ctx, inv.Hash); !errors.Is(err, lightning.ErrNoInvoice) {
+		t.Errorf("lnd has kept it: %+v, %v", e, err)
+	}
+	if open, err := client.IsOpen(ctx, inv.Key); open || err != nil {
+		t.Errorf("forgotten it is open: %t, %v", open, err)
+	}
+	check(t, client.Cancel(ctx, inv.Key))
 }
 
 // While bitcoind is down lnd settles, and GetInfo hangs.

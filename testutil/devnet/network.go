@@ -144,11 +144,11 @@ func (n *Network) host() lnd.Host {
 	return lnd.Host{Binary: n.opts.Binaries.Lnd, Dir: n.dir, Nursery: n.nursery, Ports: n.ports, Chain: n.Chain}
 }
 
-// StartLocked starts another lnd with a wallet of its own, which waits for its
+// StartLocked starts another lnd, with more flags, and a wallet of its own, which waits for its
 // password: its State is LOCKED until [lnd.Node.Unlock]. It has no channel, and locks
 // itself again at each restart.
-func (n *Network) StartLocked(ctx context.Context) (*lnd.Node, error) {
-	d, err := n.host().New(fmt.Sprintf("carol-%d", len(n.others)+1))
+func (n *Network) StartLocked(ctx context.Context, flags ...string) (*lnd.Node, error) {
+	d, err := n.host().New(fmt.Sprintf("carol-%d", len(n.others)+1), flags...)
 	if err != nil {
 		return nil, err
 	}
