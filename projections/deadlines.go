@@ -11,9 +11,15 @@ import (
 type deadlines struct{ running, releases deadline.Queue }
 
 func (d *deadlines) set(row int32, s *resource.State, at instant.Time, ok bool) {
-	runs := s.Status == resource.StatusRunning
+	runs := passes(s)
 	d.running.Set(row, at, ok && runs)
 	d.releases.Set(row, at, ok && !runs)
+}
+
+// passes reports whether a resource that has a deadline comes to it by its time, and not by the
+// end of its grace.
+func passes(s *resource.State) bool {
+	return s.Status != resource.StatusAwaiting && s.Status != resource.StatusSuspended
 }
 
 // first returns what is due first of either.
@@ -30,7 +36,7 @@ func (v *Views) knowDeadlines() {
 		return deadline.New(v.resources.Len(), v.owned(), func(yield func(int32, instant.Time) bool) {
 			for row, s := range v.resources.All() {
 				at, ok := v.deadline(s)
-				if ok && runs == (s.Status == resource.StatusRunning) && !yield(row, at) {
+				if ok && runs == passes(s) && !yield(row, at) {
 					return
 				}
 			}

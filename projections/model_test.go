@@ -12,6 +12,9 @@ import (
 	"sandglass/domain/resource"
 	"sandglass/domain/stream"
 	"sandglass/projections"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 // model is the states as the domain alone folds them.
@@ -84,8 +87,8 @@ func compare(t *testing.T, v *projections.Views, want model) {
 	for id, s := range want.resources {
 		counts[s.Status]++
 		got, _, ok := v.Resource(id)
-		if fmt.Sprint(got) != fmt.Sprint(s) || !ok {
-			t.Errorf("resource %s:\n%+v, want\n%+v", id, got, s)
+		if diff := cmp.Diff(s, got, cmpopts.EquateEmpty()); diff != "" || !ok {
+			t.Errorf("resource %s (-want +got):\n%s", id, diff)
 		}
 		for _, now := range []instant.Time{0, s.Last, s.Last + 12345} {
 			if left, ok := v.Remaining(id, now); left != s.Remaining(now) || !ok {

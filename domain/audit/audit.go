@@ -54,7 +54,7 @@ type paid struct {
 }
 
 // sums are those of a resource.
-type sums struct{ credited, debited, reversed money.Msat }
+type sums struct{ credited, debited, reversed money.Msat } // debited less what was returned
 
 // New returns a checker of the records up to a position.
 func New(until stream.Position) *Checker {
@@ -132,6 +132,9 @@ func (c *Checker) resource(where string, id resource.ID, e resource.Event) {
 		c.want(e.Above == 0 || quoted <= p.asked, where, "a quote holds for what it asked", quoted, p.asked)
 	case *resource.Debited:
 		s.debited += e.Amount
+	case *resource.Returned:
+		s.debited -= e.Amount
+		c.want(s.debited >= 0, where, "no more is returned than was debited", e.Amount, s.debited+e.Amount)
 	case *resource.Reversed:
 		s.reversed += e.Amount
 		c.paid(payment.Key(e.Payment)).reversed++

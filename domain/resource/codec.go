@@ -19,6 +19,12 @@ func blank(kind string) Event {
 		return new(Opened)
 	case "resource.started.v1":
 		return new(Started)
+	case "resource.starting.v1":
+		return new(Starting)
+	case "resource.stopped.v1":
+		return new(Stopped)
+	case "resource.returned.v1":
+		return new(Returned)
 	case "resource.exhausted.v1":
 		return new(Exhausted)
 	case "resource.warned.v1":
@@ -94,6 +100,19 @@ func (e *Granted) Fields(f *codec.Fields) {
 
 // Fields implements [codec.Fielder].
 func (e *Started) Fields(f *codec.Fields) { codec.String(f, "reason", &e.Reason) }
+
+// Fields implements [codec.Fielder].
+func (e *Starting) Fields(f *codec.Fields) { codec.String(f, "reason", &e.Reason) }
+
+// Fields implements [codec.Fielder].
+func (e *Stopped) Fields(f *codec.Fields) { codec.OptString(f, "why", &e.Why) }
+
+// Fields implements [codec.Fielder].
+func (e *Returned) Fields(f *codec.Fields) {
+	codec.Time(f, "from", &e.From)
+	codec.Int(f, "time_ms", &e.Time)
+	codec.Int(f, "amount_msat", &e.Amount)
+}
 
 // Fields implements [codec.Fielder].
 func (e *Debited) Fields(f *codec.Fields) {

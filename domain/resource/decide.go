@@ -36,6 +36,8 @@ func Decide(s State, c Command) ([]Event, error) {
 	case Hold:
 		d.settle()
 		d.hold(c)
+	case Report:
+		err = d.report(c)
 	case Reprice:
 		err = d.reprice(c)
 	case Place:
@@ -209,12 +211,12 @@ func (e *Credited) buy() (err error) {
 	return err
 }
 
-// settleAsOf settles a running resource up to when the money came, if it had time
+// settleAsOf settles a resource whose time passes up to when the money came, if it had time
 // until then: money that came in time was never late, however late we hear of it.
-// One that is not running starts when it is started, which is now.
+// One whose time does not pass starts when it is started, which is now.
 func (d *deciding) settleAsOf(paid instant.Time) {
 	paid = max(min(paid, d.t), d.s.Last)
-	if d.s.Status == StatusRunning && paid < d.s.PaidUntil() {
+	if c, ok := d.s.clock(); ok && paid < c.at(d.s.left()) {
 		d.t = paid
 	}
 	d.settle()
@@ -248,12 +250,21 @@ func (d *deciding) startOrRecover(reason Reason) {
 		return
 	}
 	if d.s.Status == StatusAwaiting || d.s.Status == StatusSuspended {
-		d.emit(&Started{At: d.now(), Reason: reason})
+		d.begin(reason)
 	}
 	if d.s.Warned && d.s.left() > d.s.warnLeft() {
 		d.emit(&Recovered{At: d.now()})
 	}
 	d.warn(d.t)
+}
+
+// begin lets a resource run, or start where its clock waits for the keeper to say that it is up.
+func (d *deciding) begin(reason Reason) {
+	if d.s.Terms.Uptime {
+		d.emit(&Starting{At: d.now(), Reason: reason})
+		return
+	}
+	d.emit(&Started{At: d.now(), Reason: reason})
 }
 
 func (d *deciding) pause() error {
@@ -263,7 +274,7 @@ func (d *deciding) pause() error {
 	case StatusReleased:
 		return ErrReleased
 	}
-	if d.settle(); d.s.Status != StatusRunning {
+	if d.settle(); !d.s.wanted() {
 		return ErrNotRuns
 	}
 	if again := d.s.Since.Add(MinRun); d.s.Resumed && d.t < again {
@@ -302,10 +313,11 @@ func (d *deciding) resume() error {
 	if d.s.Remaining(d.t) == 0 {
 		return ErrNoTime
 	}
-	if d.s.Status == StatusRunning {
+	if d.s.wanted() {
 		return nil
 	}
-	d.emit(&Started{At: d.now(), Reason: ReasonResumed})
+	d.settle()
+	d.begin(ReasonResumed)
 	d.warn(d.t)
 	return nil
 }
@@ -322,7 +334,7 @@ func (d *deciding) reverse(c Reverse) error {
 		At: d.now(), Payment: c.Payment, Amount: amount, Balance: balance, Time: l.Left(), Debt: amount - balance, Reason: c.Reason,
 	})
 	d.warn(d.t)
-	if d.s.Status == StatusRunning && d.s.left() == 0 {
+	if d.s.wanted() && d.s.left() == 0 {
 		d.emit(&Exhausted{At: d.now()})
 	}
 	return nil

@@ -21,6 +21,9 @@ const (
 	ReasonPaid      Reason = "paid"      // a credit gave it time
 	ReasonGranted   Reason = "granted"   // a grant did
 	ReasonResumed   Reason = "resumed"   // its holder let it run again
+	ReasonReturned  Reason = "returned"  // time that was given back did
+	ReasonMoved     Reason = "moved"     // it is on another host
+	ReasonUp        Reason = "up"        // the keeper says that it is up
 	ReasonReorged   Reason = "reorged"   // the block of the payment left the chain
 	ReasonAllocated Reason = "allocated" // the payment went to another resource meanwhile
 	ReasonGraceOver Reason = "grace_over"
@@ -94,19 +97,42 @@ type Granted struct {
 	Reason string
 }
 
-// Started says that the resource runs from now on.
-type Started struct {
+// Starting says that the resource, which is billed by its uptime, has time and should be up from
+// now on. Its clock stands still until it is.
+type Starting struct {
 	At
-	Reason Reason // ReasonPaid, ReasonGranted or ReasonResumed
+	Reason Reason // ReasonPaid, ReasonGranted, ReasonResumed, ReasonReturned or ReasonMoved
 }
 
-// Debited records use of a running resource over [From, At).
+// Started says that the resource runs from now on: its clock does.
+type Started struct {
+	At
+	Reason Reason // ReasonPaid, ReasonGranted or ReasonResumed; or ReasonUp, by its uptime
+}
+
+// Stopped says that the resource, which should be up, is down from now on, and its clock stands
+// still: it is starting again.
+type Stopped struct {
+	At
+	Why string // as the keeper says; empty where it does not, or where it is up again
+}
+
+// Returned gives back what was debited over an outage that was learned late, [From, From + Time),
+// to the lots that were drawn last.
+type Returned struct {
+	At
+	From   instant.Time
+	Time   instant.Millis
+	Amount money.Msat // the money that moved back with it
+}
+
+// Debited records use of a resource whose clock runs over [From, At).
 type Debited struct {
 	At
 	From     instant.Time
 	Time     instant.Millis // drawn from lots: At − From − Forgiven
 	Amount   money.Msat     // the money that moved with it
-	Forgiven instant.Millis // of a gap that the policy did not bill
+	Forgiven instant.Millis // of a gap that the policy did not bill; or for which the clock stood still before it ran
 }
 
 // Paused says that the holder stopped the clock.
@@ -165,6 +191,9 @@ func (*Opened) Type() string    { return "resource.opened.v1" }
 func (*Credited) Type() string  { return "resource.credited.v2" }
 func (*Granted) Type() string   { return "resource.granted.v1" }
 func (*Started) Type() string   { return "resource.started.v1" }
+func (*Starting) Type() string  { return "resource.starting.v1" }
+func (*Stopped) Type() string   { return "resource.stopped.v1" }
+func (*Returned) Type() string  { return "resource.returned.v1" }
 func (*Debited) Type() string   { return "resource.debited.v1" }
 func (*Paused) Type() string    { return "resource.paused.v1" }
 func (*Warned) Type() string    { return "resource.warned.v1" }

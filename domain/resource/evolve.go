@@ -15,13 +15,14 @@ type Status uint8
 const (
 	StatusNone      Status = iota // not opened
 	StatusAwaiting                // opened, and never had time
+	StatusStarting                // it has time and should be up, and is not known to be: its clock stands still
 	StatusRunning                 // its time runs
 	StatusPaused                  // its clock is stopped by its holder
 	StatusSuspended               // its time ran out; kept for its grace
 	StatusReleased                // ended
 )
 
-var statusNames = [...]string{"none", "awaiting", "running", "paused", "suspended", "released"}
+var statusNames = [...]string{"none", "awaiting", "starting", "running", "paused", "suspended", "released"}
 
 // String returns the word that the API and the event catalogue use.
 func (s Status) String() string { return statusNames[s] }
@@ -44,11 +45,13 @@ type State struct {
 	DebitedTo instant.Time // up to when use was debited: of one that runs, or ran last
 	HoldUntil instant.Time // of one without time: see [State.HeldUntil]
 
+	Uptime *Uptime // nil where the clock runs with the wall's while there is time, but for pauses
+
 	Lots []Lot // every credit and grant that stands, in their order
 	Debt money.Msat
 
 	// Sums over the whole stream, in money: Credited − Debited − Reversed is what the
-	// lots hold less the debt, always.
+	// lots hold less the debt, always. Debited is less what was returned.
 	Credited, Debited, ReversedSum money.Msat
 
 	First  int32 // the first lot that is not drawn to its end
@@ -76,9 +79,13 @@ func (s State) Clone() State {
 // Like append it may reuse the storage of s, so use only what it returns.
 func Evolve(s State, e Event) State {
 	s.Last = max(s.Last, *e.Effective())
+	s.pass(*e.Effective())
 	switch e := e.(type) {
 	case *Opened:
 		s.Plan, s.Enforcer, s.Terms, s.Holder, s.Request = e.Plan, e.Enforcer, e.Terms, e.Holder, e.Request
+		if e.Terms.Uptime || e.Terms.MaxPause > 0 {
+			s.Uptime = &Uptime{Opened: e.At.At}
+		}
 		s.enter(StatusAwaiting, e.At.At)
 	case *Credited:
 		s.Credited += e.Amount
@@ -86,13 +93,21 @@ func Evolve(s State, e Event) State {
 		s.add(Lot{Key: e.Payment, Amount: e.Amount - e.DebtPaid, Time: e.Time, DebtPaid: e.DebtPaid})
 	case *Granted:
 		s.add(Lot{Key: e.Key, Time: e.Time})
-	case *Started:
+	case *Starting:
 		s.DebitedTo, s.HoldUntil = e.At.At, 0
 		s.Resumed = e.Reason == ReasonResumed
-		s.enter(StatusRunning, e.At.At)
+		s.uptime(func(u *Uptime) { u.Why = "" })
+		s.enter(StatusStarting, e.At.At)
+	case *Started:
+		s.start(e)
+	case *Stopped:
+		s.Resumed = false
+		s.uptime(func(u *Uptime) { u.Why = e.Why })
+		s.enter(StatusStarting, e.At.At)
 	case *Debited:
-		s.Debited += s.draw(e.Time)
-		s.DebitedTo = e.At.At
+		s.debit(e)
+	case *Returned:
+		s.giveBack(e)
 	case *Paused:
 		s.enter(StatusPaused, e.At.At)
 	case *Warned:
@@ -109,6 +124,7 @@ func Evolve(s State, e Event) State {
 		s.Terms.Price = e.Price
 	case *Placed:
 		s.Host = e.Host
+		s.uptime(func(u *Uptime) { u.Billed, u.Up = nil, false })
 	case *Released:
 		s.enter(StatusReleased, e.At.At)
 	default:
@@ -124,7 +140,35 @@ func (s *State) add(l Lot) {
 		s.Lots = make([]Lot, 0, 1) // most resources are paid once
 	}
 	s.Lots = append(s.Lots, l)
-	s.Full = s.left()
+	s.Full = min(s.left(), money.MaxTime) // which time that was given back can be above
+}
+
+func (s *State) start(e *Started) {
+	s.DebitedTo, s.HoldUntil = e.At.At, 0
+	if e.Reason != ReasonUp {
+		s.Resumed = e.Reason == ReasonResumed
+	}
+	s.uptime(func(u *Uptime) { u.Up, u.Why = true, "" })
+	s.enter(StatusRunning, e.At.At)
+}
+
+func (s *State) debit(e *Debited) {
+	s.Debited += s.draw(e.Time)
+	s.DebitedTo = e.At.At
+	if s.Status == StatusRunning && s.Terms.Uptime {
+		s.uptime(func(u *Uptime) { u.bill(Span{e.From, e.At.At}) })
+	}
+}
+
+func (s *State) giveBack(e *Returned) {
+	back := s.undraw(e.Time)
+	s.Debited -= back
+	s.uptime(func(u *Uptime) {
+		over := Span{e.From, e.From.Add(e.Time)}
+		u.unbill(over)
+		u.Outage = u.spend(u.Outage, over, s.Terms.MaxOutage)
+		u.Returned += back
+	})
 }
 
 func (s *State) reverse(e *Reversed) {
@@ -135,4 +179,6 @@ func (s *State) reverse(e *Reversed) {
 	s.Lots = slices.Delete(s.Lots, i, i+1)
 	s.ReversedSum += e.Amount
 	s.Debt += e.Debt
+	// What was billed of it is owed, and not given back.
+	s.uptime(func(u *Uptime) { u.keepBilled(s.drawn()) })
 }

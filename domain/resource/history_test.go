@@ -35,6 +35,12 @@ func drawTerms(t *rapid.T) resource.Terms {
 	case 3:
 		x.Warn.Share = size[int64](t, "warn_ppm", 1_000_000)
 	}
+	if x.Uptime = rapid.Bool().Draw(t, "by_uptime"); x.Uptime {
+		x.StartWithin, x.MaxOutage = size(t, "start_within_ms", resource.Period), size(t, "max_outage_ms", resource.Period)
+	}
+	if rapid.Bool().Draw(t, "bounded") {
+		x.MaxPause = size(t, "max_pause_ms", resource.Period)
+	}
 	return x
 }
 
@@ -84,6 +90,9 @@ func (h *history) command(t *rapid.T) resource.Command {
 		when.MaxGap = size(t, "gap_ms", instant.Century)
 	}
 	key := rapid.SampledFrom([]string{"a", "b", "c", "d", "e", "f"}).Draw(t, "key")
+	if h.live.Terms.Uptime && rapid.IntRange(0, 2).Draw(t, "told") > 0 {
+		return h.report(t, when)
+	}
 	switch rapid.IntRange(0, 14).Draw(t, "command") {
 	case 0, 1, 2, 3, 4:
 		c := resource.Credit{When: when, Payment: key, Amount: h.amount(t, key), Paid: when.At}
@@ -113,6 +122,30 @@ func (h *history) command(t *rapid.T) resource.Command {
 		return resource.Place{When: when, Host: key}
 	}
 	return resource.Settle{When: when, Swept: when.At}
+}
+
+// report has its instants about those at which something changes, and anywhere.
+func (h *history) report(t *rapid.T, when resource.When) resource.Report {
+	c := resource.Report{When: when, Host: h.live.Host, Up: rapid.Bool().Draw(t, "up"), Since: when.At}
+	edges := []instant.Time{h.live.DebitedTo, h.live.Last, h.live.Since, when.At}
+	for _, s := range h.live.Uptime.Billed {
+		edges = append(edges, s.From, s.To)
+	}
+	var at []instant.Time
+	for range rapid.IntRange(0, 9).Draw(t, "instants") {
+		from := rapid.SampledFrom(edges).Draw(t, "edge")
+		at = append(at, from.Add(size(t, "beside_ms", instant.Year)*rapid.SampledFrom([]instant.Millis{-1, 0, 1}).Draw(t, "sign")))
+	}
+	at = slices.DeleteFunc(at, func(at instant.Time) bool { return at < 0 || at > when.At })
+	slices.Sort(at)
+	at = slices.Compact(at)
+	if len(at)%2 == 1 {
+		c.Since, at = at[len(at)-1], at[:len(at)-1]
+	}
+	for pair := range slices.Chunk(at, 2) {
+		c.Outages = append(c.Outages, resource.Span{From: pair[0], To: pair[1]})
+	}
+	return c
 }
 
 // amount is sized to buy a millisecond to a century, or anything.
@@ -177,6 +210,8 @@ func (h *history) sum(e resource.Event) {
 		h.bought += e.Time
 	case *resource.Debited:
 		h.debits, h.used = h.debits+e.Amount, h.used+e.Time
+	case *resource.Returned:
+		h.debits, h.used = h.debits-e.Amount, h.used-e.Time
 	case *resource.Reversed:
 		h.reversals, h.taken = h.reversals+e.Amount, h.taken+e.Time
 	}
@@ -192,11 +227,14 @@ func (h *history) checkSums(t *rapid.T) {
 	if s.Credited != h.credits || s.Debited != h.debits || s.ReversedSum != h.reversals {
 		t.Fatalf("the state sums up %s, %s and %s", s.Credited, s.Debited, s.ReversedSum)
 	}
-	if h.bought-h.used-h.taken != left || left < 0 || left > money.MaxTime {
+	if h.bought-h.used-h.taken != left || left < 0 || left > money.MaxTime && !s.Terms.Uptime {
 		t.Fatalf("bought %d ms, used %d, taken back %d, left %d", h.bought, h.used, h.taken, left)
 	}
 	if s.Status == resource.StatusRunning && (left == 0 || s.DebitedTo != s.Last) {
 		t.Fatalf("running with %d ms, settled %s, last event %s", left, s.DebitedTo, s.Last)
+	}
+	if s.Uptime != nil {
+		h.checkUptime(t)
 	}
 	if s.Status == resource.StatusSuspended && left != 0 {
 		t.Fatalf("suspended with %d ms", left)
@@ -205,6 +243,35 @@ func (h *history) checkSums(t *rapid.T) {
 		if l.Used < 0 || l.Used > l.Time || l.Amount < 0 || l.DebtPaid < 0 {
 			t.Fatalf("lot %+v", l)
 		}
+	}
+}
+
+// checkUptime holds that what can be given back was drawn, that it is bounded, and that no bound
+// is used beyond itself.
+func (h *history) checkUptime(t *rapid.T) {
+	u, drawn, billed, end := h.live.Uptime, instant.Millis(0), instant.Millis(0), instant.Time(0)
+	for _, l := range h.live.Lots {
+		drawn += l.Used
+	}
+	for _, s := range u.Billed {
+		if s.From < end || s.To <= s.From {
+			t.Fatalf("billed %v", u.Billed)
+		}
+		billed, end = billed+s.Length(), s.To
+	}
+	if billed > drawn || len(u.Billed) > resource.MaxBilled || end > h.live.Last || u.Returned < 0 {
+		t.Fatalf("billed %d ms in %d spans up to %s, drawn %d", billed, len(u.Billed), end, drawn)
+	}
+	for bound, b := range map[instant.Millis]resource.Budget{h.live.Terms.MaxOutage: u.Outage, h.live.Terms.MaxPause: u.Pause} {
+		if bound == 0 {
+			bound = resource.Period
+		}
+		if b.Used < 0 || b.Before < 0 || b.Used > bound || b.Before > bound {
+			t.Fatalf("of a bound of %d ms is used: %+v", bound, b)
+		}
+	}
+	if s := &h.live; (s.Status == resource.StatusStarting || s.Status == resource.StatusPaused) && s.DebitedTo != s.Last {
+		t.Fatalf("%s: its time has passed up to %s, last event %s", s.Status, s.DebitedTo, s.Last)
 	}
 }
 

@@ -79,6 +79,42 @@ func (s *State) draw(d instant.Millis) (sum money.Msat) {
 	return sum
 }
 
+// undraw gives d back to the lots, those that were drawn last first, and returns the money that
+// moved back. d is no more than what was drawn. It is the inverse of draw: drawn again, the same
+// moves again. Money without time goes back with the first millisecond that was drawn after it.
+func (s *State) undraw(d instant.Millis) (sum money.Msat) {
+	if d == 0 {
+		return 0
+	}
+	for d > 0 {
+		before := money.Msat(0)
+		if i := int(s.First); i < len(s.Lots) && s.Lots[i].Used > 0 {
+			before = s.Lots[i].moved(false)
+		} else {
+			s.First--
+			before = s.Lots[s.First].Amount
+		}
+		l := &s.Lots[s.First]
+		part := min(d, l.Used)
+		l.Used -= part
+		d -= part
+		sum += before - l.moved(false)
+	}
+	for i := int(s.First) - 1; i >= 0 && i+1 < len(s.Lots) && s.Lots[i+1].Used == 0 && s.Lots[i].Time == 0; i-- {
+		s.First = int32(i)
+		sum += s.Lots[i].Amount
+	}
+	return sum
+}
+
+// drawn returns the time that was drawn from all lots.
+func (s *State) drawn() (sum instant.Millis) {
+	for i := range s.Lots {
+		sum += s.Lots[i].Used
+	}
+	return sum
+}
+
 // Has reports whether the credit of that payment stands.
 func (s *State) Has(payment string) bool { return s.lot(payment, false) >= 0 }
 

@@ -28,5 +28,8 @@ func (d *deciding) place(c Place) error {
 	}
 	d.settle()
 	d.emit(&Placed{At: d.now(), Host: c.Host})
+	if d.s.Terms.Uptime && d.s.wanted() {
+		d.begin(ReasonMoved)
+	}
 	return nil
 }

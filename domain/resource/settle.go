@@ -11,15 +11,19 @@ const MinWait = instant.Hour
 func (s *State) PaidUntil() instant.Time { return s.DebitedTo.Add(s.left()) }
 
 // Remaining returns how long the balance lasts from now: what the lots have left, less
-// the time since the last debit while running, and never below zero. A now before the
+// the time that passed since the last debit, and never below zero. A now before the
 // last debit is a clock that jumped back: nothing comes back with it.
 func (s *State) Remaining(now instant.Time) instant.Millis {
 	left := s.left()
-	if s.Status == StatusRunning && now > s.DebitedTo {
-		left -= min(left, now.Sub(s.DebitedTo))
+	if c, ok := s.clock(); ok {
+		ran, _ := c.ran(now)
+		left -= min(left, ran)
 	}
 	return left
 }
+
+// wanted reports whether the resource should be up.
+func (s *State) wanted() bool { return s.Status == StatusRunning || s.Status == StatusStarting }
 
 // warnLeft returns how much time is left at the threshold, −1 if there is none.
 func (s *State) warnLeft() instant.Millis {
@@ -34,26 +38,30 @@ func (s *State) warnLeft() instant.Millis {
 	return -1
 }
 
-// crossing returns when a running resource that was not warned comes to its threshold.
+// crossing returns when a resource whose clock runs, and that was not warned, comes to its
+// threshold.
 func (s *State) crossing() (instant.Time, bool) {
-	if s.Status != StatusRunning || s.Warned {
+	c, ok := s.clock()
+	if !ok || s.Warned {
 		return 0, false
 	}
 	at := s.warnLeft()
 	if at < 0 {
 		return 0, false
 	}
-	return s.DebitedTo.Add(max(0, s.left()-at)), true
+	return c.at(max(0, s.left()-at)), true
 }
 
 // Deadline returns when time alone next changes the resource, or makes a debit due:
-// its exhaustion, its warning, the end of its grace, or every after the last debit,
-// which is above 0. It returns false for a resource that only a command can change.
+// its exhaustion, its warning, the end of its grace, or that its clock ran for every
+// since the last debit, which is above 0. It returns false for a resource that only a
+// command can change.
 func (s *State) Deadline(every instant.Millis) (instant.Time, bool) {
-	if s.Status != StatusRunning {
+	c, ok := s.clock()
+	if !ok {
 		return s.graceOver()
 	}
-	due := min(s.PaidUntil(), s.DebitedTo.Add(every))
+	due := c.at(min(s.left(), every))
 	if at, ok := s.crossing(); ok {
 		due = min(due, at)
 	}
@@ -105,14 +113,15 @@ func (s *State) KeptBy(g instant.Gap, now instant.Time) bool {
 	return ok && g.Holds(now, grace)
 }
 
-// settle brings a running resource up to d.t: a warning and an exhaustion bear the
-// instants that they are computed for, so that a late timer charges nothing.
+// settle brings a resource whose clock runs up to d.t: a warning and an exhaustion bear
+// the instants that they are computed for, so that a late timer charges nothing.
 func (d *deciding) settle() {
 	if d.s.Status != StatusRunning {
+		d.settleBeyond()
 		return
 	}
 	charge, forgiven := d.t.Sub(d.s.DebitedTo), instant.Millis(0)
-	if gap := d.when.MaxGap; d.when.Forgive && gap > 0 && charge > gap {
+	if gap := d.when.MaxGap; d.when.Forgive && gap > 0 && charge > gap && !d.s.Terms.Uptime {
 		charge, forgiven = gap, charge-gap
 	}
 	if left := d.s.left(); charge < left {
@@ -126,8 +135,34 @@ func (d *deciding) settle() {
 	d.emit(&Exhausted{At: end})
 }
 
+// settleBeyond is settle of a resource that is down or paused, whose clock runs once it has stood
+// still for as long as it may. What is debited comes first, and ends with the last millisecond
+// that is billed: with each event, the time before it has passed.
+func (d *deciding) settleBeyond() {
+	c, ok := d.s.clock()
+	if !ok {
+		return
+	}
+	end := c.at(d.s.left())
+	if at, ok := d.s.crossing(); ok && at <= min(d.t, end) {
+		d.debitBeyond(at)
+		d.emit(&Warned{At: At{At: at}})
+	}
+	d.debitBeyond(min(d.t, end))
+	if end <= d.t {
+		d.emit(&Exhausted{At: At{At: end}})
+	}
+}
+
+func (d *deciding) debitBeyond(t instant.Time) {
+	if c, ok := d.s.clock(); ok {
+		charge, to := c.ran(t)
+		d.debit(to, charge, to.Sub(d.s.DebitedTo)-charge)
+	}
+}
+
 func (d *deciding) debit(to instant.Time, charge, forgiven instant.Millis) {
-	if charge+forgiven == 0 {
+	if charge == 0 {
 		return
 	}
 	before := d.s.Debited

@@ -122,9 +122,11 @@ func decode(n *stream.Record) stream.Fact {
 func comesBack(e stream.Fact, n *stream.Record) bool {
 	switch e := e.(type) {
 	case *resource.Credited, *resource.Reversed, *resource.Debited, *resource.Warned, *resource.Recovered,
-		*resource.Exhausted, *resource.Held:
+		*resource.Exhausted, *resource.Held, *resource.Stopped, *resource.Returned:
 		return true
 	case *resource.Started:
+		return e.Reason != resource.ReasonResumed
+	case *resource.Starting:
 		return e.Reason != resource.ReasonResumed
 	case *resource.Released:
 		return e.Reason == resource.ReasonGraceOver || e.Reason == resource.ReasonNeverPaid

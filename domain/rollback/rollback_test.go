@@ -72,6 +72,9 @@ func TestWhatSomebodySaidIsLost(t *testing.T) {
 		{"payment-ln-aa", &payment.Settled{Amount: 5}},
 		{"resource-web-2", &resource.Credited{Payment: "ln-aa", Amount: 5}},
 		{"resource-web-2", &resource.Started{Reason: resource.ReasonPaid}},
+		{"resource-web-2", &resource.Stopped{}},
+		{"resource-web-2", &resource.Returned{}},
+		{"resource-web-2", &resource.Starting{Reason: resource.ReasonReturned}},
 		{"payment-ln-aa", &payment.Credited{Resource: "web-2"}},
 		{"payment-ln-bb", &payment.Settled{Amount: 7}},
 		{"payment-ln-bb", &payment.Unallocated{Reason: payment.ReasonForeignInvoice}},
@@ -103,7 +106,7 @@ func TestWhatSomebodySaidIsLost(t *testing.T) {
 	}
 	const want = "resource.opened address.issued payment.allocated resource.granted resource.paused resource.started " +
 		"resource.repriced resource.placed resource.released plan.withdrawn resource.moved.v9"
-	if got := types(&r); got != want || r.Lost != 11 || r.Events != 27 || r.Payments != 2 {
+	if got := types(&r); got != want || r.Lost != 11 || r.Events != 30 || r.Payments != 2 {
 		t.Errorf("got  %s\nwant %s\n%+v", got, want, r)
 	}
 	if r.Common != 20 || r.Older != 20 || r.Forked {

@@ -139,6 +139,7 @@ func (l *Line) Resource(s *resource.State, at stream.Revision, every instant.Mil
 	figure(l, "reversed_msat", s.ReversedSum)
 	l.bool("warned", s.Warned)
 	figure(l, "full_ms", s.Full)
+	l.uptime(s.Uptime)
 	l.text("plan", s.Plan)
 	l.terms(&s.Terms)
 	l.text("enforcer", s.Enforcer)
@@ -151,6 +152,31 @@ func (l *Line) Resource(s *resource.State, at stream.Revision, every instant.Mil
 		l.lot("lot_"+strconv.Itoa(i)+"_", &s.Lots[i])
 	}
 	return name, l.end()
+}
+
+// uptime writes what a resource has besides whose clock can stand still.
+func (l *Line) uptime(u *resource.Uptime) {
+	if u == nil {
+		return
+	}
+	l.time("opened", u.Opened)
+	l.bool("was_up", u.Up)
+	l.text("why_down", u.Why)
+	figure(l, "returned_msat", u.Returned)
+	l.budget("outage_", u.Outage)
+	l.budget("pause_", u.Pause)
+	figure(l, "billed", int64(len(u.Billed)))
+	for i, s := range u.Billed {
+		prefix := "billed_" + strconv.Itoa(i) + "_"
+		l.time(prefix+"from", s.From)
+		l.time(prefix+"to", s.To)
+	}
+}
+
+func (l *Line) budget(prefix string, b resource.Budget) {
+	figure(l, prefix+"period", b.Period)
+	figure(l, prefix+"used_ms", b.Used)
+	figure(l, prefix+"before_ms", b.Before)
 }
 
 // until writes what time alone will bring.

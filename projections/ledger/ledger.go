@@ -19,7 +19,7 @@ type Accounts struct {
 	Wallet      money.Msat // Σ settled − Σ reorged after that
 	Receivable  money.Msat // Σ debt: drawn from credits that were reversed later
 	Prepaid     money.Msat // what the lots of all resources hold
-	Income      money.Msat // Σ debited
+	Income      money.Msat // Σ debited − Σ returned
 	Unallocated money.Msat // settled money on its way to a resource, or without home
 }
 
@@ -34,6 +34,9 @@ func (a *Accounts) Resource(e resource.Event) {
 	case *resource.Debited:
 		a.Prepaid -= e.Amount
 		a.Income += e.Amount
+	case *resource.Returned:
+		a.Prepaid += e.Amount
+		a.Income -= e.Amount
 	case *resource.Credited:
 		a.Unallocated -= e.Amount
 		a.Prepaid += e.Amount - e.DebtPaid

@@ -14,7 +14,8 @@ import (
 type row struct {
 	id                              resource.ID
 	lots                            []resource.Lot // what Remaining reads lies together
-	mark                            instant.Time   // DebitedTo or, of a row that is held, HoldUntil
+	uptime                          *resource.Uptime
+	mark                            instant.Time // DebitedTo or, of a row that is held, HoldUntil
 	first, terms                    int32
 	status                          resource.Status
 	warned, held, resumed           bool
@@ -44,7 +45,7 @@ func (r *row) unpack(shared *common, s *resource.State) {
 		ID: r.id, Holder: r.holder, Request: r.request,
 		Last: r.last, Since: r.since, Full: r.full,
 		Lots: r.lots, Debt: r.debt, Credited: r.credited, Debited: r.debited, ReversedSum: r.undone,
-		First: r.first, Status: r.status, Warned: r.warned, Resumed: r.resumed, Host: shared.hosts[r.host],
+		Uptime: r.uptime, First: r.first, Status: r.status, Warned: r.warned, Resumed: r.resumed, Host: shared.hosts[r.host],
 	}
 	if r.held {
 		s.HoldUntil = r.mark
@@ -63,7 +64,7 @@ func (r *row) pack(s *resource.State) {
 	r.mark, r.held = cmp.Or(s.HoldUntil, s.DebitedTo), s.HoldUntil != 0
 	r.last, r.since, r.full = s.Last, s.Since, s.Full
 	r.lots, r.debt, r.credited, r.debited, r.undone = s.Lots, s.Debt, s.Credited, s.Debited, s.ReversedSum
-	r.first, r.status, r.warned, r.resumed = s.First, s.Status, s.Warned, s.Resumed
+	r.uptime, r.first, r.status, r.warned, r.resumed = s.Uptime, s.First, s.Status, s.Warned, s.Resumed
 }
 
 // fields passes a row.
@@ -93,6 +94,39 @@ func (r *row) fields(f *snapshot.Fields) {
 	}
 	for i := range r.lots {
 		lot(f, &r.lots[i])
+	}
+	uptime(f, &r.uptime)
+}
+
+// uptime passes what a row has of one: read, it is a new one.
+func uptime(f *snapshot.Fields, of **resource.Uptime) {
+	there := *of != nil
+	if snapshot.Bool(f, &there); !there {
+		return
+	}
+	u := new(resource.Uptime)
+	if !f.Reading() {
+		*u = **of
+	}
+	snapshot.Int(f, &u.Opened)
+	snapshot.Int(f, &u.Returned)
+	snapshot.Bool(f, &u.Up)
+	snapshot.String(f, &u.Why)
+	for _, b := range []*resource.Budget{&u.Outage, &u.Pause} {
+		snapshot.Int(f, &b.Period)
+		snapshot.Int(f, &b.Used)
+		snapshot.Int(f, &b.Before)
+	}
+	n := f.Len(len(u.Billed))
+	if f.Reading() && n > 0 {
+		u.Billed = make([]resource.Span, n)
+	}
+	for i := range u.Billed {
+		snapshot.Int(f, &u.Billed[i].From)
+		snapshot.Int(f, &u.Billed[i].To)
+	}
+	if f.Reading() {
+		*of = u
 	}
 }
 

@@ -105,9 +105,8 @@ func (t *Table) Remaining(id resource.ID, now instant.Time) (instant.Millis, boo
 	if !ok {
 		return 0, false
 	}
-	r := t.row(row)
-	// What Remaining looks at, without what else a state holds.
-	s := resource.State{Lots: r.lots, First: r.first, DebitedTo: r.mark, Status: r.status}
+	var s resource.State
+	t.Unpack(row, &s)
 	return s.Remaining(now), true
 }
 

@@ -174,6 +174,7 @@ func (w *World) terms() resource.Terms {
 	case 2:
 		t.Warn.Share = 1 + w.rng.Int64N(1_000_000)
 	}
+	w.byUptime(&t)
 	return t
 }
 
@@ -263,6 +264,10 @@ func (w *World) command(r *aResource) {
 // tick lets time do its work on a resource, at its deadline or late.
 func (w *World) tick() {
 	r := pick(w, w.resources)
+	if r.state.Terms.Uptime && w.chance(50) {
+		w.report(r)
+		return
+	}
 	at := w.Now
 	if due, ok := r.state.Deadline(instant.Hour); ok && w.chance(50) {
 		at = max(due, r.state.Last)

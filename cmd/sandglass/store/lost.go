@@ -92,7 +92,7 @@ func again(l *rollback.Loss) loss {
 		out.Command = command("resource", "grant", id, "--time", e.Time.InUnits(), "--key", e.Key, "--reason", e.Reason)
 	case *resource.Paused:
 		out.Command = command("resource", "pause", id)
-	case *resource.Started:
+	case *resource.Started, *resource.Starting:
 		out.Command = command("resource", "resume", id)
 	case *resource.Repriced:
 		out.Command = command("resource", "reprice", id, "--price", msat(e.Price.Msat), "--per", e.Price.Per.InUnits())
