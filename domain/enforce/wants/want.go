@@ -65,11 +65,13 @@ func Of(s *resource.State, h Host, r Reading, b Blind, kept bool) (w enforce.Wan
 		w.State, w.PaidUntil = enforce.Up, s.PaidUntil().String()
 		w.Until = r.after(s.PaidUntil().Add(Slack + b.grace()))
 	case resource.StatusSuspended:
-		if end := s.Since.Add(Slack + b.Grace); b.covers(s.Since) && r.Own < end {
-			w.State, w.Until, w.PaidUntil = enforce.Up, r.after(end), s.Since.String()
-			break
+		end := s.Since.Add(Slack)
+		if b.covers(s.Since) {
+			end = end.Add(b.Grace)
 		}
-		w.State = enforce.Down
+		if w.State = enforce.Down; r.Own < end {
+			w.State, w.Until, w.PaidUntil = enforce.Up, r.after(end), s.Since.String()
+		}
 	case resource.StatusPaused:
 		w.State = enforce.Down
 	case resource.StatusReleased:

@@ -77,7 +77,8 @@ func TestWhatIsWanted(t *testing.T) {
 		"paid twice":                        {s: given(t, "a", pay("p", 0), pay("q", 1)), wanted: enforce.Up, until: up + 122_000},
 		"debited":                           {s: given(t, "a", pay("p", 0), settle(30_000)), wanted: enforce.Up, until: up + 62_000},
 		"paused":                            {s: given(t, "a", pay("p", 0), resource.Pause{When: when(10)}), wanted: enforce.Down},
-		"at its end":                        {s: given(t, "a", pay("p", 0), settle(minute)), now: minute, wanted: enforce.Down},
+		"at its end":                        {s: given(t, "a", pay("p", 0), settle(minute)), now: minute + 1999, wanted: enforce.Up, until: up + 62_000},
+		"after its end":                     {s: given(t, "a", pay("p", 0), settle(minute)), now: minute + 2000, wanted: enforce.Down},
 		"released":                          {s: given(t, "a", pay("p", 0), release), now: minute, wanted: enforce.Gone},
 		"released long ago":                 {s: given(t, "a", pay("p", 0), release), now: 2 * instant.Day, wanted: ""},
 		"released long ago, and still kept": {s: given(t, "a", pay("p", 0), release), now: 2 * instant.Day, kept: true, wanted: enforce.Gone},
@@ -121,6 +122,7 @@ type world struct {
 	files  map[string]string // as they were written
 	is     map[string]*enforce.Is
 	broken error // of every write
+	away   error // of the folder
 	writes int
 	failed []error
 	began  time.Time
@@ -154,7 +156,7 @@ func (w *world) All(after resource.ID) (page []resource.State) {
 func (w *world) Touched() []resource.ID { ids := w.touched; w.touched = nil; return ids }
 func (w *world) Touch() <-chan struct{} { return w.touch }
 func (w *world) Wants() ([]string, error) {
-	return slices.Sorted(maps.Keys(w.files)), nil
+	return slices.Sorted(maps.Keys(w.files)), w.away
 }
 func (w *world) Want(id string) (*enforce.Want, error) {
 	return enforce.ParseWant(id, []byte(w.files[id]))
@@ -255,6 +257,53 @@ func TestWantsAreLeft(t *testing.T) {
 		if len(w.failed) > 0 {
 			t.Error(w.failed)
 		}
+	})
+}
+
+// What ran out is wanted down within a minute, whoever stopped it before.
+func TestTheEndOfTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.put(given(t, "a", pay("p", 0)))
+		w.run(here, func() {
+			time.Sleep(time.Minute)
+			w.put(given(t, "a", pay("p", 0), settle(instant.Minute)))
+			synctest.Wait()
+			if want := w.want("a"); want.State != enforce.Up || want.Until != up+62_000 || want.Generation != 1 {
+				t.Errorf("at its end: %+v", want)
+			}
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			if want := w.want("a"); want.State != enforce.Down {
+				t.Errorf("after it: %+v", want)
+			}
+		})
+	})
+}
+
+// A folder that can't be read is told where something is wanted, and is no matter elsewhere.
+func TestNoFolder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.away = fs.ErrNotExist
+		s := given(t, "b")
+		w.put(s)
+		w.run(here, func() {})
+		if len(w.failed) > 0 {
+			t.Error(w.failed)
+		}
+		w.put(given(t, "c", pay("p", 0)))
+		w.run(here, func() {
+			if len(w.failed) != 1 || !errors.Is(w.failed[0], fs.ErrNotExist) {
+				t.Errorf("it told %v", w.failed)
+			}
+			w.away = nil
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			if w.want("c").State != enforce.Up {
+				t.Error("it is not wanted up")
+			}
+		})
 	})
 }
 

@@ -2,6 +2,7 @@ package wants
 
 import (
 	"context"
+	"iter"
 	"maps"
 	"time"
 
@@ -58,13 +59,13 @@ const within = 250
 // Writer leaves the wants.
 type Writer struct {
 	Config
-	left map[string]*enforce.Want     // as they stand in the folder
+	left map[string]*enforce.Want     // as they stand in the folder; nil before it was read
 	gone map[resource.ID]instant.Time // when they were released, of those that nothing is left of in this boot
 }
 
 // New returns a writer that has left nothing yet.
 func New(c Config) *Writer {
-	return &Writer{Config: c, left: map[string]*enforce.Want{}, gone: map[resource.ID]instant.Time{}}
+	return &Writer{Config: c, gone: map[resource.ID]instant.Time{}}
 }
 
 // Run leaves wants from now on, until ctx ends, and then returns nil. The log has to be folded,
@@ -92,13 +93,13 @@ func (w *Writer) Run(ctx context.Context) error {
 // all goes by the folder as it is, and by every resource.
 func (w *Writer) all() {
 	if err := w.read(); err != nil {
-		w.Failed("", err)
+		if w.anyWanted() {
+			w.Failed("", err)
+		}
 		return
 	}
-	for page := w.Views.All(""); len(page) > 0; page = w.Views.All(page[len(page)-1].ID) {
-		for i := range page {
-			w.leave(&page[i])
-		}
+	for s := range w.resources() {
+		w.leave(s)
 	}
 	old := w.Now().Own.Add(-keepGone)
 	maps.DeleteFunc(w.gone, func(_ resource.ID, at instant.Time) bool { return at < old })
@@ -107,6 +108,29 @@ func (w *Writer) all() {
 		counts[want.State]++
 	}
 	w.Passed(counts)
+}
+
+// anyWanted reports whether anything is wanted of a resource.
+func (w *Writer) anyWanted() bool {
+	for s := range w.resources() {
+		if _, ok := Of(s, w.Host, w.Now(), w.Blind(), false); ok {
+			return true
+		}
+	}
+	return false
+}
+
+// resources yields all resources, by id.
+func (w *Writer) resources() iter.Seq[*resource.State] {
+	return func(yield func(*resource.State) bool) {
+		for page := w.Views.All(""); len(page) > 0; page = w.Views.All(page[len(page)-1].ID) {
+			for i := range page {
+				if !yield(&page[i]) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // read reads what stands in the folder. What is damaged is written anew, if anything is wanted.
@@ -133,7 +157,7 @@ func (w *Writer) read() error {
 // leave leaves what is wanted of a resource, if that is not there already.
 func (w *Writer) leave(s *resource.State) {
 	id, before := string(s.ID), w.left[string(s.ID)]
-	if _, gone := w.gone[s.ID]; gone && before == nil {
+	if _, gone := w.gone[s.ID]; w.left == nil || gone && before == nil {
 		return
 	}
 	want, ok := Of(s, w.Host, w.Now(), w.Blind(), before != nil)
