@@ -108,6 +108,14 @@ func (c *Clock) Now() instant.Time {
 	return c.state.At(c.reading())
 }
 
+// Both returns our own time, and the time since boot at that instant.
+func (c *Clock) Both() (own instant.Time, up instant.Millis) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := c.reading()
+	return c.state.At(now), now.Up
+}
+
 // reading reads the clocks, which can't fail once it did not.
 func (c *Clock) reading() clock.Reading {
 	now, err := c.read()

@@ -62,6 +62,9 @@ type Config struct {
 	BootID  string        `envconfig:"SANDGLASS_BOOT_ID"`
 	MaxStep time.Duration `envconfig:"SANDGLASS_MAX_STEP" default:"2m"`
 
+	RunDir     string        `envconfig:"SANDGLASS_RUN_DIR" default:"/run/sandglass"`
+	BlindGrace time.Duration `envconfig:"SANDGLASS_BLIND_GRACE" default:"15m"`
+
 	SettleEvery   time.Duration `envconfig:"SANDGLASS_SETTLE_EVERY" default:"1h"`
 	SweepEvery    time.Duration `envconfig:"SANDGLASS_SWEEP_EVERY" default:"2m"`
 	MaxGap        time.Duration `envconfig:"SANDGLASS_MAX_GAP" default:"3h"`
@@ -192,6 +195,7 @@ func (c *Config) checkTimes() error {
 			"0, or more than "+Prefix+"_SETTLE_EVERY ("+c.SettleEvery.String()+")"),
 		want(c.MaxStep >= time.Second && c.MaxStep <= time.Hour, "MAX_STEP", c.MaxStep.String(), "1s to 1h"),
 		want(c.GapPolicy == "bill" || c.GapPolicy == "forgive", "GAP_POLICY", c.GapPolicy, "bill or forgive"),
+		want(c.BlindGrace >= 0 && c.BlindGrace <= 24*time.Hour, "BLIND_GRACE", c.BlindGrace.String(), "0s to 24h"),
 		want(c.LateRequests >= 0 && c.LateRequests <= 24*time.Hour, "LATE_REQUESTS", c.LateRequests.String(), "0s to 24h"),
 		want(c.InvoiceExpiry >= time.Minute && c.InvoiceExpiry <= 30*24*time.Hour, "INVOICE_EXPIRY", c.InvoiceExpiry.String(),
 			"1m to 720h"),

@@ -24,6 +24,7 @@ func TestAWrongValueNamesItsVariable(t *testing.T) {
 		"SANDGLASS_SWEEP_EVERY":                  {"10ms", "2"},
 		"SANDGLASS_MAX_GAP":                      {"30m", "-1h"},
 		"SANDGLASS_MAX_STEP":                     {"0s", "2h"},
+		"SANDGLASS_BLIND_GRACE":                  {"-1s", "25h", "15"},
 		"SANDGLASS_GAP_POLICY":                   {"free"},
 		"SANDGLASS_INVOICE_EXPIRY":               {"1s", "9000h"},
 		"SANDGLASS_MAX_OPEN_INVOICES":            {"0", "many"},

@@ -29,6 +29,8 @@ var meanings = map[string]string{
 		"ask for more",
 	"SANDGLASS_FINAL_DEPTH":                    "blocks until which it is watched for a reorg, which takes its credit back",
 	"SANDGLASS_BOOT_ID":                        "id of this boot of the machine; the kernel is asked for it if empty",
+	"SANDGLASS_RUN_DIR":                        "folder in which the daemon and the keeper leave word for each other",
+	"SANDGLASS_BLIND_GRACE":                    "while the wallet can't be read, for how long nobody whose time ends is stopped",
 	"SANDGLASS_MAX_STEP":                       "a larger step of the wall clock is doubted, and this one followed",
 	"SANDGLASS_SETTLE_EVERY":                   "a running resource is debited at least this often",
 	"SANDGLASS_SWEEP_EVERY":                    "the wallet is compared with the log at least this often",

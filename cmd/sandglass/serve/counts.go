@@ -27,6 +27,7 @@ type counts struct {
 	late     prometheus.Histogram
 	failures prometheus.Counter
 	noAddr   prometheus.Counter
+	wanted   *prometheus.GaugeVec
 }
 
 func newCounts(log zerolog.Logger) *counts {
@@ -50,6 +51,9 @@ func newCounts(log zerolog.Logger) *counts {
 			"Settlements that were tried again."),
 		noAddr: counter("sandglass_desk_address_errors_total",
 			"Requests for which the wallet gave no address: the invoice alone was given out."),
+		wanted: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "sandglass_enforce_wanted", Help: "Resources of this host by what they should be, as of the last minute.",
+		}, []string{"state"}),
 	}
 }
 
@@ -69,7 +73,7 @@ func histogram(name, help string, first float64) prometheus.Histogram {
 
 func (c *counts) collectors() []prometheus.Collector {
 	return []prometheus.Collector{
-		c.booked, c.latency, c.found, c.sweeps, c.notices, c.debited, c.late, c.failures, c.noAddr,
+		c.booked, c.latency, c.found, c.sweeps, c.notices, c.debited, c.late, c.failures, c.noAddr, c.wanted,
 	}
 }
 
@@ -79,6 +83,7 @@ var worksAgain = map[string]string{
 	partChain:   "the chain is watched again",
 	partBooking: "payments are booked again",
 	partMeter:   "resources are settled again",
+	partEnforce: "what resources should be is left for the keeper again",
 }
 
 const (
@@ -86,6 +91,7 @@ const (
 	partChain    = "chain"
 	partBooking  = "booking"
 	partMeter    = "meter"
+	partEnforce  = "enforce"
 	partClock    = "clock"    // nothing tells when its file is written again
 	partAddress  = "address"  // nothing tells when it works
 	partHeights  = "heights"  // nor this
