@@ -73,7 +73,7 @@ func (s *Store) before(
 	return cluster.Call(ctx, s.cluster, func(ctx context.Context, c *esdb.Client) ([]*esdb.RecordedEvent, error) {
 		time := cluster.Left(ctx)
 		rs, err := c.ReadAll(ctx, esdb.ReadAllOptions{Direction: esdb.Backwards, From: from, Deadline: &time}, n)
-		return collect("reading $all", rs, err, func(e *esdb.RecordedEvent) bool {
+		return cluster.Collect("reading $all", rs, err, func(e *esdb.RecordedEvent) bool {
 			_, ours := s.ours(e)
 			return ours || stream.Position(e.Position.Commit) <= floor
 		})

@@ -2,9 +2,7 @@ package eventstoredb
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"iter"
 	"time"
 
@@ -12,8 +10,6 @@ import (
 	"sandglass/domain/stream"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 )
 
 const pageSize = 512 // records that one call reads
@@ -24,39 +20,7 @@ func readStream(
 	ctx context.Context, c *esdb.Client, name string, from stream.Revision, n uint64, time time.Duration,
 ) ([]*esdb.RecordedEvent, error) {
 	rs, err := c.ReadStream(ctx, name, esdb.ReadStreamOptions{From: esdb.Revision(uint64(from)), Deadline: &time}, n)
-	return collect("reading "+name, rs, err, nil)
-}
-
-// collect takes what a read yields, up to its end or, if last is not nil, to the first event
-// of which that holds.
-func collect(
-	what string, rs *esdb.ReadStream, err error, last func(*esdb.RecordedEvent) bool,
-) (events []*esdb.RecordedEvent, _ error) {
-	if err != nil {
-		return nil, cluster.Words(what, err)
-	}
-	defer rs.Close()
-	for {
-		e, err := rs.Recv()
-		switch {
-		case errors.Is(err, io.EOF), noStream(err):
-			return events, nil
-		case err != nil:
-			return nil, cluster.Words(what, err)
-		case e.Event == nil:
-			return nil, cluster.Permanent(fmt.Errorf("eventstoredb: %s: a link to nothing stands there", what))
-		}
-		if events = append(events, e.Event); last != nil && last(e.Event) {
-			return events, nil
-		}
-	}
-}
-
-// noStream reports whether an answer is that there is no such stream. A call that was itself
-// not found, as by a node that knows of no leader, bears the same code, and a status.
-func noStream(err error) bool {
-	var e *esdb.Error
-	return errors.As(err, &e) && e.Code() == esdb.ErrorCodeResourceNotFound && status.Code(err) != codes.NotFound
+	return cluster.Collect("reading "+name, rs, err, nil)
 }
 
 // Read implements [stream.EventStore].

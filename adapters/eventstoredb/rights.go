@@ -75,7 +75,7 @@ func tryReadAll(d esdb.Direction, from esdb.AllPosition) func(context.Context, *
 	return func(ctx context.Context, c *esdb.Client) error {
 		time := cluster.Left(ctx)
 		rs, err := c.ReadAll(ctx, esdb.ReadAllOptions{Direction: d, From: from, Deadline: &time}, 1)
-		_, err = collect("reading $all", rs, err, nil)
+		_, err = cluster.Collect("reading $all", rs, err, nil)
 		return err
 	}
 }

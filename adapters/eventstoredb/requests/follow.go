@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"iter"
 	"sync"
 	"time"
@@ -13,14 +12,9 @@ import (
 	"sandglass/domain/request"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 )
 
-const (
-	pageSize = 512 // records in one run, that one call reads, and that wait for the reader
-	untold   = 10  // how often a subscription breaks in a row before it is told
-)
+const pageSize = 512 // records that one call reads
 
 // Follow implements [request.Store]. It reads both streams to their ends, and then subscribes to
 // them. It outlives the connection, the node and the leader that it began with: it goes on after
@@ -35,7 +29,7 @@ func (s *Store) Follow(ctx context.Context) iter.Seq2[[]*request.Record, error] 
 			err = s.follow(ctx, func(run []*request.Record) bool { return yield(run, nil) })
 		}
 		switch {
-		case errors.Is(err, errStopped):
+		case errors.Is(err, cluster.ErrStopped):
 		case s.cluster.Closed():
 			yield(nil, ErrClosed)
 		case ctx.Err() == nil:
@@ -44,15 +38,12 @@ func (s *Store) Follow(ctx context.Context) iter.Seq2[[]*request.Record, error] 
 	}
 }
 
-// errStopped says that the reader wants no more.
-var errStopped = errors.New("eventstoredb: the reader has stopped")
-
 func (s *Store) follow(ctx context.Context, yield func([]*request.Record) bool) error {
 	feeds := []*feed{{Store: s, name: s.invoices}, {Store: s, name: s.addresses}}
 	for _, f := range feeds {
 		err := f.catchUp(ctx, func(run []*request.Record) error {
 			if !yield(run) {
-				return errStopped
+				return cluster.ErrStopped
 			}
 			return nil
 		})
@@ -61,7 +52,7 @@ func (s *Store) follow(ctx context.Context, yield func([]*request.Record) bool) 
 		}
 	}
 	if !yield(nil) {
-		return errStopped
+		return cluster.ErrStopped
 	}
 	return live(ctx, feeds, yield)
 }
@@ -89,7 +80,7 @@ func live(ctx context.Context, feeds []*feed, yield func([]*request.Record) bool
 		select {
 		case run := <-runs:
 			if !yield(run) {
-				return errStopped
+				return cluster.ErrStopped
 			}
 		case err := <-failed:
 			return err
@@ -112,20 +103,7 @@ func page(
 	rs, err := c.ReadStream(ctx, name, esdb.ReadStreamOptions{
 		From: esdb.Revision(from), Deadline: &time, RequiresLeader: true,
 	}, n)
-	if err != nil {
-		return nil, cluster.Words("reading "+name, err)
-	}
-	defer rs.Close()
-	for {
-		e, err := rs.Recv()
-		switch {
-		case errors.Is(err, io.EOF), noStream(err):
-			return events, nil
-		case err != nil:
-			return nil, cluster.Words("reading "+name, err)
-		}
-		events = append(events, e.OriginalEvent())
-	}
+	return cluster.Collect("reading "+name, rs, err, nil)
 }
 
 func (s *Store) read(ctx context.Context, name string, from, n uint64) ([]*esdb.RecordedEvent, error) {
@@ -180,150 +158,27 @@ func record(e *esdb.RecordedEvent) (*request.Record, error) {
 
 // run hands out what comes, until ctx ends or something is wrong that no other try mends.
 func (f *feed) run(ctx context.Context, out func([]*request.Record) error) error {
-	pace, vain := cluster.Pace(), 0
-	for {
-		before := f.next
-		err := f.subscribe(ctx, out)
-		if vain++; f.next != before {
-			pace.Reset()
-			vain = 0
-		}
-		if vain == untold && ctx.Err() == nil {
-			f.log(fmt.Sprintf("following %s breaks each time, %d times now, before it brings anything: %v", f.name, vain, err))
-		}
-		if ctx.Err() != nil || !cluster.Transient(err) {
+	return f.cluster.Follow(ctx, &cluster.Feed{
+		Of: f.name, Log: f.log,
+		At: func() uint64 { return f.next },
+		Begin: func(ctx context.Context, c *esdb.Client, at uint64) (*esdb.Subscription, error) {
+			var from esdb.StreamPosition = esdb.Start{}
+			if at > 0 {
+				from = esdb.Revision(at - 1)
+			}
+			return c.SubscribeToStream(ctx, f.name, esdb.SubscribeToStreamOptions{From: from})
+		},
+		Take: func(events []*esdb.RecordedEvent) error {
+			run, err := f.records(events)
+			if err == nil && len(run) > 0 {
+				err = out(run)
+			}
 			return err
-		}
-		if err := f.cluster.Sleep(ctx, pace.NextBackOff()); err != nil {
-			return err
-		}
-	}
-}
-
-// errLost says that the stream goes on and the subscription does not.
-var errLost = errors.New("eventstoredb: the subscription fell silent while the requests grew: it is begun anew")
-
-// arrival is what a subscription received: nothing but that it was begun, at first.
-type arrival struct {
-	event *esdb.RecordedEvent
-	err   error
-}
-
-// subscribe hands out what one subscription brings, until that breaks. A server that finds its
-// reader too slow aborts it, which is no fault of the connection.
-func (f *feed) subscribe(ctx context.Context, out func([]*request.Record) error) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	u, err := f.cluster.Current(ctx)
-	if err != nil {
-		return err
-	}
-	from, arrivals := f.from(), make(chan arrival, pageSize)
-	go func() {
-		defer u.Release()
-		defer close(arrivals)
-		_, err := cluster.Guard(func() (struct{}, error) { return struct{}{}, f.receive(ctx, u.Client(), from, arrivals) })
-		select {
-		case arrivals <- arrival{err: err}:
-		case <-ctx.Done():
-		}
-	}()
-	err = f.deliver(ctx, arrivals, out)
-	switch {
-	case cluster.Over(ctx), !cluster.Transient(err), status.Code(err) == codes.Aborted:
-	case errors.Is(err, errLost):
-		f.cluster.Replace(u) // another node may be ahead of this one
-	default:
-		f.cluster.Broken(u, err)
-	}
-	return err
-}
-
-// from is after which event a subscription begins.
-func (f *feed) from() esdb.StreamPosition {
-	if f.next == 0 {
-		return esdb.Start{}
-	}
-	return esdb.Revision(f.next - 1)
-}
-
-// receive subscribes and hands on what comes, until the subscription is dropped.
-func (f *feed) receive(ctx context.Context, c *esdb.Client, from esdb.StreamPosition, arrivals chan<- arrival) error {
-	sub, err := c.SubscribeToStream(ctx, f.name, esdb.SubscribeToStreamOptions{From: from})
-	if err != nil {
-		return cluster.Words("subscribing to "+f.name, err)
-	}
-	defer func() { _ = sub.Close() }() // it has no error to return
-	arrivals <- arrival{}              // there is room: it is the first
-	for {
-		e := sub.Recv()
-		switch {
-		case e.SubscriptionDropped != nil:
-			return cluster.Words("the subscription to "+f.name+" was dropped", e.SubscriptionDropped.Error)
-		case e.EventAppeared == nil:
-			continue // that it has caught up, or fell behind
-		}
-		select {
-		case arrivals <- arrival{event: e.EventAppeared.OriginalEvent()}:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
-
-// deliver hands out what arrives in runs, until the end of arrivals, which is an error. A
-// subscription that is silent for as long as a call may take is compared with the stream: one
-// that was lost without a word is begun anew.
-func (f *feed) deliver(ctx context.Context, arrivals <-chan arrival, out func([]*request.Record) error) error {
-	silence := time.NewTicker(f.cluster.AttemptTimeout())
-	defer silence.Stop()
-	for begun := false; ; begun = true {
-		select {
-		case a, ok := <-arrivals:
-			if !ok {
-				return ctx.Err()
-			}
-			if err := f.handOut(a, arrivals, out); err != nil {
-				return err
-			}
-			silence.Reset(f.cluster.Timeout())
-		case <-silence.C:
-			if !begun {
-				return fmt.Errorf("eventstoredb: subscribing to %s: %w", f.name, context.DeadlineExceeded)
-			}
+		},
+		Lost: func(ctx context.Context) (bool, error) {
 			before := f.next
-			if err := f.catchUp(ctx, out); err != nil && !cluster.Transient(err) {
-				return err // else the connection will tell
-			}
-			if f.next != before && len(arrivals) == 0 {
-				f.log(errLost.Error())
-				return errLost
-			}
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
-
-// handOut hands out a first arrival with those that wait behind it.
-func (f *feed) handOut(a arrival, arrivals <-chan arrival, out func([]*request.Record) error) error {
-	var events []*esdb.RecordedEvent
-	for ok := true; ok && a.err == nil && a.event != nil; {
-		if events = append(events, a.event); len(events) == pageSize {
-			break
-		}
-		select {
-		case a, ok = <-arrivals:
-		default:
-			ok = false
-		}
-	}
-	run, err := f.records(events)
-	if err == nil && len(run) > 0 {
-		err = out(run)
-	}
-	if err != nil {
-		return err
-	}
-	return a.err
+			err := f.catchUp(ctx, out)
+			return f.next != before, err
+		},
+	})
 }

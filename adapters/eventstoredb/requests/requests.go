@@ -20,8 +20,6 @@ import (
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
 	"github.com/google/uuid"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 )
 
 // ErrClosed says that the store was closed.
@@ -184,7 +182,7 @@ func (s *Store) maxAge(ctx context.Context, name string) (time.Duration, error) 
 	return cluster.Call(ctx, s.cluster, func(ctx context.Context, c *esdb.Client) (time.Duration, error) {
 		time := cluster.Left(ctx)
 		m, err := c.GetStreamMetadata(ctx, name, esdb.ReadStreamOptions{Direction: esdb.Backwards, From: esdb.End{}, Deadline: &time})
-		if noStream(err) {
+		if cluster.NoStream(err) {
 			return 0, nil
 		}
 		if err != nil {
@@ -195,11 +193,4 @@ func (s *Store) maxAge(ctx context.Context, name string) (time.Duration, error) 
 		}
 		return 0, nil
 	})
-}
-
-// noStream reports whether an answer is that there is no such stream, and not that the node
-// knows of no leader, which bears the same code.
-func noStream(err error) bool {
-	var e *esdb.Error
-	return errors.As(err, &e) && e.Code() == esdb.ErrorCodeResourceNotFound && status.Code(err) != codes.NotFound
 }
