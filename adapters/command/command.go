@@ -152,16 +152,15 @@ func (e *Enforcer) executable(w *enforce.Want) (string, error) {
 
 // environ is what an executable finds in its environment besides what the resource is told: where
 // it may keep something, in how many seconds it will be killed, and of the keeper's environment
-// only where programs look for their folders, and what is called ENFORCER_… for its sake.
+// only what tells programs their folders, and what is called ENFORCER_… for its sake.
 func (e *Enforcer) environ(ctx context.Context, w *enforce.Want, state string) ([]string, error) {
-	environ := append(w.Environ(),
-		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", "SANDGLASS_STATE_DIR="+state)
+	environ := append(w.Environ(), "LANG=C.UTF-8", "SANDGLASS_STATE_DIR="+state)
 	if deadline, ok := ctx.Deadline(); ok {
 		environ = append(environ, "SANDGLASS_TIMEOUT="+strconv.Itoa(secondsUntil(deadline)))
 	}
 	for _, variable := range e.o.Environ {
 		name, _, _ := strings.Cut(variable, "=")
-		if name == "HOME" || name == "XDG_RUNTIME_DIR" || strings.HasPrefix(name, "ENFORCER_") {
+		if name == "PATH" || name == "HOME" || name == "XDG_RUNTIME_DIR" || strings.HasPrefix(name, "ENFORCER_") {
 			environ = append(environ, variable)
 		}
 	}
