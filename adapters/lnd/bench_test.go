@@ -91,7 +91,7 @@ func startBench(b *testing.B) (*fakelnd.Lnd, *booked) {
 	w := must(lightning.New(lightning.Config{
 		Wallet: client, Wallets: &wallet.Handler{Aggregate: wallet.Aggregate(), Store: store}, Booker: booker,
 		Waiting:  func(context.Context) ([]lightning.Waiting, error) { return nil, nil },
-		Observer: m, Now: now, Least: func(*resource.Order) money.Msat { return 1 },
+		Observer: m, Now: now, Least: func(string, money.Price) money.Msat { return 1 },
 		Requests: request.New(request.Options{Store: new(storetest.Memory), Now: now}),
 	}))(b)
 	ctx, cancel := context.WithCancel(b.Context())

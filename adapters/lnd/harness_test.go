@@ -100,7 +100,7 @@ func newDaemon(t *testing.T, c lnd.Config) *daemon {
 	// Sweeps come when a test asks for them.
 	d.config = lightning.Config{
 		Requests: request.New(request.Options{Store: new(storetest.Memory), Now: now}),
-		Least:    func(*resource.Order) money.Msat { return 1 },
+		Least:    func(string, money.Price) money.Msat { return 1 },
 		Wallet:   d.client, SweepEvery: time.Hour, CheckEvery: time.Hour, GapDelay: time.Millisecond,
 		Retry: watch.Retry{Min: time.Millisecond, Max: 20 * time.Millisecond, Denied: 50 * time.Millisecond},
 	}

@@ -19,7 +19,6 @@ import (
 	"sandglass/domain/money"
 	"sandglass/domain/payment"
 	"sandglass/domain/request"
-	"sandglass/domain/resource"
 	"sandglass/domain/wallet"
 	"sandglass/domain/watch"
 	"sandglass/testutil/devnet"
@@ -41,7 +40,7 @@ func TestStatement20_HalfOpenWithinAMinute(t *testing.T) {
 	}
 	w := must(lightning.New(lightning.Config{
 		Wallet: &lnd.Client{}, Wallets: &wallet.Handler{}, Booker: &payment.Booker{}, Now: now,
-		Requests: request.New(request.Options{Now: now}), Least: func(*resource.Order) money.Msat { return 1 },
+		Requests: request.New(request.Options{Now: now}), Least: func(string, money.Price) money.Msat { return 1 },
 		Waiting: func(context.Context) ([]lightning.Waiting, error) { return nil, nil },
 	}))(t)
 	if by := w.CheckEvery + 2*c.Timeout; by >= time.Minute { // GetState, then GetInfo

@@ -10,6 +10,7 @@ import (
 	"sandglass/domain/instant"
 	"sandglass/domain/payment"
 	"sandglass/domain/request"
+	"sandglass/domain/resource"
 	"sandglass/domain/wallet"
 	"sandglass/domain/watch"
 )
@@ -184,7 +185,7 @@ func (s *session) findRequest(ctx context.Context, l *lacking, p *payment.State,
 	}
 	if c.Via != payment.ViaBOLT11 {
 		c.Request = s.opensByName(c)
-		return false, nil
+		return false, s.refuseTooLittle(ctx, c, l.Request != "")
 	}
 	c.Meant, c.Ours = s.w.Signer.Read(description)
 	return c.Ours && s.w.Now() < c.At.Add(s.w.Late), nil
@@ -196,10 +197,29 @@ func (s *session) opensByName(c *payment.Settle) *payment.Request {
 		return nil
 	}
 	asked, _, ok := s.w.Requests.Order(c.Resource)
-	if !ok || c.Amount < s.w.Least(asked.Order) {
+	if !ok || c.Amount < s.w.Least(asked.Order.Plan, asked.Order.Terms.Price) {
 		return nil
 	}
 	return &payment.Request{At: asked.At, Resource: asked.Resource, Price: asked.Order.Terms.Price, Order: asked.Order}
+}
+
+// refuseTooLittle takes the resource that a payer named for a suggestion to the operator, where
+// what was given is less than its plan sells: what a resource and its log can be made to grow by
+// then has that price. An amount that was asked for is never too little.
+func (s *session) refuseTooLittle(ctx context.Context, c *payment.Settle, asked bool) error {
+	if asked || c.Request != nil || c.Resource == "" {
+		return nil
+	}
+	named, err := s.w.Booker.Resources.Load(ctx, c.Resource)
+	if err != nil {
+		return err
+	}
+	r := &named.State
+	opened := r.Status != resource.StatusNone && r.Status != resource.StatusReleased
+	if opened && c.Amount < s.w.Least(r.Plan, r.Terms.Price) {
+		c.Meant, c.Resource = c.Resource, ""
+	}
+	return nil
 }
 
 // enqueue queues the booking of l, and calls tried when it was tried.

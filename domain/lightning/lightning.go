@@ -22,7 +22,6 @@ import (
 	"sandglass/domain/money"
 	"sandglass/domain/payment"
 	"sandglass/domain/request"
-	"sandglass/domain/resource"
 	"sandglass/domain/wallet"
 	"sandglass/domain/watch"
 )
@@ -55,8 +54,9 @@ type Config struct {
 	// Late is how long the request of an invoice that we described is looked for, where it is
 	// another daemon's and may be late. It is 0 where there is one daemon.
 	Late instant.Millis
-	// Least returns the least amount that opens an order, where the payer chose it.
-	Least    func(*resource.Order) money.Msat
+	// Least returns the least amount that a plan sells for at that price: what less of a payer's
+	// choice names opens no order and credits no resource.
+	Least    func(plan string, price money.Price) money.Msat
 	Observer watch.Observer // may be nil
 	Now      func() instant.Time
 

@@ -9,6 +9,7 @@ import (
 	"sandglass/domain/payment"
 	"sandglass/domain/request"
 	"sandglass/domain/resource"
+	"sandglass/domain/stream"
 	"sandglass/testutil/wholelog"
 
 	"github.com/google/go-cmp/cmp"
@@ -154,19 +155,56 @@ func TestAKeysendOpensAnOrder(t *testing.T) {
 		f.ready()
 		f.keep(f.asks("a1", "vm-9", 1))
 		for _, amount := range []money.Msat{99, 100} {
-			hash := f.fakeWallet.add()
-			f.fakeWallet.pay(hash, amount, 0, false)
-			f.fakeWallet.change(func() {
-				e := &f.fakeWallet.entries[len(f.fakeWallet.entries)-1]
-				e.Many = true
-				e.Arrivals[0].Key = payment.KeysendKey(hash, 1, 1)
-				e.Arrivals[0].Settle.Via, e.Arrivals[0].Settle.Resource = payment.ViaKeysend, "vm-9"
-			})
-			f.pass(3 * time.Minute)
+			f.keysends("vm-9", amount)
 		}
 		r := f.resource("vm-9")
 		if r.Status != resource.StatusRunning || r.Credited != 100 || r.Holder[0] != 1 {
 			t.Errorf("it is %s with %s", r.Status, r.Credited)
+		}
+	})
+}
+
+// keysends has the wallet receive a keysend that names a resource, and returns its key.
+func (f *fixture) keysends(id resource.ID, amount money.Msat) payment.Key {
+	hash := f.fakeWallet.add()
+	f.fakeWallet.pay(hash, amount, 0, false)
+	key := payment.KeysendKey(hash, 1, 1)
+	f.fakeWallet.change(func() {
+		e := &f.fakeWallet.entries[len(f.fakeWallet.entries)-1]
+		e.Many = true
+		e.Arrivals[0].Key = key
+		e.Arrivals[0].Settle.Via, e.Arrivals[0].Settle.Resource = payment.ViaKeysend, id
+	})
+	f.pass(3 * time.Minute)
+	return key
+}
+
+// What names a resource with less than its plan sells makes no lot, and is the operator's to give.
+// What was asked for is credited however little it is, and what is released says so.
+func TestALotHasAPrice(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fixture) {
+		f.open("vm-1", "vm-2")
+		f.ready()
+		little := f.keysends("vm-1", 99)
+		p := f.stateOf(little)
+		if p.Status != payment.StatusUnallocated || p.Reason != payment.ReasonTooLittle || p.Resource != "vm-1" {
+			t.Errorf("99 msat are %s: %s for %q", p.Status, p.Reason, p.Resource)
+		}
+		if p := f.stateOf(f.keysends("vm-1", 100)); p.Status != payment.StatusCredited {
+			t.Errorf("100 msat are %s: %s", p.Status, p.Reason)
+		}
+		if p := f.stateOf(f.keysends("nobody", 99)); p.Reason != payment.ReasonUnknownResource {
+			t.Errorf("for nobody they are %s: %s", p.Status, p.Reason)
+		}
+		asked := f.order("vm-2")
+		f.fakeWallet.pay(asked, 1, 0, true)
+		f.pass(3 * time.Minute)
+		if r := f.resource("vm-2"); r.Credited != 1 || len(r.Lots) != 1 {
+			t.Errorf("of an invoice of 1 msat vm-2 has %s", r.Credited)
+		}
+		_, err := f.booker.Allocate(t.Context(), stream.Meta{}, little, "vm-1")
+		if r := f.resource("vm-1"); err != nil || r.Credited != 199 || len(r.Lots) != 2 {
+			t.Errorf("allocated: %v, vm-1 has %s in %d lots", err, r.Credited, len(r.Lots))
 		}
 	})
 }

@@ -208,7 +208,7 @@ func (f *fixture) start() {
 func (f *fixture) config() lightning.Config {
 	return lightning.Config{
 		Wallet: f.fakeWallet, Wallets: f.wallets, Booker: f.booker, Waiting: f.waiting, Observer: observer{f}, Now: now,
-		Requests: f.requests, Signer: f.signer, Late: 10 * instant.Minute, Least: func(*resource.Order) money.Msat { return 100 },
+		Requests: f.requests, Signer: f.signer, Late: 10 * instant.Minute, Least: func(string, money.Price) money.Msat { return 100 },
 	}
 }
 

@@ -164,6 +164,8 @@ func (b *Booker) credit(ctx context.Context, meta stream.Meta, s *State, holds s
 			return ReasonUnknownRequest, nil
 		case s.Via == ViaBOLT11:
 			return ReasonForeignInvoice, nil
+		case s.Meant != "":
+			return ReasonTooLittle, nil
 		}
 		return ReasonNoResource, nil
 	}

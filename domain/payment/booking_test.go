@@ -210,6 +210,28 @@ func TestMoneyThatFindsNoHome(t *testing.T) {
 	}
 }
 
+// What was too little when the wallet told of it stays so, however the next booker sees it: a
+// plan's least may have changed since a crash.
+func TestTooLittleIsDecidedOnce(t *testing.T) {
+	store, _ := storetest.SQLite(t)
+	b := booker(store)
+	openAll(t, b, "vm-1")
+	const key = payment.Key("ln-little")
+	c := payment.Settle{At: epoch + 10, Amount: 5, Via: payment.ViaKeysend, Meant: "vm-1"}
+	if _, err := b.Payments.Execute(t.Context(), key, stream.Meta{}, c); err != nil { // and it dies
+		t.Fatal(err)
+	}
+	c.Resource, c.Meant = "vm-1", ""
+	out, err := b.Book(t.Context(), stream.Meta{}, key, c)
+	s := &out.State
+	if err != nil || s.Status != payment.StatusUnallocated || s.Reason != payment.ReasonTooLittle || s.Resource != "vm-1" {
+		t.Errorf("it is %s: %s for %q, %v", s.Status, s.Reason, s.Resource, err)
+	}
+	if out, err = b.Allocate(t.Context(), stream.Meta{}, key, "vm-1"); err != nil || out.State.Status != payment.StatusCredited {
+		t.Errorf("allocated it is %s: %v", out.State.Status, err)
+	}
+}
+
 func TestAllocatedMoney(t *testing.T) {
 	store, _ := storetest.SQLite(t)
 	b := booker(store)

@@ -31,6 +31,7 @@ type Reason string
 // The reasons for which money is unallocated.
 const (
 	ReasonNoResource      Reason = "no_resource"      // the payer named none
+	ReasonTooLittle       Reason = "too_little"       // the payer named one, with less than its plan sells
 	ReasonUnknownResource Reason = "unknown_resource" // it was never opened
 	ReasonReleased        Reason = "released"
 	ReasonTooLong         Reason = "too_long" // it would buy more time than can be held
@@ -78,7 +79,8 @@ type (
 		Index    int64       // lnd's settle_index, 0 where it has none
 		Resource resource.ID // named by the payer (keysend), or of the invoice's request (AMP)
 		// Meant is the resource that the invoice's description names, where nothing is known
-		// of its request. It is a suggestion to the operator: anybody may have written it.
+		// of its request; or that a payer names with less than its plan sells. It is a
+		// suggestion to the operator: anybody may have written it.
 		Meant resource.ID
 		Ours  bool // the description is one that we wrote: see package request
 	}

@@ -200,10 +200,10 @@ func (d *components) late() instant.Millis {
 	return instant.OfDuration(d.LateRequests)
 }
 
-// least is the least amount that opens an order, where the payer chose it: what its plan sells.
-func (d *components) least(o *resource.Order) money.Msat {
-	p, _ := d.views.Plan(o.Plan)
-	least, err := o.Terms.Price.CostOf(max(1, p.Min))
+// least is the least amount that buys at that price, where the payer chose it: what the plan sells.
+func (d *components) least(plan string, price money.Price) money.Msat {
+	p, _ := d.views.Plan(plan)
+	least, err := price.CostOf(max(1, p.Min))
 	if err != nil {
 		return money.MaxMsat
 	}
