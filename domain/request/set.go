@@ -251,21 +251,18 @@ func (s *Set) lapseAgain(ctx context.Context) {
 	}
 }
 
-// Who keeps a record waits for those that lapse no longer than for lapseMost, and finds the store
-// busy with them a part of the time in lapseRest and one.
-const (
-	lapseMost = 16
-	lapseRest = 3
-)
+// lapseMost is how many records lapse at once: who keeps one waits for no more.
+const lapseMost = 32
 
 // Lapse lets go of the invoices that nobody paid: of those that can't be paid any more the ones
-// that are older than [Keep], and of the others the oldest for which there is no room. It rests
-// in between, so that an hour's orders, or those of a week, lapse beside new ones.
+// that are older than [Keep], and of the others the oldest for which there is no room. In
+// between it rests for as long as that took: so an hour's orders, or a week's, lapse beside new
+// ones, and the slower the disk is the slower.
 func (s *Set) Lapse(ctx context.Context) {
 	for names := s.lapse(); len(names) > 0; names = s.lapse() {
 		began := time.Now()
 		s.forget(ctx, names)
-		if !watch.Pause(ctx, lapseRest*time.Since(began)) {
+		if !watch.Pause(ctx, time.Since(began)) {
 			return
 		}
 	}
