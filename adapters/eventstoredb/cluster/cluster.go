@@ -9,7 +9,8 @@
 //
 // Calls are for the leader: a follower says who that is, and the client goes there.
 //
-// What is read and written is left to the caller, who gives [Call] functions of a client.
+// What is read and written is left to the caller, who gives [Call] functions of a client, and
+// [Cluster.Follow] what to subscribe to.
 package cluster
 
 import (
