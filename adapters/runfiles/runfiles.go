@@ -45,15 +45,20 @@ var ErrNotTrusted = errors.New("runfiles: not to be trusted")
 // one file.
 type Folder struct{ dir string }
 
-// Open returns the folder at a path, and makes in it what is missing, as whoever may.
+// Open returns the folder at a path, which is there, and makes in it what is missing, as whoever may:
+// where no keeper was ever installed there is none.
 func Open(dir string) (*Folder, error) {
 	for _, sub := range []string{wants, founds} {
-		if err := os.MkdirAll(filepath.Join(dir, sub), dirMode); err != nil {
-			return nil, fmt.Errorf("runfiles: %w: it is made at boot, or by `systemd-tmpfiles --create sandglass.conf`", err)
+		if err := os.Mkdir(filepath.Join(dir, sub), dirMode); err != nil && !errors.Is(err, fs.ErrExist) {
+			return nil, fmt.Errorf("runfiles: %w: `systemd-tmpfiles --create` makes %s as sandglass.conf says, and so it is at boot",
+				err, dir)
 		}
 	}
 	return &Folder{dir}, nil
 }
+
+// At returns the folder at a path as it stands, for whoever only reads.
+func At(dir string) *Folder { return &Folder{dir} }
 
 // Wants returns the names of all wants, in no order: those of the first 40,000.
 func (f *Folder) Wants() ([]string, error) { return f.names(wants) }

@@ -21,7 +21,7 @@ import (
 
 func open(t *testing.T) (*runfiles.Folder, string) {
 	t.Helper()
-	dir := filepath.Join(t.TempDir(), "run")
+	dir := t.TempDir()
 	f, err := runfiles.Open(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -74,6 +74,16 @@ func TestWhatOneWritesTheOtherReads(t *testing.T) {
 	}
 	if left, err := filepath.Glob(filepath.Join(dir, "*", "*")); err != nil || len(left) != 0 {
 		t.Errorf("%v, %v", left, err)
+	}
+}
+
+func TestWithoutAKeeperThereIsNoFolder(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	if _, err := runfiles.Open(dir); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "systemd-tmpfiles --create") {
+		t.Error(err)
+	}
+	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("it was made: %v", err)
 	}
 }
 

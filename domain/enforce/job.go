@@ -34,7 +34,7 @@ func (j *job) run(ctx context.Context) {
 	was := j.is
 	if !j.isOverdue() {
 		j.ask(ctx, e)
-		if isAsWanted(j.verb, j.is.State) || j.wasCanceled {
+		if j.verb.IsDone(j.is.State) || j.wasCanceled {
 			return
 		}
 	}
@@ -74,7 +74,7 @@ func (j *job) act(ctx context.Context, e Enforcer) {
 	switch {
 	case err != nil:
 		j.is.Why = fmt.Sprintf("%s: %v", j.verb, err)
-	case j.is.State != Unknown && !isAsWanted(j.verb, j.is.State):
+	case j.is.State != Unknown && !j.verb.IsDone(j.is.State):
 		j.is.Why = fmt.Sprintf("%s is said to be done, but it is %s %s", j.verb, j.is.State, j.is.Why)
 	}
 }

@@ -15,12 +15,10 @@ import (
 // goal is what a want comes to at an instant.
 type goal struct {
 	verb Verb   // empty: nothing is started and nothing is stopped
-	want *Want  // nil without a verb
-	why  string // for people: why there is no verb, or why it is not what the want says
+	want *Want  // not nil with a verb
+	why  string // for people: why there is no verb, or another one than the want's state
 	gone bool   // there is no want
 }
-
-const untilThen = ": nothing is started or stopped until there is a valid one"
 
 // goalOf reads the want of a resource as it stands.
 func (k *Keeper) goalOf(id string) goal {
@@ -30,29 +28,9 @@ func (k *Keeper) goalOf(id string) goal {
 		return goal{gone: true, why: "its want has vanished" + untilThen}
 	case err != nil:
 		return goal{why: fmt.Sprintf("its want: %v%s", err, untilThen)}
-	case w.Boot != k.Boot:
-		return goal{why: "its want is of another boot" + untilThen}
-	case w.State == Gone:
-		return goal{verb: Remove, want: w}
-	case w.State == Down:
-		return goal{verb: Stop, want: w}
-	case w.Until <= k.Now():
-		return goal{verb: Stop, want: w, why: "its time has run out"}
 	}
-	return goal{verb: Start, want: w}
-}
-
-// isAsWanted reports whether a state is what a verb leads to.
-func isAsWanted(v Verb, s State) bool {
-	switch v {
-	case Start:
-		return s == Up
-	case Stop:
-		return s == Down || s == Gone
-	case Remove:
-		return s == Gone
-	}
-	return false
+	verb, why := w.Verb(k.Boot, k.Now())
+	return goal{verb: verb, want: w, why: why}
 }
 
 // reconsider calls off what is under way if another thing is wanted by now.
@@ -147,7 +125,7 @@ func (k *Keeper) finish(j *job) {
 		k.enqueue(e, changed)
 		return
 	}
-	as := isAsWanted(j.verb, j.is.State)
+	as := j.verb.IsDone(j.is.State)
 	if j.tried {
 		e.tries++
 		e.acted = now

@@ -88,6 +88,23 @@ func ParseWant(id string, b []byte) (*Want, error) {
 	return w, nil
 }
 
+const untilThen = ": nothing is started or stopped until there is a valid one"
+
+// Verb returns what w comes to at an instant of a boot, and why, where that is not what its state
+// says. It is empty where nothing is to be started or stopped.
+func (w *Want) Verb(boot string, now Boottime) (v Verb, why string) {
+	switch {
+	case w.Boot != boot:
+		return "", "its want is of another boot" + untilThen
+	case w.State == Up && w.Until <= now:
+		return Stop, "its time has run out"
+	}
+	return Verb(w.State), ""
+}
+
+// IsDone reports whether a state is what v leads to. What is gone is down, too.
+func (v Verb) IsDone(s State) bool { return s == State(v) || v == Stop && s == Gone }
+
 // Marshal returns i as its file holds it, or an error if there can be no such. It sets the
 // version, and cuts Why.
 func (i *Is) Marshal() ([]byte, error) {
