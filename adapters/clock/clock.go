@@ -80,7 +80,7 @@ func Open(o Options) (*Clock, error) {
 		o.synced = synced
 	}
 	if o.Boot == "" {
-		o.Boot = bootID()
+		o.Boot = BootID()
 	}
 	now, err := o.read()
 	if err == nil {
@@ -239,7 +239,7 @@ func (c *Clock) tell(err error) {
 // clock shows, and [Taken] tells whether the word was taken.
 func Accept(dir, boot string) (instant.Time, error) {
 	if boot == "" {
-		boot = bootID()
+		boot = BootID()
 	}
 	now, err := read()
 	if err != nil {
@@ -255,16 +255,22 @@ func Taken(dir string) bool {
 }
 
 func read() (clock.Reading, error) {
-	var up unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &up); err != nil {
-		return clock.Reading{}, fmt.Errorf("CLOCK_BOOTTIME: %w", err)
-	}
-	return clock.Reading{Up: instant.Millis(up.Nano() / 1e6), Wall: instant.Of(time.Now())}, nil
+	up, err := SinceBoot()
+	return clock.Reading{Up: up, Wall: instant.Of(time.Now())}, err
 }
 
-// bootID returns the kernel's id of this boot, or nothing where it is hidden, as in a unit with
+// SinceBoot returns CLOCK_BOOTTIME.
+func SinceBoot() (instant.Millis, error) {
+	var up unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &up); err != nil {
+		return 0, fmt.Errorf("CLOCK_BOOTTIME: %w", err)
+	}
+	return instant.Millis(up.Nano() / 1e6), nil
+}
+
+// BootID returns the kernel's id of this boot, or nothing where it is hidden, as in a unit with
 // ProcSubset=pid: the clock then takes each start for one after a boot.
-func bootID() string {
+func BootID() string {
 	b, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {
 		return ""

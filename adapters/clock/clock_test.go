@@ -222,7 +222,7 @@ func TestTheClocksOfThisMachine(t *testing.T) {
 	if err != nil || b.Up < a.Up || a.Up <= 0 || b.Wall == 0 {
 		t.Errorf("%+v, then %+v, %v", a, b, err)
 	}
-	if id := bootID(); len(id) != 32 {
+	if id := BootID(); len(id) != 32 {
 		t.Errorf("the boot is %q", id)
 	}
 	dir := t.TempDir()
@@ -231,7 +231,7 @@ func TestTheClocksOfThisMachine(t *testing.T) {
 	}
 	at, err := Accept(dir, "")
 	word, loaded := load(filepath.Join(dir, wordFile))
-	if err != nil || loaded != nil || word.Own != at || word.Boot != bootID() || Taken(dir) {
+	if err != nil || loaded != nil || word.Own != at || word.Boot != BootID() || Taken(dir) {
 		t.Errorf("%+v, %v, %v", word, err, loaded)
 	}
 }
