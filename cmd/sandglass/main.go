@@ -16,6 +16,7 @@ import (
 	"sandglass/cmd/sandglass/auditor"
 	"sandglass/cmd/sandglass/cli"
 	"sandglass/cmd/sandglass/clock"
+	"sandglass/cmd/sandglass/keeper"
 	"sandglass/cmd/sandglass/operator"
 	"sandglass/cmd/sandglass/payer"
 	"sandglass/cmd/sandglass/serve"
@@ -75,7 +76,7 @@ The first commands run the daemon and keep its log; the others ask it over HTTP,
 			root.AddCommand(cmd)
 		}
 	}
-	add("daemon", store.InitCmd(), serve.Cmd(), store.Cmd(e), clock.Cmd())
+	add("daemon", store.InitCmd(), serve.Cmd(), store.Cmd(e), clock.Cmd(), keeper.Cmd(e))
 	resource := payer.ResourceCmd(e)
 	resource.AddCommand(operator.ResourceCmds(e)...)
 	add("payer", payer.OrderCmd(e), resource, payer.PaymentCmd(e))

@@ -89,17 +89,23 @@ type Config struct {
 // that begins like these and is not known is an error too.
 func Load() (Config, error) {
 	var c Config
-	if err := envconfig.Process("", &c); err != nil {
-		var parse *envconfig.ParseError
-		if errors.As(err, &parse) {
-			return c, fmt.Errorf("%s is %q: want %s", parse.KeyName, parse.Value, typeWords[parse.TypeName])
-		}
+	if err := process(&c); err != nil {
 		return c, err
 	}
 	if c.StateDir == "" {
 		c.StateDir = stateDir()
 	}
 	return c, errors.Join(checkNames(), c.check())
+}
+
+// process reads the environment into the fields of c.
+func process(c any) error {
+	err := envconfig.Process("", c)
+	var parse *envconfig.ParseError
+	if errors.As(err, &parse) {
+		return fmt.Errorf("%s is %q: want %s", parse.KeyName, parse.Value, typeWords[parse.TypeName])
+	}
+	return err
 }
 
 // typeWords say what the types of the variables look like.
@@ -163,7 +169,7 @@ func (c *Config) check() error {
 		positive("MAX_LIVE_STREAMS", c.MaxLive),
 		positive("MAX_LIVE_STREAMS_PER_ADDRESS", c.MaxLivePer),
 		want(c.FreeSpaceFloor >= 0, "FREE_SPACE_FLOOR", fmt.Sprint(c.FreeSpaceFloor), "0 or more bytes"),
-		c.checkLog(),
+		checkLog(c.LogLevel, c.LogFormat),
 	)
 }
 
@@ -202,12 +208,22 @@ func (c *Config) checkTimes() error {
 	)
 }
 
-func (c *Config) checkLog() error {
-	_, err := zerolog.ParseLevel(c.LogLevel)
+func checkLog(level, format string) error {
+	_, err := zerolog.ParseLevel(level)
 	return errors.Join(
-		want(err == nil && c.LogLevel != "", "LOG_LEVEL", c.LogLevel, "debug, info, warn or error"),
-		want(c.LogFormat == "json" || c.LogFormat == "console", "LOG_FORMAT", c.LogFormat, "json or console"),
+		want(err == nil && level != "", "LOG_LEVEL", level, "debug, info, warn or error"),
+		want(format == "json" || format == "console", "LOG_FORMAT", format, "json or console"),
 	)
+}
+
+// Logger returns a log of a level and a format, which were checked with the other settings.
+func Logger(level, format string, w io.Writer) zerolog.Logger {
+	zerolog.TimeFieldFormat = "2006-01-02T15:04:05.000Z07:00"
+	least, _ := zerolog.ParseLevel(level)
+	if format == "console" {
+		w = zerolog.ConsoleWriter{Out: w, TimeFormat: "15:04:05.000"}
+	}
+	return zerolog.New(w).Level(least).With().Timestamp().Logger()
 }
 
 // CheckDaemon checks what holds for the daemon alone: in a cluster it has a name.
@@ -239,7 +255,7 @@ func (c *Config) LogAt(url string) storeurl.Place {
 
 // Print writes every variable with its value, its default and its meaning. The
 // value of a secret is a path; what the file holds is never read here.
-func Print(w io.Writer, c Config) error {
+func Print[T Config | Keeper](w io.Writer, c T) error {
 	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
 	fmt.Fprintln(t, "VARIABLE\tVALUE\tDEFAULT\tMEANING")
 	v := reflect.ValueOf(c)

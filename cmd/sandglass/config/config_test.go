@@ -2,7 +2,7 @@ package config
 
 import (
 	"bytes"
-	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -96,13 +96,43 @@ func TestPrintConfigHidesSecrets(t *testing.T) {
 }
 
 func TestEachVariableHasItsMeaning(t *testing.T) {
-	fields := reflect.TypeFor[Config]()
-	for i := range fields.NumField() {
-		if name := fields.Field(i).Tag.Get("envconfig"); meanings[name] == "" {
+	for _, name := range names() {
+		if meanings[name] == "" {
 			t.Errorf("%s has none", name)
 		}
 	}
-	if len(meanings) != fields.NumField() {
-		t.Errorf("%d variables, %d meanings", fields.NumField(), len(meanings))
+	if len(meanings) != len(names()) {
+		t.Errorf("%d variables, %d meanings", len(names()), len(meanings))
+	}
+}
+
+func TestTheKeepersSettings(t *testing.T) {
+	t.Setenv("SANDGLASS_SYSTEMD_UNITS", " app@.service, vm-*@.service ,")
+	t.Setenv("SANDGLASS_STORE", "nonsense") // of the daemon, and none of the keeper's business
+	c, err := LoadKeeper()
+	if err != nil || !slices.Equal(c.Units(), []string{"app@.service", "vm-*@.service"}) || c.RunDir != "/run/sandglass" {
+		t.Errorf("%+v, %v", c, err)
+	}
+	var out bytes.Buffer
+	if err := Print(&out, c); err != nil || !strings.Contains(out.String(), "SANDGLASS_ENFORCERS") {
+		t.Errorf("%v\n%s", err, out.String())
+	}
+	for name, values := range map[string][]string{
+		"SANDGLASS_RUN_DIR":   {"run", "/"},
+		"SANDGLASS_ENFORCERS": {"enforcers"},
+		"SANDGLASS_LOG_LEVEL": {"loud"},
+	} {
+		for _, value := range values {
+			t.Run(name+"="+value, func(t *testing.T) {
+				t.Setenv(name, value)
+				if _, err := LoadKeeper(); err == nil || !strings.HasPrefix(err.Error(), name+` is "`) {
+					t.Errorf("got %v", err)
+				}
+			})
+		}
+	}
+	t.Setenv("SANDGLASS_UNITS", "x")
+	if _, err := LoadKeeper(); err == nil || !strings.Contains(err.Error(), "there is no SANDGLASS_UNITS") {
+		t.Errorf("got %v", err)
 	}
 }

@@ -27,10 +27,13 @@ var meanings = map[string]string{
 		"out before are watched",
 	"SANDGLASS_CONFIRMATIONS": "blocks that make a payment on the chain count, its own included; a plan may " +
 		"ask for more",
-	"SANDGLASS_FINAL_DEPTH":                    "blocks until which it is watched for a reorg, which takes its credit back",
-	"SANDGLASS_BOOT_ID":                        "id of this boot of the machine; the kernel is asked for it if empty",
-	"SANDGLASS_RUN_DIR":                        "folder in which the daemon and the keeper leave word for each other",
-	"SANDGLASS_BLIND_GRACE":                    "while the wallet can't be read, for how long nobody whose time ends is stopped",
+	"SANDGLASS_FINAL_DEPTH": "blocks until which it is watched for a reorg, which takes its credit back",
+	"SANDGLASS_BOOT_ID":     "id of this boot of the machine; the kernel is asked for it if empty",
+	"SANDGLASS_RUN_DIR":     "folder in which the daemon and the keeper leave word for each other",
+	"SANDGLASS_BLIND_GRACE": "while the wallet can't be read, for how long nobody whose time ends is stopped",
+	"SANDGLASS_SYSTEMD_UNITS": "templates of units that may be rented out, such as app@.service, with * and ?, divided by commas; " +
+		"none if empty",
+	"SANDGLASS_ENFORCERS":                      "folder of executables that start and stop resources, one for each enforcer",
 	"SANDGLASS_MAX_STEP":                       "a larger step of the wall clock is doubted, and this one followed",
 	"SANDGLASS_SETTLE_EVERY":                   "a running resource is debited at least this often",
 	"SANDGLASS_SWEEP_EVERY":                    "the wallet is compared with the log at least this often",

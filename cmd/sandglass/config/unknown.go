@@ -16,13 +16,15 @@ var ofOthers = []string{Prefix + "_URL", Prefix + "_HOLDER_KEY", Prefix + "_BIN"
 // ofTests begins the variables of tests, which reach the programs that they start.
 const ofTests = Prefix + "_TEST_"
 
-// names returns the variables of the daemon.
+// names returns the variables of the daemon and of the keeper, which may stand in one file.
 func names() (list []string) {
-	fields := reflect.TypeFor[Config]()
-	for i := range fields.NumField() {
-		list = append(list, fields.Field(i).Tag.Get("envconfig"))
+	for _, c := range []reflect.Type{reflect.TypeFor[Config](), reflect.TypeFor[Keeper]()} {
+		for i := range c.NumField() {
+			list = append(list, c.Field(i).Tag.Get("envconfig"))
+		}
 	}
-	return list
+	slices.Sort(list)
+	return slices.Compact(list)
 }
 
 // checkNames returns an error that lists the variables of the environment that begin like
@@ -49,7 +51,7 @@ func advice(name string, known []string) string {
 	if near := nearest(name, known); near != "" {
 		return fmt.Sprintf("did you mean %s?", near)
 	}
-	return "`sandglass serve --print-config` lists what there is"
+	return "`sandglass serve --print-config` and `sandglass keeper --print-config` list what there is"
 }
 
 // nearest returns the known name that begins with a name, or else the one that a typing error

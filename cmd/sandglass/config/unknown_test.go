@@ -9,7 +9,7 @@ import (
 )
 
 func TestAMisspeltVariableIsRefused(t *testing.T) {
-	const list = "`sandglass serve --print-config` lists what there is"
+	const list = "`sandglass serve --print-config` and `sandglass keeper --print-config` list what there is"
 	for name, want := range map[string]string{
 		"SANDGLASS_CONFIRMATION":  "did you mean SANDGLASS_CONFIRMATIONS?",
 		"SANDGLASS_CONFRIMATIONS": "did you mean SANDGLASS_CONFIRMATIONS?",

@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 
 	"sandglass/adapters/lnd"
@@ -41,20 +40,11 @@ value. The event log must exist: "sandglass init" makes it, once.`,
 			if err != nil {
 				return err
 			}
-			return run(cmd.Context(), c, newLogger(c, cmd.ErrOrStderr()))
+			return run(cmd.Context(), c, config.Logger(c.LogLevel, c.LogFormat, cmd.ErrOrStderr()))
 		},
 	}
 	cmd.Flags().BoolVar(&show, "print-config", false, "show every variable, its value, its default and its meaning, and exit")
 	return cmd
-}
-
-func newLogger(c config.Config, w io.Writer) zerolog.Logger {
-	zerolog.TimeFieldFormat = "2006-01-02T15:04:05.000Z07:00"
-	level, _ := zerolog.ParseLevel(c.LogLevel) // checked with the configuration
-	if c.LogFormat == "console" {
-		w = zerolog.ConsoleWriter{Out: w, TimeFormat: "15:04:05.000"}
-	}
-	return zerolog.New(w).Level(level).With().Timestamp().Logger()
 }
 
 // run runs the daemon until ctx ends or something can't go on.
