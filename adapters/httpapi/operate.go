@@ -78,8 +78,11 @@ func (s *Server) defineOperator(a *openapi.API) {
 func (s *Server) publish(ctx context.Context, in *answer[wire.PublishRequest]) (*answer[wire.Plan], error) {
 	b := in.Body
 	o := plan.Offer{
-		Terms: resource.Terms{Price: price(b.Price), Grace: b.Grace},
-		Min:   b.Min, Max: b.Max, Enforcer: b.Enforcer, Title: b.Title, Hosts: plan.HostsOf(b.Hosts...),
+		Terms: resource.Terms{
+			Price: price(b.Price), Grace: b.Grace,
+			Uptime: b.Bill == "uptime", StartWithin: b.StartWithin, MaxOutage: b.MaxOutage, MaxPause: b.MaxPause,
+		},
+		Min: b.Min, Max: b.Max, Enforcer: b.Enforcer, Title: b.Title, Hosts: plan.HostsOf(b.Hosts...),
 	}
 	if w := b.Warn; w != nil {
 		o.Terms.Warn = resource.Warn{Time: w.Time, Amount: w.Amount, Share: w.Share}
@@ -121,7 +124,7 @@ type Page struct {
 
 type listInput struct {
 	Page
-	Status   string `query:"status" enum:"awaiting,running,paused,suspended,released" doc:"Only those of this status."`
+	Status   string `query:"status" enum:"awaiting,starting,running,paused,suspended,released" doc:"Only those of this status."`
 	Host     string `query:"host" maxLength:"64" doc:"Only those of this host." example:"rack-1"`
 	Unplaced bool   `query:"unplaced" doc:"Only those of no host."`
 }

@@ -206,6 +206,9 @@ func (o *Offer) Check() error {
 	if strings.ContainsFunc(o.Title+o.Enforcer, IsControl) {
 		return fmt.Errorf("%w: a title or an enforcer's name has a control character: want text on one line", ErrInvalid)
 	}
+	if o.Terms.Uptime && o.Enforcer == "" {
+		return fmt.Errorf("%w: uptime is billed as the keeper of a host says: name what starts and stops the resource", ErrInvalid)
+	}
 	if o.Enforcer != "" {
 		if err := enforce.CheckSpec(o.Enforcer); err != nil {
 			return fmt.Errorf("%w: %w", ErrInvalid, err)

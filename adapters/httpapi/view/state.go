@@ -33,6 +33,8 @@ func Plan(s plan.State) wire.Plan {
 		Enforcer:  s.Enforcer,
 		Hosts:     s.Hosts.Names(),
 		ChangedAt: s.Last,
+
+		Bill: bill(&s.Terms), StartWithin: s.Terms.StartWithin, MaxOutage: s.Terms.MaxOutage, MaxPause: s.Terms.MaxPause,
 	}
 	if w := s.Terms.Warn; w != (resource.Warn{}) {
 		v.Warn = &wire.Warn{Time: w.Time, Amount: w.Amount, Share: w.Share}
@@ -40,6 +42,26 @@ func Plan(s plan.State) wire.Plan {
 	if d := s.Large; d.Confirmations > 0 {
 		v.Deep = &wire.Deep{Above: d.Above, Confirmations: d.Confirmations}
 	}
+	return v
+}
+
+func bill(t *resource.Terms) string {
+	if t.Uptime {
+		return "uptime"
+	}
+	return "wall"
+}
+
+// uptime shows how a resource did by an instant, nil if it is not billed by its uptime.
+func uptime(s *resource.State, at instant.Time) *wire.Uptime {
+	if !s.Terms.Uptime || s.Uptime == nil {
+		return nil
+	}
+	v := &wire.Uptime{Returned: s.Uptime.Returned}
+	if by, ok := s.StartBy(); ok {
+		v.StartBy = by
+	}
+	v.Outage, _ = s.Stood(at)
 	return v
 }
 
@@ -61,6 +83,7 @@ func Resource(s resource.State, at instant.Time) wire.Resource {
 		Lots:      make([]wire.Lot, len(s.Lots)),
 		Pending:   []wire.Payment{},
 	}
+	v.Uptime = uptime(&s, at)
 	v.PaidUntil, _ = projections.PaidUntil(&s)
 	if s.Status == resource.StatusAwaiting || s.Status == resource.StatusSuspended {
 		v.ReleaseAt, _ = s.Deadline(0)

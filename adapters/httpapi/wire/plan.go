@@ -48,6 +48,17 @@ type Plan struct {
 	Warn *Warn          `json:"warn,omitempty"`
 	// How long a resource without time is kept, in milliseconds.
 	Grace instant.Millis `json:"grace_ms" example:"86400000"`
+	// Which time is billed: wall is all of it, from the payment on; uptime is the time for which the
+	// host's keeper says that the resource is up.
+	Bill string `json:"bill" enum:"wall,uptime" example:"uptime"`
+	// How long a resource may take to be up before that is an alarm, in milliseconds; only by uptime.
+	StartWithin instant.Millis `json:"start_within_ms,omitempty" example:"900000"`
+	// For how long in each 30 days from its opening it can be down before its time passes all the
+	// same, in milliseconds; only by uptime. Left out, it never does.
+	MaxOutage instant.Millis `json:"max_outage_ms,omitempty" example:"86400000"`
+	// For how long in each 30 days from its opening it can be paused before its time passes all the
+	// same, in milliseconds. Left out, it never does.
+	MaxPause instant.Millis `json:"max_pause_ms,omitempty"`
 	// Above an amount, payments on the chain count with so many confirmations.
 	Deep *Deep `json:"deep,omitempty"`
 	// What stops and starts the resource; nothing if it is left out.
@@ -78,6 +89,18 @@ type PublishRequest struct {
 	Warn *Warn          `json:"warn,omitempty"`
 	// How long a resource without time is kept, in milliseconds.
 	Grace instant.Millis `json:"grace_ms" minimum:"0" maximum:"3155760000000" example:"86400000"`
+	// Which time is billed: wall, which is what it is if it is left out, is all of it, from the
+	// payment on; uptime is the time for which the host's keeper says that the resource is up, and
+	// needs an enforcer.
+	Bill string `json:"bill,omitempty" enum:"wall,uptime" example:"uptime"`
+	// How long a resource may take to be up before that is an alarm, in milliseconds; only by uptime.
+	StartWithin instant.Millis `json:"start_within_ms,omitempty" minimum:"0" maximum:"2592000000" example:"900000"`
+	// For how long in each 30 days from its opening it can be down before its time passes all the
+	// same, in milliseconds; only by uptime. Left out, it never does.
+	MaxOutage instant.Millis `json:"max_outage_ms,omitempty" minimum:"0" maximum:"2592000000" example:"86400000"`
+	// For how long in each 30 days from its opening it can be paused before its time passes all the
+	// same, in milliseconds. Left out, it never does.
+	MaxPause instant.Millis `json:"max_pause_ms,omitempty" minimum:"0" maximum:"2592000000"`
 	// Asks for more confirmations of payments on the chain above an amount; left out, the daemon's
 	// setting holds for all.
 	Deep *Deep `json:"deep,omitempty"`

@@ -53,15 +53,26 @@ type Lot struct {
 	Held money.Msat `json:"held_msat" example:"43200000"`
 }
 
+// Uptime is how a resource did that is billed by its uptime.
+type Uptime struct {
+	// When it should be up; only of one that is starting, if its plan says so.
+	StartBy instant.Time `json:"start_by,omitzero" format:"date-time"`
+	// For how long it was down in these 30 days, counted from its opening, and not billed, in
+	// milliseconds.
+	Outage instant.Millis `json:"outage_ms" example:"0"`
+	// What was given back for outages that were learned late, in all, in millisatoshi.
+	Returned money.Msat `json:"returned_msat" example:"0"`
+}
+
 // Resource is a resource at an instant.
 type Resource struct {
 	ID   string `json:"id" example:"web-1"`
 	Plan string `json:"plan" example:"vm-small"`
 	// The host that it belongs to; left out where there is one machine.
 	Host string `json:"host,omitempty" example:"rack-1"`
-	// awaiting its first payment, running, paused by its holder, suspended for want of time, or
-	// released for good.
-	Status string `json:"status" enum:"awaiting,running,paused,suspended,released" example:"running"`
+	// awaiting its first payment, starting since it has time and is not known to be up, running,
+	// paused by its holder, suspended for want of time, or released for good.
+	Status string `json:"status" enum:"awaiting,starting,running,paused,suspended,released" example:"running"`
 	// Since when it has this status.
 	Since instant.Time `json:"since" format:"date-time" example:"2026-01-02T03:04:05.678Z"`
 	// The instant that the figures hold for.
@@ -83,6 +94,8 @@ type Resource struct {
 	Price Price `json:"price"`
 	// How long it is kept without time, in milliseconds.
 	Grace instant.Millis `json:"grace_ms" example:"86400000"`
+	// How it did; only of one that is billed by its uptime.
+	Uptime *Uptime `json:"uptime,omitempty"`
 	// Owed for payments that were taken back after they were used; the next ones pay it first. In
 	// millisatoshi.
 	Debt money.Msat `json:"debt_msat" example:"0"`

@@ -8,6 +8,7 @@ import (
 	"sandglass/cmd/sandglass/cli"
 	"sandglass/cmd/sandglass/show"
 	"sandglass/domain/enforce"
+	"sandglass/domain/instant"
 	"sandglass/domain/money"
 
 	"github.com/spf13/cobra"
@@ -26,14 +27,25 @@ func PlanCmd(e *cli.Env) *cobra.Command {
 	return cmd
 }
 
+// What is billed by its uptime has these bounds, if no others are given.
+const (
+	uptime             = "uptime"
+	defaultStartWithin = 15 * instant.Minute
+	defaultMaxOutage   = instant.Day
+)
+
 // publishFlags are the terms of a plan as they are typed.
 type publishFlags struct {
 	price, warnAmount        cli.AmountFlag
 	per, min, max, grace, at cli.TimeFlag
-	share                    shareFlag
-	deep                     deepFlag
-	title, enforcer, unit    string
-	hosts                    []string
+
+	bill                             string
+	startWithin, maxOutage, maxPause cli.TimeFlag
+
+	share                 shareFlag
+	deep                  deepFlag
+	title, enforcer, unit string
+	hosts                 []string
 }
 
 func (f *publishFlags) request(name string) wire.PublishRequest {
@@ -46,6 +58,14 @@ func (f *publishFlags) request(name string) wire.PublishRequest {
 		Min:      f.min.Millis,
 		Max:      f.max.Millis,
 		Grace:    f.grace.Millis,
+		Bill:     f.bill,
+		MaxPause: f.maxPause.Millis,
+	}
+	if f.bill == uptime {
+		r.StartWithin = cmp.Or(f.startWithin.Millis, defaultStartWithin)
+		r.MaxOutage = cmp.Or(f.maxOutage.Millis, defaultMaxOutage)
+	} else {
+		r.StartWithin, r.MaxOutage = f.startWithin.Millis, f.maxOutage.Millis // which is refused, and told why
 	}
 	if warn := (wire.Warn{Time: f.at.Millis, Amount: f.warnAmount.Msat, Share: f.share.ppm}); warn != (wire.Warn{}) {
 		r.Warn = &warn
@@ -78,6 +98,10 @@ func (f *publishFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.title, "title", "", "what people are shown")
 	flags.StringVar(&f.enforcer, "enforcer", "", "what starts and stops the resource: systemd with --unit, or an executable's name")
 	flags.StringVar(&f.unit, "unit", "", "the template of systemd of which each resource is an instance: app@.service")
+	flags.StringVar(&f.bill, "bill", "", "which time is billed: wall, all of it, or uptime, as the keeper of its host says")
+	flags.Var(&f.startWithin, "start-within", "by uptime: how long it may take to be up before that is an alarm (15m)")
+	flags.Var(&f.maxOutage, "max-outage", "by uptime: how long in 30 days it can be down before its time passes (1d; 30d: no bound)")
+	flags.Var(&f.maxPause, "max-pause", "how long in 30 days it can be paused before its time passes (no bound)")
 	flags.StringSliceVar(&f.hosts, "hosts", nil, "the hosts that it can be had on, of several: rack-1,rack-2; any if not given")
 	for _, name := range []string{"price", "per", "min", "max", "grace"} {
 		_ = cmd.MarkFlagRequired(name) // fails only for an unknown flag
@@ -91,10 +115,16 @@ func planPublishCmd(c commands) *cobra.Command {
 		Use:   "publish NAME",
 		Short: "Put a plan on offer, or change it for later orders",
 		Long: `Put a plan on offer, or change what is on offer. A resource keeps the terms that it was
-ordered with. A warning is written once whenever what is left falls to --warn.`,
+ordered with. A warning is written once whenever what is left falls to --warn.
+
+With --bill uptime its time passes while the keeper of its host says that it is up: what is paid is
+"starting" until then, and what was debited over an outage that is learned late is given back.
+Outages under 10s are passed over.`,
 		Example: `  sandglass plan publish small --price 3600000 --per 1h --min 1m --max 720h --warn 10m --grace 24h
   sandglass plan publish large --price 0.001btc --per 1d --min 1h --max 365d --warn-share 10% --grace 7d \
-      --deep 1000000sat:6 --enforcer systemd --unit app@.service --title "A large virtual machine"`,
+      --deep 1000000sat:6 --enforcer systemd --unit app@.service --title "A large virtual machine"
+  sandglass plan publish app --price 100sat --per 1h --min 1h --max 30d --grace 1d --enforcer systemd --unit app@.service \
+      --bill uptime --start-within 5m --max-outage 12h --max-pause 7d`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cl, err := c.Client(cli.Operator)
@@ -176,6 +206,8 @@ func (c commands) printPlan(p wire.Plan) error {
 		"one payment buys", p.Min.InUnits()+" to "+p.Max.InUnits(),
 		"warns at", warning(p.Warn),
 		"grace", p.Grace.InUnits(),
+		"bills", billing(&p),
+		"paused at most", bound(p.MaxPause),
 		"on the chain", deeper(p.Deep),
 		"hosts", strings.Join(p.Hosts, ", "),
 		"enforcer", p.Enforcer)
@@ -200,6 +232,28 @@ func warning(w *wire.Warn) string {
 		return money.Percent(w.Share)
 	}
 	return ""
+}
+
+// billing says which time of a plan is billed, where it is not all.
+func billing(p *wire.Plan) string {
+	if p.Bill != uptime {
+		return ""
+	}
+	said := "uptime"
+	if p.StartWithin > 0 {
+		said += ", to be up within " + p.StartWithin.InUnits()
+	}
+	if p.MaxOutage > 0 {
+		said += ", down at most " + bound(p.MaxOutage)
+	}
+	return said
+}
+
+func bound(most instant.Millis) string {
+	if most == 0 {
+		return ""
+	}
+	return most.InUnits() + " in 30 days"
 }
 
 // deeper says above which amount a plan asks for how many confirmations.

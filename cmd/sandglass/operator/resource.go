@@ -24,7 +24,7 @@ func ResourceCmds(e *cli.Env) []*cobra.Command {
 }
 
 // statuses are those that a list can be filtered by.
-var statuses = []string{"awaiting", "running", "paused", "suspended", "released"}
+var statuses = []string{"awaiting", "starting", "running", "paused", "suspended", "released"}
 
 func listCmd(c commands) *cobra.Command {
 	var f client.Filter

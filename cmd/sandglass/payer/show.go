@@ -71,11 +71,11 @@ func (c commands) printResource(r *wire.Resource) error {
 	if r.Warned {
 		warned = ", little is left"
 	}
-	err := show.Facts(c.Stdout,
+	err := show.Facts(c.Stdout, append([]string{
 		"resource", r.ID,
 		"plan", r.Plan,
 		"host", r.Host,
-		"status", r.Status+" since "+show.Instant(r.Since)+warned,
+		"status", r.Status + " since " + show.Instant(r.Since) + warned,
 		"as of", show.Instant(r.AsOf),
 		"remaining", show.Left(r.Remaining),
 		"paid until", show.Instant(r.PaidUntil),
@@ -85,7 +85,8 @@ func (c commands) printResource(r *wire.Resource) error {
 		"grace", r.Grace.InUnits(),
 		"paid in all", show.Amount(r.Credited),
 		"debt", show.Some(r.Debt),
-		"address", r.Address)
+		"address", r.Address,
+	}, uptime(r.Uptime)...)...)
 	if err != nil {
 		return err
 	}
@@ -93,6 +94,18 @@ func (c commands) printResource(r *wire.Resource) error {
 		return err
 	}
 	return c.printPending(r.Pending)
+}
+
+// uptime tells how what is billed by its uptime did.
+func uptime(u *wire.Uptime) []string {
+	if u == nil {
+		return nil
+	}
+	return []string{
+		"to be up by", show.Instant(u.StartBy),
+		"down", show.Left(u.Outage) + " in these 30 days, which was not billed",
+		"given back", show.Some(u.Returned),
+	}
 }
 
 func (c commands) printLots(lots []wire.Lot) error {

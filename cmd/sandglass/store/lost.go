@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -124,6 +125,13 @@ func publish(name string, o *plan.Offer) string {
 	}
 	if o.Large.Confirmations > 0 {
 		args = append(args, "--deep", fmt.Sprintf("%s:%d", msat(o.Large.Above), o.Large.Confirmations))
+	}
+	if o.Terms.Uptime { // a bound of 30 days is none
+		args = append(args, "--bill", "uptime", "--start-within", o.Terms.StartWithin.InUnits(),
+			"--max-outage", cmp.Or(o.Terms.MaxOutage, resource.Period).InUnits())
+	}
+	if o.Terms.MaxPause > 0 {
+		args = append(args, "--max-pause", o.Terms.MaxPause.InUnits())
 	}
 	args = append(args, "--title", o.Title, "--enforcer", o.Enforcer, "--hosts", string(o.Hosts))
 	return command(args...)

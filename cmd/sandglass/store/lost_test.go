@@ -55,4 +55,12 @@ func TestAPlanIsPublishedAgainAsItWas(t *testing.T) {
 	if got := publish("small", &o); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
+	o = plan.Offer{Min: instant.Minute, Max: instant.Day, Enforcer: "vm", Terms: resource.Terms{
+		Price: o.Terms.Price, Uptime: true, StartWithin: instant.Minute, MaxPause: instant.Day,
+	}}
+	const byUptime = "sandglass plan publish app --price 3600000 --per 1h --min 1m --max 1d --grace 0s --bill uptime " +
+		"--start-within 1m --max-outage 30d --max-pause 1d --enforcer vm"
+	if got := publish("app", &o); got != byUptime {
+		t.Errorf("got  %s\nwant %s", got, byUptime)
+	}
 }
