@@ -140,7 +140,7 @@ func (s *State) add(l Lot) {
 		s.Lots = make([]Lot, 0, 1) // most resources are paid once
 	}
 	s.Lots = append(s.Lots, l)
-	s.Full = min(s.left(), money.MaxTime) // which time that was given back can be above
+	s.Full = s.left()
 }
 
 func (s *State) start(e *Started) {

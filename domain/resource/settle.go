@@ -144,7 +144,7 @@ func (d *deciding) settleBeyond() {
 		return
 	}
 	end := c.at(d.s.left())
-	if at, ok := d.s.crossing(); ok && at <= min(d.t, end) {
+	if at, ok := d.s.crossing(); ok && at <= d.t {
 		d.debitBeyond(at)
 		d.emit(&Warned{At: At{At: at}})
 	}

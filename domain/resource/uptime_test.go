@@ -49,13 +49,14 @@ func down(ms, since instant.Time, outages ...resource.Span) resource.Report {
 
 // The statuses of a resource that was paid 200 s at 0, and came up at 5 s.
 var (
-	byUp     = events{&resource.Opened{At: stamp(0), Plan: "small", Terms: byUptime(resource.Warn{}), Request: [16]byte{1}}}
-	begins   = join(byUp, events{bought(0, "p1", 200_000), starting(0, "paid")})
-	runs     = join(begins, events{started(5_000, "up")})
-	runsTo50 = join(runs, events{debited(5_000, 50_000)})
-	isDown   = join(runsTo50, events{stopped(50_000, "status 1")})
-	pauses   = join(runsTo50, events{paused(50_000)})
-	ranOut   = join(runs, events{debited(5_000, 205_000), exhausted(205_000)})
+	byUp       = events{&resource.Opened{At: stamp(0), Plan: "small", Terms: byUptime(resource.Warn{}), Request: [16]byte{1}}}
+	byUpWarned = events{&resource.Opened{At: stamp(0), Terms: byUptime(resource.Warn{Time: 100_000})}}
+	begins     = join(byUp, events{bought(0, "p1", 200_000), starting(0, "paid")})
+	runs       = join(begins, events{started(5_000, "up")})
+	runsTo50   = join(runs, events{debited(5_000, 50_000)})
+	isDown     = join(runsTo50, events{stopped(50_000, "status 1")})
+	pauses     = join(runsTo50, events{paused(50_000)})
+	ranOut     = join(runs, events{debited(5_000, 205_000), exhausted(205_000)})
 )
 
 func TestByUptime(t *testing.T) {
@@ -97,8 +98,15 @@ func TestByUptime(t *testing.T) {
 			events{reversed("p1", 200_000, 200_000), exhausted(5_000)}, nil},
 		{"it moves, and has to start there", runs, resource.Place{When: at(50_000), Host: "b"},
 			events{debited(5_000, 50_000), placed(50_000, "b"), starting(50_000, "moved")}, nil},
+		{"what was starting has to start there as well", begins, resource.Place{When: at(9_000), Host: "b"},
+			events{placed(9_000, "b"), starting(9_000, "moved")}, nil},
 		{"what was billed elsewhere is not given back", join(runsTo50, events{placed(50_000, "b"), starting(50_000, "moved")}),
 			resource.Report{When: at(70_000), Host: "b", Since: zero, Up: false}, nil, nil},
+		{"little may be left when it starts", join(byUpWarned, events{bought(0, "p1", 9_000), starting(0, "paid")}), up(7_000, 5_000),
+			events{started(5_000, "up"), warned(5_000)}, nil},
+		{"it is paused after it was down, however soon after its resume", join(runsTo50, events{paused(50_000),
+			starting(50_000, "resumed"), started(51_000, "up"), debited(51_000, 52_000), stopped(52_000, "")}),
+			resource.Pause{When: at(53_000)}, events{paused(53_000)}, nil},
 		{"it is released while it is starting", begins, resource.Release{When: at(9_000), Reason: "holder"},
 			events{released(9_000, "holder")}, nil},
 		{"after the end nothing is said of it", join(ranOut, events{released(300_000, "operator")}),
@@ -112,8 +120,8 @@ func TestByUptime(t *testing.T) {
 func TestReturned(t *testing.T) {
 	twoLots := join(runs, events{bought(5_000, "p2", 100_000), debited(5_000, 255_000)})
 	half := money.Price{Msat: 1, Per: 2}
-	warn := events{&resource.Opened{At: stamp(0), Terms: byUptime(resource.Warn{Time: 100_000})},
-		bought(0, "p1", 200_000), starting(0, "paid"), started(0, "up"), warned(100_000), debited(0, 120_000)}
+	warn := join(byUpWarned, events{bought(0, "p1", 200_000), starting(0, "paid"),
+		started(0, "up"), warned(100_000), debited(0, 120_000)})
 	run(t, []example{
 		{"what was debited over an outage", runsTo50, up(60_000, 40_000, span(20_000, 40_000)),
 			events{returned(50_000, 20_000, 40_000)}, nil},
@@ -167,8 +175,10 @@ func TestBounds(t *testing.T) {
 	const period = instant.Time(resource.Period)
 	long := join(byUp, events{bought(0, "p1", money.Msat(9*period)), starting(0, "paid"), started(0, "up"), stopped(0, "")})
 	paidLong := join(long[:4:4], events{paused(0)})
-	warn := events{&resource.Opened{At: stamp(0), Terms: byUptime(resource.Warn{Time: 100_000})},
-		bought(0, "p1", 110_000), starting(0, "paid"), started(0, "up"), stopped(0, "")}
+	warn := join(byUpWarned, events{bought(0, "p1", 110_000), starting(0, "paid"), started(0, "up"), stopped(0, "")})
+	const late50, late150 = period - 50_000, period - 150_000
+	low := join(byUpWarned, events{bought(0, "p1", 50_000), starting(0, "paid"), paused(late50)})
+	enough := join(byUp, events{bought(0, "p1", 50_000), starting(0, "paid"), paused(late150)})
 	run(t, []example{
 		{"an outage is free for as long as it may be", isDown, settle(110_000), nil, nil},
 		{"and no longer", isDown, settle(110_001), events{forgiven(50_000, 110_001, 1)}, nil},
@@ -189,6 +199,10 @@ func TestBounds(t *testing.T) {
 		{"pauses are counted anew too", paidLong, settle(period + 100_000), events{forgiven(0, period, period.Sub(100_000))}, nil},
 		{"a warning comes when the clock runs", warn, settle(80_000),
 			events{forgiven(0, 70_000, 10_000), warned(70_000), debited(70_000, 80_000)}, nil},
+		{"a warning waits for that, if a period ends before", low, settle(period + 100_000),
+			events{warned(period + 100_000)}, nil},
+		{"what has just enough ends with its period", enough, settle(period),
+			events{forgiven(late150, period, 50_000), exhausted(period)}, nil},
 		{"before it ever was up no clock runs", begins, settle(period), nil, nil},
 		{"nor after a move", join(runsTo50, events{placed(50_000, "b"), starting(50_000, "moved")}), settle(period), nil, nil},
 		{"a pause of what is starting", begins, resource.Pause{When: at(9_000)}, events{paused(9_000)}, nil},
@@ -201,6 +215,47 @@ func TestBounds(t *testing.T) {
 			&resource.Opened{At: stamp(0), Terms: resource.Terms{Price: perMilli, MaxPause: 1_000}},
 			bought(0, "p1", 9_000), started(0, "paid"), paused(0)}, settle(2_000), events{forgiven(0, 2_000, 1_000)}, nil},
 	})
+}
+
+// What was used of a bound in the period before is known as well.
+func TestBoundOfThePeriodBefore(t *testing.T) {
+	const end = instant.Time(resource.Period)
+	lasts := join(byUp, events{bought(0, "p1", money.Msat(9*end)), starting(0, "paid"), started(0, "up"),
+		debited(0, end-30_000), stopped(end-30_000, ""), started(end+20_000, "up")})
+	thirty := returned(end+20_000, end-100_000, end-70_000)
+	run(t, []example{
+		{"of 60 s are left 30", lasts, up(end+21_000, end+20_000, span(end-100_000, end-40_000)), events{thirty}, nil},
+		{"and no more after that", join(lasts, events{thirty}), up(end+21_000, end+20_000, span(end-200_000, end-40_000)), nil, nil},
+	})
+	s := fold(lasts...)
+	if outage, _ := s.Stood(zero + end + 30_000); outage != 20_000 {
+		t.Errorf("in the present period it was down for %d ms", outage)
+	}
+}
+
+func TestBilledOfWhatWasTakenBack(t *testing.T) {
+	run(t, []example{{"is owed; what was billed after it is given back", join(byUp, events{
+		bought(0, "p1", 20_000), bought(0, "p2", 90_000), starting(0, "paid"), started(5_000, "up"), debited(5_000, 50_000),
+		&resource.Reversed{At: stamp(50_000), Payment: "p1", Amount: 20_000, Debt: 20_000},
+	}), up(60_000, 45_000, span(5_000, 45_000)), events{returned(50_000, 25_000, 45_000)}, nil}})
+}
+
+func TestStartingEndsAHold(t *testing.T) {
+	held := join(ranOut, events{&resource.Held{At: stamp(206_000), Payment: "p2", Until: zero + hour}})
+	s := decided(t, fold(held...), credit(207_000, "p2", 5_000))
+	if s.Status != resource.StatusStarting || s.HoldUntil != 0 || s.DebitedTo != zero+207_000 {
+		t.Errorf("%s, held until %d, debited to %d", s.Status, s.HoldUntil, s.DebitedTo-zero)
+	}
+}
+
+func TestABoundOfAPeriodIsNone(t *testing.T) {
+	terms := byUptime(resource.Warn{})
+	terms.MaxOutage = resource.Period
+	s := fold(join(events{&resource.Opened{At: stamp(0), Terms: terms}}, events{
+		bought(0, "p1", 9_000), starting(0, "paid"), started(0, "up"), stopped(0, "")})...)
+	if due, ok := s.Deadline(instant.Minute); ok {
+		t.Errorf("it is due at %s", due)
+	}
 }
 
 func TestDeadlinesByUptime(t *testing.T) {
