@@ -183,7 +183,7 @@ func New(o Options) (*Server, error) {
 	if err = s.define(); err != nil {
 		return nil, err
 	}
-	s.handler = &middleware.Handler{
+	s.handler = middleware.New(middleware.Options{
 		Mux:        s.mux,
 		Traits:     s.traits,
 		Tokens:     auth.Tokens{Operator: o.Operator, Auditor: o.Auditor},
@@ -195,6 +195,6 @@ func New(o Options) (*Server, error) {
 		Now:        o.Now,
 		Log:        o.Log,
 		Metrics:    requests,
-	}
+	})
 	return s, nil
 }

@@ -2,7 +2,7 @@
 //
 // A [Handler] stands between the server and the calls: it names the request, knows its
 // caller, holds it to the rates, refuses what no call can take, and in the end counts it
-// and writes its one line of the log. A call finds its [Request] by its context.
+// and writes its line of the log, within bounds that no client can pass. A call finds its [Request] by its context.
 //
 // Whether the caller may do the call, and what its parameters are, is not looked at here.
 package middleware
@@ -34,8 +34,8 @@ type Traits struct {
 	Open   bool // to the pages of any origin, in a browser
 }
 
-// Handler answers requests by the calls of a mux. All fields but PublicURL are required.
-type Handler struct {
+// Options are what a handler works with. All but PublicURL are required.
+type Options struct {
 	Mux        *http.ServeMux
 	Traits     map[string]Traits // by the pattern of the mux
 	Tokens     auth.Tokens
@@ -48,6 +48,15 @@ type Handler struct {
 	Log        zerolog.Logger
 	Metrics    *Metrics
 }
+
+// Handler answers requests by the calls of a mux.
+type Handler struct {
+	Options
+	lines *lines
+}
+
+// New returns a handler.
+func New(o Options) *Handler { return &Handler{o, newLines()} }
 
 // ServeHTTP implements [http.Handler].
 func (h *Handler) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
@@ -182,21 +191,15 @@ func (h *Handler) finish(r *Request, hr *http.Request) {
 	}
 }
 
-// log writes a request's line. What changes nothing is of interest to few.
+// log writes a request's line.
 func (h *Handler) log(r *Request, method string, took time.Duration) {
-	level := zerolog.DebugLevel
-	switch {
-	case r.cause != nil:
-		level = zerolog.ErrorLevel
-		if r.status != http.StatusInternalServerError {
-			level = zerolog.WarnLevel
-		}
-	case known(method) && method != http.MethodGet && method != http.MethodHead:
-		level = zerolog.InfoLevel
-	}
+	level, left := h.lines.levelOf(r, method, h.Now().Std())
 	e := h.Log.WithLevel(level)
 	if r.code != "" {
 		e.Str("code", r.code)
+	}
+	if left > 0 {
+		e.Int64("left_out", left)
 	}
 	e.Str("request_id", r.ID).
 		Str("method", methodOf(method)).
