@@ -119,6 +119,9 @@ func (c *Clock) Log(now Reading, last instant.Time, marked bool) {
 	switch {
 	case last == 0 || last <= c.overruled:
 	case own < last.Add(-Slack):
+		if marked { // the log went on by others, and we did not
+			c.gap = c.gap.Then(own, last)
+		}
 		c.base, c.followed = Reading{now.Up, last}, 0
 		c.doubt = Doubt{}
 		c.begin(Behind, now)

@@ -220,6 +220,23 @@ func TestABoot(t *testing.T) {
 	}
 }
 
+// A machine boots with a clock that is behind, and others have written to the log meanwhile: the
+// time until their last event is a gap too.
+func TestALogThatWentOnIsAGap(t *testing.T) {
+	m := start(t, nil, 0)
+	mark := m.c.Mark(m.now())
+	m.sleep(50 * instant.Minute)
+	m.up, m.boot, m.off = instant.Minute, "b2", -instant.Year
+	m.c = clock.Start(rules, m.boot, m.now(), &mark)
+	m.c.Log(m.now(), m.real, true)
+	m.wants(0, clock.Behind)
+	m.off = 0
+	m.wants(0, "")
+	if g := m.c.Gap(); g.Length != 50*instant.Minute || g.End != m.real {
+		t.Errorf("the gap is %+v", g)
+	}
+}
+
 func TestTheOperatorsWord(t *testing.T) {
 	m := start(t, nil, 0)
 	m.off = instant.Day
