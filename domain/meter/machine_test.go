@@ -236,6 +236,17 @@ func (m *machine) slept(from instant.Time) {
 	}
 }
 
+// blindUntil returns how long it metered nothing until now.
+func (m *machine) blindUntil(now instant.Time) instant.Millis {
+	switch {
+	case m.dead != 0:
+		return m.blind + now.Sub(m.dead)
+	case m.asleep != nil:
+		return m.blind + now.Sub(m.since)
+	}
+	return m.blind
+}
+
 // keep keeps what has no time for as long as a gap was, and for a grace at most.
 func (m *machine) keep(from, now instant.Time) {
 	m.steadily = now
