@@ -61,6 +61,9 @@ func Of(s *resource.State, h Host, r Reading, b Blind, kept bool) (w enforce.Wan
 		return w, kept
 	}
 	switch s.Status {
+	case resource.StatusStarting:
+		end := startingEnd(s, r.Own)
+		w.State, w.Until, w.PaidUntil = enforce.Up, r.after(end.Add(Slack+b.grace())), end.String()
 	case resource.StatusRunning:
 		w.State, w.PaidUntil = enforce.Up, s.PaidUntil().String()
 		w.Until = r.after(s.PaidUntil().Add(Slack + b.grace()))
@@ -81,6 +84,17 @@ func Of(s *resource.State, h Host, r Reading, b Blind, kept bool) (w enforce.Wan
 		return w, false
 	}
 	return w, true
+}
+
+// startRound is what the end of a want of what is starting is rounded up to.
+const startRound = 5 * instant.Minute
+
+// startingEnd is when what is starting runs out if it is up about now. Its clock stands, so that
+// its end moves on all the time: it is rounded up, or each minute would bring another want, with
+// which the keeper begins anew. Once it is up, the end is exact.
+func startingEnd(s *resource.State, now instant.Time) instant.Time {
+	end := now.Add(s.Remaining(now) + startRound - 1)
+	return end - end%instant.Time(startRound)
 }
 
 // grace is how much longer what runs is kept, so that a daemon that dies while it is blind cuts

@@ -103,6 +103,42 @@ func TestWhatIsWanted(t *testing.T) {
 	}
 }
 
+// What is starting is wanted up for as long as it has time, wherever its end would be by now;
+// its want stays the same for some minutes.
+func TestStartingIsWantedUp(t *testing.T) {
+	const minute = instant.Minute
+	open := resource.Open{When: when(0), Order: resource.Order{
+		Plan: "small", Enforcer: "systemd:app@.service", Host: "rack-1",
+		Terms: resource.Terms{Price: money.Price{Msat: 1000, Per: instant.Second}, Uptime: true},
+	}}
+	s := resource.New("a")
+	for _, c := range []resource.Command{open, pay("p", 0)} {
+		events, err := resource.Decide(s, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range events {
+			s = resource.Evolve(s, e)
+		}
+	}
+	seen := map[enforce.Boottime]bool{}
+	for now := instant.Millis(0); now < 60*minute; now += minute {
+		w, ok := wants.Of(&s, here, at(now), wants.Blind{}, false)
+		least := up + enforce.Boottime(now+minute+wants.Slack)
+		if !ok || w.State != enforce.Up || w.Until < least || w.Until >= least+enforce.Boottime(5*minute) {
+			t.Errorf("after %d ms: %v, %s until %d, want %d or a little more", now, ok, w.State, w.Until, least)
+		}
+		seen[w.Until] = true
+	}
+	if len(seen) > 13 {
+		t.Errorf("%d wants in an hour", len(seen))
+	}
+	s = resource.Evolve(s, &resource.Started{At: resource.At{At: instant.Time(start) + 7}, Reason: resource.ReasonUp})
+	if w, _ := wants.Of(&s, here, at(0), wants.Blind{}, false); w.Until != up+62_007 {
+		t.Errorf("once it is up it is wanted until %d", w.Until)
+	}
+}
+
 // Nothing is wanted of what nothing enforces.
 func TestNothingEnforcesIt(t *testing.T) {
 	s := given(t, "a", pay("p", 0))
