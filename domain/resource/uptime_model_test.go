@@ -123,9 +123,10 @@ func (m *slots) report(from, at int) {
 		if next == m.status {
 			continue
 		}
-		if m.pass(i); m.status == resource.StatusSuspended {
+		if m.settle(i); m.status == resource.StatusSuspended {
 			return
 		}
+		m.pass(i)
 		m.status = next
 		m.everUp = m.everUp || next == resource.StatusRunning
 	}
