@@ -19,7 +19,8 @@ func (d *deadlines) set(row int32, s *resource.State, at instant.Time, ok bool) 
 // passes reports whether a resource that has a deadline comes to it by its time, and not by the
 // end of its grace.
 func passes(s *resource.State) bool {
-	return s.Status != resource.StatusAwaiting && s.Status != resource.StatusSuspended
+	_, ends := s.ReleaseAt()
+	return !ends
 }
 
 // first returns what is due first of either.

@@ -375,6 +375,25 @@ func TestNoInvoiceAfterTheGrace(t *testing.T) {
 	}
 }
 
+// What is paused beyond its bound, so that its time passes, is not about to be released.
+func TestWhatIsPausedForTooLongCanBePaid(t *testing.T) {
+	s := open(t)
+	out, err := s.Publish(t.Context(), stream.Meta{}, "small", plan.Offer{
+		Terms: resource.Terms{Price: money.Price{Msat: price, Per: hour}, MaxPause: hour}, Min: instant.Minute, Max: instant.Day,
+	})
+	s.must(errors.Join(err, s.views.WaitFor(t.Context(), out.Position)))
+	s.settle(s.order(billing.OrderRequest{Plan: "small", Time: 5 * hour, ID: "vm"}).Payment, 5*price)
+	paused, err := s.Pause(t.Context(), stream.Meta{}, "vm")
+	s.must(errors.Join(err, s.views.WaitFor(t.Context(), paused.Position)))
+	s.clock.Set(s.clock.Now().Add(3 * hour))
+	if _, err := s.Pay(t.Context(), "vm", hour, 0, true); err != nil {
+		t.Error(err)
+	}
+	if left, _ := s.views.Remaining("vm", s.clock.Now()); left != 3*hour {
+		t.Errorf("%d ms are left", left)
+	}
+}
+
 // An order that nobody pays leaves nothing, whatever is done with it.
 func TestAnUnpaidOrderLeavesNothing(t *testing.T) {
 	s := open(t)

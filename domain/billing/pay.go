@@ -42,8 +42,8 @@ func (b *Service) Pay(
 // graceOver reports whether a resource only waits for its release. An invoice that is given out
 // puts that off: so none is, or strangers could put it off for ever.
 func (b *Service) graceOver(s *resource.State) bool {
-	end, ok := s.Deadline(0)
-	return ok && s.Status != resource.StatusRunning && end <= b.Now()
+	end, ok := s.ReleaseAt()
+	return ok && end <= b.Now()
 }
 
 // Required returns how many confirmations a payment to a resource needs to be credited, while

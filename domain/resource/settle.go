@@ -59,7 +59,7 @@ func (s *State) crossing() (instant.Time, bool) {
 func (s *State) Deadline(every instant.Millis) (instant.Time, bool) {
 	c, ok := s.clock()
 	if !ok {
-		return s.graceOver()
+		return s.ReleaseAt()
 	}
 	due := c.at(min(s.left(), every))
 	if at, ok := s.crossing(); ok {
@@ -81,8 +81,9 @@ func (s *State) HeldUntil() instant.Time {
 	return 0
 }
 
-// graceOver returns when a resource that has no time is released.
-func (s *State) graceOver() (instant.Time, bool) {
+// ReleaseAt returns when a resource that has no time is released, unless it is paid, and false
+// for one that is not to be.
+func (s *State) ReleaseAt() (instant.Time, bool) {
 	end, ok := s.graceEnd()
 	return max(end, s.HeldUntil()), ok
 }
@@ -180,7 +181,7 @@ func (d *deciding) warn(t instant.Time) {
 
 // releaseAfterGrace releases a resource whose grace is over, if nobody can have paid in it.
 func (d *deciding) releaseAfterGrace(c Settle) {
-	end, ok := d.s.graceOver()
+	end, ok := d.s.ReleaseAt()
 	if !ok || end > min(d.t, c.Swept) || d.s.KeptBy(c.Gap, d.t) {
 		return
 	}

@@ -85,8 +85,8 @@ func Resource(s resource.State, at instant.Time) wire.Resource {
 	}
 	v.Uptime = uptime(&s, at)
 	v.PaidUntil, _ = projections.PaidUntil(&s)
-	if s.Status == resource.StatusAwaiting || s.Status == resource.StatusSuspended {
-		v.ReleaseAt, _ = s.Deadline(0)
+	if end, ok := s.ReleaseAt(); ok {
+		v.ReleaseAt = end
 		if held := s.HeldUntil(); held > at {
 			v.HeldUntil = held
 		}
