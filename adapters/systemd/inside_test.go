@@ -85,7 +85,8 @@ func refused(t *testing.T, k *keeper) {
 	} {
 		w := want(test.template, "a")
 		k.fails(enforce.Start, w, true, test.says)
-		if name := strings.Replace(test.template, "@", "@a", 1); name != "dbus.service" && property(t, name, "ActiveState") != "inactive" {
+		name := strings.Replace(test.template, "@", "@a", 1)
+		if name != "dbus.service" && property(t, name, "ActiveState") != "inactive" {
 			t.Errorf("%s runs", name)
 		}
 	}

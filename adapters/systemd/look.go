@@ -45,8 +45,10 @@ func (b *bus) look(ctx context.Context, name string) (l look, err error) {
 	for property, to := range map[string]any{
 		"LoadState": &l.LoadState, "UnitFileState": &l.UnitFileState, "ActiveState": &l.ActiveState, "SubState": &l.SubState,
 		"InvocationID": &l.InvocationID, "Job": &l.Job,
-		"InactiveExitTimestampMonotonic": &l.InactiveExitTimestampMonotonic, "ActiveEnterTimestampMonotonic": &l.ActiveEnterTimestampMonotonic,
-		"ActiveExitTimestampMonotonic": &l.ActiveExitTimestampMonotonic, "InactiveEnterTimestampMonotonic": &l.InactiveEnterTimestampMonotonic,
+		"InactiveExitTimestampMonotonic":  &l.InactiveExitTimestampMonotonic,
+		"ActiveEnterTimestampMonotonic":   &l.ActiveEnterTimestampMonotonic,
+		"ActiveExitTimestampMonotonic":    &l.ActiveExitTimestampMonotonic,
+		"InactiveEnterTimestampMonotonic": &l.InactiveEnterTimestampMonotonic,
 	} {
 		if err := all[property].Store(to); err != nil {
 			return l, fmt.Errorf("its property %s: %w", property, err)
@@ -125,11 +127,13 @@ func (l *look) startable() error {
 	switch l.LoadState {
 	case "loaded":
 	case "not-found":
-		return fmt.Errorf("%w: there is no such template: put it into /etc/systemd/system, and systemctl daemon-reload", enforce.ErrRefused)
+		return fmt.Errorf("%w: there is no such template: put it into /etc/systemd/system, and systemctl daemon-reload",
+			enforce.ErrRefused)
 	case "masked":
 		return fmt.Errorf("%w: it is masked: systemctl unmask it", enforce.ErrRefused)
 	default:
-		return fmt.Errorf("%w: systemd can't load it (%s): see systemctl status, and systemd-analyze verify", enforce.ErrRefused, l.LoadState)
+		return fmt.Errorf("%w: systemd can't load it (%s): see systemctl status, and systemd-analyze verify",
+			enforce.ErrRefused, l.LoadState)
 	}
 	if strings.HasPrefix(l.UnitFileState, "enabled") {
 		return fmt.Errorf("%w: it is enabled, so that it would run at each boot, paid or not: systemctl disable it", enforce.ErrRefused)
