@@ -7,8 +7,10 @@
 package audit
 
 import (
+	"cmp"
 	"fmt"
 	"math/big"
+	"slices"
 	"strings"
 
 	"sandglass/domain/instant"
@@ -40,6 +42,7 @@ type Checker struct {
 	next      map[string]stream.Revision
 	payments  map[payment.Key]*paid
 	resources map[resource.ID]*sums
+	returned  map[resource.ID][]resource.Span // in their order
 }
 
 // paid is what the log says of a payment, on its own stream and on those of resources.
@@ -63,6 +66,7 @@ func New(until stream.Position) *Checker {
 		next:      map[string]stream.Revision{},
 		payments:  map[payment.Key]*paid{},
 		resources: map[resource.ID]*sums{},
+		returned:  map[resource.ID][]resource.Span{},
 	}
 }
 
@@ -135,9 +139,21 @@ func (c *Checker) resource(where string, id resource.ID, e resource.Event) {
 	case *resource.Returned:
 		s.debited -= e.Amount
 		c.want(s.debited >= 0, where, "no more is returned than was debited", e.Amount, s.debited+e.Amount)
+		c.returnedOnce(where, id, resource.Span{From: e.From, To: e.From.Add(e.Time)})
 	case *resource.Reversed:
 		s.reversed += e.Amount
 		c.paid(payment.Key(e.Payment)).reversed++
+	}
+}
+
+// returnedOnce checks that nothing was returned for that time before.
+func (c *Checker) returnedOnce(where string, id resource.ID, s resource.Span) {
+	all := c.returned[id]
+	i, _ := slices.BinarySearchFunc(all, s, func(a, b resource.Span) int { return cmp.Compare(a.To, b.From+1) })
+	again := i < len(all) && all[i].From < s.To
+	c.want(!again, where, "no time is returned twice", s.From, "a time for which nothing was")
+	if !again {
+		c.returned[id] = slices.Insert(all, i, s)
 	}
 }
 

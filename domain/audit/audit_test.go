@@ -69,6 +69,38 @@ func paid() (l events) {
 	return l
 }
 
+// What is given back for an outage was debited, and is given back once.
+func TestReturned(t *testing.T) {
+	back := func(from, ms instant.Millis, m money.Msat) *resource.Returned {
+		return &resource.Returned{At: resource.At{At: at}, From: at.Add(from), Time: ms, Amount: m}
+	}
+	given := func(all ...*resource.Returned) (rules []string) {
+		l := paid()
+		l.add("resource-web", debited(1000))
+		for _, e := range all {
+			l.add("resource-web", e)
+		}
+		for _, f := range found(l, nil).Findings {
+			rules = append(rules, f.Rule)
+		}
+		return rules
+	}
+	const twice, more = "no time is returned twice", "no more is returned than was debited"
+	for name, x := range map[string]struct{ got, want []string }{
+		"side by side, in any order": {given(back(100, 100, 1), back(300, 100, 1), back(200, 100, 1), back(0, 100, 1)), nil},
+		"the same":                   {given(back(100, 100, 1), back(100, 100, 1)), []string{twice}},
+		"its end":                    {given(back(300, 9, 1), back(100, 100, 1), back(199, 9, 1)), []string{twice}},
+		"its begin":                  {given(back(100, 100, 1), back(91, 10, 1)), []string{twice}},
+		"all of it and more":         {given(back(100, 100, 1), back(50, 500, 1)), []string{twice}},
+		"a part of it":               {given(back(100, 100, 1), back(150, 10, 1)), []string{twice}},
+		"more than was debited":      {given(back(100, 100, 999), back(200, 100, 2)), []string{more}},
+	} {
+		if !slices.Equal(x.got, x.want) {
+			t.Errorf("%s: %q, want %q", name, x.got, x.want)
+		}
+	}
+}
+
 // books are read models that say what a test wants.
 type books struct {
 	rows  []resource.State
