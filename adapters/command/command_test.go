@@ -31,7 +31,8 @@ func box(t *testing.T, script string, environ ...string) (*command.Enforcer, str
 	if err := os.WriteFile(filepath.Join(dir, "box"), []byte("#!/bin/sh\n"+script), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	return command.New(command.Options{Dir: dir, StateDir: filepath.Join(dir, "state"), Environ: append(environ, "PATH="+os.Getenv("PATH"))}), dir
+	environ = append(environ, "PATH="+os.Getenv("PATH"))
+	return command.New(command.Options{Dir: dir, StateDir: filepath.Join(dir, "state"), Environ: environ}), dir
 }
 
 func within(t *testing.T, d time.Duration) context.Context {

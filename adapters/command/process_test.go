@@ -27,7 +27,8 @@ func readyMade(t *testing.T, name string, environ ...string) (*command.Enforcer,
 	if err := os.WriteFile(filepath.Join(dir, name), script, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	return command.New(command.Options{Dir: dir, StateDir: filepath.Join(dir, "state"), Environ: append(environ, "PATH="+os.Getenv("PATH"))}), dir
+	environ = append(environ, "PATH="+os.Getenv("PATH"))
+	return command.New(command.Options{Dir: dir, StateDir: filepath.Join(dir, "state"), Environ: environ}), dir
 }
 
 // must does a verb, and returns what the resource then is.
@@ -56,7 +57,8 @@ func TestProcess(t *testing.T) {
 	if s := is(t, e, w, enforce.Gone); s.Since != 0 {
 		t.Errorf("%+v", s)
 	}
-	if err := e.Do(within(t, limit), enforce.Start, w); !errors.Is(err, enforce.ErrRefused) || !strings.Contains(err.Error(), "small") {
+	err := e.Do(within(t, limit), enforce.Start, w)
+	if !errors.Is(err, enforce.ErrRefused) || !strings.Contains(err.Error(), "small") {
 		t.Errorf("without a program: %v", err)
 	}
 	if err := e.Do(within(t, limit), enforce.Stop, w); err != nil {

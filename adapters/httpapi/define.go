@@ -1,10 +1,9 @@
 package httpapi
 
 import (
-	"strings"
-
 	"sandglass/adapters/httpapi/about"
 	"sandglass/adapters/httpapi/openapi"
+	"sandglass/adapters/httpapi/wire"
 )
 
 // define registers every call.
@@ -17,11 +16,6 @@ func (s *Server) define() (err error) {
 	s.defineAudit(a)
 	s.defineDaemon(a)
 	s.traits = a.Traits()
-	s.openapi, err = a.Document(ofRequests)
+	s.openapi, err = a.Document(wire.OfRequests)
 	return err
-}
-
-// ofRequests reports whether requests are made of a schema of package wire.
-func ofRequests(schema string) bool {
-	return strings.HasSuffix(schema, "Request") || schema == "Price" || schema == "Warn" || schema == "Deep"
 }

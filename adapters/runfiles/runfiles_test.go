@@ -119,7 +119,9 @@ func TestNotTrusted(t *testing.T) {
 		"a pipe": func(_ *testing.T, _, file string) error {
 			return errors.Join(os.Remove(file), unix.Mkfifo(file, 0o600))
 		},
-		"a folder":                 func(_ *testing.T, _, file string) error { return errors.Join(os.Remove(file), os.Mkdir(file, 0o700)) },
+		"a folder": func(_ *testing.T, _, file string) error {
+			return errors.Join(os.Remove(file), os.Mkdir(file, 0o700))
+		},
 		"a file that others write": func(_ *testing.T, _, file string) error { return os.Chmod(file, 0o666) },
 		"a folder of all":          func(_ *testing.T, dir, _ string) error { return os.Chmod(dir, 0o777) },
 		"a folder of a group":      func(_ *testing.T, dir, _ string) error { return os.Chmod(dir, 0o770) },

@@ -10,10 +10,18 @@
 // there, clients read. Package openapi takes them from [Sources].
 package wire
 
-import "embed"
+import (
+	"embed"
+	"strings"
+)
 
 //go:embed plan.go resource.go payment.go daemon.go
 var sources embed.FS
 
 // Sources returns the source of the structs.
 func Sources() embed.FS { return sources }
+
+// OfRequests reports whether requests are made of a schema, and not answers alone.
+func OfRequests(schema string) bool {
+	return strings.HasSuffix(schema, "Request") || schema == "Price" || schema == "Warn" || schema == "Deep"
+}
