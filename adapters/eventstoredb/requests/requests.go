@@ -96,6 +96,10 @@ func (s *Store) Close() error {
 	return nil
 }
 
+// Writable returns nil, or an error that wraps [stream.ErrReadOnly] and says why nothing is kept
+// now.
+func (s *Store) Writable() error { return s.cluster.Writable() }
+
 // probe is a client's first call.
 func (s *Store) probe(ctx context.Context, c *esdb.Client, time time.Duration) error {
 	_, err := page(ctx, c, s.began, 0, 1, time)

@@ -277,6 +277,15 @@ func Add(ctx context.Context, path, copied string) (err error) {
 	return nil
 }
 
+// Writable returns nil, or an error that wraps [stream.ErrReadOnly] and says why nothing is kept
+// now. It looks at the disk.
+func (s *Store) Writable() error {
+	if err := s.hold.Check(); err != nil {
+		return err
+	}
+	return s.space.Check()
+}
+
 // Size returns how many bytes the file takes on disk, its WAL included.
 func (s *Store) Size() (int64, error) { return logfile.Size(s.path) }
 

@@ -246,6 +246,9 @@ func TestAFileThatIsReplacedKeepsNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := s.Writable(); err != nil {
+		t.Error(err)
+	}
 	if err := os.Rename(path, path+".old"); err != nil {
 		t.Fatal(err)
 	}
@@ -257,6 +260,9 @@ func TestAFileThatIsReplacedKeepsNothing(t *testing.T) {
 	}
 	if err := s.Keep(t.Context(), storetest.Request(0)); !errors.Is(err, stream.ErrReadOnly) {
 		t.Errorf("keeping: %v, want %v", err, stream.ErrReadOnly)
+	}
+	if err := s.Writable(); !errors.Is(err, stream.ErrReadOnly) {
+		t.Errorf("it says that it keeps: %v", err)
 	}
 	if err := s.Close(); err != nil {
 		t.Error(err)

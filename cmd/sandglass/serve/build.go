@@ -36,6 +36,7 @@ type components struct {
 	lnd      *lnd.Client
 	views    *projections.Views
 	requests *request.Set
+	kept     storeurl.Requests // of which that is the fold
 	signer   request.Signer
 	counts   *counts
 	clock    *clock.Clock
@@ -49,7 +50,7 @@ type components struct {
 // build makes the components, each from those before it. They start in [run].
 func build(
 	c config.Config, log zerolog.Logger, counts *counts, own *clock.Clock,
-	store storeurl.Store, requests request.Store, node *lnd.Client,
+	store storeurl.Store, requests storeurl.Requests, node *lnd.Client,
 ) (d *components, err error) {
 	views := projections.NewFor(c.Host, instant.OfDuration(c.SettleEvery))
 	d = &components{
@@ -58,6 +59,7 @@ func build(
 		store:  newFenced(store, views.CaughtUp()),
 		lnd:    node,
 		views:  views,
+		kept:   requests,
 		counts: counts,
 		clock:  own,
 	}
@@ -156,7 +158,7 @@ func (d *components) newBilling(booker *payment.Booker) *billing.Service {
 		Random:        rand.Reader,
 		Gap:           booker.Gap,
 		Swept:         d.watcher.Swept(),
-		Writable:      d.store.Writable,
+		Writable:      d.writable,
 		Confirmations: d.Confirmations,
 		Limits: billing.Limits{
 			OpenPerResource: d.MaxOpenPer,

@@ -2,6 +2,7 @@ package serve
 
 import (
 	"errors"
+	"fmt"
 
 	"sandglass/adapters/httpapi/wire"
 	"sandglass/domain/stream"
@@ -32,13 +33,24 @@ func (d *components) health() []wire.Component {
 		heard.State, heard.Since, heard.Age = "heard", h.LastEvent, d.clock.Now().Sub(h.LastEvent)
 	}
 	store := wire.Component{Name: "store", Ready: true, State: "writable"}
-	if err := d.store.Writable(); err != nil {
+	if err := d.writable(); err != nil {
 		store.Ready, store.State, store.Advice = false, "read_only", err.Error()
 		if errors.Is(err, stream.ErrUnavailable) {
 			store.State = "unavailable"
 		}
 	}
 	return append(append([]wire.Component{store, d.clockHealth(), wallet, heard, sweep}, d.chainHealth()...), d.hostHealth()...)
+}
+
+// writable says why the log takes nothing now, or what is kept beside it: then no order is taken.
+func (d *components) writable() error {
+	if err := d.store.Writable(); err != nil {
+		return err
+	}
+	if err := d.kept.Writable(); err != nil {
+		return fmt.Errorf("what nobody has paid yet is not kept: %w", err)
+	}
+	return nil
 }
 
 // chainHealth tells how the chain's watcher is.

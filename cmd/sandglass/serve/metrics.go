@@ -25,7 +25,7 @@ var (
 	gaugeChainSeen = gauge("sandglass_chain_last_sweep_timestamp_seconds", "When a sweep of the chain last finished.")
 	gaugeDeposits  = gauge("sandglass_chain_deposits_watched", "Payments on the chain that are not final.")
 	gaugeOpen      = gauge("sandglass_payments_open", "Payments requested, or settled and on their way.")
-	gaugeWritable  = gauge("sandglass_store_writable", "1 if the event store takes writes.")
+	gaugeWritable  = gauge("sandglass_store_writable", "1 if the event store takes writes, and the store of requests beside it.")
 	gaugeSize      = gauge("sandglass_store_size_bytes", "Size of the event store, where it is a file.")
 	gaugePlaced    = gauge("sandglass_resources_placed",
 		"Resources that are not released, by the host that they belong to.", "host")
@@ -79,7 +79,7 @@ func (g gauges) Collect(c chan<- prometheus.Metric) {
 		put(gaugeDeposits, float64(g.views.DepositCount()))
 	}
 	put(gaugeOpen, float64(g.views.OpenCount()))
-	put(gaugeWritable, truth(g.store.Writable() == nil))
+	put(gaugeWritable, truth(g.writable() == nil))
 	if sized, ok := g.store.Store.(interface{ Size() (int64, error) }); ok {
 		if size, err := sized.Size(); err == nil {
 			put(gaugeSize, float64(size))

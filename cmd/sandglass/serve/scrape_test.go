@@ -96,10 +96,20 @@ func built(t *testing.T) (*components, stream.EventStore) {
 	counts := newCounts(zerolog.Nop())
 	own, err := openClock(c, counts, func(context.Context) (instant.Time, error) { return 0, nil })
 	check(t, err)
-	d, err := build(c, zerolog.Nop(), counts, own, store, new(storetest.Memory), client)
+	d, err := build(c, zerolog.Nop(), counts, own, store, new(memory), client)
 	check(t, err)
 	return d, store
 }
+
+// memory is a store of requests that can be lost.
+type memory struct {
+	storetest.Memory
+	lost error
+}
+
+func (m *memory) Writable() error { return m.lost }
+
+func (*memory) Close() error { return nil }
 
 func check(t *testing.T, err error) {
 	t.Helper()

@@ -13,6 +13,7 @@ import (
 // Requests is the store of requests beside a log, as the daemon uses it.
 type Requests interface {
 	request.Store
+	Writable() error // says why nothing is kept now
 	Close() error
 }
 
