@@ -44,7 +44,7 @@ func (b *Service) address(ctx context.Context, meta stream.Meta, s *subject) (st
 	case s.Status == resource.StatusReleased:
 		return "", resource.ErrReleased
 	}
-	if a, ok := b.AddressOf(s.ID); ok {
+	if a, ok := b.addressOf(&s.State); ok {
 		return a, nil
 	}
 	if err := b.writable(); err != nil {

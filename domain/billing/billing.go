@@ -76,6 +76,7 @@ type Views interface {
 	Payment(key payment.Key) (payment.State, stream.Revision, bool)
 	PaymentsOf(id resource.ID) []payment.State
 	AddressOf(id resource.ID) (address, node string, ok bool)
+	Issued(address string) (id resource.ID, height int64, ok bool)
 	Watch(id resource.ID, c chan struct{}) (stop func())
 	Hosts() map[string]int
 	WaitFor(context.Context, stream.Position) error

@@ -101,14 +101,30 @@ func (b *Service) Payment(key payment.Key) (payment.State, bool) {
 	return p, true
 }
 
-// AddressOf returns the address of a resource that the present wallet holds the key of.
+// AddressOf returns the address of a resource, or of an order, that the present wallet holds the
+// key of: one whose money goes there, and to no other order of the same id.
 func (b *Service) AddressOf(id resource.ID) (string, bool) {
-	node := b.node()
-	if a, of, ok := b.Views.AddressOf(id); ok && of == node {
-		return a, true
+	s, ok := b.Resource(id)
+	if !ok {
+		return "", false
 	}
-	for _, r := range b.Requests.Of(id) {
-		if r.Address != "" && r.Node == node {
+	return b.addressOf(&s)
+}
+
+// addressOf is AddressOf for a resource, or what an order would open.
+func (b *Service) addressOf(s *resource.State) (string, bool) {
+	node := b.node()
+	_, _, logged := b.Views.Resource(s.ID)
+	if a, of, ok := b.Views.AddressOf(s.ID); ok && of == node && logged {
+		if r, ordered := b.Requests.FindAddress(a); !ordered || s.OpenedBy(r.Order) {
+			return a, true
+		}
+	}
+	for _, r := range b.Requests.Of(s.ID) {
+		if r.Address == "" || r.Node != node || !s.OpenedBy(r.Order) {
+			continue
+		}
+		if owner, _, issued := b.Views.Issued(r.Address); !issued || owner == s.ID { // else an operator gave it away
 			return r.Address, true
 		}
 	}

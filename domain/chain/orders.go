@@ -81,7 +81,7 @@ func (s *sweep) logAddresses(ctx context.Context) error {
 // logIfOpened puts the address of an order that opened its resource into the log, and reports whether it did.
 func (s *sweep) logIfOpened(ctx context.Context, r *request.Record) (opened bool, err error) {
 	out, err := s.w.Booker.Resources.Load(ctx, r.Resource)
-	if err != nil || out.State.Status == resource.StatusNone || r.Order == nil || !out.State.OpenedBy(r.Order) {
+	if err != nil || out.State.Status == resource.StatusNone || !out.State.OpenedBy(r.Order) {
 		return false, err
 	}
 	if err := s.logAddress(ctx, r); err != nil {
@@ -93,11 +93,16 @@ func (s *sweep) logIfOpened(ctx context.Context, r *request.Record) (opened bool
 
 // logPaidAddress puts the address of an order into the log once a payment that has the order is
 // in it, and not before: another daemon, which may not have heard of the order yet, would take
-// the money for that of a resource which is not there.
+// the money for that of a resource which is not there. One of an order whose id another order
+// opened is never that resource's.
 func (s *sweep) logPaidAddress(ctx context.Context, addr string) error {
 	r, ok := s.w.Requests.FindAddress(addr)
 	if _, _, logged := s.w.Issued(addr); logged || !ok {
 		return nil
+	}
+	out, err := s.w.Booker.Resources.Load(ctx, r.Resource)
+	if err != nil || out.State.Status != resource.StatusNone && !out.State.OpenedBy(r.Order) {
+		return err
 	}
 	return s.logAddress(ctx, r)
 }

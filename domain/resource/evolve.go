@@ -61,9 +61,10 @@ type State struct {
 	Resumed bool // it was its holder who last let it run, and no credit
 }
 
-// OpenedBy reports whether o is the order that opened the resource.
+// OpenedBy reports whether o is the order that opened the resource, or that it waits for. None is
+// no such order.
 func (s *State) OpenedBy(o *Order) bool {
-	return o.Same(&Order{Plan: s.Plan, Holder: s.Holder, Request: s.Request})
+	return o != nil && o.Same(&Order{Plan: s.Plan, Holder: s.Holder, Request: s.Request})
 }
 
 // New returns the state of a resource that has no events yet.
