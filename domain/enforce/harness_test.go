@@ -38,6 +38,8 @@ type files struct {
 	saved   int
 	heard   []chan string
 	deaf    bool // changes of wants are told to nobody
+
+	deafness time.Time // when it was so last
 }
 
 func newFiles() *files {
@@ -147,6 +149,7 @@ type thing struct {
 	fails, statusFails       error
 	crashes                  time.Duration // that long after each start
 	doing                    []did
+	broken                   time.Time // when it was seen so last
 }
 
 // did is a call of Do.
@@ -298,6 +301,11 @@ func (r *thing) become(s enforce.State) {
 	r.state = s
 }
 
+// heal makes a resource well again, as it stands.
+func (r *thing) heal() {
+	*r = thing{state: r.state, invocation: r.invocation, busy: r.busy, broken: r.broken}
+}
+
 func (h *host) signal(id string) {
 	if !h.silent {
 		h.signals <- id
@@ -445,4 +453,19 @@ func (h *host) summary() enforce.Summary {
 
 func between(r *rand.Rand, from, to time.Duration) time.Duration {
 	return from + time.Duration(r.Int64N(int64(to-from)))
+}
+
+// spoil makes a want one that is not to be followed, or none.
+func (h *host) spoil(id string, b []byte) {
+	h.hmu.Lock()
+	h.wanted[id] = &enforce.Want{ID: id, State: enforce.Unknown, Enforcer: "fake", Generation: h.generation(id), Plan: "p"}
+	h.hmu.Unlock()
+	h.set(id, b)
+}
+
+func (h *host) generation(id string) int64 {
+	if w := h.wanted[id]; w != nil {
+		return w.Generation
+	}
+	return 0
 }

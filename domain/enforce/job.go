@@ -45,6 +45,8 @@ func (j *job) run(ctx context.Context) {
 		}
 	case j.verb == Start && j.is.State == Unknown && j.known.State == Up:
 		j.tried = true // it was up, and "cannot tell" is not down: there is nothing to start
+	case j.k.goalOf(j.e.id).verb != j.verb:
+		j.wasCanceled = true // since it was asked, which may have taken a while
 	default:
 		j.act(ctx, e)
 	}

@@ -439,6 +439,27 @@ func TestATopUpOfTheLastMoment(t *testing.T) {
 	})
 }
 
+// TestATopUpWhileItIsAsked: what was wanted before the resource was asked is not done after it.
+func TestATopUpWhileItIsAsked(t *testing.T) {
+	on(t, func(h *host) {
+		h.change(func() { h.deaf = true })
+		h.with("vm", func(r *thing) { r.state, r.statusHangs = enforce.Up, true })
+		h.down("vm")
+		h.pass(time.Minute)
+		h.with("vm", func(r *thing) { r.fails = errBroken }) // it was told to, and is still up
+		h.stop()
+		h.change(func() { clear(h.is) })
+		h.start()
+		h.pass(time.Second)
+		h.verbs("vm")
+		h.up("vm", hour)
+		h.with("vm", func(r *thing) { r.statusHangs, r.state = false, enforce.Up })
+		h.pass(2 * time.Minute)
+		h.didExactly("vm")
+		h.isNow("vm", enforce.Up)
+	})
+}
+
 // TestNothingIsTold: what nobody tells of is seen within a minute.
 func TestNothingIsTold(t *testing.T) {
 	on(t, func(h *host) {
