@@ -87,6 +87,8 @@ type Views interface {
 type Deposits interface {
 	Unlogged(id resource.ID) []payment.State
 	UnloggedPayment(key payment.Key) (payment.State, bool)
+	// Swept is closed once it is known what there is of them.
+	Swept() <-chan struct{}
 }
 
 // Limits bound what strangers can make grow.

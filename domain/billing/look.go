@@ -44,21 +44,32 @@ func (b *Service) Resource(id resource.ID) (resource.State, bool) {
 }
 
 // Payments returns the payments that a resource waits for: those that the log has and that
-// are not at their end, and the invoices that can still be paid.
+// are not at their end, and the invoices that can still be paid. What is for another order of its
+// id is none of them.
 func (b *Service) Payments(id resource.ID) []payment.State {
 	var list []payment.State
 	for _, r := range b.open(id) {
 		list = append(list, r.State())
 	}
-	list = append(list, b.Views.PaymentsOf(id)...)
-	if b.Deposits != nil {
-		for _, p := range b.Deposits.Unlogged(id) {
-			if _, _, logged := b.Views.Payment(p.Key); !logged { // a sweep may just have logged it
-				list = append(list, p)
-			}
+	list = append(list, b.deposits(id)...)
+	s, _ := b.Resource(id)
+	list = slices.DeleteFunc(list, func(p payment.State) bool { return p.Order != nil && !s.OpenedBy(p.Order) })
+	slices.SortStableFunc(list, func(p, q payment.State) int { return cmp.Compare(p.Requested, q.Requested) })
+	return list
+}
+
+// deposits returns the payments of an id, of whichever order, that the log or the watcher of the
+// chain has, and that are not at their end.
+func (b *Service) deposits(id resource.ID) []payment.State {
+	list := b.Views.PaymentsOf(id)
+	if b.Deposits == nil {
+		return list
+	}
+	for _, p := range b.Deposits.Unlogged(id) {
+		if _, _, logged := b.Views.Payment(p.Key); !logged { // a sweep may just have logged it
+			list = append(list, p)
 		}
 	}
-	slices.SortStableFunc(list, func(p, q payment.State) int { return cmp.Compare(p.Requested, q.Requested) })
 	return list
 }
 

@@ -42,7 +42,7 @@ type Order struct {
 // Order takes an order and asks the wallet for its invoice. Nothing of it is in the log until
 // somebody pays. The same key or id with the same content gives the same order, at the terms
 // that it had; with other content it is [resource.ErrExists], for as long as one of its
-// invoices can be paid.
+// invoices can be paid, or what pays its address is on its way.
 func (b *Service) Order(ctx context.Context, meta stream.Meta, r OrderRequest) (Order, error) {
 	id, holder, err := b.deriveNames(r)
 	if err != nil {
@@ -65,7 +65,10 @@ func (b *Service) Order(ctx context.Context, meta stream.Meta, r OrderRequest) (
 			err = resource.ErrExists
 		}
 	}
-	if isNew {
+	if isNew && err == nil { // in the place of another one
+		err = b.checkDeposits(id)
+	}
+	if isNew && (err == nil || errors.Is(err, resource.ErrNotOpened)) {
 		s, err = b.newOrder(r, id, resource.Order{Plan: r.Plan, Holder: HashKey(holder), Request: hash})
 	}
 	if err != nil {
@@ -91,13 +94,32 @@ func (b *Service) Order(ctx context.Context, meta stream.Meta, r OrderRequest) (
 	return o, nil
 }
 
-// mayBePaid reports whether an invoice of an order may still bring money: until then its id is
-// not free.
+// mayBePaid reports whether what was given out by an order of an id may still bring money: an
+// invoice, or a deposit that is on its way. Until then the id is not free.
 func (b *Service) mayBePaid(id resource.ID) bool {
 	now := b.Now()
-	return slices.ContainsFunc(b.Requests.Of(id), func(r *request.Record) bool {
+	if slices.ContainsFunc(b.Requests.Of(id), func(r *request.Record) bool {
 		return r.Key != "" && r.Expiry.Add(request.Settling) > now
+	}) {
+		return true
+	}
+	return slices.ContainsFunc(b.deposits(id), func(p payment.State) bool {
+		return p.Order != nil && (p.Coming() || p.Status == payment.StatusSettled)
 	})
+}
+
+// checkDeposits returns [ErrStarting] while it is not known what is on its way to the addresses of
+// the orders of an id.
+func (b *Service) checkDeposits(id resource.ID) error {
+	if b.Deposits == nil || !slices.ContainsFunc(b.Requests.Of(id), func(r *request.Record) bool { return r.Address != "" }) {
+		return nil
+	}
+	select {
+	case <-b.Deposits.Swept():
+		return nil
+	default:
+		return ErrStarting
+	}
 }
 
 // newOrder returns what an order would open, at the terms that its plan has now.

@@ -1,11 +1,15 @@
 package billing_test
 
 import (
+	"errors"
+	"strings"
 	"testing"
 
 	"sandglass/domain/address"
 	"sandglass/domain/billing"
+	"sandglass/domain/payment"
 	"sandglass/domain/request"
+	"sandglass/domain/resource"
 	"sandglass/domain/stream"
 )
 
@@ -81,5 +85,82 @@ func TestALoggedAddressIsNotThatOfALaterOrder(t *testing.T) {
 	s.order(next)
 	if a, ok := s.AddressOf("web-1"); !ok || a == trap {
 		t.Errorf("shown is %q, %v", a, ok)
+	}
+}
+
+// deposits are on their way to orders, and in no block.
+type deposits struct {
+	list  []payment.State
+	swept chan struct{}
+}
+
+func (d *deposits) Unlogged(resource.ID) []payment.State { return d.list }
+func (d *deposits) Swept() <-chan struct{}               { return d.swept }
+func (d *deposits) UnloggedPayment(payment.Key) (payment.State, bool) {
+	return payment.State{}, false
+}
+
+// Who paid in time on the chain keeps the id while what he paid is on its way: seen, in a block, or
+// not known yet; and nobody else is shown it.
+func TestAnIDIsItsOrdersWhileADepositIsOnItsWay(t *testing.T) {
+	s, a := trapped(t)
+	r, _ := s.Requests.FindAddress(a)
+	d := &deposits{swept: make(chan struct{})}
+	s.Deposits = d
+	if err := s.try(next); !errors.Is(err, billing.ErrStarting) {
+		t.Errorf("ordered before the chain was read: %v", err)
+	}
+	close(d.swept)
+	next := next
+	next.Time = 2 * hour // else it is asked for another invoice of the same order
+	p := r.State()
+	p.Key, p.Status, p.Amount = payment.ChainKey(strings.Repeat("ab", 32), 0), payment.StatusSeen, price
+	d.list = []payment.State{p}
+	if err := s.try(next); !errors.Is(err, resource.ErrExists) {
+		t.Errorf("ordered while it is seen: %v", err)
+	}
+	if shown := s.Payments("web-1"); len(shown) != 1 || shown[0].Key != p.Key {
+		t.Errorf("shown are %+v", shown)
+	}
+	ctx := t.Context()
+	see := payment.See{At: s.clock.Now(), Resource: "web-1", Address: a, Amount: price, Request: &r.Request}
+	_, err := s.Booker.Payments.Execute(ctx, p.Key, stream.Meta{}, see)
+	s.must(err)
+	out, err := s.Booker.Payments.Execute(ctx, p.Key, stream.Meta{}, payment.Confirm{At: s.clock.Now(), Height: 501, Block: "b1"})
+	s.must(errors.Join(err, s.views.WaitFor(ctx, out.Position)))
+	d.list = nil
+	if err := s.try(next); !errors.Is(err, resource.ErrExists) {
+		t.Errorf("ordered while it is in a block: %v", err)
+	}
+	_, err = s.Booker.Payments.Execute(ctx, p.Key, stream.Meta{}, payment.Reorg{At: s.clock.Now(), Block: "b1"})
+	s.must(err)
+	out, err = s.Booker.Payments.Execute(ctx, p.Key, stream.Meta{}, payment.Replace{At: s.clock.Now(), Reason: payment.ReasonConflict})
+	s.must(errors.Join(err, s.views.WaitFor(ctx, out.Position)))
+	if o := s.order(next); !o.New {
+		t.Errorf("once it will not come: %+v", o)
+	}
+	// Mined late, it is of the first order all the same.
+	out, err = s.Booker.Payments.Execute(ctx, p.Key, stream.Meta{}, payment.Confirm{At: s.clock.Now(), Height: 502, Block: "b2"})
+	s.must(errors.Join(err, s.views.WaitFor(ctx, out.Position)))
+	for _, shown := range s.Payments("web-1") {
+		if shown.Key == p.Key {
+			t.Error("the next order shows what the first was paid")
+		}
+	}
+}
+
+// What an order gave out is adopted for no other resource: nothing that came there could be booked.
+func TestAnAddressOfAnOrderIsNotAdopted(t *testing.T) {
+	s, a := trapped(t)
+	s.Finder = &finder{}
+	paid := billing.OrderRequest{Plan: "small", Time: hour, ID: "paid", IdempotencyKey: key}
+	s.settle(s.order(paid).Payment, price)
+	for _, id := range []resource.ID{"paid", "lost"} {
+		if _, err := s.Adopt(t.Context(), stream.Meta{}, a, id, true); !errors.Is(err, address.ErrConflict) {
+			t.Errorf("for %s: %v", id, err)
+		}
+	}
+	if _, err := s.Adopt(t.Context(), stream.Meta{}, a, "web-1", false); err != nil {
+		t.Errorf("for what the order opens: %v", err)
 	}
 }
