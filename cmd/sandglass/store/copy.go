@@ -45,8 +45,9 @@ func copyCmd(e *cli.Env) *cobra.Command {
 		Short: "Copy the event log from one store to another, and verify the copy",
 		Long: `Copy the event log from one store to another, byte for byte: streams, revisions, ids,
 times, data and metadata. Positions are each store's own. What was copied is read back and
-compared, and the digest of both logs is printed, which must be the same. Orders that nobody
-has paid are not in the log, and not copied: wait until they have lapsed, or have been paid.
+compared, and the digest of both logs is printed, which must be the same. What was asked for
+and nobody has paid is kept beside the log (requests.db, or two streams of the cluster), and
+is copied after it, but where both logs are in one folder.
 
 The destination must be there: "sandglass init" makes it. What it holds already must be
 the beginning of the source: it is compared, and the rest is copied. So a copy that was
@@ -135,6 +136,14 @@ func copyStore(ctx context.Context, e *cli.Env, f *copyFlags) error {
 	report, err := (&logcopy.Copier{From: source, To: target, Progress: tell}).Copy(ctx)
 	took := time.Since(begin)
 	p.Done()
+	var orders int64
+	if err == nil {
+		orders, err = to.CopyRequests(ctx, from, target)
+	}
+	if errors.Is(err, storeurl.ErrSameRequests) {
+		fmt.Fprintf(e.Stderr, "sandglass: orders that nobody has paid were not copied: %v\n", err)
+		err = nil
+	}
 	if err := errors.Join(err, target.Close()); err != nil {
 		return brokenOff(ctx, err)
 	}
@@ -142,6 +151,7 @@ func copyStore(ctx context.Context, e *cli.Env, f *copyFlags) error {
 		Events: report.Events,
 		Before: report.Before,
 		Bytes:  report.Bytes,
+		Orders: orders,
 		Millis: took.Milliseconds(),
 		From:   endJSON(from, &report.From),
 		To:     endJSON(to, &report.To),
@@ -150,9 +160,10 @@ func copyStore(ctx context.Context, e *cli.Env, f *copyFlags) error {
 
 // copied is what a copy came to, as JSON.
 type copied struct {
-	Events int64     `json:"events"` // of the log
-	Before int64     `json:"before"` // of them were there before
-	Bytes  int64     `json:"bytes"`  // of their data and metadata
+	Events int64     `json:"events"`   // of the log
+	Before int64     `json:"before"`   // of them were there before
+	Bytes  int64     `json:"bytes"`    // of their data and metadata
+	Orders int64     `json:"requests"` // invoices and addresses that nobody has paid, kept beside the log
 	Millis int64     `json:"time_ms"`
 	From   copiedEnd `json:"from"`
 	To     copiedEnd `json:"to"`
@@ -200,6 +211,7 @@ func printCopied(e *cli.Env, r *copied) error {
 	err := show.Facts(e.Stdout,
 		"copied", events,
 		"bytes", show.Group(r.Bytes),
+		"unpaid", show.Count(r.Orders, "request")+", beside the log",
 		"time", (time.Duration(r.Millis) * time.Millisecond).String(),
 		"from", side(r.From),
 		"to", side(r.To),

@@ -66,7 +66,8 @@ func (p Place) replaceRequests(ctx context.Context, path string, log stream.Even
 	}
 	if head > 0 {
 		p.tell(fmt.Sprintf("%s is missing, and a new one is made: that is right after an upgrade from a build that had none; "+
-			"else put the lost one back, or the money of orders that were not paid yet will be unallocated", path))
+			"else put the lost one back, or what orders that were not paid yet are paid by Lightning will be unallocated, and what comes "+
+			"to their addresses is shown by \"sandglass audit reconcile\" alone", path))
 	}
 	return filerequests.Create(path)
 }
