@@ -201,6 +201,9 @@ func (c *Clock) takeWord() error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
+	if errors.Is(err, fs.ErrPermission) {
+		return err // the word stays, so that nobody thinks that it was taken
+	}
 	if err == nil {
 		c.mu.Lock()
 		fits := c.state.Accept(c.reading(), *word)
@@ -304,6 +307,9 @@ func store(path string, m clock.Mark) error {
 		return err
 	}
 	_, err = f.Write(append(b, '\n'))
+	if err = errors.Join(err, f.Chmod(0o644)); err != nil { // whatever the umask
+		return errors.Join(err, f.Close())
+	}
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"sandglass/domain/clock"
+
+	"golang.org/x/sys/unix"
 	"sandglass/domain/instant"
 )
 
@@ -229,10 +231,14 @@ func TestTheClocksOfThisMachine(t *testing.T) {
 	if !Taken(dir) {
 		t.Error("there is a word")
 	}
+	defer unix.Umask(unix.Umask(0o077)) // of root, whose word the daemon's user reads
 	at, err := Accept(dir, "")
 	word, loaded := load(filepath.Join(dir, wordFile))
 	if err != nil || loaded != nil || word.Own != at || word.Boot != BootID() || Taken(dir) {
 		t.Errorf("%+v, %v, %v", word, err, loaded)
+	}
+	if info, err := os.Stat(filepath.Join(dir, wordFile)); err != nil || info.Mode().Perm() != 0o644 {
+		t.Errorf("the word is for %v, %v", info.Mode(), err)
 	}
 }
 
