@@ -45,11 +45,22 @@ func (j *job) run(ctx context.Context) {
 		}
 	case j.verb == Start && j.is.State == Unknown && j.known.State == Up:
 		j.tried = true // it was up, and "cannot tell" is not down: there is nothing to start
-	case j.k.goalOf(j.e.id).verb != j.verb:
-		j.wasCanceled = true // since it was asked, which may have taken a while
+	case !j.renew():
+		j.wasCanceled = true
 	default:
 		j.act(ctx, e)
 	}
+}
+
+// renew reads the want again, since asking may have taken a while, and reports whether it still
+// comes to the same action.
+func (j *job) renew() bool {
+	g := j.k.goalOf(j.e.id)
+	if g.verb != j.verb || g.want.Enforcer != j.want.Enforcer || g.want.Unit != j.want.Unit {
+		return false
+	}
+	j.goal = g
+	return true
 }
 
 // isOverdue reports whether the resource is to be stopped and, as far as is known, runs: then it

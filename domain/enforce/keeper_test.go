@@ -302,15 +302,20 @@ func TestAReboot(t *testing.T) {
 	on(t, func(h *host) {
 		h.up("vm", hour)
 		h.down("idle")
+		h.down("rest")
 		h.pass(time.Minute)
 		h.stop()
 		h.verbs("vm")
 		h.boot = "b2"
 		h.with("vm", func(r *thing) { r.state = enforce.Down })
 		h.with("idle", func(r *thing) { r.state = enforce.Up })
-		h.change(func() { clear(h.is) })
+		booted := h.clock()
+		h.down("rest") // what was written before is of no use, if it is still there
 		h.start()
 		h.pass(2 * time.Hour)
+		if is := h.isNow("rest", enforce.Gone); is.Since < booted || is.Boot != "b2" {
+			t.Errorf("%+v", is)
+		}
 		for _, id := range []string{"vm", "idle"} { // nothing is started or stopped by what was wanted before
 			h.didExactly(id)
 			if is := h.isNow(id, enforce.Unknown); !strings.Contains(is.Why, "another boot") || is.Boot != "b2" {
@@ -424,6 +429,21 @@ func TestWhatIsUnderWayIsCalledOff(t *testing.T) {
 	})
 }
 
+// TestAWantThatComesMeanwhile is looked at once what is under way is done.
+func TestAWantThatComesMeanwhile(t *testing.T) {
+	on(t, func(h *host) {
+		h.with("vm", func(r *thing) { r.slow = 10 * time.Second })
+		h.up("vm", hour)
+		h.pass(5 * time.Second)
+		h.up("vm", 2*hour)
+		h.pass(6 * time.Second)
+		if is := h.isNow("vm", enforce.Up); is.Generation != 2 {
+			t.Errorf("%+v", is)
+		}
+		h.didExactly("vm", enforce.Start)
+	})
+}
+
 // TestATopUpOfTheLastMoment is seen, even if nobody tells of it.
 func TestATopUpOfTheLastMoment(t *testing.T) {
 	on(t, func(h *host) {
@@ -495,7 +515,7 @@ func TestWhatIsCannotBeWritten(t *testing.T) {
 				t.Errorf("it was told %d times", failed)
 			}
 			h.change(func() { h.loses, h.keeps = false, false })
-			h.pass(time.Minute)
+			h.pass(3 * time.Second)
 			h.isNow("vm", enforce.Up)
 			saved := h.saved
 			h.pass(10 * time.Minute)
@@ -556,10 +576,19 @@ func TestSinceWhen(t *testing.T) {
 			t.Errorf("%+v", is)
 		}
 		h.pass(10 * time.Second)
+		h.with("vm", func(r *thing) { r.slow, r.fails = 5*time.Second, errBroken })
+		h.becomes("vm", enforce.Down)
+		down = h.clock()
+		h.pass(13500 * time.Millisecond) // and the second try is under way
+		if is := h.isNow("vm", enforce.Starting); is.Since != down {
+			t.Errorf("%+v, want since %d", is, down)
+		}
+		h.with("vm", func(r *thing) { r.slow, r.fails = 0, nil })
+		h.pass(time.Minute)
 		h.becomes("vm", enforce.Down)
 		h.becomes("vm", enforce.Up) // between two looks
 		h.pass(0)
-		if is := h.isNow("vm", enforce.Up); is.Since != h.clock() || is.Invocation != "run 3" {
+		if is := h.isNow("vm", enforce.Up); is.Since != h.clock() || is.Invocation != "run 4" {
 			t.Errorf("%+v", is)
 		}
 	})

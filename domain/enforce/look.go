@@ -58,13 +58,7 @@ func (k *Keeper) look(ctx context.Context, wg *sync.WaitGroup, e *kept) {
 		k.leave(e, g)
 		return
 	}
-	if g.verb != e.verb || g.want.Generation != e.generation {
-		e.verb, e.generation, e.tries, e.rests = g.verb, g.want.Generation, 0, 0
-	}
-	e.until = 0
-	if g.want.State == Up {
-		e.until = g.want.Until
-	}
+	k.heed(e, g)
 	if e.enforcer = g.want.Enforcer; k.isFull(e) {
 		k.schedule(e, k.after(tick))
 		return
@@ -76,6 +70,14 @@ func (k *Keeper) look(ctx context.Context, wg *sync.WaitGroup, e *kept) {
 	k.summary.UnderWay++
 	k.schedule(e, math.MaxInt64)
 	k.start(ctx, wg, j)
+}
+
+// heed takes what a want comes to now. Another goal is tried at once, whatever became of the last one.
+func (k *Keeper) heed(e *kept, g goal) {
+	if g.verb != e.verb || g.want.Generation != e.generation {
+		e.verb, e.generation, e.tries, e.rests = g.verb, g.want.Generation, 0, 0
+	}
+	e.until = g.want.Until // 0, but for up
 }
 
 // isFull reports whether so much is slow at the enforcer of a resource that it has to wait. What
@@ -111,10 +113,8 @@ func (k *Keeper) start(ctx context.Context, wg *sync.WaitGroup, j *job) {
 func (k *Keeper) finish(j *job) {
 	e := j.e
 	e.job = nil
-	if name := j.want.Enforcer; k.inFlight[name] > 1 {
-		k.inFlight[name]--
-	} else {
-		delete(k.inFlight, name)
+	if k.inFlight[e.enforcer]--; k.inFlight[e.enforcer] == 0 {
+		delete(k.inFlight, e.enforcer)
 	}
 	k.summary.UnderWay--
 	now := k.Now()
@@ -125,6 +125,7 @@ func (k *Keeper) finish(j *job) {
 		k.enqueue(e, changed)
 		return
 	}
+	k.heed(e, j.goal)
 	as := j.verb.IsDone(j.is.State)
 	if j.tried {
 		e.tries++
