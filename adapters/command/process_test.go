@@ -27,7 +27,7 @@ func readyMade(t *testing.T, name string, environ ...string) (*command.Enforcer,
 	if err := os.WriteFile(filepath.Join(dir, name), script, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	environ = append(environ, "PATH="+os.Getenv("PATH"))
+	environ = append([]string{"PATH=" + os.Getenv("PATH")}, environ...) // the last one counts
 	return command.New(command.Options{Dir: dir, StateDir: filepath.Join(dir, "state"), Environ: environ}), dir
 }
 
