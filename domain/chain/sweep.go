@@ -213,5 +213,5 @@ func (s *sweep) finish() {
 	if s.leftOut == nil { // else what may have been left out is listed again
 		s.w.sweptTip, s.w.issued = tip, max(s.w.issued, s.issued)
 	}
-	s.w.FinishSweep(watch.Began{At: s.beganAt, Process: s.began})
+	s.w.FinishSweep(s.id.Node, watch.Began{At: s.beganAt, Process: s.began})
 }

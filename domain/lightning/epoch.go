@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"sandglass/domain/instant"
 	"sandglass/domain/wallet"
 	"sandglass/domain/watch"
 )
@@ -31,6 +32,11 @@ func (w *Watcher) adopt(ctx context.Context, id watch.Identity) (wallet.State, e
 			id.Node, s.Network, id.Network)}
 	}
 	w.noticeOther(id)
+	if s.Retired != 0 {
+		if err := w.comeBack(ctx, id, s.Retired); err != nil {
+			return s, err
+		}
+	}
 	behind, err := w.isBehind(ctx, s.Settle)
 	if err != nil || !behind {
 		return s, err
@@ -40,6 +46,15 @@ func (w *Watcher) adopt(ctx context.Context, id watch.Identity) (wallet.State, e
 	}
 	known, err = w.Wallets.Load(ctx, id.Node)
 	return known.State, err
+}
+
+// comeBack says that a wallet that was retired is watched again, before anybody is given an
+// invoice of it.
+func (w *Watcher) comeBack(ctx context.Context, id watch.Identity, retired instant.Time) error {
+	w.Observer.Notice(watch.Notice{Sign: watch.SignReturned, Text: fmt.Sprintf(
+		"node %s was retired at %s, and is watched again: what came meanwhile is booked, and may be late", id.Node, retired)})
+	_, err := w.Wallets.Execute(ctx, id.Node, watch.Meta, wallet.Return{At: w.Now()})
+	return err
 }
 
 // noticeOther raises an alarm where the wallet is not the one from before.

@@ -56,7 +56,13 @@ type Config struct {
 	Late instant.Millis
 	// Least returns the least amount that a plan sells for at that price: what less of a payer's
 	// choice names opens no order and credits no resource.
-	Least    func(plan string, price money.Price) money.Msat
+	Least func(plan string, price money.Price) money.Msat
+	// SweptChain returns up to when all that came to a node on the chain is in the log, 0 if
+	// that is not known. It may be nil: then nothing is said of that.
+	SweptChain func(node string, now instant.Time) instant.Time
+	// Doubted reports whether Now may be another time, by which up to when all that came is
+	// known is not told to others. It may be nil.
+	Doubted  func() bool
 	Observer watch.Observer // may be nil
 	Now      func() instant.Time
 

@@ -102,14 +102,35 @@ func TestAGapWithNothingInIt(t *testing.T) {
 	})
 }
 
-// While nothing happens, nothing is written.
-func TestQuietDaysWriteNothing(t *testing.T) {
+// While nothing happens nothing is written, but that within each hour other hosts hear of the
+// wallet. Two daemons on it write no more.
+func TestQuietDays(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fixture) {
 		f.ready()
+		stopFirst := f.stop
+		defer stopFirst()
+		f.ready()
 		before := wholelog.Types(t, f.store)
-		f.pass(49 * time.Hour)
-		if got := wholelog.Types(t, f.store); len(got) != len(before) {
-			t.Errorf("the log grew by %v", got[len(before):])
+		heard := f.wallet().Invoices
+		for range 49 * 60 {
+			f.pass(time.Minute)
+			if s := f.wallet(); s.Invoices > heard {
+				if longest := s.Invoices.Sub(heard); longest > instant.Hour || longest < wallet.Every {
+					t.Errorf("it is told after %s", longest.Std())
+				}
+				heard = s.Invoices
+			} else if silent := now().Sub(s.Last); silent > instant.Hour {
+				t.Fatalf("nothing was heard for %s", silent.Std())
+			}
+		}
+		got := wholelog.Types(t, f.store)[len(before):]
+		for _, kind := range got {
+			if kind != "wallet-02aa wallet.swept.v2" {
+				t.Errorf("%s in a quiet day", kind)
+			}
+		}
+		if len(got) < 49 || len(got) > 60 {
+			t.Errorf("%d events in 49 quiet hours", len(got))
 		}
 	})
 }

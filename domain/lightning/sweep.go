@@ -105,7 +105,7 @@ func (s *session) sweepOnce(ctx context.Context, full bool) (clean bool, err err
 		return false, err
 	}
 	clean = s.closeGaps(highestTold, from == 0) && c.incomplete == 0
-	if err := s.recordCursor(ctx, c.floor.index()); err != nil {
+	if err := s.recordSweep(ctx, began, c.floor.index()); err != nil {
 		return false, err
 	}
 	if from == 0 {
@@ -118,7 +118,7 @@ func (s *session) sweepOnce(ctx context.Context, full bool) (clean bool, err err
 	})
 	s.w.Requests.Swept(s.id.Node, began.At)
 	s.sweepFinished.Store(true)
-	s.w.FinishSweep(began)
+	s.w.FinishSweep(s.id.Node, began)
 	return clean, nil
 }
 
@@ -138,11 +138,18 @@ func (s *session) closeGaps(highestTold int64, all bool) bool {
 	return false
 }
 
-// recordCursor moves the cursor in the log, if it moved.
-func (s *session) recordCursor(ctx context.Context, floor int64) error {
-	out, err := s.w.Wallets.Execute(ctx, s.id.Node, watch.Meta, wallet.Sweep{
-		At: s.w.Now(), Epoch: s.known.Epoch, Settle: s.cursor.handledTo(), Add: floor,
-	})
+// recordSweep moves the cursor in the log, if it moved, and tells other hosts now and then up
+// to when all that came is known.
+func (s *session) recordSweep(ctx context.Context, began watch.Began, floor int64) error {
+	now := s.w.Now()
+	c := wallet.Sweep{At: now, Epoch: s.known.Epoch, Settle: s.cursor.handledTo(), Add: floor}
+	if s.w.Doubted == nil || !s.w.Doubted() {
+		c.Invoices = began.By(now)
+		if s.w.SweptChain != nil {
+			c.Chain = s.w.SweptChain(s.id.Node, now)
+		}
+	}
+	out, err := s.w.Wallets.Execute(ctx, s.id.Node, watch.Meta, c)
 	if err == nil {
 		s.known.Add = out.State.Add
 	}

@@ -6,6 +6,7 @@ import (
 	"iter"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -160,6 +161,8 @@ type fixture struct {
 	requests   *request.Set
 	signer     request.Signer
 	stop       func()
+	sweptChain func(string, instant.Time) instant.Time
+	doubted    atomic.Bool
 
 	mu      sync.Mutex // guards what follows
 	asked   []lightning.Waiting
@@ -209,6 +212,7 @@ func (f *fixture) config() lightning.Config {
 	return lightning.Config{
 		Wallet: f.fakeWallet, Wallets: f.wallets, Booker: f.booker, Waiting: f.waiting, Observer: observer{f}, Now: now,
 		Requests: f.requests, Signer: f.signer, Late: 10 * instant.Minute, Least: func(string, money.Price) money.Msat { return 100 },
+		SweptChain: f.sweptChain, Doubted: f.doubted.Load,
 	}
 }
 

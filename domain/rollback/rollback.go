@@ -132,7 +132,7 @@ func comesBack(e stream.Fact, n *stream.Record) bool {
 		return e.Reason == resource.ReasonGraceOver || e.Reason == resource.ReasonNeverPaid
 	case *resource.Placed:
 		return n.Revision == 1 // written with its opening, and told by that
-	case *payment.Allocated, nil:
+	case *payment.Allocated, *wallet.Retired, nil:
 		return false
 	}
 	return strings.HasPrefix(n.Stream, payment.Prefix) || strings.HasPrefix(n.Stream, wallet.Prefix)

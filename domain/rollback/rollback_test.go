@@ -94,6 +94,9 @@ func TestWhatSomebodySaidIsLost(t *testing.T) {
 		{"resource-web-2", &resource.Released{Reason: resource.ReasonHolder}},
 		{"plan-small", &plan.Withdrawn{}},
 		{"wallet-02", &wallet.Adopted{}},
+		{"wallet-02", &wallet.Swept{}},
+		{"wallet-02", &wallet.Returned{}},
+		{"wallet-02", &wallet.Retired{}},
 	} {
 		newer.add(e.name, e.f)
 	}
@@ -105,14 +108,14 @@ func TestWhatSomebodySaidIsLost(t *testing.T) {
 		t.Fatal(err)
 	}
 	const want = "resource.opened address.issued payment.allocated resource.granted resource.paused resource.started " +
-		"resource.repriced resource.placed resource.released plan.withdrawn resource.moved.v9"
-	if got := types(&r); got != want || r.Lost != 11 || r.Events != 30 || r.Payments != 2 {
+		"resource.repriced resource.placed resource.released plan.withdrawn wallet.retired resource.moved.v9"
+	if got := types(&r); got != want || r.Lost != 12 || r.Events != 33 || r.Payments != 2 {
 		t.Errorf("got  %s\nwant %s\n%+v", got, want, r)
 	}
 	if r.Common != 20 || r.Older != 20 || r.Forked {
 		t.Errorf("%+v", r)
 	}
-	if last := r.Losses[10]; last.Event != nil || last.Position != 9999 {
+	if last := r.Losses[11]; last.Event != nil || last.Position != 9999 {
 		t.Errorf("of what is not known there is %+v", last)
 	}
 }

@@ -22,6 +22,7 @@ const (
 	SignConflict  Sign = "conflict"     // ! a payment came with other content
 	SignAdopted   Sign = "adopted"      // a node is watched for the first time
 	SignEpoch     Sign = "epoch"        // ! the indices of a node began again
+	SignReturned  Sign = "returned"     // ! a node that was retired is watched again
 	SignWallet    Sign = "other_wallet" // ! the wallet is not the one from before
 	SignReorg     Sign = "reorg"        // ! the block of a payment left the chain
 	SignReplaced  Sign = "replaced"     // a payment that was seen will not come
@@ -30,7 +31,7 @@ const (
 
 // Alarm reports whether an operator should look at it.
 func (s Sign) Alarm() bool {
-	return s == SignConflict || s == SignEpoch || s == SignWallet || s == SignReorg
+	return s == SignConflict || s == SignEpoch || s == SignReturned || s == SignWallet || s == SignReorg
 }
 
 // Notice is a sign with its particulars.

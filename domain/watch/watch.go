@@ -26,15 +26,18 @@ type Progress struct {
 	swept  chan struct{}
 	nudged chan struct{}
 
+	finished chan struct{}
+
 	mu     sync.Mutex // guards what follows
 	health Health
-	began  Began // of the last finished sweep
+	began  Began  // of the last finished sweep
+	node   string // whose wallet that was of
 }
 
 // NewProgress returns the progress of a watcher that was not started.
 func NewProgress(now func() instant.Time) *Progress {
 	return &Progress{
-		now: now, swept: make(chan struct{}), nudged: make(chan struct{}, 1),
+		now: now, swept: make(chan struct{}), nudged: make(chan struct{}, 1), finished: make(chan struct{}, 1),
 		health: Health{Condition: Connecting, Advice: NotStarted, Since: now()},
 	}
 }
@@ -56,23 +59,36 @@ type Began struct {
 // BeginSweep returns when a sweep begins that begins now.
 func (p *Progress) BeginSweep() Began { return Began{p.now(), time.Now()} }
 
-// FinishSweep says that a sweep has seen all that came before it began.
-func (p *Progress) FinishSweep(b Began) {
-	p.mu.Lock()
-	p.began = b
-	p.mu.Unlock()
-	p.MarkSwept()
+// By returns when the sweep began, by a clock that shows now and may have been set since. It
+// is the earlier of what is possible.
+func (b Began) By(now instant.Time) instant.Time {
+	return min(b.At, now.Add(-instant.OfDuration(time.Since(b.Process))))
 }
 
-// SweptTo returns up to when all that came is known: when the last finished sweep began, by a
-// clock that may have been set since. 0 if none was finished.
-func (p *Progress) SweptTo(now instant.Time) instant.Time {
+// FinishSweep says that a sweep of a node's wallet has seen, and the log has, all that came
+// before it began.
+func (p *Progress) FinishSweep(node string, b Began) {
+	p.mu.Lock()
+	p.began, p.node = b, node
+	p.mu.Unlock()
+	p.MarkSwept()
+	Signal(p.finished)
+}
+
+// Finished returns a channel that gets a token after a [Progress.FinishSweep]. It is for one
+// reader.
+func (p *Progress) Finished() <-chan struct{} { return p.finished }
+
+// SweptTo returns up to when all that came to a node is known: when the last finished sweep
+// began, by a clock that may have been set since. 0 if none was finished, or the last was of
+// another node.
+func (p *Progress) SweptTo(node string, now instant.Time) instant.Time {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.began.Process.IsZero() {
+	if p.began.Process.IsZero() || p.node != node {
 		return 0
 	}
-	return min(p.began.At, now.Add(-instant.OfDuration(time.Since(p.began.Process))))
+	return p.began.By(now)
 }
 
 // Nudge asks for a sweep now.

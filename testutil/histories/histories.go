@@ -20,6 +20,7 @@ import (
 	"sandglass/domain/plan"
 	"sandglass/domain/resource"
 	"sandglass/domain/stream"
+	"sandglass/domain/wallet"
 )
 
 // Start is when every history begins: 2026-01-01T00:00:00Z.
@@ -277,11 +278,21 @@ func (w *World) tick() {
 	must(r.do(w, resource.Settle{When: resource.When{At: at, MaxGap: instant.Hour, Forgive: w.chance(30)}, Swept: at}))
 }
 
-// sweep writes to a stream of a category that the views do not know.
+// sweep writes of a wallet, to the end that it is retired and comes back.
 func (w *World) sweep() {
 	name := "wallet-02" + w.prefix
 	w.swept++
-	e := stream.Event{Type: "wallet.swept.v1", At: w.Now, Data: []byte("{}"), Meta: w.meta}
+	var fact wallet.Event = &wallet.Swept{At: wallet.At{At: w.Now}, Invoices: w.Now - 2, Chain: w.Now - 1}
+	switch {
+	case w.swept == 0:
+		fact = &wallet.Adopted{At: wallet.At{At: w.Now}, Epoch: 1, Network: "regtest", Reason: wallet.FirstStart}
+	case w.swept%7 == 5:
+		fact = &wallet.Retired{At: wallet.At{At: w.Now}}
+	case w.swept%7 == 6:
+		fact = &wallet.Returned{At: wallet.At{At: w.Now}}
+	}
+	e := stream.Encode(fact)
+	e.Meta = w.meta
 	e.ID = stream.NewID(name, w.swept, e)
 	w.out = append(w.out, Append{name, w.swept - 1, []stream.Event{e}})
 }

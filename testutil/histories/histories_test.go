@@ -17,7 +17,8 @@ var kinds = []string{
 	"payment.replaced.v1", "payment.finalized.v1", "resource.held.v1", "plan.published.v1", "plan.withdrawn.v1",
 	"resource.credited.v2", "resource.debited.v1", "resource.exhausted.v1", "resource.granted.v1",
 	"resource.opened.v1", "resource.paused.v1", "resource.recovered.v1", "resource.released.v1",
-	"resource.repriced.v1", "resource.reversed.v1", "resource.started.v1", "resource.warned.v1", "wallet.swept.v1",
+	"resource.repriced.v1", "resource.reversed.v1", "resource.started.v1", "resource.warned.v1", "wallet.swept.v2",
+	"wallet.adopted.v1", "wallet.retired.v1", "wallet.returned.v1",
 }
 
 func TestEverythingHappens(t *testing.T) {

@@ -108,6 +108,8 @@ func (d *components) newWatcher(booker *payment.Booker) (*lightning.Watcher, err
 		Signer:     d.signer,
 		Late:       d.late(),
 		Least:      d.least,
+		SweptChain: func(node string, now instant.Time) instant.Time { return d.chain.SweptTo(node, now) },
+		Doubted:    func() bool { return d.clock.Doubt().Reason != "" },
 		Observer:   d.counts.of(partWallet),
 		Now:        d.clock.Now,
 		SweepEvery: d.SweepEvery,

@@ -106,9 +106,10 @@ func (d *components) known(now instant.Time) (swept instant.Time, gap instant.Ga
 	if d.clock.Doubt().Reason != "" {
 		return 0, gap
 	}
-	swept = d.watcher.SweptTo(now)
+	node := d.watcher.Health().Node
+	swept = d.watcher.SweptTo(node, now)
 	if _, issued := d.views.LowestIssue(); issued { // else nobody can have paid on the chain
-		swept = min(swept, d.chain.SweptTo(now))
+		swept = min(swept, d.chain.SweptTo(node, now))
 	}
 	return swept, gap
 }

@@ -17,6 +17,7 @@ import (
 	"sandglass/domain/resource"
 	"sandglass/domain/rollback"
 	"sandglass/domain/stream"
+	"sandglass/domain/wallet"
 )
 
 // lost is what a newer log has, and an older one has not, as JSON.
@@ -103,6 +104,8 @@ func again(l *rollback.Loss) loss {
 		out.Command = command("resource", "release", id)
 	case *address.Issued:
 		out.Command = command("address", "adopt", id, "--to", string(e.Resource), "--lost")
+	case *wallet.Retired:
+		out.Command = command("wallet", "retire", id)
 	case *payment.Allocated:
 		out.Command = command("unallocated", "allocate", id, "--to", string(e.Resource))
 	default:
