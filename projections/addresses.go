@@ -11,11 +11,12 @@ type addresses struct {
 	all        []address.State
 	byAddress  map[string]int32
 	ofResource map[resource.ID]int32 // the last that was issued for it
+	ofNode     map[string]int        // how many are of each wallet
 	lowest     int64                 // height of issue
 }
 
 func newAddresses() addresses {
-	return addresses{byAddress: map[string]int32{}, ofResource: map[resource.ID]int32{}}
+	return addresses{byAddress: map[string]int32{}, ofResource: map[resource.ID]int32{}, ofNode: map[string]int{}}
 }
 
 func (a *addresses) add(s address.State) {
@@ -26,6 +27,7 @@ func (a *addresses) add(s address.State) {
 	a.all = append(a.all, s)
 	a.byAddress[s.Address] = i
 	a.ofResource[s.Resource] = i
+	a.ofNode[s.Node]++
 }
 
 // addressFields passes an address through a snapshot.

@@ -66,6 +66,8 @@ func (v *Views) record(b *batch, r *stream.Record, e *entry) (err error) {
 		err = v.plan(r, e.plan)
 	case e.address != nil:
 		err = v.address(r, e.address)
+	case e.wallet != nil:
+		err = v.wallet(r, e.wallet)
 	}
 	if err == nil {
 		v.at = position{r.Position, r.Stream, r.Revision, r.ID, r.RecordedAt}

@@ -15,14 +15,14 @@ import (
 // runSize is how many records are folded under one lock, at most.
 const runSize = 512
 
-// entry is a decoded record: one of its fields is set, or none for a stream of a
-// category that the views do not show. A category that this build does not know is of a newer
-// one, as a type is.
+// entry is a decoded record: one of its fields is set. A category that this build does not know
+// is of a newer one, as a type is.
 type entry struct {
 	resource resource.Event
 	payment  payment.Event
 	plan     plan.Event
 	address  address.Event
+	wallet   wallet.Event
 }
 
 // batch is a run of records on its way through the pipeline, used again and again.
@@ -58,7 +58,7 @@ func (b *batch) decode() {
 		case strings.HasPrefix(r.Stream, address.Prefix):
 			e.address, err = address.Decode(r)
 		case strings.HasPrefix(r.Stream, wallet.Prefix):
-			// it is not shown
+			e.wallet, err = wallet.Decode(r)
 		default:
 			err = stream.Unknown(r)
 		}

@@ -82,6 +82,11 @@ func (im *image) lines(yield func(string, []byte) bool) {
 			return
 		}
 	}
+	for i := range im.wallets {
+		if w := &im.wallets[i]; !yield(l.Wallet(&w.state, w.revision)) {
+			return
+		}
+	}
 }
 
 func (im *image) sums() *dump.Sums {

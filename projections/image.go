@@ -22,6 +22,7 @@ type image struct {
 	plans     []planRow       // by name
 	payments  []*open.Payment // by key
 	addresses []address.State // as they were issued
+	wallets   []walletRow     // by node
 }
 
 // image returns an image, which the caller ends with release.
@@ -36,10 +37,12 @@ func (v *Views) image() (im *image, release func()) {
 		plans:     slices.Collect(maps.Values(v.plans)),
 		payments:  v.payments.All(),
 		addresses: v.addresses.all,
+		wallets:   slices.Collect(maps.Values(v.wallets)),
 	}
 	v.mu.Unlock()
 	slices.SortFunc(im.plans, func(p, q planRow) int { return strings.Compare(p.state.Name, q.state.Name) })
 	slices.SortFunc(im.payments, func(p, q *open.Payment) int { return cmp.Compare(p.State.Key, q.State.Key) })
+	slices.SortFunc(im.wallets, func(a, b walletRow) int { return strings.Compare(a.state.Node, b.state.Node) })
 	return im, func() {
 		v.mu.Lock()
 		defer v.mu.Unlock()

@@ -11,6 +11,7 @@ import (
 	"sandglass/domain/plan"
 	"sandglass/domain/resource"
 	"sandglass/domain/stream"
+	"sandglass/domain/wallet"
 	"sandglass/projections"
 
 	"github.com/google/go-cmp/cmp"
@@ -22,11 +23,15 @@ type model struct {
 	resources map[resource.ID]resource.State
 	payments  map[payment.Key]payment.State
 	plans     map[string]plan.State
+	wallets   map[string]wallet.State
 	ledger    projections.Ledger
 }
 
 func fold(t testing.TB, records []stream.Record) model {
-	m := model{map[resource.ID]resource.State{}, map[payment.Key]payment.State{}, map[string]plan.State{}, projections.Ledger{}}
+	m := model{
+		map[resource.ID]resource.State{}, map[payment.Key]payment.State{}, map[string]plan.State{},
+		map[string]wallet.State{}, projections.Ledger{},
+	}
 	for i := range records {
 		rec := &records[i]
 		if id, ok := strings.CutPrefix(rec.Stream, resource.Prefix); ok {
@@ -43,6 +48,8 @@ func fold(t testing.TB, records []stream.Record) model {
 			}
 		} else if name, ok := strings.CutPrefix(rec.Stream, plan.Prefix); ok {
 			apply(t, rec, name, m.plans, plan.Aggregate())
+		} else if node, ok := strings.CutPrefix(rec.Stream, wallet.Prefix); ok {
+			apply(t, rec, node, m.wallets, wallet.Aggregate())
 		}
 	}
 	for _, s := range m.resources {
@@ -104,6 +111,15 @@ func compare(t *testing.T, v *projections.Views, want model) {
 		if got, ok := v.Plan(name); got != p || !ok {
 			t.Errorf("plan %+v, want %+v", got, p)
 		}
+	}
+	wallets := v.Wallets()
+	for _, w := range wallets {
+		if w != want.wallets[w.Node] {
+			t.Errorf("wallet %+v, want %+v", w, want.wallets[w.Node])
+		}
+	}
+	if len(wallets) != len(want.wallets) {
+		t.Errorf("%d wallets, want %d", len(wallets), len(want.wallets))
 	}
 	hosts := map[string]int{}
 	for _, s := range want.resources {

@@ -63,6 +63,7 @@ func (im *image) save(f *snapshot.Fields) {
 	im.ledger.Fields(f)
 	f.Each(f.Count(len(im.plans)), func(i int) { im.plans[i].fields(f) })
 	f.Each(f.Count(len(im.addresses)), func(i int) { addressFields(f, &im.addresses[i]) })
+	f.Each(f.Count(len(im.wallets)), func(i int) { im.wallets[i].fields(f) })
 	f.Each(f.Count(len(im.payments)), func(i int) { im.payments[i].Fields(f) })
 	im.resources.Save(f)
 }
@@ -81,6 +82,11 @@ func (v *Views) load(f *snapshot.Fields) {
 		var s address.State
 		addressFields(f, &s)
 		v.addresses.add(s)
+	})
+	f.Each(f.Count(0), func(int) {
+		var w walletRow
+		w.fields(f)
+		v.wallets[w.state.Node] = w
 	})
 	f.Each(f.Count(0), func(int) {
 		p := new(open.Payment)

@@ -34,6 +34,7 @@ type Views struct {
 	payments  open.Payments
 	plans     map[string]planRow
 	addresses addresses
+	wallets   map[string]walletRow
 	ledger    Ledger
 	deadlines deadlines
 	live      bool // deadlines are kept: from CaughtUp on
@@ -44,6 +45,7 @@ type Views struct {
 	caughtUp chan struct{}
 	moved    chan struct{}
 	touch    chan struct{}
+	swept    chan struct{}
 }
 
 // position is a place in a log, with the record that stands there, to know it again.
@@ -75,6 +77,7 @@ func NewFor(host string, every instant.Millis) *Views {
 		caughtUp:  make(chan struct{}),
 		moved:     make(chan struct{}, 1),
 		touch:     make(chan struct{}, 1),
+		swept:     make(chan struct{}, 1),
 	}
 	v.reset()
 	return v
@@ -89,6 +92,7 @@ func (v *Views) reset() {
 	v.payments = open.New()
 	v.plans = map[string]planRow{}
 	v.addresses = newAddresses()
+	v.wallets = map[string]walletRow{}
 	v.deadlines = deadlines{}
 }
 

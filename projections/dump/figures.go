@@ -12,6 +12,7 @@ import (
 	"sandglass/domain/plan"
 	"sandglass/domain/resource"
 	"sandglass/domain/stream"
+	"sandglass/domain/wallet"
 	"sandglass/projections/ledger"
 )
 
@@ -100,6 +101,25 @@ func (l *Line) Address(s *address.State) (name string, line []byte) {
 	l.text("node", s.Node)
 	figure(l, "height", s.Height)
 	l.time("at", s.At.At)
+	return name, l.end()
+}
+
+// Wallet returns the line of a node's wallet at a revision.
+func (l *Line) Wallet(s *wallet.State, at stream.Revision) (name string, line []byte) {
+	name = wallet.Prefix + s.Node
+	l.begin(name)
+	figure(l, "revision", at)
+	figure(l, "epoch", s.Epoch)
+	l.text("network", s.Network)
+	l.time("since", s.Since)
+	l.time("began", s.Began)
+	figure(l, "history", s.History)
+	figure(l, "settle_index", s.Settle)
+	figure(l, "add_index", s.Add)
+	l.time("invoices_to", s.Invoices)
+	l.time("chain_to", s.Chain)
+	l.time("retired", s.Retired)
+	l.time("last", s.Last)
 	return name, l.end()
 }
 
