@@ -105,6 +105,19 @@ func (v *Views) Due(
 	return ids, first
 }
 
+// ReleaseWaits reports whether a resource of this host was due for release after one instant
+// and by another, and is not released.
+func (v *Views) ReleaseWaits(after, by instant.Time) bool {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	earlier := func(row int32) bool {
+		s, _, ok := v.resources.State(v.resources.ID(row))
+		at, due := v.deadline(&s)
+		return !ok || !due || at <= after
+	}
+	return len(v.deadlines.releases.Until(by, 1, earlier)) > 0
+}
+
 // DeadlineMoved is a channel that gets a token when the earliest deadline has changed.
 // It is for one reader.
 func (v *Views) DeadlineMoved() <-chan struct{} { return v.moved }

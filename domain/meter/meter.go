@@ -49,6 +49,8 @@ type Meter struct {
 	// Known returns up to when all that was paid is known, and the last gap. What has no time is
 	// released only if its grace ended before; 0 releases nothing.
 	Known func(now instant.Time) (swept instant.Time, gap instant.Gap)
+	// Woken yields when Known may have gone on, or there is less to wait for. It may be nil.
+	Woken <-chan struct{}
 	// Pending returns a deposit that was seen on the chain and is on its way to a resource:
 	// for a bounded time it holds off the release. It may be nil.
 	Pending func(id resource.ID) (key payment.Key, ok bool)
@@ -112,6 +114,7 @@ func (m *Meter) sleep(ctx context.Context, d time.Duration) {
 	case <-ctx.Done():
 	case <-t.C:
 	case <-m.Deadlines.DeadlineMoved():
+	case <-m.Woken:
 	}
 }
 

@@ -61,6 +61,27 @@ func TestPaidInTimeAndSeenLateIsCredited(t *testing.T) {
 	})
 }
 
+// A sweep that is over wakes the meter: nobody waits for its next look.
+func TestASweepWakesTheMeter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, _ := storetest.SQLite(t)
+		h := newHost(t, store)
+		var w wallet
+		w.set(true, instant.Gap{})
+		woken := make(chan struct{}, 1)
+		h.meter.Known, h.meter.Woken = w.known, woken
+		close(h.ready)
+		h.order("vm", instant.Minute)
+		h.pass(2 * instant.Hour)
+		w.set(false, instant.Gap{})
+		woken <- struct{}{}
+		synctest.Wait() // in no time
+		if got := h.story("vm"); got[len(got)-1] != "released 1h1m0s" {
+			t.Errorf("it is not released: %v", got)
+		}
+	})
+}
+
 // More resources than one round takes wait for the wallet, and keep nobody else waiting.
 func TestWhatWaitsForTheWalletKeepsNobodyWaiting(t *testing.T) {
 	const n = 1100

@@ -37,12 +37,14 @@ type Set struct {
 	byName    parts[string, *entry]
 	ofID      parts[resource.ID, []*entry] // oldest first
 	addresses addresses
+	ofNode    map[string]int // addresses, by the wallet that holds their key
 	hosts     map[string]int // records of orders, by their host
+	someOurs  bool           // we have swept a wallet
 	open      Counts
 	expiring  *expiries               // invoices that have not expired
 	expired   map[string]*expiries    // those that have, by the wallet that takes their money
 	gone      map[string]instant.Time // names that the log has, until their record is not news any more
-	swept     map[string]instant.Time // by wallet, when its last sweep that was finished began
+	wallets   map[string]sweeps       // by node
 	listeners watch.Listeners[resource.ID]
 
 	caughtUp chan struct{}
@@ -76,8 +78,8 @@ func New(o Options) *Set {
 	}
 	return &Set{
 		store: o.Store, now: o.Now, most: o.Most, fail: o.Failed, retry: watch.Retry{}.OrDefaults(),
-		gone: map[string]instant.Time{}, expiring: new(expiries), expired: map[string]*expiries{}, swept: map[string]instant.Time{},
-		hosts: map[string]int{}, listeners: watch.Listeners[resource.ID]{}, caughtUp: make(chan struct{}),
+		gone: map[string]instant.Time{}, expiring: new(expiries), expired: map[string]*expiries{}, wallets: map[string]sweeps{},
+		hosts: map[string]int{}, ofNode: map[string]int{}, listeners: watch.Listeners[resource.ID]{}, caughtUp: make(chan struct{}),
 	}
 }
 
@@ -155,6 +157,7 @@ func (s *Set) add(run ...*Record) {
 		}
 		if r.Key == "" {
 			s.addresses.put(e)
+			s.ofNode[r.Node]++
 		} else {
 			*s.counter(e)++
 			s.expiring.put(e)
@@ -206,6 +209,9 @@ func (s *Set) drop(e *entry) {
 	switch in := e.in; in {
 	case nil:
 		s.addresses.remove(e)
+		if s.ofNode[e.Node]--; s.ofNode[e.Node] == 0 {
+			delete(s.ofNode, e.Node)
+		}
 	case s.expiring:
 		*s.counter(e)--
 		fallthrough
@@ -227,22 +233,45 @@ func (s *Set) drop(e *entry) {
 	s.listeners.Tell(e.Resource)
 }
 
-// Swept says that a sweep of a wallet that began then has seen, and booked, all that was paid
+// sweeps are what is known of a wallet.
+type sweeps struct {
+	began   instant.Time // when its last sweep that was finished began, 0 if none was
+	ours    bool         // we sweep it
+	retired bool         // nobody does
+}
+
+// Swept says that our sweep of a wallet that began then has seen, and booked, all that was paid
 // by then.
 func (s *Set) Swept(node string, began instant.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.swept[node] = max(s.swept[node], began)
+	w := s.wallets[node]
+	s.wallets[node] = sweeps{max(w.began, began), true, w.retired}
+	s.someOurs = true
 }
 
-// dead reports whether an invoice can bring nothing any more: its wallet was swept since. Of a
-// wallet that another daemon sweeps that is not heard, and taken for granted after [Keep].
+// Heard says what the log tells of a wallet: up to when all that was paid there is booked, 0
+// if that is not known, and whether it is retired, so that nobody waits for what its invoices
+// bring.
+func (s *Set) Heard(node string, began instant.Time, retired bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w := s.wallets[node]
+	s.wallets[node] = sweeps{max(w.began, began), w.ours, retired}
+}
+
+// dead reports whether an invoice can bring nothing any more: its wallet was swept since, or is
+// retired. Of a wallet that another daemon sweeps, and is not heard of, it is taken for granted
+// after [Keep].
 func (s *Set) dead(e *entry, now instant.Time) bool {
-	began, ours := s.swept[e.Node]
-	if !ours {
-		return len(s.swept) > 0 && now > e.Expiry.Add(Keep)
+	w := s.wallets[e.Node]
+	switch {
+	case w.began > e.Expiry.Add(Settling), w.retired && !w.ours:
+		return true
+	case w.ours:
+		return false
 	}
-	return began > e.Expiry.Add(Settling)
+	return s.someOurs && now > e.Expiry.Add(Keep)
 }
 
 func (s *Set) lapseAgain(ctx context.Context) {
@@ -412,6 +441,23 @@ func (s *Set) CanBePaid(id resource.ID) bool {
 	defer s.mu.Unlock()
 	list, _ := s.ofID.get(id)
 	return slices.ContainsFunc(list, func(e *entry) bool { return e.Key != "" && !s.dead(e, now) })
+}
+
+// AddressesOf returns how many of the addresses are of a node's wallet.
+func (s *Set) AddressesOf(node string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ofNode[node]
+}
+
+// PayableAt returns how many invoices of a node's wallet may still bring money.
+func (s *Set) PayableAt(node string) (n int) {
+	for _, r := range s.Payable() {
+		if r.Node == node {
+			n++
+		}
+	}
+	return n
 }
 
 // AddressesSince returns how many of the addresses were made after an instant.

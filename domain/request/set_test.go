@@ -614,3 +614,52 @@ func (s *slow) Forget(ctx context.Context, names []string) error {
 	s.most = max(s.most, len(names))
 	return s.counting.Forget(ctx, names)
 }
+
+// What others sweep is let go of once the log tells that they have, and held by nobody once its
+// wallet is retired.
+func TestWhatOthersSweepIsHeardOf(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		now := epoch
+		store := &counting{}
+		s := request.New(request.Options{Store: store, Now: func() instant.Time { return now }})
+		for i, node := range []string{"swept", "silent", "retired"} {
+			r := invoice(fmt.Sprintf("%064x", i), resource.ID(node))
+			r.Node = node
+			if err := s.Keep(t.Context(), r); err != nil {
+				t.Fatal(err)
+			}
+		}
+		payable := func(want ...resource.ID) {
+			t.Helper()
+			for _, id := range []resource.ID{"swept", "silent", "retired"} {
+				if got := s.CanBePaid(id); got != slices.Contains(want, id) {
+					t.Errorf("%s can be paid: %v", id, got)
+				}
+			}
+			if got := s.PayableAt("swept") + s.PayableAt("silent") + s.PayableAt("retired"); got != len(want) || len(s.Payable()) != got {
+				t.Errorf("%d can be paid, want %d", got, len(want))
+			}
+		}
+		payable("swept", "silent", "retired")
+		s.Swept("own", now)
+		for _, node := range []string{"swept", "silent", "retired"} {
+			s.Heard(node, 0, node == "retired")
+		}
+		payable("swept", "silent")
+		now = now.Add(2 * instant.Hour)
+		s.Heard("swept", now, false)
+		s.Heard("silent", epoch, false)
+		payable("silent")
+		s.Heard("retired", 0, false) // it is back
+		payable("silent", "retired")
+		s.Heard("retired", 0, true)
+		s.Lapse(t.Context())
+		if store.forgotten != 2 {
+			t.Errorf("%d are forgotten: there is room for none that can bring nothing", store.forgotten)
+		}
+		now = now.Add(request.Keep + instant.Hour)
+		payable()
+		s.Swept("silent", epoch) // by ourselves
+		payable("silent")
+	})
+}

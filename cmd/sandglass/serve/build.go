@@ -43,6 +43,8 @@ type components struct {
 	watcher  *lightning.Watcher
 	billing  *billing.Service
 	chain    *chain.Watcher
+	sweeps   *meter.Sweeps
+	woken    chan struct{} // the meter
 	meter    *meter.Meter
 	api      *httpapi.Server
 }
@@ -62,6 +64,7 @@ func build(
 		kept:   requests,
 		counts: counts,
 		clock:  own,
+		woken:  make(chan struct{}, 1),
 	}
 	if err := d.loadSnapshot(); err != nil {
 		return nil, err
@@ -81,6 +84,7 @@ func build(
 		return nil, err
 	}
 	d.billing.Adopted, d.billing.Deposits = d.chain.Nudge, d.chain
+	d.sweeps = d.newSweeps()
 	d.meter = d.newMeter(booker)
 	d.api, err = d.newAPI()
 	return d, err
@@ -189,6 +193,7 @@ func (d *components) newMeter(booker *payment.Booker) *meter.Meter {
 		Payable:   d.requests.CanBePaid,
 		Ready:     []<-chan struct{}{d.views.CaughtUp(), d.watcher.Swept(), d.chain.Swept()},
 		Known:     d.known,
+		Woken:     d.woken,
 		Pending:   d.chain.Pending,
 		Failed:    d.counts.settleFailed,
 		Settled:   d.counts.settled,

@@ -98,18 +98,3 @@ func (d *components) clockHealth() wire.Component {
 	}
 	return wire.Component{Name: "clock", State: "doubted", Since: doubt.Since, Advice: doubtAdvice(doubt)}
 }
-
-// known tells the meter up to when all that was paid is known: as long as the clock is
-// doubted that is nothing, for it may be another time.
-func (d *components) known(now instant.Time) (swept instant.Time, gap instant.Gap) {
-	gap = d.clock.Gap()
-	if d.clock.Doubt().Reason != "" {
-		return 0, gap
-	}
-	node := d.watcher.Health().Node
-	swept = d.watcher.SweptTo(node, now)
-	if _, issued := d.views.LowestIssue(); issued { // else nobody can have paid on the chain
-		swept = min(swept, d.chain.SweptTo(node, now))
-	}
-	return swept, gap
-}

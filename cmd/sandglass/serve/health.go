@@ -39,7 +39,8 @@ func (d *components) health() []wire.Component {
 			store.State = "unavailable"
 		}
 	}
-	return append(append([]wire.Component{store, d.clockHealth(), wallet, heard, sweep}, d.chainHealth()...), d.hostHealth()...)
+	all := append([]wire.Component{store, d.clockHealth(), wallet, heard, sweep}, d.chainHealth()...)
+	return append(append(all, d.releaseHealth()), d.hostHealth()...)
 }
 
 // writable says why the log takes nothing now, or what is kept beside it: then no order is taken.

@@ -31,6 +31,10 @@ var (
 		"Resources that are not released, by the host that they belong to.", "host")
 	gaugeUnplaced = gauge("sandglass_resources_unplaced",
 		"Resources that are not released and belong to no host, so that nobody meters them; 0 where there is one machine.")
+	gaugeSwept = gauge("sandglass_wallet_swept_timestamp_seconds",
+		"Up to when all that came to a wallet that is not retired is in the log, as the log tells; 0 if it does not.", "node")
+	gaugeWaiting = gauge("sandglass_releases_waiting",
+		"1 while releases wait for the wallet of another host that was not swept for more than 2 hours: /readyz says which.")
 	gaugeDoubted = gauge("sandglass_clock_doubted", "1 while the wall clock is doubted, and the daemon goes by its own time.")
 	gaugeLeap    = gauge("sandglass_clock_leap_seconds", "How far the wall clock that is doubted is ahead of the daemon's own time.")
 	gaugeLedger  = gauge("sandglass_ledger_msat", "Balance of each account of the ledger.", "account")
@@ -48,7 +52,7 @@ func (gauges) Describe(c chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		gaugeCondition, gaugeLastEvent, gaugeLastSweep, gaugeCursor, gaugeChain,
 		gaugeHeight, gaugeChainSeen, gaugeDeposits, gaugeOpen, gaugeWritable,
-		gaugeSize, gaugePlaced, gaugeUnplaced, gaugeDoubted, gaugeLeap, gaugeLedger,
+		gaugeSize, gaugePlaced, gaugeUnplaced, gaugeSwept, gaugeWaiting, gaugeDoubted, gaugeLeap, gaugeLedger,
 	} {
 		c <- d
 	}
@@ -85,6 +89,7 @@ func (g gauges) Collect(c chan<- prometheus.Metric) {
 			put(gaugeSize, float64(size))
 		}
 	}
+	g.wallets(put)
 	doubt := g.clock.Doubt()
 	put(gaugeDoubted, truth(doubt.Reason != ""))
 	put(gaugeLeap, doubt.Leap.Std().Seconds())
@@ -100,6 +105,18 @@ func (g gauges) Collect(c chan<- prometheus.Metric) {
 	put(gaugeLedger, float64(l.Prepaid), "prepaid")
 	put(gaugeLedger, float64(l.Income), "income")
 	put(gaugeLedger, float64(l.Unallocated), "unallocated")
+}
+
+// wallets puts what is told of the wallets, which are as many as the operator has ever run.
+func (g gauges) wallets(put func(d *prometheus.Desc, v float64, labels ...string)) {
+	for _, w := range g.views.Wallets() {
+		if w.Retired == 0 {
+			onChain := g.sweeps.OnChain(w.Node)
+			put(gaugeSwept, float64(w.SweptTo(onChain))/1000, w.Node)
+		}
+	}
+	_, _, late := g.lateWallet()
+	put(gaugeWaiting, truth(late))
 }
 
 func truth(b bool) float64 {

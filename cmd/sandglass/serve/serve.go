@@ -105,6 +105,7 @@ func run(ctx context.Context, c config.Config, log zerolog.Logger) (err error) {
 	g.Go(func() error { return d.watch(ctx) })
 	g.Go(func() error { return d.meter.Run(ctx) })
 	g.Go(func() error { return d.enforce(ctx) })
+	g.Go(func() error { return d.followWallets(ctx) })
 	g.Go(func() error { return d.api.Run(ctx, listener) })
 	g.Go(func() error { return d.serveMetrics(ctx, metrics) })
 	g.Go(func() error { return d.saveSnapshots(ctx) })
