@@ -3,6 +3,7 @@ package httpapi
 import (
 	"sandglass/adapters/httpapi/about"
 	"sandglass/adapters/httpapi/openapi"
+	"sandglass/adapters/httpapi/wallets"
 	"sandglass/adapters/httpapi/wire"
 )
 
@@ -13,6 +14,7 @@ func (s *Server) define() (err error) {
 	s.defineOrders(a)
 	s.defineResources(a)
 	s.defineOperator(a)
+	(&wallets.Calls{Billing: s.Billing, Views: s.Views, Folded: s.folded, Wait: s.wait}).Define(a)
 	s.defineAudit(a)
 	s.defineDaemon(a)
 	s.traits = a.Traits()

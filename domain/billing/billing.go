@@ -24,6 +24,7 @@ import (
 	"sandglass/domain/request"
 	"sandglass/domain/resource"
 	"sandglass/domain/stream"
+	"sandglass/domain/wallet"
 )
 
 // Errors of billing. Nothing was changed.
@@ -116,6 +117,7 @@ type Service struct {
 	Wallet    Wallet
 	Chain     Chain // nil where nothing is paid on the chain
 	Addresses *address.Handler
+	Wallets   *wallet.Handler
 	Finder    Finder // nil where nothing is paid on the chain
 	Adopted   func() // is told of an address that was adopted; may be nil
 	Views     Views

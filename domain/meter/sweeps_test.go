@@ -73,11 +73,12 @@ func (l *lnd) pay(id resource.ID) {
 	defer l.mu.Unlock()
 	i := int64(len(l.entries) + 1)
 	hash := fmt.Sprintf("%064x", i)
-	l.entries = append(l.entries, lightning.Entry{Hash: hash, AddIndex: i, Status: lightning.EntrySettled, Arrivals: []lightning.Arrival{{
+	e := lightning.Entry{Hash: hash, AddIndex: i, Status: lightning.EntrySettled, Arrivals: []lightning.Arrival{{
 		Key: payment.LightningKey(hash), Settle: payment.Settle{
 			At: instant.Of(time.Now()), Amount: 3_600_000, Via: payment.ViaKeysend, Node: l.node, Index: i, Resource: id,
 		},
-	}}})
+	}}}
+	l.entries = append(l.entries, e)
 }
 
 // node is a daemon with an lnd of its own.

@@ -70,6 +70,16 @@ func (c *Client) Allocate(ctx context.Context, key, to string) (out wire.Payment
 	return out, c.call(ctx, "POST", "/v1/unallocated/"+url.PathEscape(key)+"/allocate", wire.AllocateRequest{Resource: to}, &out)
 }
 
+// Wallets returns the nodes that were ever watched.
+func (c *Client) Wallets(ctx context.Context) (out wire.Wallets, err error) {
+	return out, c.call(ctx, "GET", "/v1/wallets", nil, &out)
+}
+
+// RetireWallet says that a node is gone for good.
+func (c *Client) RetireWallet(ctx context.Context, node string) (out wire.Wallet, err error) {
+	return out, c.call(ctx, "POST", "/v1/wallets/"+url.PathEscape(node)+"/retire", nil, &out)
+}
+
 // Adopt gives an address of the wallet to a resource.
 func (c *Client) Adopt(ctx context.Context, address string, r wire.AdoptRequest) (out wire.Address, err error) {
 	return out, c.call(ctx, "POST", "/v1/addresses/"+url.PathEscape(address)+"/adopt", r, &out)

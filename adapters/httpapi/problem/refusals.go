@@ -17,6 +17,7 @@ import (
 	"sandglass/domain/plan"
 	"sandglass/domain/resource"
 	"sandglass/domain/stream"
+	"sandglass/domain/wallet"
 )
 
 // The texts of the table that are longer than a line.
@@ -45,6 +46,8 @@ var refusals = []struct {
 	detail string
 }{
 	{billing.ErrPayable, 409, "payable", time.Minute, ""},
+	{billing.ErrServed, 409, "served_wallet", 0, ""},
+	{wallet.ErrUnknown, 404, "unknown_wallet", 0, "there is no such wallet: GET /v1/wallets lists those that were ever watched"},
 	{billing.ErrPaid, 409, "being_paid", 5 * time.Second, "an invoice of it is just being paid: try again in a moment"},
 	{billing.ErrNoChain, 409, "no_chain", 0, "nothing is paid on the chain here: pay the invoice"},
 	{billing.ErrStarting, 503, "starting", 5 * time.Second, starting},

@@ -69,6 +69,23 @@ func (e *Env) CompleteUnallocated(cmd *cobra.Command, args []string, typed strin
 	})
 }
 
+// CompleteWallets completes the first argument with the nodes that can be retired.
+func (e *Env) CompleteWallets(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	return e.complete(cmd, args, func(ctx context.Context) (nodes []string, err error) {
+		cl, err := e.Client(Operator)
+		if err != nil {
+			return nil, err
+		}
+		list, err := cl.Wallets(ctx)
+		for _, w := range list.Wallets {
+			if !w.Served && w.Retired == 0 {
+				nodes = append(nodes, w.Node)
+			}
+		}
+		return nodes, err
+	})
+}
+
 // CompleteFlag completes the value of a flag as a first argument is.
 func CompleteFlag(first cobra.CompletionFunc) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {

@@ -153,6 +153,7 @@ func (d *components) newBilling(booker *payment.Booker) *billing.Service {
 		Wallet:        d.lnd,
 		Chain:         deposits,
 		Addresses:     &address.Handler{Aggregate: address.Aggregate(), Store: d.store},
+		Wallets:       &wallet.Handler{Aggregate: wallet.Aggregate(), Store: d.store},
 		Finder:        d.lnd, // also if they are off: what was given out is watched
 		AddressFailed: d.counts.addressFailed,
 		Views:         d.views,
