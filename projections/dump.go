@@ -83,7 +83,7 @@ func (im *image) lines(yield func(string, []byte) bool) {
 		}
 	}
 	for i := range im.wallets {
-		if w := &im.wallets[i]; !yield(l.Wallet(&w.state, w.revision)) {
+		if w := &im.wallets[i]; !yield(l.Wallet(&w.State, w.Revision)) {
 			return
 		}
 	}

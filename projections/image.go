@@ -10,6 +10,7 @@ import (
 	"sandglass/domain/instant"
 	"sandglass/projections/open"
 	"sandglass/projections/table"
+	"sandglass/projections/wallets"
 )
 
 // image is the views as they stood at one position, to be read at leisure: while it is
@@ -19,10 +20,10 @@ type image struct {
 	at        position
 	ledger    Ledger
 	resources *table.Image
-	plans     []planRow       // by name
-	payments  []*open.Payment // by key
-	addresses []address.State // as they were issued
-	wallets   []walletRow     // by node
+	plans     []planRow        // by name
+	payments  []*open.Payment  // by key
+	addresses []address.State  // as they were issued
+	wallets   []wallets.Wallet // by node
 }
 
 // image returns an image, which the caller ends with release.
@@ -42,7 +43,7 @@ func (v *Views) image() (im *image, release func()) {
 	v.mu.Unlock()
 	slices.SortFunc(im.plans, func(p, q planRow) int { return strings.Compare(p.state.Name, q.state.Name) })
 	slices.SortFunc(im.payments, func(p, q *open.Payment) int { return cmp.Compare(p.State.Key, q.State.Key) })
-	slices.SortFunc(im.wallets, func(a, b walletRow) int { return strings.Compare(a.state.Node, b.state.Node) })
+	slices.SortFunc(im.wallets, func(a, b wallets.Wallet) int { return strings.Compare(a.State.Node, b.State.Node) })
 	return im, func() {
 		v.mu.Lock()
 		defer v.mu.Unlock()

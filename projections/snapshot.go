@@ -8,6 +8,7 @@ import (
 	"sandglass/projections/open"
 	"sandglass/projections/snapshot"
 	"sandglass/projections/table"
+	"sandglass/projections/wallets"
 )
 
 // Save writes a snapshot of the present to path, durably and all or nothing. The views
@@ -63,7 +64,7 @@ func (im *image) save(f *snapshot.Fields) {
 	im.ledger.Fields(f)
 	f.Each(f.Count(len(im.plans)), func(i int) { im.plans[i].fields(f) })
 	f.Each(f.Count(len(im.addresses)), func(i int) { addressFields(f, &im.addresses[i]) })
-	f.Each(f.Count(len(im.wallets)), func(i int) { im.wallets[i].fields(f) })
+	f.Each(f.Count(len(im.wallets)), func(i int) { im.wallets[i].Fields(f) })
 	f.Each(f.Count(len(im.payments)), func(i int) { im.payments[i].Fields(f) })
 	im.resources.Save(f)
 }
@@ -84,9 +85,9 @@ func (v *Views) load(f *snapshot.Fields) {
 		v.addresses.add(s)
 	})
 	f.Each(f.Count(0), func(int) {
-		var w walletRow
-		w.fields(f)
-		v.wallets[w.state.Node] = w
+		var w wallets.Wallet
+		w.Fields(f)
+		v.wallets[w.State.Node] = w
 	})
 	f.Each(f.Count(0), func(int) {
 		p := new(open.Payment)

@@ -19,6 +19,7 @@ import (
 	"sandglass/domain/watch"
 	"sandglass/projections/open"
 	"sandglass/projections/table"
+	"sandglass/projections/wallets"
 )
 
 // Views are all read models of one daemon, folded together in commit order. Their
@@ -34,7 +35,7 @@ type Views struct {
 	payments  open.Payments
 	plans     map[string]planRow
 	addresses addresses
-	wallets   map[string]walletRow
+	wallets   map[string]wallets.Wallet
 	ledger    Ledger
 	deadlines deadlines
 	live      bool // deadlines are kept: from CaughtUp on
@@ -92,7 +93,7 @@ func (v *Views) reset() {
 	v.payments = open.New()
 	v.plans = map[string]planRow{}
 	v.addresses = newAddresses()
-	v.wallets = map[string]walletRow{}
+	v.wallets = map[string]wallets.Wallet{}
 	v.deadlines = deadlines{}
 }
 

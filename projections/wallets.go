@@ -8,44 +8,20 @@ import (
 	"sandglass/domain/stream"
 	"sandglass/domain/wallet"
 	"sandglass/domain/watch"
-	"sandglass/projections/snapshot"
+	"sandglass/projections/wallets"
 )
-
-// walletRow is a node's wallet with the revision that it stands at. There are as many as nodes
-// were ever watched, which is the operator's doing alone.
-type walletRow struct {
-	state    wallet.State
-	revision stream.Revision
-}
-
-// fields passes a wallet through a snapshot.
-func (w *walletRow) fields(f *snapshot.Fields) {
-	snapshot.String(f, &w.state.Node)
-	snapshot.Int(f, &w.state.Epoch)
-	snapshot.String(f, &w.state.Network)
-	snapshot.Int(f, &w.state.Since)
-	snapshot.Int(f, &w.state.Began)
-	snapshot.Int(f, &w.state.History)
-	snapshot.Int(f, &w.state.Settle)
-	snapshot.Int(f, &w.state.Add)
-	snapshot.Int(f, &w.state.Invoices)
-	snapshot.Int(f, &w.state.Chain)
-	snapshot.Int(f, &w.state.Retired)
-	snapshot.Int(f, &w.state.Last)
-	snapshot.Int(f, &w.revision)
-}
 
 func (v *Views) wallet(rec *stream.Record, e wallet.Event) error {
 	node := rec.Stream[len(wallet.Prefix):]
 	w, ok := v.wallets[node]
 	if !ok {
 		node = strings.Clone(node)
-		w = walletRow{wallet.New(node), stream.NoStream}
+		w = wallets.Wallet{State: wallet.New(node), Revision: stream.NoStream}
 	}
-	if rec.Revision != w.revision+1 {
+	if rec.Revision != w.Revision+1 {
 		return errRevision
 	}
-	v.wallets[node] = walletRow{wallet.Evolve(w.state, e), rec.Revision}
+	v.wallets[node] = wallets.Wallet{State: wallet.Evolve(w.State, e), Revision: rec.Revision}
 	watch.Signal(v.swept)
 	return nil
 }
@@ -56,7 +32,7 @@ func (v *Views) Wallets() []wallet.State {
 	defer v.mu.RUnlock()
 	list := make([]wallet.State, 0, len(v.wallets))
 	for _, node := range slices.Sorted(maps.Keys(v.wallets)) {
-		list = append(list, v.wallets[node].state)
+		list = append(list, v.wallets[node].State)
 	}
 	return list
 }

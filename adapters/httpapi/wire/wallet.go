@@ -5,7 +5,8 @@ import "sandglass/domain/instant"
 // Wallet is a node that was ever watched.
 type Wallet struct {
 	// Its identity_pubkey.
-	Node    string `json:"node" example:"02a1633cafcc01ebfb6d78e39f687a1f0995c62fc95f51ead10a02ee0be551b5dc"`
+	Node string `json:"node" example:"02a1633cafcc01ebfb6d78e39f687a1f0995c62fc95f51ead10a02ee0be551b5dc"`
+	// The network of its chain.
 	Network string `json:"network" example:"mainnet"`
 	// When it was first watched.
 	Adopted instant.Time `json:"adopted_at" format:"date-time"`
@@ -24,5 +25,6 @@ type Wallet struct {
 
 // Wallets is the answer to GET /v1/wallets.
 type Wallets struct {
+	// By node.
 	Wallets []Wallet `json:"wallets" nullable:"false"`
 }

@@ -9,6 +9,7 @@ import (
 	"sandglass/adapters/httpapi"
 	"sandglass/adapters/lnd"
 	"sandglass/cmd/sandglass/config"
+	"sandglass/cmd/sandglass/serve/signer"
 	"sandglass/cmd/sandglass/storeurl"
 	"sandglass/domain/address"
 	"sandglass/domain/billing"
@@ -69,7 +70,7 @@ func build(
 	if err := d.loadSnapshot(); err != nil {
 		return nil, err
 	}
-	if d.signer, err = loadSigner(c.StateDir); err != nil {
+	if d.signer, err = signer.Load(c.StateDir); err != nil {
 		return nil, err
 	}
 	d.requests = request.New(request.Options{

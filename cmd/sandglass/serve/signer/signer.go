@@ -1,4 +1,5 @@
-package serve
+// Package signer keeps the key by which descriptions of invoices are signed.
+package signer
 
 import (
 	"crypto/rand"
@@ -11,13 +12,13 @@ import (
 	"sandglass/domain/request"
 )
 
-// signerFile holds the key of the MAC in the descriptions of invoices: 32 random bytes. On
+// File holds the key of the MAC in the descriptions of invoices: 32 random bytes. On
 // several hosts of one log it is the same file.
-const signerFile = "description.key"
+const File = "description.key"
 
-// loadSigner reads the key, which it makes at the first start.
-func loadSigner(dir string) (s request.Signer, err error) {
-	path := filepath.Join(dir, signerFile)
+// Load reads the key, which it makes at the first start.
+func Load(dir string) (s request.Signer, err error) {
+	path := filepath.Join(dir, File)
 	key, err := os.ReadFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
