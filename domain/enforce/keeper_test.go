@@ -11,8 +11,6 @@ import (
 	"sandglass/domain/enforce"
 )
 
-type verbs = []enforce.Verb
-
 func (h *host) didExactly(id string, want ...enforce.Verb) {
 	h.t.Helper()
 	if got := h.verbs(id); !slices.Equal(got, want) {

@@ -64,10 +64,13 @@ func TestTheKeeperAsInstalled(t *testing.T) {
 		t.Errorf("%+v", is)
 	}
 	for _, call := range []string{
-		"StartUnit ss polkit.service replace", "StopUnit ss dbus.service replace", "RestartUnit ss 'sandglass-app@a.service' replace",
-		"StartTransientUnit 'ssa(sv)a(sa(sv))' x.service replace 1 Description s x 0", "EnableUnitFiles asbb 1 sandglass-app@a.service false false",
+		"StartUnit ss polkit.service replace", "StopUnit ss dbus.service replace",
+		"RestartUnit ss 'sandglass-app@a.service' replace",
+		"StartTransientUnit 'ssa(sv)a(sa(sv))' x.service replace 1 Description s x 0",
+		"EnableUnitFiles asbb 1 sandglass-app@a.service false false",
 	} {
-		r.run("! setpriv --reuid=sandglass-keeper --regid=sandglass-keeper --clear-groups busctl --allow-interactive-authorization=no call " +
+		r.run("! setpriv --reuid=sandglass-keeper --regid=sandglass-keeper --clear-groups " +
+			"busctl --allow-interactive-authorization=no call " +
 			"org.freedesktop.systemd1 /org/freedesktop/systemd1 org.freedesktop.systemd1.Manager " + call)
 	}
 	t.Log(r.run("grep -E '^(VmRSS|RssAnon)' /proc/$(systemctl show --value -p MainPID sandglass-keeper)/status"))
