@@ -165,8 +165,8 @@ func (f *Folder) read(sub, id string) ([]byte, error) {
 	case info.Mode()&0o022 != 0:
 		return nil, fmt.Errorf("%w: others may write %s", ErrNotTrusted, file.Name())
 	}
-	b := make([]byte, enforce.MaxSize+1) // one more, by which it is seen to be too large
-	n, err := io.ReadFull(file, b[:min(info.Size()+1, int64(len(b)))])
+	b := make([]byte, min(info.Size(), enforce.MaxSize)+1) // one more, by which it is seen to be too large
+	n, err := io.ReadFull(file, b)
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return nil, err
 	}
