@@ -11,6 +11,8 @@ func TestMain(m *testing.M) {
 	switch name := filepath.Base(os.Args[0]); name {
 	case "virsh":
 		os.Exit(asVirsh())
+	case "wg", "podman", "incus":
+		os.Exit(asStandIn(name))
 	}
 	os.Exit(m.Run())
 }
