@@ -55,7 +55,8 @@ func TestLibvirt(t *testing.T) {
 	}
 	must(t, e, enforce.Remove, w)
 	must(t, e, enforce.Remove, w)
-	if left := v.do(t, "list --all --name") + v.do(t, "vol-list default-pool"); strings.Contains(left, "vm-7") || !strings.Contains(left, "small") {
+	left := v.do(t, "list --all --name") + v.do(t, "vol-list default-pool")
+	if strings.Contains(left, "vm-7") || !strings.Contains(left, "small") {
 		t.Errorf("it leaves %q", left)
 	}
 	none := command.New(command.Options{Dir: filepath.Dir(domains)})

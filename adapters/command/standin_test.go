@@ -24,7 +24,8 @@ func standIn(t *testing.T, name, program string, environ ...string) *command.Enf
 	if err := os.Symlink(self, filepath.Join(bin, program)); err != nil {
 		t.Fatal(err)
 	}
-	e, _ := readyMade(t, name, append(environ, "PATH="+bin+":"+os.Getenv("PATH"), "ENFORCER_TEST_STATE="+filepath.Join(bin, "state"))...)
+	environ = append(environ, "PATH="+bin+":"+os.Getenv("PATH"), "ENFORCER_TEST_STATE="+filepath.Join(bin, "state"))
+	e, _ := readyMade(t, name, environ...)
 	return e
 }
 
@@ -89,7 +90,8 @@ func TestWireGuard(t *testing.T) {
 	is(t, e, w, enforce.Gone)
 	must(t, e, enforce.Start, w)
 	must(t, e, enforce.Start, w)
-	if access, err := e.Access(within(t, limit), w); err != nil || !strings.Contains(string(access), "Endpoint = vpn.example.org:51820\n") {
+	access, err := e.Access(within(t, limit), w)
+	if err != nil || !strings.Contains(string(access), "Endpoint = vpn.example.org:51820\n") {
 		t.Errorf("%s, %v", access, err)
 	}
 	must(t, e, enforce.Remove, w)
