@@ -18,7 +18,9 @@ func trapped(t *testing.T) (s *shop, trap string) {
 	s = open(t)
 	s.Chain, s.Node = &chain{}, func() string { return "02aa" }
 	s.Addresses = &address.Handler{Aggregate: address.Aggregate(), Store: s.store}
-	s.order(billing.OrderRequest{Plan: "small", Time: hour, ID: "web-1", IdempotencyKey: "who-came-first-in-this-test", Address: true})
+	s.order(billing.OrderRequest{
+		Plan: "small", Time: hour, ID: "web-1", IdempotencyKey: "who-came-first-in-this-test", Address: true,
+	})
 	trap, ok := s.AddressOf("web-1")
 	if !ok {
 		t.Fatal("the order has no address")
@@ -28,7 +30,9 @@ func trapped(t *testing.T) (s *shop, trap string) {
 }
 
 // next is the order of whoever takes the id then.
-var next = billing.OrderRequest{Plan: "small", Time: hour, ID: "web-1", IdempotencyKey: "who-came-next-in-this-test", Address: true}
+var next = billing.OrderRequest{
+	Plan: "small", Time: hour, ID: "web-1", IdempotencyKey: "who-came-next-in-this-test", Address: true,
+}
 
 func TestTheAddressOfAnOrderIsItsOwn(t *testing.T) {
 	s, trap := trapped(t)
@@ -79,7 +83,8 @@ func TestTheAddressOfAResourceIsOfItsOrder(t *testing.T) {
 // An address that the log has for an order which nobody has paid is of no other order.
 func TestALoggedAddressIsNotThatOfALaterOrder(t *testing.T) {
 	s, trap := trapped(t)
-	out, err := s.Addresses.Execute(t.Context(), trap, stream.Meta{}, address.Issue{At: 1, Resource: "web-1", Node: "02aa", Height: 500})
+	issue := address.Issue{At: 1, Resource: "web-1", Node: "02aa", Height: 500}
+	out, err := s.Addresses.Execute(t.Context(), trap, stream.Meta{}, issue)
 	s.must(err)
 	s.must(s.views.WaitFor(t.Context(), out.Position))
 	s.order(next)
@@ -134,7 +139,8 @@ func TestAnIDIsItsOrdersWhileADepositIsOnItsWay(t *testing.T) {
 	}
 	_, err = s.Booker.Payments.Execute(ctx, p.Key, stream.Meta{}, payment.Reorg{At: s.clock.Now(), Block: "b1"})
 	s.must(err)
-	out, err = s.Booker.Payments.Execute(ctx, p.Key, stream.Meta{}, payment.Replace{At: s.clock.Now(), Reason: payment.ReasonConflict})
+	replace := payment.Replace{At: s.clock.Now(), Reason: payment.ReasonConflict}
+	out, err = s.Booker.Payments.Execute(ctx, p.Key, stream.Meta{}, replace)
 	s.must(errors.Join(err, s.views.WaitFor(ctx, out.Position)))
 	if o := s.order(next); !o.New {
 		t.Errorf("once it will not come: %+v", o)
