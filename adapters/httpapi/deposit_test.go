@@ -42,8 +42,8 @@ const theAddress = "bcrt1q00000000000000000000000000000000000002"
 // onChain is what the options of a server say where payments on the chain are taken.
 func (c *chain) onChain(o *httpapi.Options) {
 	o.Tip = c.height.Load
-	o.Required = func(id resource.ID, amount money.Msat) int {
-		if id == "web-1" && amount > money.BTC {
+	o.Required = func(of *payment.State, amount money.Msat) int {
+		if of.Resource == "web-1" && amount > money.BTC {
 			return 6
 		}
 		return 3

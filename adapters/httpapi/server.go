@@ -30,7 +30,6 @@ import (
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
 	"sandglass/domain/payment"
-	"sandglass/domain/resource"
 	"sandglass/domain/stream"
 	"sandglass/projections"
 
@@ -55,7 +54,7 @@ type Options struct {
 	// Required returns how many confirmations a payment on the chain needs to be credited,
 	// where a reorg can take that sum of its resource, the payment included. It may be nil:
 	// then nothing is said of them.
-	Required func(id resource.ID, sum money.Msat) int
+	Required func(p *payment.State, sum money.Msat) int
 
 	// Operator and Auditor are the hashes of the tokens. A zero hash is of no token: the
 	// calls that need one are then refused to all.

@@ -46,10 +46,14 @@ func (b *Service) graceOver(s *resource.State) bool {
 	return ok && end <= b.Now()
 }
 
-// Required returns how many confirmations a payment to a resource needs to be credited, while
-// a reorg can take that sum of it: see [plan.ConfirmationRule].
-func (b *Service) Required(id resource.ID, sum money.Msat) int {
-	r, _ := b.Resource(id)
+// Required returns how many confirmations a payment needs to be credited, while a reorg can take
+// that sum of its resource: see [plan.ConfirmationRule]. What pays an order needs what that order's
+// plan asks for, whatever its id was ordered for since.
+func (b *Service) Required(of *payment.State, sum money.Msat) int {
+	r, _ := b.Resource(of.Resource)
+	if of.Order != nil {
+		r.Plan = of.Order.Plan
+	}
 	p, _ := b.Views.Plan(r.Plan) // where there is none, nothing asks for more
 	return p.Large.Required(sum, b.Confirmations)
 }

@@ -7,7 +7,9 @@ import (
 
 	"sandglass/domain/address"
 	"sandglass/domain/billing"
+	"sandglass/domain/money"
 	"sandglass/domain/payment"
+	"sandglass/domain/plan"
 	"sandglass/domain/request"
 	"sandglass/domain/resource"
 	"sandglass/domain/stream"
@@ -168,5 +170,25 @@ func TestAnAddressOfAnOrderIsNotAdopted(t *testing.T) {
 	}
 	if _, err := s.Adopt(t.Context(), stream.Meta{}, a, "web-1", false); err != nil {
 		t.Errorf("for what the order opens: %v", err)
+	}
+}
+
+// What pays an order waits for what that order's plan asks for, whatever its id is ordered for since.
+func TestAPaymentIsAsDeepAsItsOwnOrderAsks(t *testing.T) {
+	s, a := trapped(t)
+	s.Confirmations = 3
+	deep := plan.Offer{
+		Terms: resource.Terms{Price: money.Price{Msat: price, Per: hour}}, Min: 1, Max: hour,
+		Large: plan.ConfirmationRule{Above: 1, Confirmations: 30},
+	}
+	out, err := s.Publish(t.Context(), stream.Meta{}, "deep", deep)
+	s.must(errors.Join(err, s.views.WaitFor(t.Context(), out.Position)))
+	r, _ := s.Requests.FindAddress(a)
+	p, o := r.State(), *r.Order
+	o.Plan = "deep"
+	p.Order = &o
+	s.order(next) // of plan small
+	if n := s.Required(&p, price); n != 30 {
+		t.Errorf("%d confirmations are asked for", n)
 	}
 }

@@ -83,7 +83,7 @@ type Config struct {
 	Waiting func() []payment.State
 	// Required returns how many confirmations a payment needs, its own block counted: 1 or
 	// more. The sum is all that a reorg can take of its resource, the payment included.
-	Required func(id resource.ID, sum money.Msat) int
+	Required func(p *payment.State, sum money.Msat) int
 	Observer watch.Observer // may be nil
 	Now      func() instant.Time
 

@@ -192,7 +192,7 @@ func (s *sweep) countConfirmations(ctx context.Context, p payment.State, risk mo
 	depth := s.view.depth(p.Height)
 	switch p.Status {
 	case payment.StatusConfirmed:
-		if depth < s.w.Required(p.Resource, risk) {
+		if depth < s.w.Required(&p, risk) {
 			return p, nil
 		}
 		out, err := s.w.Booker.Book(ctx, watch.Meta, p.Key, payment.Settle{

@@ -112,8 +112,8 @@ func (h *harness) config() chain.Config {
 	return chain.Config{
 		Wallet: h.wallet, Booker: h.booker, Issued: issued, IssuedAfter: h.issuedAfter,
 		Lowest: func() (int64, bool) { return h.height, true }, Waiting: h.waiting,
-		Required: func(id resource.ID, sum money.Msat) int {
-			if id == "vm-deep" {
+		Required: func(p *payment.State, sum money.Msat) int {
+			if p.Resource == "vm-deep" {
 				return 6
 			}
 			return h.large.Required(sum, 3)

@@ -10,7 +10,7 @@ import (
 	"sandglass/domain/address"
 	"sandglass/domain/chain"
 	"sandglass/domain/money"
-	"sandglass/domain/resource"
+	"sandglass/domain/payment"
 	"sandglass/domain/watch"
 )
 
@@ -23,7 +23,7 @@ func TestOnlyWhatWasIssuedIsWatched(t *testing.T) {
 		w, err := chain.New(chain.Config{
 			Wallet: h.wallet, Booker: h.booker, Issued: h.issued,
 			Lowest:  func() (int64, bool) { return h.height, issued.Load() },
-			Waiting: h.waiting, Required: func(resource.ID, money.Msat) int { return 3 },
+			Waiting: h.waiting, Required: func(*payment.State, money.Msat) int { return 3 },
 			Observer: chainObserver{h}, Now: now, OnlyIssued: true,
 			Requests: h.requests, Addresses: &address.Handler{Aggregate: address.Aggregate(), Store: h.store},
 		})

@@ -110,7 +110,7 @@ func (d *funding) credits(ctx context.Context) (took time.Duration, events int, 
 		Wallet: d.chain, Now: harness.Now, Observer: d, Waiting: views.OpenPayments,
 		Issued:    func(addr string) (resource.ID, int64, bool) { return resource.ID(addr), 1, true },
 		Lowest:    func() (int64, bool) { return 1, true },
-		Required:  func(resource.ID, money.Msat) int { return depositDepth },
+		Required:  func(*payment.State, money.Msat) int { return depositDepth },
 		Requests:  request.New(request.Options{Store: new(storetest.Memory), Now: harness.Now}),
 		Addresses: &address.Handler{Aggregate: address.Aggregate(), Store: d.store},
 		Booker: &payment.Booker{

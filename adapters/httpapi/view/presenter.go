@@ -22,7 +22,7 @@ type Presenter struct {
 
 	// Required returns how many confirmations a payment needs where a reorg can take that sum
 	// of its resource, the payment included. It may be nil: then nothing is said of them.
-	Required func(id resource.ID, sum money.Msat) int
+	Required func(p *payment.State, sum money.Msat) int
 }
 
 // Resource shows a resource as it is now, or nothing of one that there is not.
@@ -165,7 +165,7 @@ func (l look) onChain(v *wire.Payment, p *payment.State) {
 		if !p.AtRisk() { // it will be, with what is there by then
 			risk = min(risk+p.Amount, money.MaxMsat)
 		}
-		v.Required = int64(l.Required(p.Resource, risk))
+		v.Required = int64(l.Required(p, risk))
 	}
 	if s := l.resource.Status; s != resource.StatusNone && s != resource.StatusReleased {
 		v.ExpectedTime, _ = l.resource.Terms.Price.TimeFor(max(0, p.Amount-l.resource.Debt))
