@@ -2,8 +2,8 @@
 // the auditor ask for, folded in memory from the log.
 //
 // [Views] are all of them, folded together in the order of commits, so that what one of
-// them says at a position fits what the others say. [Run] feeds them, or
-// [Replay], and nothing else does. They decide nothing: each figure follows from the events alone, and a snapshot
+// them says at a position fits what the others say. [Run] feeds them, or [Replay], and nothing
+// else does. They decide nothing: each figure follows from the events alone, and a snapshot
 // file ([Views.Save], [Views.Load]) only makes a restart short. How resources are packed,
 // when they are due, what a snapshot's file and an auditor's dump look like, is left to the
 // packages below; deciding, to those of the domain; acting, to the enforcers.

@@ -78,8 +78,8 @@ type Config struct {
 	Requests *request.Set
 	// Addresses is the log of those that are.
 	Addresses *address.Handler
-	// Waiting returns the payments on the chain for which [payment.State.Waits]. This and
-	// the two above may be late, as projections are.
+	// Waiting returns the payments on the chain for which [payment.State.Waits]. This, Issued,
+	// Lowest and IssuedAfter may be late, as projections are.
 	Waiting func() []payment.State
 	// Required returns how many confirmations a payment needs, its own block counted: 1 or
 	// more. The sum is all that a reorg can take of its resource, the payment included.

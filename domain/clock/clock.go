@@ -1,10 +1,10 @@
 // Package clock decides which time it is, where the clock of the wall can be wrong.
 //
 // A daemon has a time of its own: it stood somewhere once, and goes on with the time since
-// boot, which nobody sets and which counts while the machine sleeps. A sleep is a gap. Small steps of the wall
-// clock are followed. A larger one is doubted: [Clock.At] goes on with its own time until
-// there is reason to believe the other. Reading clocks, and keeping a [Mark] across restarts,
-// is left to an adapter: all here is pure.
+// boot, which nobody sets and which counts while the machine sleeps. A sleep is a gap. Small
+// steps of the wall clock are followed. A larger one is doubted: [Clock.At] goes on with its
+// own time until there is reason to believe the other. Reading clocks, and keeping a [Mark]
+// across restarts, is left to an adapter: all here is pure.
 package clock
 
 import (

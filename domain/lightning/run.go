@@ -21,7 +21,7 @@ func (w *Watcher) Run(ctx context.Context) error {
 	defer wg.Wait()
 	defer cancel()
 	w.workers.Start(ctx, &wg)
-	w.listNext = time.Now().Add(w.SweepEvery) // the second sweep lists everything
+	w.listNext = time.Now().Add(w.SweepEvery) // the first sweep by the timer lists everything
 	for failures := 0; ctx.Err() == nil; failures++ {
 		swept, err := w.connect(ctx)
 		fatal, isFatal := errors.AsType[*hopeless](err)

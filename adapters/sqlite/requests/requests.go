@@ -90,7 +90,7 @@ type Store struct {
 	reading sync.Mutex // guards reader, which is nil once it is closed
 	reader  *sqlite.Conn
 
-	using sync.Mutex // guards conn, for tests that reach for it
+	using sync.Mutex // guards conn: the writer's, but for [Add] and for tests that reach for it
 	conn  *sqlite.Conn
 	wal   logfile.WAL
 	wrote int         // bytes of the group that is being written, about

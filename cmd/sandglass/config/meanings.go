@@ -18,12 +18,12 @@ var meanings = map[string]string{
 	"SANDGLASS_LND_ADDR":           "lnd's gRPC address",
 	"SANDGLASS_LND_TLS_CERT":       "file: lnd's tls.cert",
 	"SANDGLASS_LND_WATCH_MACAROON": "file: macaroon that reads invoices, transactions and blocks",
-	"SANDGLASS_LND_ISSUE_MACAROON": "file: macaroon that makes invoices and addresses",
+	"SANDGLASS_LND_ISSUE_MACAROON": "file: macaroon that makes invoices and addresses, and cancels invoices",
 	"SANDGLASS_LND_ALLOW_SPENDING": "take macaroons that can spend, which are refused otherwise",
 	"SANDGLASS_OPERATOR_TOKEN_FILE": "file: bearer token of the operator, 20 characters or more; operators' calls are off if " +
 		"empty",
 	"SANDGLASS_AUDITOR_TOKEN_FILE": "file: bearer token that reads the log",
-	"SANDGLASS_ON_CHAIN": "take payments on the chain too: each resource gets an address; else only those given " +
+	"SANDGLASS_ON_CHAIN": "take payments on the chain too, at an address for who asks for one; else only those given " +
 		"out before are watched",
 	"SANDGLASS_CONFIRMATIONS": "blocks that make a payment on the chain count, its own included; a plan may " +
 		"ask for more",

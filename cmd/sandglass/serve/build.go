@@ -202,7 +202,6 @@ func (d *components) newMeter(booker *payment.Booker) *meter.Meter {
 	}
 }
 
-// waiting returns the Lightning payments that are not at their end.
 // late is how late the requests of other daemons may come: there are none on one machine.
 func (d *components) late() instant.Millis {
 	if !d.Log().Shared() {
@@ -221,6 +220,7 @@ func (d *components) least(plan string, price money.Price) money.Msat {
 	return least
 }
 
+// waiting returns the Lightning payments that are not at their end.
 func (d *components) waiting(context.Context) (list []lightning.Waiting, err error) {
 	for _, p := range d.views.OpenPayments() {
 		if !p.OnChain() {
