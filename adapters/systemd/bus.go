@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"strconv"
 	"sync"
 
@@ -53,25 +52,28 @@ type job struct {
 }
 
 // open begins to talk on a connection, and owns it.
-func open(ctx context.Context, socket net.Conn, uid int, of func(string) (string, bool)) (*bus, error) {
-	conn, err := dbus.NewConn(socket, dbus.WithSignalHandler(dbus.NewSequentialSignalHandler()))
-	if err != nil {
-		return nil, errors.Join(err, socket.Close())
-	}
-	stop := context.AfterFunc(ctx, func() { conn.Close() }) // the authentication knows no context
-	defer stop()
-	if err := greet(ctx, conn, uid); err != nil {
-		return nil, errors.Join(err, context.Cause(ctx), conn.Close())
-	}
+func open(ctx context.Context, conn *dbus.Conn, uid int, of func(string) (string, bool)) (*bus, error) {
 	b := &bus{conn: conn, done: make(chan struct{}), of: of,
 		jobs: map[string]map[chan job]bool{}, hears: map[*changes]bool{}, ended: map[string]uint64{}}
 	signals := make(chan *dbus.Signal, 64)
-	conn.Signal(signals)
+	conn.Signal(signals) // while it is open: else it would not be closed
 	go b.hear(signals)
-	if err := subscribe(ctx, conn); err != nil {
+	stop := context.AfterFunc(ctx, func() { conn.Close() }) // the authentication knows no context
+	defer stop()
+	err := greet(ctx, conn, uid)
+	if err == nil {
+		err = subscribe(ctx, conn)
+	}
+	if err != nil {
 		return nil, errors.Join(err, context.Cause(ctx), b.close())
 	}
 	return b, nil
+}
+
+// dial connects to the socket of a bus. The connection is of godbus's own transport for sockets: with the
+// one for any stream it panics where that ends within a message.
+func dial(socket string) (*dbus.Conn, error) {
+	return dbus.Dial("unix:path="+dbus.EscapeBusAddressValue(socket), dbus.WithSignalHandler(dbus.NewSequentialSignalHandler()))
 }
 
 func greet(ctx context.Context, conn *dbus.Conn, uid int) error {

@@ -17,6 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/godbus/dbus/v5"
+
 	"sandglass/adapters/systemd"
 	"sandglass/domain/enforce"
 	"sandglass/testutil/nspawn"
@@ -131,7 +133,7 @@ func newKeeper(t *testing.T) *keeper {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e.DialAs(uid, func(ctx context.Context) (net.Conn, error) { return dialAs(ctx, uid) })
+	e.DialAs(uid, func() (*dbus.Conn, error) { return dialAs(uid) })
 	t.Cleanup(func() {
 		if err := e.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
 			t.Error(err)
@@ -142,7 +144,7 @@ func newKeeper(t *testing.T) *keeper {
 
 // dialAs connects to the bus by a thread that is another user while it does, and dies of it: the
 // bus asks the kernel once who its peer is.
-func dialAs(ctx context.Context, uid int) (conn net.Conn, err error) {
+func dialAs(uid int) (conn *dbus.Conn, err error) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -151,7 +153,7 @@ func dialAs(ctx context.Context, uid int) (conn net.Conn, err error) {
 			err = e
 			return
 		}
-		conn, err = new(net.Dialer).DialContext(ctx, "unix", "/run/dbus/system_bus_socket")
+		conn, err = systemd.Dial("/run/dbus/system_bus_socket")
 	}()
 	<-done
 	return conn, err

@@ -18,7 +18,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path"
 	"strings"
@@ -44,7 +43,7 @@ type Options struct {
 type Enforcer struct {
 	allowed []string
 	envDir  string
-	dial    func(context.Context) (net.Conn, error)
+	dial    func() (*dbus.Conn, error)
 	uid     int           // whom the bus sees
 	opening chan struct{} // holds a token while nobody opens a connection
 	bus     *bus          // the last one, which may be lost; who has the token may use it
@@ -62,7 +61,7 @@ func New(o Options) (*Enforcer, error) {
 		socket = "/run/dbus/system_bus_socket"
 	}
 	e := &Enforcer{allowed: o.Allowed, envDir: o.EnvDir, uid: os.Geteuid(), opening: make(chan struct{}, 1)}
-	e.dial = func(ctx context.Context) (net.Conn, error) { return new(net.Dialer).DialContext(ctx, "unix", socket) }
+	e.dial = func() (*dbus.Conn, error) { return dial(socket) }
 	e.opening <- struct{}{}
 	return e, nil
 }
@@ -88,7 +87,7 @@ func (e *Enforcer) connect(ctx context.Context) (*bus, error) {
 	if e.bus != nil && e.bus.conn.Connected() {
 		return e.bus, nil
 	}
-	conn, err := e.dial(ctx)
+	conn, err := e.dial()
 	if err == nil {
 		e.bus, err = open(ctx, conn, e.uid, e.id)
 	}
