@@ -33,6 +33,8 @@ const (
 	schemaVersion = 1
 )
 
+const sqlLast = `SELECT coalesce(max(id), 0) FROM requests`
+
 // schema makes an empty file. A record is found by a hash of its name, which stands in its
 // data: an entry of the index is small then, however long the name is.
 const schema = `
@@ -132,7 +134,7 @@ func (s *Store) connect(log string) (err error) {
 	if err := belong(s.conn, s.path, log); err != nil {
 		return err
 	}
-	last, err := logfile.QueryInt(s.conn, `SELECT coalesce(max(id), 0) FROM requests`)
+	last, err := logfile.QueryInt(s.conn, sqlLast)
 	if err != nil {
 		return logfile.Unreadable(s.path, err)
 	}
@@ -243,6 +245,29 @@ func CopyTo(ctx context.Context, path, to string) error {
 		return err
 	}
 	return errors.Join(integrity(conn), conn.Close())
+}
+
+// Check looks for damage in the file at path, which it only reads, and returns the id of the log
+// that it is of, or nothing where it is no log's yet. A daemon may have it open.
+func Check(path string) (log string, err error) {
+	conn, err := logfile.OpenReader(path)
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, conn.Close()) }()
+	if err := identify(conn, path); err != nil {
+		return "", err
+	}
+	if err := integrity(conn); err != nil {
+		return "", fmt.Errorf("sqlite: %s is damaged: %w", path, err)
+	}
+	if _, err := logfile.QueryInt(conn, sqlLast); err != nil {
+		return "", logfile.Unreadable(path, err)
+	}
+	if log, err = owner(conn, "main"); err != nil {
+		return "", logfile.Unreadable(path, err)
+	}
+	return log, nil
 }
 
 const sqlAdd = `INSERT INTO requests (name, data) SELECT name, data FROM copied.requests WHERE true ORDER BY id

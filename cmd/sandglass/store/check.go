@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"sandglass/adapters/sqlite"
+	"sandglass/adapters/sqlite/backup"
+	"sandglass/adapters/sqlite/requests"
 	"sandglass/cmd/sandglass/auditor"
 	"sandglass/cmd/sandglass/cli"
 	"sandglass/cmd/sandglass/config"
@@ -28,8 +30,9 @@ func checkCmd(e *cli.Env) *cobra.Command {
 whether it is whole: the pages and the schema of the file; positions and revisions without
 a gap, ids that follow from the content, times that never run backwards; an end that was
 not cut off, as far as the file tells; credits that bought what their price says, one for
-each payment; sums of each resource, and books that balance. What does not hold is listed,
-and the exit status is 1. Nothing is changed.
+each payment; sums of each resource, and books that balance. The file of the orders that
+nobody has paid yet is read too: PATH-requests of a backup, else requests.db beside the log.
+What does not hold is listed, and the exit status is 1. Nothing is changed.
 
 It asks no daemon and no wallet: for those there are "audit replay" and "audit reconcile".`,
 		Example: `  sandglass store check
@@ -50,6 +53,9 @@ It asks no daemon and no wallet: for those there are "audit replay" and "audit r
 			v, err := check(cmd.Context(), e, place, &conf)
 			if err != nil {
 				return err
+			}
+			if !place.Shared() {
+				v.checkRequests(requestsBeside(place.Path()))
 			}
 			if url == "" {
 				v.checkEnd(&conf)
@@ -118,10 +124,41 @@ func check(ctx context.Context, e *cli.Env, place storeurl.Place, conf *config.C
 		c.Broken = append(c.Broken, broken(f))
 	}
 	if err := errors.Join(damage, fold); err != nil {
-		c.Count++
-		c.Error, c.damaged = cli.Message(err), true
+		c.fault(cli.Message(err))
+		c.damaged = true
 	}
 	return c, nil
+}
+
+// requestsBeside returns where the requests of a log in a file are: those of a backup, if it is
+// one with requests.
+func requestsBeside(log string) string {
+	if path := backup.Requests(log); !requests.Missing(path) {
+		return path
+	}
+	return requests.Path(log)
+}
+
+// checkRequests reads the file of requests at a path, if there is one: it has to be whole, and of
+// this log.
+func (c *checked) checkRequests(path string) {
+	if requests.Missing(path) {
+		return
+	}
+	log, err := requests.Check(path)
+	if err == nil && log != "" && log != c.Log {
+		err = fmt.Errorf("%s is of the log %s, and this is the log %s", path, log, c.Log)
+	}
+	if err != nil {
+		c.fault(fmt.Sprintf("%s\nit holds the orders that nobody has paid yet: to do without them, move it away", cli.Message(err)))
+		c.damaged = true
+	}
+}
+
+// fault counts and notes a fault of a file.
+func (c *checked) fault(text string) {
+	c.Count++
+	c.Error = strings.TrimPrefix(c.Error+"\n"+text, "\n")
 }
 
 // checkEnd holds the end of the daemon's log against the snapshot beside it, if there is one.
@@ -131,8 +168,7 @@ func (c *checked) checkEnd(conf *config.Config) {
 		return // of this log and build
 	}
 	if err := v.CheckEnd(c.Position); err != nil {
-		c.Count++
-		c.Error = strings.TrimPrefix(c.Error+"\n"+err.Error(), "\n")
+		c.fault(err.Error())
 	}
 }
 

@@ -80,6 +80,7 @@ func restore(ctx context.Context, e *cli.Env, path string, f *restoreFlags) erro
 	if r.Backup, err = check(ctx, e, from, &conf); err != nil {
 		return err
 	}
+	r.Backup.checkRequests(backup.Requests(path))
 	if r.Backup.damaged || r.Backup.Count > 0 && !f.force {
 		err := r.Backup.print(e)
 		fmt.Fprintf(e.Stderr, "sandglass: nothing was changed: %s is not whole, look for another backup\n", path)
@@ -125,13 +126,13 @@ func putBack(ctx context.Context, conf *config.Config, path string, to storeurl.
 	if err := os.MkdirAll(filepath.Dir(to.Path()), 0o700); err != nil {
 		return "", err
 	}
+	m := backup.Maker{Floor: conf.FreeSpaceFloor}
+	if _, err := m.RestoreRequests(ctx, backup.Requests(path), requests.Path(to.Path())); err != nil {
+		return "", err
+	}
 	// It tells of events that will not be: the log has the same id, and other events there.
 	err = os.Remove(conf.SnapshotPath())
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return "", err
-	}
-	m := backup.Maker{Floor: conf.FreeSpaceFloor}
-	if _, err := m.RestoreRequests(ctx, backup.Requests(path), requests.Path(to.Path())); err != nil {
 		return "", err
 	}
 	r, err := m.Restore(ctx, path, to.Path(), instant.Of(time.Now()))
