@@ -17,6 +17,7 @@ import (
 	"sandglass/domain/money"
 	"sandglass/domain/plan"
 	"sandglass/domain/resource"
+	"sandglass/domain/resource/lots"
 	"sandglass/domain/stream"
 	"sandglass/projections"
 	"sandglass/testutil/histories"
@@ -112,9 +113,11 @@ func TestAsOf(t *testing.T) {
 
 func TestPaidUntil(t *testing.T) {
 	s := resource.State{
-		Status:    resource.StatusRunning,
-		Lots:      []resource.Lot{{Amount: 7, Time: 10, Used: 10}, {Amount: 3, Time: 2 * instant.Hour, Used: 5}},
-		First:     1,
+		Status: resource.StatusRunning,
+		Queue: lots.Queue{
+			Lots:  []lots.Lot{{Amount: 7, Time: 10, Used: 10}, {Amount: 3, Time: 2 * instant.Hour, Used: 5}},
+			First: 1,
+		},
 		DebitedTo: 100,
 	}
 	if at, ok := projections.PaidUntil(&s); !ok || at != 100+instant.Time(2*instant.Hour)-5 {

@@ -17,6 +17,7 @@ import (
 	"sandglass/domain/money"
 	"sandglass/domain/payment"
 	"sandglass/domain/resource"
+	"sandglass/domain/resource/uptime"
 	"sandglass/domain/stream"
 )
 
@@ -42,7 +43,7 @@ type Checker struct {
 	next      map[string]stream.Revision
 	payments  map[payment.Key]*paid
 	resources map[resource.ID]*sums
-	returned  map[resource.ID][]resource.Span // in their order
+	returned  map[resource.ID][]uptime.Span // in their order
 }
 
 // paid is what the log says of a payment, on its own stream and on those of resources.
@@ -66,7 +67,7 @@ func New(until stream.Position) *Checker {
 		next:      map[string]stream.Revision{},
 		payments:  map[payment.Key]*paid{},
 		resources: map[resource.ID]*sums{},
-		returned:  map[resource.ID][]resource.Span{},
+		returned:  map[resource.ID][]uptime.Span{},
 	}
 }
 
@@ -139,7 +140,7 @@ func (c *Checker) resource(where string, id resource.ID, e resource.Event) {
 	case *resource.Returned:
 		s.debited -= e.Amount
 		c.want(s.debited >= 0, where, "no more is returned than was debited", e.Amount, s.debited+e.Amount)
-		c.returnedOnce(where, id, resource.Span{From: e.From, To: e.From.Add(e.Time)})
+		c.returnedOnce(where, id, uptime.Span{From: e.From, To: e.From.Add(e.Time)})
 	case *resource.Reversed:
 		s.reversed += e.Amount
 		c.paid(payment.Key(e.Payment)).reversed++
@@ -147,9 +148,9 @@ func (c *Checker) resource(where string, id resource.ID, e resource.Event) {
 }
 
 // returnedOnce checks that nothing was returned for that time before.
-func (c *Checker) returnedOnce(where string, id resource.ID, s resource.Span) {
+func (c *Checker) returnedOnce(where string, id resource.ID, s uptime.Span) {
 	all := c.returned[id]
-	i, _ := slices.BinarySearchFunc(all, s, func(a, b resource.Span) int { return cmp.Compare(a.To, b.From+1) })
+	i, _ := slices.BinarySearchFunc(all, s, func(a, b uptime.Span) int { return cmp.Compare(a.To, b.From+1) })
 	again := i < len(all) && all[i].From < s.To
 	c.want(!again, where, "no time is returned twice", s.From, "a time for which nothing was")
 	if !again {

@@ -11,6 +11,7 @@ import (
 	"sandglass/domain/money"
 	"sandglass/domain/payment"
 	"sandglass/domain/resource"
+	"sandglass/domain/resource/lots"
 	"sandglass/domain/stream"
 	"sandglass/projections"
 	"sandglass/testutil/histories"
@@ -234,8 +235,8 @@ func TestCompare(t *testing.T) {
 	used := paid()
 	used.add("resource-web", debited(500))
 	holds := func(m, debited, debt money.Msat) *books {
-		lot := resource.Lot{Key: "ln-1", Amount: m, Time: 1}
-		return &books{rows: []resource.State{{ID: "web", Lots: []resource.Lot{lot}, Debited: debited, Debt: debt}}}
+		lot := lots.Lot{Key: "ln-1", Amount: m, Time: 1}
+		return &books{rows: []resource.State{{ID: "web", Queue: lots.Queue{Lots: []lots.Lot{lot}}, Debited: debited, Debt: debt}}}
 	}
 	sums := func(is, want string) audit.Finding {
 		return audit.Finding{"resource-web", "credits − debits − reversals = held − debt", is, want}

@@ -16,9 +16,6 @@ func TestSizes(t *testing.T) {
 	if got := unsafe.Sizeof(resource.State{}); got > 296 {
 		t.Errorf("a State has %d bytes, at most 296", got)
 	}
-	if got := unsafe.Sizeof(resource.Lot{}); got > 48 {
-		t.Errorf("a Lot has %d bytes, at most 48", got)
-	}
 }
 
 // funded is a running resource with n lots of a minute each, half of them drawn.

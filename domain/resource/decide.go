@@ -6,6 +6,7 @@ import (
 
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
+	"sandglass/domain/resource/uptime"
 )
 
 // Decide returns the events that c causes: none where they have happened already.
@@ -149,7 +150,7 @@ func (t Terms) Check() error {
 	return invalid(t.Price.Check())
 }
 
-func outside(bound instant.Millis) bool { return bound < 0 || bound > Period }
+func outside(bound instant.Millis) bool { return bound < 0 || bound > uptime.Period }
 
 // invalid says that err is one of the command, nil that it is none.
 func invalid(err error) error {
@@ -160,7 +161,7 @@ func invalid(err error) error {
 }
 
 func (d *deciding) credit(c Credit) error {
-	if i := d.s.lot(c.Payment, false); i >= 0 {
+	if i := d.s.Find(c.Payment, false); i >= 0 {
 		if l := d.s.Lots[i]; l.Amount+l.DebtPaid != c.Amount {
 			return fmt.Errorf("%w: payment %s was credited with %s, not %s", ErrConflict, c.Payment, l.Amount+l.DebtPaid, c.Amount)
 		}
@@ -193,7 +194,7 @@ func (d *deciding) credit(c Credit) error {
 			e.AbovePrice = own
 		}
 	}
-	if err := e.buy(); err != nil || d.s.left()+e.Time > money.MaxTime {
+	if err := e.buy(); err != nil || d.s.Left()+e.Time > money.MaxTime {
 		return money.ErrTooLong // the only error of buy
 	}
 	d.emit(e)
@@ -216,14 +217,14 @@ func (e *Credited) buy() (err error) {
 // One whose time does not pass starts when it is started, which is now.
 func (d *deciding) settleAsOf(paid instant.Time) {
 	paid = max(min(paid, d.t), d.s.Last)
-	if c, ok := d.s.clock(); ok && paid < c.at(d.s.left()) {
+	if c, ok := d.s.clock(); ok && paid < c.At(d.s.Left()) {
 		d.t = paid
 	}
 	d.settle()
 }
 
 func (d *deciding) grant(c Grant) error {
-	if i := d.s.lot(c.Key, true); i >= 0 {
+	if i := d.s.Find(c.Key, true); i >= 0 {
 		if d.s.Lots[i].Time != c.Time {
 			return fmt.Errorf("%w: grant %s was of %d ms, not %d", ErrConflict, c.Key, d.s.Lots[i].Time, c.Time)
 		}
@@ -236,7 +237,7 @@ func (d *deciding) grant(c Grant) error {
 		return fmt.Errorf("%w: a grant has a key, and 1 ms to 250 years", ErrInvalid)
 	}
 	d.settle()
-	if d.s.left()+c.Time > money.MaxTime {
+	if d.s.Left()+c.Time > money.MaxTime {
 		return money.ErrTooLong
 	}
 	d.emit(&Granted{At: d.now(), Key: c.Key, Time: c.Time, Reason: c.Reason})
@@ -246,13 +247,13 @@ func (d *deciding) grant(c Grant) error {
 
 // startOrRecover does what new time brings: a start, or the end of a warning.
 func (d *deciding) startOrRecover(reason Reason) {
-	if d.s.left() == 0 {
+	if d.s.Left() == 0 {
 		return
 	}
 	if d.s.Status == StatusAwaiting || d.s.Status == StatusSuspended {
 		d.begin(reason)
 	}
-	if d.s.Warned && d.s.left() > d.s.warnLeft() {
+	if d.s.Warned && d.s.Left() > d.s.warnLeft() {
 		d.emit(&Recovered{At: d.now()})
 	}
 	d.warn(d.t)
@@ -324,17 +325,17 @@ func (d *deciding) resume() error {
 
 func (d *deciding) reverse(c Reverse) error {
 	d.settle()
-	i := d.s.lot(c.Payment, false)
+	i := d.s.Find(c.Payment, false)
 	if i < 0 {
 		return ErrNoCredit
 	}
-	l, balance := d.s.Lots[i], d.s.balanceOf(i)
+	l, balance := d.s.Lots[i], d.s.BalanceOf(i)
 	amount := l.Amount + l.DebtPaid
 	d.emit(&Reversed{
 		At: d.now(), Payment: c.Payment, Amount: amount, Balance: balance, Time: l.Left(), Debt: amount - balance, Reason: c.Reason,
 	})
 	d.warn(d.t)
-	if d.s.wanted() && d.s.left() == 0 {
+	if d.s.wanted() && d.s.Left() == 0 {
 		d.emit(&Exhausted{At: d.now()})
 	}
 	return nil

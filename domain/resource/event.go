@@ -52,18 +52,14 @@ type Terms struct {
 	// time is billed from its credit on, by the clock on the wall.
 	Uptime bool
 	// StartWithin is how long a resource that should be up may take to be so before that is an
-	// alarm. MaxOutage is for how long in each [Period] its clock stands while it is down; when
+	// alarm. MaxOutage is for how long in each [uptime.Period] its clock stands while it is down; when
 	// that is used up the clock runs, so that who crashes it keeps no place for nothing. 0 is no
 	// bound. Both are of Uptime alone.
 	StartWithin, MaxOutage instant.Millis
-	// MaxPause is for how long in each [Period] the clock stands while the holder pauses. 0 is
+	// MaxPause is for how long in each [uptime.Period] the clock stands while the holder pauses. 0 is
 	// no bound.
 	MaxPause instant.Millis
 }
-
-// Period is the time for which the bounds of [Terms] hold: outages and pauses are counted anew
-// every 30 days from the opening of the resource.
-const Period = 30 * instant.Day
 
 // Warn says when little is left: one of a time, an amount of money, or a share in
 // millionths of what was left after the last credit. All zero: never.

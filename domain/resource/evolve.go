@@ -6,6 +6,8 @@ import (
 
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
+	"sandglass/domain/resource/lots"
+	"sandglass/domain/resource/uptime"
 )
 
 // Status is where a resource stands in its life.
@@ -45,16 +47,15 @@ type State struct {
 	DebitedTo instant.Time // up to when use was debited: of one that runs, or ran last
 	HoldUntil instant.Time // of one without time: see [State.HeldUntil]
 
-	Uptime *Uptime // nil where the clock runs with the wall's while there is time, but for pauses
+	Uptime *uptime.State // nil where the clock runs with the wall's while there is time, but for pauses
 
-	Lots []Lot // every credit and grant that stands, in their order
-	Debt money.Msat
+	lots.Queue // every credit and grant that stands: only events change it
+	Debt       money.Msat
 
 	// Sums over the whole stream, in money: Credited − Debited − Reversed is what the
 	// lots hold less the debt, always. Debited is less what was returned.
 	Credited, Debited, ReversedSum money.Msat
 
-	First  int32 // the first lot that is not drawn to its end
 	Status Status
 	Warned bool
 
@@ -85,25 +86,25 @@ func Evolve(s State, e Event) State {
 	case *Opened:
 		s.Plan, s.Enforcer, s.Terms, s.Holder, s.Request = e.Plan, e.Enforcer, e.Terms, e.Holder, e.Request
 		if e.Terms.Uptime || e.Terms.MaxPause > 0 {
-			s.Uptime = &Uptime{Opened: e.At.At}
+			s.Uptime = &uptime.State{Opened: e.At.At}
 		}
 		s.enter(StatusAwaiting, e.At.At)
 	case *Credited:
 		s.Credited += e.Amount
 		s.Debt -= e.DebtPaid
-		s.add(Lot{Key: e.Payment, Amount: e.Amount - e.DebtPaid, Time: e.Time, DebtPaid: e.DebtPaid})
+		s.add(lots.Lot{Key: e.Payment, Amount: e.Amount - e.DebtPaid, Time: e.Time, DebtPaid: e.DebtPaid})
 	case *Granted:
-		s.add(Lot{Key: e.Key, Time: e.Time})
+		s.add(lots.Lot{Key: e.Key, Time: e.Time})
 	case *Starting:
 		s.DebitedTo, s.HoldUntil = e.At.At, 0
 		s.Resumed = e.Reason == ReasonResumed
-		s.uptime(func(u *Uptime) { u.Why = "" })
+		s.alter(func(u *uptime.State) { u.Why = "" })
 		s.enter(StatusStarting, e.At.At)
 	case *Started:
 		s.start(e)
 	case *Stopped:
 		s.Resumed = false
-		s.uptime(func(u *Uptime) { u.Why = e.Why })
+		s.alter(func(u *uptime.State) { u.Why = e.Why })
 		s.enter(StatusStarting, e.At.At)
 	case *Debited:
 		s.debit(e)
@@ -125,7 +126,7 @@ func Evolve(s State, e Event) State {
 		s.Terms.Price = e.Price
 	case *Placed:
 		s.Host = e.Host
-		s.uptime(func(u *Uptime) { u.Billed, u.Up = nil, false })
+		s.alter(func(u *uptime.State) { u.Billed, u.Up = nil, false })
 	case *Released:
 		s.enter(StatusReleased, e.At.At)
 	default:
@@ -136,12 +137,9 @@ func Evolve(s State, e Event) State {
 
 func (s *State) enter(status Status, at instant.Time) { s.Status, s.Since = status, at }
 
-func (s *State) add(l Lot) {
-	if s.Lots == nil {
-		s.Lots = make([]Lot, 0, 1) // most resources are paid once
-	}
-	s.Lots = append(s.Lots, l)
-	s.Full = s.left()
+func (s *State) add(l lots.Lot) {
+	s.Queue.Add(l)
+	s.Full = s.Left()
 }
 
 func (s *State) start(e *Started) {
@@ -149,37 +147,33 @@ func (s *State) start(e *Started) {
 	if e.Reason != ReasonUp {
 		s.Resumed = e.Reason == ReasonResumed
 	}
-	s.uptime(func(u *Uptime) { u.Up, u.Why = true, "" })
+	s.alter(func(u *uptime.State) { u.Up, u.Why = true, "" })
 	s.enter(StatusRunning, e.At.At)
 }
 
 func (s *State) debit(e *Debited) {
-	s.Debited += s.draw(e.Time)
+	s.Debited += s.Draw(e.Time)
 	s.DebitedTo = e.At.At
 	if s.Status == StatusRunning && s.Terms.Uptime {
-		s.uptime(func(u *Uptime) { u.bill(Span{e.From, e.At.At}) })
+		s.alter(func(u *uptime.State) { u.Bill(uptime.Span{From: e.From, To: e.At.At}) })
 	}
 }
 
 func (s *State) giveBack(e *Returned) {
-	back := s.undraw(e.Time)
+	back := s.Undraw(e.Time)
 	s.Debited -= back
-	s.uptime(func(u *Uptime) {
-		over := Span{e.From, e.From.Add(e.Time)}
-		u.unbill(over)
-		u.Outage = u.spend(u.Outage, over, s.Terms.MaxOutage)
+	s.alter(func(u *uptime.State) {
+		over := uptime.Span{From: e.From, To: e.From.Add(e.Time)}
+		u.Unbill(over)
+		u.Outage = u.Spend(u.Outage, over, s.Terms.MaxOutage)
 		u.Returned += back
 	})
 }
 
 func (s *State) reverse(e *Reversed) {
-	i := s.lot(e.Payment, false)
-	if i < int(s.First) {
-		s.First--
-	}
-	s.Lots = slices.Delete(s.Lots, i, i+1)
+	s.Remove(s.Find(e.Payment, false))
 	s.ReversedSum += e.Amount
 	s.Debt += e.Debt
 	// What was billed of it is owed, and not given back.
-	s.uptime(func(u *Uptime) { u.keepBilled(s.drawn()) })
+	s.alter(func(u *uptime.State) { u.KeepBilled(s.Drawn()) })
 }

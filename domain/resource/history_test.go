@@ -9,6 +9,7 @@ import (
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
 	"sandglass/domain/resource"
+	"sandglass/domain/resource/uptime"
 	"sandglass/domain/stream"
 
 	"pgregory.net/rapid"
@@ -36,10 +37,10 @@ func drawTerms(t *rapid.T) resource.Terms {
 		x.Warn.Share = size[int64](t, "warn_ppm", 1_000_000)
 	}
 	if x.Uptime = rapid.Bool().Draw(t, "by_uptime"); x.Uptime {
-		x.StartWithin, x.MaxOutage = size(t, "start_within_ms", resource.Period), size(t, "max_outage_ms", resource.Period)
+		x.StartWithin, x.MaxOutage = size(t, "start_within_ms", uptime.Period), size(t, "max_outage_ms", uptime.Period)
 	}
 	if rapid.Bool().Draw(t, "bounded") {
-		x.MaxPause = size(t, "max_pause_ms", resource.Period)
+		x.MaxPause = size(t, "max_pause_ms", uptime.Period)
 	}
 	return x
 }
@@ -143,7 +144,7 @@ func (h *history) report(t *rapid.T, when resource.When) resource.Report {
 		c.Since, at = at[len(at)-1], at[:len(at)-1]
 	}
 	for pair := range slices.Chunk(at, 2) {
-		c.Outages = append(c.Outages, resource.Span{From: pair[0], To: pair[1]})
+		c.Outages = append(c.Outages, uptime.Span{From: pair[0], To: pair[1]})
 	}
 	return c
 }
@@ -259,12 +260,12 @@ func (h *history) checkUptime(t *rapid.T) {
 		}
 		billed, end = billed+s.Length(), s.To
 	}
-	if billed > drawn || len(u.Billed) > resource.MaxBilled || end > h.live.Last || u.Returned < 0 {
+	if billed > drawn || len(u.Billed) > uptime.MaxBilled || end > h.live.Last || u.Returned < 0 {
 		t.Fatalf("billed %d ms in %d spans up to %s, drawn %d", billed, len(u.Billed), end, drawn)
 	}
-	for bound, b := range map[instant.Millis]resource.Budget{h.live.Terms.MaxOutage: u.Outage, h.live.Terms.MaxPause: u.Pause} {
+	for bound, b := range map[instant.Millis]uptime.Budget{h.live.Terms.MaxOutage: u.Outage, h.live.Terms.MaxPause: u.Pause} {
 		if bound == 0 {
-			bound = resource.Period
+			bound = uptime.Period
 		}
 		if b.Used < 0 || b.Before < 0 || b.Used > bound || b.Before > bound {
 			t.Fatalf("of a bound of %d ms is used: %+v", bound, b)

@@ -9,6 +9,7 @@ import (
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
 	"sandglass/domain/resource"
+	"sandglass/domain/resource/uptime"
 )
 
 // outcome is the kinds of the events that a command causes, or its error.
@@ -122,8 +123,8 @@ func TestTermsAreBounded(t *testing.T) {
 		{Price: money.Price{Msat: 1, Per: instant.Century}, Grace: instant.Century, Warn: resource.Warn{Time: money.MaxTime}},
 		{Price: money.Price{Msat: money.MaxMsat, Per: 1}, Warn: resource.Warn{Amount: money.MaxMsat}},
 		{Price: perMilli, Warn: resource.Warn{Share: 1_000_000}},
-		{Price: perMilli, MaxPause: resource.Period},
-		{Price: perMilli, Uptime: true, StartWithin: resource.Period, MaxOutage: resource.Period, MaxPause: resource.Period},
+		{Price: perMilli, MaxPause: uptime.Period},
+		{Price: perMilli, Uptime: true, StartWithin: uptime.Period, MaxOutage: uptime.Period, MaxPause: uptime.Period},
 	}
 	for _, x := range ok {
 		if err := x.Check(); err != nil {
@@ -146,13 +147,13 @@ func TestTermsAreBounded(t *testing.T) {
 		{Price: perMilli, Warn: resource.Warn{Time: 1, Share: 1}},
 		{Price: perMilli, Warn: resource.Warn{Amount: 1, Time: 1}},
 		{Price: perMilli, MaxPause: -1},
-		{Price: perMilli, MaxPause: resource.Period + 1},
+		{Price: perMilli, MaxPause: uptime.Period + 1},
 		{Price: perMilli, StartWithin: 1},
 		{Price: perMilli, MaxOutage: 1},
 		{Price: perMilli, Uptime: true, StartWithin: -1},
-		{Price: perMilli, Uptime: true, StartWithin: resource.Period + 1},
+		{Price: perMilli, Uptime: true, StartWithin: uptime.Period + 1},
 		{Price: perMilli, Uptime: true, MaxOutage: -1},
-		{Price: perMilli, Uptime: true, MaxOutage: resource.Period + 1},
+		{Price: perMilli, Uptime: true, MaxOutage: uptime.Period + 1},
 	} {
 		if err := x.Check(); !errors.Is(err, resource.ErrInvalid) {
 			t.Errorf("%+v: %v, want ErrInvalid", x, err)

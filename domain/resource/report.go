@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"sandglass/domain/instant"
+	"sandglass/domain/resource/uptime"
 )
 
 // MaxOutages is how many outages a report tells of at most.
@@ -20,11 +21,11 @@ const MaxWhy = 200
 // what is known: each of them says what was so, and no time is given back twice.
 type Report struct {
 	When
-	Host    string       // whose keeper says so: what another one says than that of the resource's host is passed over
-	Up      bool         // whether it is up
-	Since   instant.Time // from when on it is so
-	Outages []Span       // before, when it was not up, oldest first; between them it was. Up to [MaxOutages]
-	Why     string       // why it is down, up to [MaxWhy] bytes on one line
+	Host    string        // whose keeper says so: what another one says than that of the resource's host is passed over
+	Up      bool          // whether it is up
+	Since   instant.Time  // from when on it is so
+	Outages []uptime.Span // before, when it was not up, oldest first; between them it was. Up to [MaxOutages]
+	Why     string        // why it is down, up to [MaxWhy] bytes on one line
 }
 
 func (c *Report) check() error {
@@ -47,7 +48,7 @@ func (c *Report) check() error {
 }
 
 // since returns the time for which what the report says at its end is so: empty if it just began.
-func (c *Report) since() Span { return Span{c.Since, c.At} }
+func (c *Report) since() uptime.Span { return uptime.Span{From: c.Since, To: c.At} }
 
 // report gives back what was debited over an outage, and then follows what the keeper says of
 // the time since the latest event. So what is given back is there before more is debited.
@@ -74,15 +75,15 @@ func (d *deciding) report(c Report) error {
 
 // giveBack returns what was billed over an outage, as far as its bound lets it: in this period
 // and in the one before, since of what was used earlier nothing is known.
-func (d *deciding) giveBack(o Span) {
-	if o.Length() < MinOutage {
+func (d *deciding) giveBack(o uptime.Span) {
+	if o.Length() < uptime.MinOutage {
 		return
 	}
-	now := d.s.Uptime.period(d.t)
+	now := d.s.Uptime.PeriodAt(d.t)
 	for _, b := range d.s.Uptime.Billed { // which a return replaces
 		for k := now - 1; k <= now; k++ {
-			part := b.and(o).and(d.s.Uptime.span(k))
-			if time := min(part.Length(), d.s.Uptime.Outage.left(k, d.s.Terms.MaxOutage)); time > 0 {
+			part := b.And(o).And(d.s.Uptime.PeriodSpan(k))
+			if time := min(part.Length(), d.s.Uptime.Outage.Left(k, d.s.Terms.MaxOutage)); time > 0 {
 				before := d.s.Debited
 				e := &Returned{At: At{At: d.s.Last}, From: part.From, Time: time}
 				d.emit(e)
@@ -98,7 +99,7 @@ func (d *deciding) lift() {
 	if d.s.Status == StatusSuspended {
 		d.emit(&Starting{At: d.now(), Reason: ReasonReturned})
 	}
-	if d.s.Warned && d.s.left() > d.s.warnLeft() {
+	if d.s.Warned && d.s.Left() > d.s.warnLeft() {
 		d.emit(&Recovered{At: At{At: d.s.Last}})
 	}
 }
@@ -138,9 +139,9 @@ func (d *deciding) up(from, until instant.Time) {
 
 // down stops what runs and was down over an outage, until an instant: at the first that comes
 // after what has happened.
-func (d *deciding) down(o Span, until instant.Time, why string) {
+func (d *deciding) down(o uptime.Span, until instant.Time, why string) {
 	d.t = max(o.From, d.s.Last)
-	if d.s.Status != StatusRunning || d.t > until || o.Length() < MinOutage {
+	if d.s.Status != StatusRunning || d.t > until || o.Length() < uptime.MinOutage {
 		return
 	}
 	if d.settle(); d.s.Status == StatusRunning {

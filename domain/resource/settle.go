@@ -8,15 +8,15 @@ const MinWait = instant.Hour
 
 // PaidUntil returns the instant at which a running resource runs out. For one that
 // does not run it is meaningless.
-func (s *State) PaidUntil() instant.Time { return s.DebitedTo.Add(s.left()) }
+func (s *State) PaidUntil() instant.Time { return s.DebitedTo.Add(s.Left()) }
 
 // Remaining returns how long the balance lasts from now: what the lots have left, less
 // the time that passed since the last debit, and never below zero. A now before the
 // last debit is a clock that jumped back: nothing comes back with it.
 func (s *State) Remaining(now instant.Time) instant.Millis {
-	left := s.left()
+	left := s.Left()
 	if c, ok := s.clock(); ok {
-		ran, _ := c.ran(now)
+		ran, _ := c.Ran(now)
 		left -= min(left, ran)
 	}
 	return left
@@ -31,7 +31,7 @@ func (s *State) warnLeft() instant.Millis {
 	case w.Time > 0:
 		return w.Time
 	case w.Amount > 0:
-		return s.leftAtBalance(w.Amount)
+		return s.LeftAtBalance(w.Amount)
 	case w.Share > 0:
 		return s.Full * instant.Millis(w.Share) / 1_000_000 // MaxTime × 1,000,000 is less than 2⁶³
 	}
@@ -49,7 +49,7 @@ func (s *State) crossing() (instant.Time, bool) {
 	if at < 0 {
 		return 0, false
 	}
-	return c.at(max(0, s.left()-at)), true
+	return c.At(max(0, s.Left()-at)), true
 }
 
 // Deadline returns when time alone next changes the resource, or makes a debit due:
@@ -61,7 +61,7 @@ func (s *State) Deadline(every instant.Millis) (instant.Time, bool) {
 	if !ok {
 		return s.ReleaseAt()
 	}
-	due := c.at(min(s.left(), every))
+	due := c.At(min(s.Left(), every))
 	if at, ok := s.crossing(); ok {
 		due = min(due, at)
 	}
@@ -125,14 +125,14 @@ func (d *deciding) settle() {
 	if gap := d.when.MaxGap; d.when.Forgive && gap > 0 && charge > gap && !d.s.Terms.Uptime {
 		charge, forgiven = gap, charge-gap
 	}
-	if left := d.s.left(); charge < left {
+	if left := d.s.Left(); charge < left {
 		d.warn(d.s.DebitedTo.Add(charge))
 		d.debit(d.t, charge, forgiven)
 		return
 	}
 	end := At{At: d.s.PaidUntil()}
 	d.warn(end.At)
-	d.debit(end.At, d.s.left(), 0)
+	d.debit(end.At, d.s.Left(), 0)
 	d.emit(&Exhausted{At: end})
 }
 
@@ -144,7 +144,7 @@ func (d *deciding) settleBeyond() {
 	if !ok {
 		return
 	}
-	end := c.at(d.s.left())
+	end := c.At(d.s.Left())
 	if at, ok := d.s.crossing(); ok && at <= d.t {
 		d.debitBeyond(at)
 		d.emit(&Warned{At: At{At: at}})
@@ -157,7 +157,7 @@ func (d *deciding) settleBeyond() {
 
 func (d *deciding) debitBeyond(t instant.Time) {
 	if c, ok := d.s.clock(); ok {
-		charge, to := c.ran(t)
+		charge, to := c.Ran(t)
 		d.debit(to, charge, to.Sub(d.s.DebitedTo)-charge)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
 	"sandglass/domain/resource"
+	"sandglass/domain/resource/uptime"
 
 	"pgregory.net/rapid"
 )
@@ -28,7 +29,7 @@ type slots struct {
 	maxPause int
 }
 
-func (m *slots) period(slot int) int { return slot / int(resource.Period/m.unit) }
+func (m *slots) period(slot int) int { return slot / int(uptime.Period/m.unit) }
 
 // pass lets slots pass as they do in the present status, up to one.
 func (m *slots) pass(to int) {
@@ -144,7 +145,7 @@ func (m *slots) outage(slot, at int) bool {
 	for to < at && !m.truth[to] {
 		to++
 	}
-	return instant.Millis(to-from)*m.unit >= resource.MinOutage
+	return instant.Millis(to-from)*m.unit >= uptime.MinOutage
 }
 
 // told returns the report of what was so up to a slot, with up to so many outages, and from when
@@ -166,7 +167,7 @@ func (m *slots) told(at, outages int) (c resource.Report, from int) {
 		for begin > 0 && !m.truth[begin-1] {
 			begin--
 		}
-		c.Outages = slices.Insert(c.Outages, 0, resource.Span{From: m.at(begin), To: m.at(end)})
+		c.Outages = slices.Insert(c.Outages, 0, uptime.Span{From: m.at(begin), To: m.at(end)})
 		from, end = begin, begin
 	}
 	return c, from
@@ -183,7 +184,7 @@ func TestUptimeIsBilled(t *testing.T) {
 			unit:   rapid.SampledFrom([]instant.Millis{5_000, instant.Hour, 12 * instant.Hour, 5 * instant.Day}).Draw(t, "unit"),
 			billed: map[int]bool{}, outages: map[int]int{}, pauses: map[int]int{}, status: resource.StatusAwaiting,
 		}
-		most := int(min(100, resource.Period/m.unit))
+		most := int(min(100, uptime.Period/m.unit))
 		m.maxOut = rapid.SampledFrom([]int{0, 1, 3, 20, most}).Draw(t, "max outage") % (most + 1)
 		m.maxPause = rapid.SampledFrom([]int{0, 1, 5, most}).Draw(t, "max pause") % (most + 1)
 		for up := true; len(m.truth) < 400; up = !up {

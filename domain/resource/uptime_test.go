@@ -2,16 +2,13 @@ package resource_test
 
 import (
 	"errors"
-	"fmt"
-	"slices"
 	"strings"
 	"testing"
 
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
 	"sandglass/domain/resource"
-
-	"pgregory.net/rapid"
+	"sandglass/domain/resource/uptime"
 )
 
 // byUptime is an order that is billed by its uptime, with up to 60 s of outages and 100 s of pauses in
@@ -35,15 +32,15 @@ func returned(ms, from, to instant.Time) *resource.Returned {
 	return &resource.Returned{At: stamp(ms), From: zero + from, Time: to.Sub(from), Amount: money.Msat(to - from)}
 }
 
-func span(from, to instant.Time) resource.Span {
-	return resource.Span{From: zero + from, To: zero + to}
+func span(from, to instant.Time) uptime.Span {
+	return uptime.Span{From: zero + from, To: zero + to}
 }
 
-func up(ms, since instant.Time, outages ...resource.Span) resource.Report {
+func up(ms, since instant.Time, outages ...uptime.Span) resource.Report {
 	return resource.Report{When: at(ms), Up: true, Since: zero + since, Outages: outages}
 }
 
-func down(ms, since instant.Time, outages ...resource.Span) resource.Report {
+func down(ms, since instant.Time, outages ...uptime.Span) resource.Report {
 	return resource.Report{When: at(ms), Since: zero + since, Outages: outages, Why: "status 1"}
 }
 
@@ -172,7 +169,7 @@ func forgiven(from, to instant.Time, charge instant.Millis) *resource.Debited {
 }
 
 func TestBounds(t *testing.T) {
-	const period = instant.Time(resource.Period)
+	const period = instant.Time(uptime.Period)
 	long := join(byUp, events{bought(0, "p1", money.Msat(9*period)), starting(0, "paid"), started(0, "up"), stopped(0, "")})
 	paidLong := join(long[:4:4], events{paused(0)})
 	warn := join(byUpWarned, events{bought(0, "p1", 110_000), starting(0, "paid"), started(0, "up"), stopped(0, "")})
@@ -219,7 +216,7 @@ func TestBounds(t *testing.T) {
 
 // What was used of a bound in the period before is known as well.
 func TestBoundOfThePeriodBefore(t *testing.T) {
-	const end = instant.Time(resource.Period)
+	const end = instant.Time(uptime.Period)
 	lasts := join(byUp, events{bought(0, "p1", money.Msat(9*end)), starting(0, "paid"), started(0, "up"),
 		debited(0, end-30_000), stopped(end-30_000, ""), started(end+20_000, "up")})
 	thirty := returned(end+20_000, end-100_000, end-70_000)
@@ -250,7 +247,7 @@ func TestStartingEndsAHold(t *testing.T) {
 
 func TestABoundOfAPeriodIsNone(t *testing.T) {
 	terms := byUptime(resource.Warn{})
-	terms.MaxOutage = resource.Period
+	terms.MaxOutage = uptime.Period
 	s := fold(join(events{&resource.Opened{At: stamp(0), Terms: terms}}, events{
 		bought(0, "p1", 9_000), starting(0, "paid"), started(0, "up"), stopped(0, "")})...)
 	if due, ok := s.Deadline(instant.Minute); ok {
@@ -299,7 +296,7 @@ func TestStood(t *testing.T) {
 		{"down", isDown, 59_000, 9_000, 0},
 		{"down for longer than is free", isDown, 900_000, 60_000, 0},
 		{"down, and then paused", both, 99_000, 20_000, 19_000},
-		{"in the next period", both, 99_000 + instant.Time(resource.Period), 0, 99_000},
+		{"in the next period", both, 99_000 + instant.Time(uptime.Period), 0, 99_000},
 		{"given back", join(runsTo50, events{returned(50_000, 20_000, 40_000)}), 60_000, 20_000, 0},
 		{"by the wall", running, 60_000, 0, 0},
 		{"before it was opened", isDown, -1, 0, 0},
@@ -312,7 +309,7 @@ func TestStood(t *testing.T) {
 }
 
 func TestReportsAreChecked(t *testing.T) {
-	many := make([]resource.Span, resource.MaxOutages+1)
+	many := make([]uptime.Span, resource.MaxOutages+1)
 	for i := range many {
 		many[i] = span(instant.Time(2*i), instant.Time(2*i+1))
 	}
@@ -328,7 +325,7 @@ func TestReportsAreChecked(t *testing.T) {
 		"too much of why":         long,
 		"why on two lines":        lines,
 		"why in broken UTF-8":     broken,
-		"one from before 1970":    up(900, 800, resource.Span{From: -1, To: 5}),
+		"one from before 1970":    up(900, 800, uptime.Span{From: -1, To: 5}),
 		"a time that can't stand": {When: resource.When{At: instant.Max + 1}},
 	} {
 		if es, err := resource.Decide(fold(runs...), c); !errors.Is(err, resource.ErrInvalid) || len(es) > 0 {
@@ -345,7 +342,7 @@ func TestReportsAreChecked(t *testing.T) {
 func TestBilledIsBounded(t *testing.T) {
 	s := fold(runs...)
 	now := instant.Time(5_000)
-	for range resource.MaxBilled + 5 {
+	for range uptime.MaxBilled + 5 {
 		for _, c := range []resource.Command{resource.Pause{When: at(now + 500)}, resource.Resume{When: at(now + 600)}} {
 			s.Resumed = false // or it would be too soon
 			s = decided(t, s, c)
@@ -353,7 +350,7 @@ func TestBilledIsBounded(t *testing.T) {
 		s = decided(t, s, up(now+700, 5_000))
 		now += 700
 	}
-	if n := len(s.Uptime.Billed); n != resource.MaxBilled {
+	if n := len(s.Uptime.Billed); n != uptime.MaxBilled {
 		t.Fatalf("%d stretches are known", n)
 	}
 	first := s.Uptime.Billed[0].From
@@ -361,37 +358,4 @@ func TestBilledIsBounded(t *testing.T) {
 	if err != nil || len(es) == 0 || es[0].(*resource.Returned).From != first {
 		t.Errorf("%v, %v: want the first from %s on", es, err, first)
 	}
-}
-
-// TestUndrawing holds that what is given back is what was drawn: whatever was given back and
-// drawn again, the lots are as if it had not been, to the millisatoshi.
-func TestUndrawing(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		small := rapid.Int64Range(0, 20)
-		open := &resource.Opened{At: stamp(0), Terms: resource.Terms{Price: perMilli, Uptime: true}}
-		s, all := resource.Evolve(resource.New("vm"), open), instant.Millis(0)
-		for i := range rapid.IntRange(1, 7).Draw(t, "lots") {
-			c := &resource.Credited{At: stamp(0), Payment: fmt.Sprint(i), Price: perMilli,
-				Amount: money.Msat(small.Draw(t, "amount")), Time: instant.Millis(small.Draw(t, "time"))}
-			s, all = resource.Evolve(s, c), all+c.Time
-		}
-		s = resource.Evolve(s, started(0, "up"))
-		part := func(name string, most instant.Millis) instant.Millis {
-			return instant.Millis(rapid.Int64Range(0, int64(most)).Draw(t, name))
-		}
-		before := part("before", all)
-		s = resource.Evolve(s, &resource.Debited{At: stamp(instant.Time(before)), From: zero, Time: before})
-		was := s.Clone()
-		for range rapid.IntRange(1, 4).Draw(t, "rounds") {
-			back := part("back", before)
-			s = resource.Evolve(s, &resource.Returned{At: stamp(instant.Time(before)), From: zero, Time: back})
-			if s.Debited < 0 || s.Credited-s.Debited != s.Balance() || back == before && s.Debited != 0 {
-				t.Fatalf("debited %s of %s, held %s", s.Debited, s.Credited, s.Balance())
-			}
-			s = resource.Evolve(s, &resource.Debited{At: stamp(instant.Time(before)), From: zero, Time: back})
-		}
-		if s.Debited != was.Debited || s.First != was.First || !slices.Equal(s.Lots, was.Lots) {
-			t.Fatalf("was %+v\nis  %+v", was, s)
-		}
-	})
 }

@@ -11,6 +11,8 @@ import (
 	"sandglass/domain/payment"
 	"sandglass/domain/plan"
 	"sandglass/domain/resource"
+	"sandglass/domain/resource/lots"
+	"sandglass/domain/resource/uptime"
 	"sandglass/domain/stream"
 	"sandglass/domain/wallet"
 	"sandglass/projections/ledger"
@@ -175,7 +177,7 @@ func (l *Line) Resource(s *resource.State, at stream.Revision, every instant.Mil
 }
 
 // uptime writes what a resource has besides whose clock can stand still.
-func (l *Line) uptime(u *resource.Uptime) {
+func (l *Line) uptime(u *uptime.State) {
 	if u == nil {
 		return
 	}
@@ -193,7 +195,7 @@ func (l *Line) uptime(u *resource.Uptime) {
 	}
 }
 
-func (l *Line) budget(prefix string, b resource.Budget) {
+func (l *Line) budget(prefix string, b uptime.Budget) {
 	figure(l, prefix+"period", b.Period)
 	figure(l, prefix+"used_ms", b.Used)
 	figure(l, prefix+"before_ms", b.Before)
@@ -237,7 +239,7 @@ func perHour(p money.Price) money.Msat {
 	return cost
 }
 
-func (l *Line) lot(prefix string, lot *resource.Lot) {
+func (l *Line) lot(prefix string, lot *lots.Lot) {
 	l.text(prefix+"key", lot.Key)
 	figure(l, prefix+"amount_msat", lot.Amount)
 	figure(l, prefix+"time_ms", lot.Time)

@@ -6,22 +6,25 @@ import (
 
 	"sandglass/domain/instant"
 	"sandglass/domain/resource"
+	"sandglass/domain/resource/lots"
 	"sandglass/projections/dump"
 )
 
 // TestBurn draws from the second lot, which costs 3 msat for two hours: rounded up.
 func TestBurn(t *testing.T) {
 	running := resource.State{
-		ID:        "vm",
-		Status:    resource.StatusRunning,
-		Lots:      []resource.Lot{{Amount: 7, Time: 10, Used: 10}, {Amount: 3, Time: 2 * instant.Hour, Used: 5}},
-		First:     1,
+		ID:     "vm",
+		Status: resource.StatusRunning,
+		Queue: lots.Queue{
+			Lots:  []lots.Lot{{Amount: 7, Time: 10, Used: 10}, {Amount: 3, Time: 2 * instant.Hour, Used: 5}},
+			First: 1,
+		},
 		DebitedTo: 100,
 	}
 	paused := running
 	paused.Status = resource.StatusPaused
 	granted := running
-	granted.Lots = []resource.Lot{{}, {Time: instant.Hour}}
+	granted.Lots = []lots.Lot{{}, {Time: instant.Hour}}
 	for _, test := range []struct {
 		name  string
 		state resource.State

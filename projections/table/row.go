@@ -6,6 +6,8 @@ import (
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
 	"sandglass/domain/resource"
+	"sandglass/domain/resource/lots"
+	"sandglass/domain/resource/uptime"
 	"sandglass/domain/stream"
 	"sandglass/projections/snapshot"
 )
@@ -13,8 +15,8 @@ import (
 // row is a resource.State packed: what many resources share is an index into common.
 type row struct {
 	id                              resource.ID
-	lots                            []resource.Lot // what Remaining reads lies together
-	uptime                          *resource.Uptime
+	lots                            []lots.Lot // what Remaining reads lies together
+	uptime                          *uptime.State
 	mark                            instant.Time // DebitedTo or, of a row that is held, HoldUntil
 	first, terms                    int32
 	status                          resource.Status
@@ -44,8 +46,8 @@ func (r *row) unpack(shared *common, s *resource.State) {
 	*s = resource.State{
 		ID: r.id, Holder: r.holder, Request: r.request,
 		Last: r.last, Since: r.since, Full: r.full,
-		Lots: r.lots, Debt: r.debt, Credited: r.credited, Debited: r.debited, ReversedSum: r.undone,
-		Uptime: r.uptime, First: r.first, Status: r.status, Warned: r.warned, Resumed: r.resumed, Host: shared.hosts[r.host],
+		Queue: lots.Queue{Lots: r.lots, First: r.first}, Debt: r.debt, Credited: r.credited, Debited: r.debited, ReversedSum: r.undone,
+		Uptime: r.uptime, Status: r.status, Warned: r.warned, Resumed: r.resumed, Host: shared.hosts[r.host],
 	}
 	if r.held {
 		s.HoldUntil = r.mark
@@ -90,21 +92,21 @@ func (r *row) fields(f *snapshot.Fields) {
 	snapshot.Int(f, &r.first)
 	n := f.Len(len(r.lots))
 	if f.Reading() && n > 0 {
-		r.lots = make([]resource.Lot, n)
+		r.lots = make([]lots.Lot, n)
 	}
 	for i := range r.lots {
 		lot(f, &r.lots[i])
 	}
-	uptime(f, &r.uptime)
+	uptimeFields(f, &r.uptime)
 }
 
-// uptime passes what a row has of one: read, it is a new one.
-func uptime(f *snapshot.Fields, of **resource.Uptime) {
+// uptimeFields passes what a row has of one: read, it is a new one.
+func uptimeFields(f *snapshot.Fields, of **uptime.State) {
 	there := *of != nil
 	if snapshot.Bool(f, &there); !there {
 		return
 	}
-	u := new(resource.Uptime)
+	u := new(uptime.State)
 	if !f.Reading() {
 		*u = **of
 	}
@@ -112,14 +114,14 @@ func uptime(f *snapshot.Fields, of **resource.Uptime) {
 	snapshot.Int(f, &u.Returned)
 	snapshot.Bool(f, &u.Up)
 	snapshot.String(f, &u.Why)
-	for _, b := range []*resource.Budget{&u.Outage, &u.Pause} {
+	for _, b := range []*uptime.Budget{&u.Outage, &u.Pause} {
 		snapshot.Int(f, &b.Period)
 		snapshot.Int(f, &b.Used)
 		snapshot.Int(f, &b.Before)
 	}
 	n := f.Len(len(u.Billed))
 	if f.Reading() && n > 0 {
-		u.Billed = make([]resource.Span, n)
+		u.Billed = make([]uptime.Span, n)
 	}
 	for i := range u.Billed {
 		snapshot.Int(f, &u.Billed[i].From)
@@ -130,7 +132,7 @@ func uptime(f *snapshot.Fields, of **resource.Uptime) {
 	}
 }
 
-func lot(f *snapshot.Fields, l *resource.Lot) {
+func lot(f *snapshot.Fields, l *lots.Lot) {
 	snapshot.String(f, &l.Key)
 	snapshot.Int(f, &l.Amount)
 	snapshot.Int(f, &l.Time)

@@ -5,6 +5,7 @@ import (
 
 	"sandglass/domain/instant"
 	"sandglass/domain/resource"
+	"sandglass/domain/resource/uptime"
 )
 
 // byUptime lets some terms bill uptime, and bound outages and pauses.
@@ -24,7 +25,7 @@ func (w *World) report(r *aResource) {
 	c := resource.Report{When: resource.When{At: w.Now}, Host: r.state.Host, Up: w.chance(70), Since: at[4], Why: "status 1"}
 	for pair := range slices.Chunk(at[:4], 2) {
 		if pair[0] < pair[1] && w.chance(50) {
-			c.Outages = append(c.Outages, resource.Span{From: pair[0], To: pair[1]})
+			c.Outages = append(c.Outages, uptime.Span{From: pair[0], To: pair[1]})
 		}
 	}
 	must(r.do(w, c))

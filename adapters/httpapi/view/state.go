@@ -13,6 +13,7 @@ import (
 	"sandglass/domain/money"
 	"sandglass/domain/plan"
 	"sandglass/domain/resource"
+	"sandglass/domain/resource/lots"
 	"sandglass/domain/stream"
 	"sandglass/projections"
 )
@@ -103,7 +104,7 @@ func Resource(s resource.State, at instant.Time) wire.Resource {
 }
 
 // lot shows a lot; open tells of one that is not drawn to its end.
-func lot(l *resource.Lot, open bool) wire.Lot {
+func lot(l *lots.Lot, open bool) wire.Lot {
 	v := wire.Lot{Amount: l.Amount, Time: l.Time, Left: l.Left()}
 	if l.Grant() {
 		v.Grant = l.Key

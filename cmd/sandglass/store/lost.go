@@ -15,6 +15,7 @@ import (
 	"sandglass/domain/payment"
 	"sandglass/domain/plan"
 	"sandglass/domain/resource"
+	"sandglass/domain/resource/uptime"
 	"sandglass/domain/rollback"
 	"sandglass/domain/stream"
 	"sandglass/domain/wallet"
@@ -131,7 +132,7 @@ func publish(name string, o *plan.Offer) string {
 	}
 	if o.Terms.Uptime { // a bound of 30 days is none
 		args = append(args, "--bill", "uptime", "--start-within", o.Terms.StartWithin.InUnits(),
-			"--max-outage", cmp.Or(o.Terms.MaxOutage, resource.Period).InUnits())
+			"--max-outage", cmp.Or(o.Terms.MaxOutage, uptime.Period).InUnits())
 	}
 	if o.Terms.MaxPause > 0 {
 		args = append(args, "--max-pause", o.Terms.MaxPause.InUnits())
