@@ -29,7 +29,8 @@ type Store interface {
 	// it may be kept again.
 	Keep(ctx context.Context, r *Record) error
 	// Follow yields the records that are kept, in runs, then an empty run, and then those
-	// that come, of this daemon and of others, until ctx ends. A record may come twice.
+	// that come, of this daemon and of others, until ctx ends. A record may come twice. What a
+	// newer build kept, which this one can't read, is a [stream.UnknownError] that ends it.
 	Follow(ctx context.Context) iter.Seq2[[]*Record, error]
 	// Forget lets go of records by their names, of which some may be gone. A store that
 	// forgets by itself does nothing.

@@ -11,6 +11,7 @@ import (
 	"sandglass/domain/instant"
 	"sandglass/domain/payment"
 	"sandglass/domain/resource"
+	"sandglass/domain/stream"
 	"sandglass/domain/watch"
 )
 
@@ -84,9 +85,12 @@ func New(o Options) *Set {
 }
 
 // Run follows the store until ctx ends, and then returns nil. What it reads twice it has once.
+// A record of a newer build ends it with a [stream.UnknownError].
 func (s *Set) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	wg.Go(func() { s.lapseAgain(ctx) })
 	for failures := 0; ctx.Err() == nil; failures++ {
 		err := errEnded
@@ -100,6 +104,9 @@ func (s *Set) Run(ctx context.Context) error {
 			if len(run) == 0 {
 				s.markCaughtUp()
 			}
+		}
+		if _, newer := errors.AsType[*stream.UnknownError](err); newer {
+			return err
 		}
 		if ctx.Err() == nil {
 			s.fail(err)

@@ -88,11 +88,15 @@ func (c *Cluster) Grant(users ...string) {
 
 // Write writes an event of JSON to a stream, as an administrator does in the server's pages:
 // metadata, or the lists of who may do what.
-func (c *Cluster) Write(stream, kind, data string) {
+func (c *Cluster) Write(stream, kind, data string) { c.WriteWith(stream, kind, data, "") }
+
+// WriteWith is Write of an event with metadata.
+func (c *Cluster) WriteWith(stream, kind, data, meta string) {
 	c.log.Append(stream, eventlog.AnyRevision, []eventlog.Proposal{{
 		ID:   eventlog.NewID(),
 		Kind: eventlog.KindKey{Name: kind, ContentType: eventlog.ContentJSON},
 		Data: []byte(data),
+		Meta: []byte(meta),
 	}})
 }
 

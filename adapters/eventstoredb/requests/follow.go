@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"strings"
 	"sync"
 	"time"
 
 	"sandglass/adapters/eventstoredb/cluster"
 	"sandglass/domain/request"
+	"sandglass/domain/stream"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
 )
@@ -91,8 +93,9 @@ func live(ctx context.Context, feeds []*feed, yield func([]*request.Record) bool
 // feed is one of the streams as a follower sees it, over all the connections that it takes.
 type feed struct {
 	*Store
-	name string
-	next uint64 // revision of the next event
+	name    string
+	next    uint64 // revision of the next event
+	foreign uint64 // events that were passed over
 }
 
 // page reads up to n events of a stream from a revision on, none if there is no such stream. It
@@ -120,10 +123,10 @@ func (f *feed) catchUp(ctx context.Context, out func([]*request.Record) error) e
 			return err
 		}
 		run, err := f.records(events)
-		if err != nil {
-			return err
+		if err == nil && len(run) > 0 {
+			err = out(run)
 		}
-		if err := out(run); err != nil {
+		if err != nil {
 			return err
 		}
 		if len(events) < pageSize {
@@ -133,27 +136,45 @@ func (f *feed) catchUp(ctx context.Context, out func([]*request.Record) error) e
 }
 
 // records returns those that were not handed out, which they are from now on. The numbers of the
-// events have gaps, where the server has forgotten.
+// events have gaps, where the server has forgotten. What no build of Sandglass writes is passed
+// over; what a newer one wrote is a [stream.UnknownError].
 func (f *feed) records(events []*esdb.RecordedEvent) (run []*request.Record, err error) {
 	for _, e := range events {
 		if e.EventNumber < f.next {
 			continue
 		}
+		if !strings.HasPrefix(e.EventType, ours) {
+			f.passOver(e)
+			continue
+		}
 		r, err := record(e)
 		if err != nil {
-			return nil, cluster.Permanent(fmt.Errorf("eventstoredb: %s %d: a newer build wrote it, which has to run here, "+
-				"or none of Sandglass: %w", e.StreamID, e.EventNumber, err))
+			return nil, cluster.Permanent(fmt.Errorf("eventstoredb: %s %d: %w", e.StreamID, e.EventNumber, err))
 		}
 		run, f.next = append(run, r), e.EventNumber+1
 	}
 	return run, nil
 }
 
-func record(e *esdb.RecordedEvent) (*request.Record, error) {
-	if e.EventType != keptType {
-		return nil, fmt.Errorf("it is a %.80q", e.EventType)
+// passOver goes on after an event of another program. It is told less often the more there are.
+func (f *feed) passOver(e *esdb.RecordedEvent) {
+	f.next = e.EventNumber + 1
+	if f.foreign++; f.foreign&(f.foreign-1) == 0 {
+		f.log(fmt.Sprintf("%s %d is a %.80q, which is none of Sandglass, and passed over (%d so far): "+
+			"keep other programs from writing there", e.StreamID, e.EventNumber, e.EventType, f.foreign))
 	}
-	return request.Decode(e.Data)
+}
+
+func record(e *esdb.RecordedEvent) (*request.Record, error) {
+	unknown := stream.Unknown(&stream.Record{Event: stream.Event{Type: e.EventType, Meta: e.UserMetadata}})
+	if e.EventType != keptType {
+		return nil, unknown
+	}
+	r, err := request.Decode(e.Data)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", unknown, err) // as the log has it: half understood is not understood
+	}
+	return r, nil
 }
 
 // run hands out what comes, until ctx ends or something is wrong that no other try mends.

@@ -16,7 +16,9 @@ import (
 	"time"
 
 	"sandglass/adapters/eventstoredb/cluster"
+	"sandglass/domain/codec"
 	"sandglass/domain/request"
+	"sandglass/domain/stream"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
 	"github.com/google/uuid"
@@ -29,17 +31,23 @@ var ErrClosed = cluster.ErrClosed
 // a day for that.
 const MinAge = time.Duration(request.Keep)*time.Millisecond + 24*time.Hour
 
-// The types of the events: of a record, and of what a write is tried with.
+// The types of the events: of a record, and of what a write is tried with. What begins with ours
+// is of a build of Sandglass, of today or of tomorrow.
 const (
-	keptType  = "request.kept.v1"
+	ours      = "request."
+	keptType  = ours + "kept.v1"
 	beganType = "requests.began.v1"
 )
 
 // Options say how the cluster is used. The zero Options will do.
 type Options struct {
-	// Log, if not nil, is told in a sentence when following a stream goes wrong. That the
-	// cluster is away is told by the log's own store.
+	// Log, if not nil, is told in a sentence when following a stream goes wrong, or what is in
+	// it is of another program. That the cluster is away is told by the log's own store.
 	Log func(string)
+
+	// Build is the name of this build, which records are kept with: an earlier one that can't
+	// read them says so. It may be empty.
+	Build string
 
 	timeout time.Duration // of cluster.Options
 }
@@ -50,6 +58,7 @@ type Store struct {
 	began     string // the stream that writes are tried on
 	invoices  string
 	addresses string
+	meta      []byte // of the events
 	log       func(string)
 }
 
@@ -58,7 +67,10 @@ type Store struct {
 // answers in time, or the user may not read and write the streams.
 func Open(ctx context.Context, conn, namespace string, o Options) (*Store, error) {
 	name := namespace + "-requests"
-	s := &Store{began: name, invoices: name + ".invoices", addresses: name + ".addresses", log: o.Log}
+	s := &Store{
+		began: name, invoices: name + ".invoices", addresses: name + ".addresses",
+		meta: codec.Encode(&stream.Meta{Build: o.Build}), log: o.Log,
+	}
 	if s.log == nil {
 		s.log = func(string) {}
 	}
@@ -130,7 +142,9 @@ func (s *Store) Keep(ctx context.Context, r *request.Record) error {
 	if r.Key == "" {
 		name = s.addresses
 	}
-	event := esdb.EventData{EventID: s.id(r.Name()), EventType: keptType, ContentType: esdb.ContentTypeJson, Data: data}
+	event := esdb.EventData{
+		EventID: s.id(r.Name()), EventType: keptType, ContentType: esdb.ContentTypeJson, Data: data, Metadata: s.meta,
+	}
 	_, err = cluster.Call(ctx, s.cluster, func(ctx context.Context, c *esdb.Client) (struct{}, error) {
 		return struct{}{}, appendTo(ctx, c, name, esdb.Any{}, event)
 	})

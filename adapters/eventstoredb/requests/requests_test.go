@@ -13,9 +13,13 @@ import (
 
 	"sandglass/adapters/eventstoredb"
 	"sandglass/adapters/eventstoredb/requests"
+	"sandglass/domain/instant"
+	"sandglass/domain/request"
 	"sandglass/domain/stream"
 	"sandglass/testutil/esdbserver"
 	"sandglass/testutil/storetest"
+
+	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
 )
 
 // patience bounds each step of a test that would else hang, far above what it takes.
@@ -311,9 +315,8 @@ func TestTheClusterIsAway(t *testing.T) {
 	}
 }
 
-// A user who may not write is told so when the store is opened, and what a newer build, or
-// another program, has written is an error, never passed over.
-func TestWhatIsRefused(t *testing.T) {
+// A user who may not write is told so when the store is opened.
+func TestWhoMayNotWriteIsTold(t *testing.T) {
 	t.Parallel()
 	c := esdbserver.New(t, esdbserver.Options{TLS: true, Users: map[string]string{"ann": "a", "eve": "e"}})
 	c.Grant("ann")
@@ -326,13 +329,103 @@ func TestWhatIsRefused(t *testing.T) {
 	if _, err := s.Advice(t.Context()); err != nil {
 		t.Errorf("the metadata that she may read: %v", err)
 	}
-	keep(t, s, 0, 1)
-	c.Write(namespace+"-requests.invoices", "request.kept.v2", `{}`)
-	var failed error
-	for _, err := range s.Follow(t.Context()) {
-		failed = err
+}
+
+// What another program wrote, before a follower came or since, is passed over, and told in few
+// lines.
+func TestWhatIsForeignIsPassedOver(t *testing.T) {
+	t.Parallel()
+	c, namespace := esdbserver.New(t, esdbserver.Options{}), newNamespace()
+	var told atomic.Int64
+	s := open(t, c.ConnectionString(), namespace, requests.Options{Log: func(text string) {
+		if told.Add(1); !strings.Contains(text, `"hello"`) || !strings.Contains(text, namespace+"-requests.") {
+			t.Errorf("told: %s", text)
+		}
+	}})
+	write := func(n int) {
+		for range n {
+			c.Write(namespace+"-requests.invoices", "hello", `{}`)
+			c.Write(namespace+"-requests.addresses", "hello", `no JSON`)
+		}
 	}
-	if failed == nil || !strings.Contains(failed.Error(), "newer build") {
-		t.Errorf("following what a newer build wrote: %v", failed)
+	write(600) // more than a page
+	keep(t, s, 0, 4)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	there, caughtUp := map[string]bool{}, false
+	for run, err := range s.Follow(ctx) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range run {
+			there[r.Name()] = true
+		}
+		if len(run) == 0 {
+			if len(there) != 4 || caughtUp {
+				t.Errorf("%d records are there, want 4; said before: %t", len(there), caughtUp)
+			}
+			caughtUp = true
+			write(1)
+			keep(t, s, 4, 8)
+		}
+		if len(there) == 8 {
+			break
+		}
+	}
+	if n := told.Load(); len(there) != 8 || n < 2 || n > 2*10 {
+		t.Errorf("%d records came, want 8; %d lines tell of what is foreign", len(there), n)
+	}
+}
+
+// What a newer build kept ends the daemons that can't read it, who say which build is needed.
+func TestWhatANewerBuildKeptNamesIt(t *testing.T) {
+	t.Parallel()
+	c := esdbserver.New(t, esdbserver.Options{})
+	for kind, data := range map[string]string{"request.kept.v2": `{}`, "request.kept.v1": `{"of":"tomorrow"}`, "request.let.v1": `{}`} {
+		namespace := newNamespace()
+		s := open(t, c.ConnectionString(), namespace, requests.Options{})
+		keep(t, s, 0, 1)
+		c.WriteWith(namespace+"-requests.invoices", kind, data, `{"build":"sandglass v9.9.9"}`)
+		set := request.New(request.Options{
+			Store: s, Now: func() instant.Time { return 0 }, Most: 10, Failed: func(err error) { t.Errorf("%s: it goes on after %v", kind, err) },
+		})
+		err := set.Run(t.Context())
+		unknown, ok := errors.AsType[*stream.UnknownError](err)
+		if !ok || unknown.Build != "sandglass v9.9.9" || !strings.Contains(err.Error(), "-requests.invoices 1") {
+			t.Errorf("%s: %v", kind, err)
+		}
+		select {
+		case <-set.CaughtUp():
+			t.Errorf("%s: all is read, it says", kind)
+		default:
+		}
+	}
+}
+
+// A record names the build that kept it, for those who can't read it.
+func TestARecordNamesItsBuild(t *testing.T) {
+	t.Parallel()
+	c, namespace := esdbserver.New(t, esdbserver.Options{}), newNamespace()
+	keep(t, open(t, c.ConnectionString(), namespace, requests.Options{Build: "sandglass v1.2.3"}), 0, 1)
+	conf, err := esdb.ParseConnectionString(c.ConnectionString())
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := esdb.NewClient(conf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	rs, err := client.ReadStream(t.Context(), namespace+"-requests.invoices", esdb.ReadStreamOptions{From: esdb.Start{}}, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rs.Close()
+	e, err := rs.Recv()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := stream.Unknown(&stream.Record{Event: stream.Event{Meta: e.Event.UserMetadata}}).Build; got != "sandglass v1.2.3" {
+		t.Errorf("it names %q", got)
 	}
 }

@@ -101,7 +101,7 @@ func run(ctx context.Context, c config.Config, log zerolog.Logger) (err error) {
 	g.Go(func() error { return d.store.fence.Stop(projections.Run(ctx, d.store, d.views)) })
 	g.Go(func() error { return d.store.fence.Run(ctx) })
 	g.Go(func() error { return d.runClock(ctx) })
-	g.Go(func() error { return d.requests.Run(ctx) })
+	g.Go(func() error { return d.store.fence.Stop(d.requests.Run(ctx)) })
 	g.Go(func() error { return d.watch(ctx) })
 	g.Go(func() error { return d.meter.Run(ctx) })
 	g.Go(func() error { return d.enforce(ctx) })

@@ -6,6 +6,7 @@ import (
 
 	esdbrequests "sandglass/adapters/eventstoredb/requests"
 	filerequests "sandglass/adapters/sqlite/requests"
+	"sandglass/cmd/sandglass/buildinfo"
 	"sandglass/domain/request"
 	"sandglass/domain/stream"
 )
@@ -77,7 +78,7 @@ func (p Place) openESDBRequests(ctx context.Context) (*esdbrequests.Store, error
 	if err != nil {
 		return nil, err
 	}
-	return esdbrequests.Open(ctx, conn, p.Namespace, esdbrequests.Options{Log: p.tell})
+	return esdbrequests.Open(ctx, conn, p.Namespace, esdbrequests.Options{Log: p.tell, Build: buildinfo.Read().Name()})
 }
 
 // advise tells what an operator should do about the streams of the requests.
