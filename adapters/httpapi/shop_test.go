@@ -176,6 +176,7 @@ func build(t testing.TB, change func(*httpapi.Options)) *shop {
 	resources := &resource.Handler{Aggregate: resource.Aggregate(), Store: s.store, Warm: s.views.Resource}
 	payments := &payment.Handler{Aggregate: payment.Aggregate(), Store: s.store}
 	s.billing = &billing.Service{
+		Reports:   true,
 		Plans:     &plan.Handler{Aggregate: plan.Aggregate(), Store: s.store},
 		Resources: resources,
 		Booker:    &payment.Booker{Payments: payments, Resources: resources, Now: clock.Now},

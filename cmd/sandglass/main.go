@@ -80,7 +80,8 @@ The first commands run the daemon and keep its log; the others ask it over HTTP,
 	resource := payer.ResourceCmd(e)
 	resource.AddCommand(operator.ResourceCmds(e)...)
 	add("payer", payer.OrderCmd(e), resource, payer.PaymentCmd(e))
-	add("operator", operator.StatusCmd(e), operator.PlanCmd(e), operator.UnallocatedCmd(e), operator.AddressCmd(e), operator.WalletCmd(e))
+	add("operator", operator.StatusCmd(e), operator.PlanCmd(e), operator.UnallocatedCmd(e), operator.AddressCmd(e),
+		operator.WalletCmd(e))
 	add("auditor", auditor.EventsCmd(e), auditor.AuditCmd(e))
 	root.AddCommand(versionCmd(e))
 	root.InitDefaultHelpCmd()

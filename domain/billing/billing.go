@@ -132,6 +132,7 @@ type Service struct {
 	Random   io.Reader
 	Gap      resource.When   // the policy for gaps; its At is not used
 	Swept    <-chan struct{} // closed after the first sweep of the wallet
+	Reports  bool            // what keepers say becomes commands: without it no plan bills uptime
 	Writable func() error    // says why the log takes no events now; nil where it always does
 	Limits   Limits
 	// Confirmations is how many a payment on the chain needs to be credited, unless the plan

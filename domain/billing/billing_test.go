@@ -99,7 +99,8 @@ func open(t *testing.T) *shop {
 		wallet: &fakeWallet{now: clock.Now, closed: map[payment.Key]bool{}},
 	}
 	s.Service = &billing.Service{
-		Plans: &plan.Handler{Aggregate: plan.Aggregate(), Store: store}, Resources: resources,
+		Reports: true,
+		Plans:   &plan.Handler{Aggregate: plan.Aggregate(), Store: store}, Resources: resources,
 		Requests: request.New(request.Options{Store: &s.kept, Now: clock.Now, Most: 100}),
 		Booker:   &payment.Booker{Payments: payments, Resources: resources, Now: clock.Now},
 		Wallet:   s.wallet, Views: views, Now: clock.Now, Random: rand.Reader, Swept: s.swept,
@@ -644,5 +645,16 @@ func TestNoMoneyIsAskedForThatCannotBeRecorded(t *testing.T) {
 		if again := s.order(r); again.Payment.Key != first.Payment.Key {
 			t.Errorf("when it is back: %+v", again)
 		}
+	}
+}
+
+// A plan whose time nothing would let pass is not put on offer.
+func TestUptimeIsNotSoldUnread(t *testing.T) {
+	s := open(t)
+	s.Reports = false
+	terms := resource.Terms{Price: money.Price{Msat: price, Per: hour}, Uptime: true}
+	o := plan.Offer{Min: hour, Max: hour, Enforcer: "libvirt", Terms: terms}
+	if _, err := s.Publish(t.Context(), stream.Meta{}, "up", o); !errors.Is(err, plan.ErrInvalid) {
+		t.Errorf("%v, want %v", err, plan.ErrInvalid)
 	}
 }

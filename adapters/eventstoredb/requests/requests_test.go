@@ -381,13 +381,16 @@ func TestWhatIsForeignIsPassedOver(t *testing.T) {
 func TestWhatANewerBuildKeptNamesIt(t *testing.T) {
 	t.Parallel()
 	c := esdbserver.New(t, esdbserver.Options{})
-	for kind, data := range map[string]string{"request.kept.v2": `{}`, "request.kept.v1": `{"of":"tomorrow"}`, "request.let.v1": `{}`} {
+	for kind, data := range map[string]string{
+		"request.kept.v2": `{}`, "request.kept.v1": `{"of":"tomorrow"}`, "request.let.v1": `{}`,
+	} {
 		namespace := newNamespace()
 		s := open(t, c.ConnectionString(), namespace, requests.Options{})
 		keep(t, s, 0, 1)
 		c.WriteWith(namespace+"-requests.invoices", kind, data, `{"build":"sandglass v9.9.9"}`)
 		set := request.New(request.Options{
-			Store: s, Now: func() instant.Time { return 0 }, Most: 10, Failed: func(err error) { t.Errorf("%s: it goes on after %v", kind, err) },
+			Store: s, Now: func() instant.Time { return 0 }, Most: 10,
+			Failed: func(err error) { t.Errorf("%s: it goes on after %v", kind, err) },
 		})
 		err := set.Run(t.Context())
 		unknown, ok := errors.AsType[*stream.UnknownError](err)

@@ -117,14 +117,13 @@ func planPublishCmd(c commands) *cobra.Command {
 		Long: `Put a plan on offer, or change what is on offer. A resource keeps the terms that it was
 ordered with. A warning is written once whenever what is left falls to --warn.
 
-With --bill uptime its time passes while the keeper of its host says that it is up: what is paid is
-"starting" until then, and what was debited over an outage that is learned late is given back.
-Outages under 10s are passed over.`,
+With --bill uptime its time passes while the keeper of its host says that it is up. The daemon of this
+version does not read that yet, and refuses such plans: bill the wall, all time from the payment on.`,
 		Example: `  sandglass plan publish small --price 3600000 --per 1h --min 1m --max 720h --warn 10m --grace 24h
   sandglass plan publish large --price 0.001btc --per 1d --min 1h --max 365d --warn-share 10% --grace 7d \
       --deep 1000000sat:6 --enforcer systemd --unit app@.service --title "A large virtual machine"
   sandglass plan publish app --price 100sat --per 1h --min 1h --max 30d --grace 1d --enforcer systemd --unit app@.service \
-      --bill uptime --start-within 5m --max-outage 12h --max-pause 7d`,
+      --max-pause 7d`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cl, err := c.Client(cli.Operator)
