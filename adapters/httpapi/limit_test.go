@@ -210,8 +210,8 @@ func TestTenThousandStreams(t *testing.T) {
 	feeds := make([]*feed, all)
 	var wg sync.WaitGroup
 	for worker := range 100 { // each from an address of its own: 100 × 64 is more than the quota
-		wg.Go(func() {
-			d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 1, byte(worker))}}
+		wg.Go(func() { // and 10 of a network: 10 × 256 is more, too
+			d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, byte(1+worker%10), byte(worker))}}
 			for i := worker; i < all; i += 100 {
 				c, err := d.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
 				if err != nil {

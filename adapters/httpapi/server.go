@@ -85,9 +85,9 @@ type Limits struct {
 	Addresses int              // addresses that are remembered: 65,536
 	Unpaid    admission.Limits // of invoices and addresses that nobody has paid yet
 	Live      int              // event streams in all: 2,048
-	LivePer   int              // event streams of one address: 64
+	LivePer   int              // event streams of one address: 64; of its network: four times that
 	Conns     int              // connections in all: 4,096
-	ConnsPer  int              // connections of one address, without TrustProxy: 512
+	ConnsPer  int              // connections of one address, without TrustProxy: 512; of its network: four times that
 	Body      int64            // bytes of a request's body: 64 KiB
 	Request   time.Duration    // for one request that is not a stream: 30 s
 	Write     time.Duration    // for one write to a stream: 10 s

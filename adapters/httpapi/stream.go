@@ -21,7 +21,8 @@ func (s *Server) admit(r *middleware.Request) (done func(), p *problem.Problem) 
 		return done, nil
 	case limit.ErrAddressFull:
 		p = problem.New(http.StatusTooManyRequests, "too_many_streams",
-			"your address has %d streams open, which are the most: close one first", s.Limits.LivePer)
+			"your address has %d streams open, or its network %d, which are the most: close one first",
+			s.Limits.LivePer, limit.InNetwork*s.Limits.LivePer)
 		p.Retry = 15 * time.Second
 	default:
 		p = problem.New(http.StatusServiceUnavailable, "too_many_streams",

@@ -3,8 +3,8 @@
 //
 // Clients are told apart by their address, as [AddressOf] has it. [Rates] are the token
 // buckets of those that came last; [Shares] are those of addresses, of their networks and of
-// all; a [Quota] counts what is open, in all and by address; a [Listener] holds connections to
-// a quota.
+// all; a [Quota] counts what is open, in all, by network and by address; a [Listener] holds
+// connections to a quota.
 //
 // Where the bounds lie, and what a client that meets one is told, is left to the caller.
 package limit

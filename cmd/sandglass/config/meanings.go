@@ -46,7 +46,7 @@ var meanings = map[string]string{
 	"SANDGLASS_MAX_UNPAID_ORDERS":              "open invoices of orders that were never paid",
 	"SANDGLASS_MAX_UNPAID_ADDRESSES_PER_DAY":   "addresses that are given to orders that were never paid",
 	"SANDGLASS_MAX_LIVE_STREAMS":               "open event streams in all",
-	"SANDGLASS_MAX_LIVE_STREAMS_PER_ADDRESS":   "open event streams of one address",
+	"SANDGLASS_MAX_LIVE_STREAMS_PER_ADDRESS":   "open event streams of one address; of its network (/24, /48) four times that",
 	"SANDGLASS_FREE_SPACE_FLOOR":               "bytes: writes stop when the disk has less free; 0 is no floor",
 	"SANDGLASS_TRUST_PROXY":                    "take the client's address from X-Forwarded-For: only behind a proxy of yours",
 	"SANDGLASS_LOG_LEVEL":                      "debug, info, warn or error",
