@@ -54,15 +54,6 @@ func price(f *codec.Fields, p *money.Price) {
 	codec.Int(f, "per_ms", &p.Per)
 }
 
-// LaterFields passes what terms have had since a version of the events that hold them: it is
-// left out where it is zero, and stands at the end of each.
-func (t *Terms) LaterFields(f *codec.Fields) {
-	codec.Bool(f, "by_uptime", &t.Uptime)
-	codec.OptInt(f, "start_within_ms", &t.StartWithin)
-	codec.OptInt(f, "max_outage_ms", &t.MaxOutage)
-	codec.OptInt(f, "max_pause_ms", &t.MaxPause)
-}
-
 // Fields implements [codec.Fielder].
 func (e *Opened) Fields(f *codec.Fields) {
 	codec.String(f, "plan", &e.Plan)

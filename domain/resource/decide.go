@@ -6,7 +6,6 @@ import (
 
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
-	"sandglass/domain/resource/uptime"
 )
 
 // Decide returns the events that c causes: none where they have happened already.
@@ -114,7 +113,7 @@ func (d *deciding) open(c Order) error {
 		return ErrExists
 	}
 	if err := c.Terms.Check(); err != nil {
-		return err
+		return invalid(err)
 	}
 	if c.Host != "" && !IsName(c.Host) {
 		return badHost(c.Host)
@@ -125,32 +124,6 @@ func (d *deciding) open(c Order) error {
 	}
 	return nil
 }
-
-// Check returns an error unless terms are within their bounds.
-func (t Terms) Check() error {
-	w := t.Warn
-	kinds := 0
-	for _, set := range []bool{w.Time != 0, w.Amount != 0, w.Share != 0} {
-		if set {
-			kinds++
-		}
-	}
-	switch {
-	case w.Time < 0 || w.Time > money.MaxTime || w.Amount < 0 || w.Amount > money.MaxMsat || w.Share < 0 || w.Share > 1_000_000:
-		return fmt.Errorf("%w: a warning is at up to 250 years, 21 million bitcoin or 1000000 ppm", ErrInvalid)
-	case kinds > 1:
-		return fmt.Errorf("%w: a warning is at a time, an amount or a share: one of them", ErrInvalid)
-	case t.Grace < 0 || t.Grace > instant.Century:
-		return fmt.Errorf("%w: grace is 0 ms to 100 years", ErrInvalid)
-	case outside(t.StartWithin) || outside(t.MaxOutage) || outside(t.MaxPause):
-		return fmt.Errorf("%w: a start, outages and pauses have bounds of 0 ms to 30 days", ErrInvalid)
-	case !t.Uptime && (t.StartWithin > 0 || t.MaxOutage > 0):
-		return fmt.Errorf("%w: a start and outages have bounds only where uptime is billed", ErrInvalid)
-	}
-	return invalid(t.Price.Check())
-}
-
-func outside(bound instant.Millis) bool { return bound < 0 || bound > uptime.Period }
 
 // invalid says that err is one of the command, nil that it is none.
 func invalid(err error) error {

@@ -3,6 +3,7 @@ package resource
 import (
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
+	"sandglass/domain/resource/terms"
 	"sandglass/domain/stream"
 )
 
@@ -42,32 +43,11 @@ type Opened struct {
 	Request  [16]byte // tells an order that is sent again from another one
 }
 
-// Terms are what a plan promised when the resource was opened.
-type Terms struct {
-	Price money.Price
-	Warn  Warn
-	Grace instant.Millis // how long a resource without time is kept
-
-	// Uptime bills only the time for which the keeper says that the resource is up. Else all
-	// time is billed from its credit on, by the clock on the wall.
-	Uptime bool
-	// StartWithin is how long a resource that should be up may take to be so before that is an
-	// alarm. MaxOutage is for how long in each [uptime.Period] its clock stands while it is down; when
-	// that is used up the clock runs, so that who crashes it keeps no place for nothing. 0 is no
-	// bound. Both are of Uptime alone.
-	StartWithin, MaxOutage instant.Millis
-	// MaxPause is for how long in each [uptime.Period] the clock stands while the holder pauses. 0 is
-	// no bound.
-	MaxPause instant.Millis
-}
-
-// Warn says when little is left: one of a time, an amount of money, or a share in
-// millionths of what was left after the last credit. All zero: never.
-type Warn struct {
-	Time   instant.Millis
-	Amount money.Msat
-	Share  int64
-}
+// Terms are what a plan promised when the resource was opened, and Warn is when that warns.
+type (
+	Terms = terms.Terms
+	Warn  = terms.Warn
+)
 
 // Credited records money that arrived, and the lot that it opened.
 type Credited struct {

@@ -155,7 +155,8 @@ func TestTermsAreBounded(t *testing.T) {
 		{Price: perMilli, Uptime: true, MaxOutage: -1},
 		{Price: perMilli, Uptime: true, MaxOutage: uptime.Period + 1},
 	} {
-		if err := x.Check(); !errors.Is(err, resource.ErrInvalid) {
+		_, err := resource.Decide(resource.New("vm"), resource.Open{When: at(1), Order: resource.Order{Terms: x}})
+		if x.Check() == nil || !errors.Is(err, resource.ErrInvalid) {
 			t.Errorf("%+v: %v, want ErrInvalid", x, err)
 		}
 	}

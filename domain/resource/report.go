@@ -1,20 +1,9 @@
 package resource
 
 import (
-	"fmt"
-	"strings"
-	"unicode"
-	"unicode/utf8"
-
 	"sandglass/domain/instant"
 	"sandglass/domain/resource/uptime"
 )
-
-// MaxOutages is how many outages a report tells of at most.
-const MaxOutages = 64
-
-// MaxWhy is how many bytes a report may have to say why a resource is down.
-const MaxWhy = 200
 
 // Report is what the keeper of a host says of a resource, as of its When: all that it knows of
 // the time since the first of the outages. It may come late, twice, out of order, and from before
@@ -24,27 +13,8 @@ type Report struct {
 	Host    string        // whose keeper says so: what another one says than that of the resource's host is passed over
 	Up      bool          // whether it is up
 	Since   instant.Time  // from when on it is so
-	Outages []uptime.Span // before, when it was not up, oldest first; between them it was. Up to [MaxOutages]
-	Why     string        // why it is down, up to [MaxWhy] bytes on one line
-}
-
-func (c *Report) check() error {
-	end := instant.Time(0)
-	for _, o := range c.Outages {
-		if o.From < end || o.To <= o.From {
-			return fmt.Errorf("%w: a report's outages come one after another", ErrInvalid)
-		}
-		end = o.To
-	}
-	switch {
-	case len(c.Outages) > MaxOutages:
-		return fmt.Errorf("%w: a report tells of %d outages at most", ErrInvalid, MaxOutages)
-	case c.Since < end || c.Since > c.At:
-		return fmt.Errorf("%w: what a report says is so since its last outage, and not only later", ErrInvalid)
-	case len(c.Why) > MaxWhy || !utf8.ValidString(c.Why) || strings.ContainsFunc(c.Why, unicode.IsControl):
-		return fmt.Errorf("%w: why a resource is down is told in %d bytes on one line", ErrInvalid, MaxWhy)
-	}
-	return nil
+	Outages []uptime.Span // before, when it was not up, oldest first; between them it was. Up to [uptime.MaxOutages]
+	Why     string        // why it is down, up to [uptime.MaxWhy] bytes on one line
 }
 
 // since returns the time for which what the report says at its end is so: empty if it just began.
@@ -53,8 +23,8 @@ func (c *Report) since() uptime.Span { return uptime.Span{From: c.Since, To: c.A
 // report gives back what was debited over an outage, and then follows what the keeper says of
 // the time since the latest event. So what is given back is there before more is debited.
 func (d *deciding) report(c Report) error {
-	if err := c.check(); err != nil {
-		return err
+	if err := uptime.Check(c.Outages, c.Since, c.At, c.Why); err != nil {
+		return invalid(err)
 	}
 	if u := d.s.Uptime; u == nil || !d.s.Terms.Uptime || d.s.Status == StatusReleased || d.s.Host != c.Host {
 		return nil

@@ -236,7 +236,7 @@ func (l *modelled) step(t *rapid.T, now int) {
 		if what > 9 { // from before
 			said = rapid.IntRange(0, now).Draw(t, "said")
 		}
-		c, from := m.told(said, rapid.SampledFrom([]int{0, 1, 2, resource.MaxOutages}).Draw(t, "outages"))
+		c, from := m.told(said, rapid.SampledFrom([]int{0, 1, 2, uptime.MaxOutages}).Draw(t, "outages"))
 		c.Host = l.s.Host
 		l.do(t, c)
 		m.report(from, said)

@@ -309,12 +309,12 @@ func TestStood(t *testing.T) {
 }
 
 func TestReportsAreChecked(t *testing.T) {
-	many := make([]uptime.Span, resource.MaxOutages+1)
+	many := make([]uptime.Span, uptime.MaxOutages+1)
 	for i := range many {
 		many[i] = span(instant.Time(2*i), instant.Time(2*i+1))
 	}
 	long, lines, broken := down(900, 800), down(900, 800), down(900, 800)
-	long.Why, lines.Why, broken.Why = strings.Repeat("x", resource.MaxWhy+1), "a\nb", "\xff"
+	long.Why, lines.Why, broken.Why = strings.Repeat("x", uptime.MaxWhy+1), "a\nb", "\xff"
 	for name, c := range map[string]resource.Report{
 		"too many outages":        up(900, 800, many...),
 		"an empty one":            up(900, 800, span(5, 5)),
