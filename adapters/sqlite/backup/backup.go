@@ -3,7 +3,7 @@
 //
 // A copy is made under another name, [Part], checked, and brought to the disk. Its own name
 // it gets at the end, and never that of a file that is there. So a crash leaves a copy that
-// is whole, or none; what it left under the other name the next one overwrites.
+// is whole, or none; what it left under other names the next one overwrites.
 package backup
 
 import (
@@ -17,6 +17,7 @@ import (
 
 	"sandglass/adapters/sqlite"
 	"sandglass/adapters/sqlite/logfile"
+	"sandglass/adapters/sqlite/requests"
 	"sandglass/domain/instant"
 	"sandglass/domain/stream"
 
@@ -44,31 +45,53 @@ type Maker struct {
 	before func(step string) error // is told of each step, and may end it; tests use it
 }
 
-// Write copies the log at from to the file to, which must not exist. A daemon may write the
-// log meanwhile: the copy is the log as it was at one moment.
+// Write copies the log at from to the file to, which must not exist, and the requests beside the
+// log, if it has a file of them, to [Requests] of to. A daemon may write both meanwhile: the copy
+// is the log as it was at one moment. The requests are copied before it: what the log has of them
+// by then, it has.
 func (m *Maker) Write(ctx context.Context, from, to string) (Copy, error) {
-	return m.WriteBy(ctx, to, func(part string) error { return m.copyFile(ctx, from, part) })
+	return m.WriteBy(ctx, to, func(part string) error {
+		if err := m.writeRequests(ctx, requests.Path(from), Requests(to)); err != nil {
+			return err
+		}
+		return m.copyFile(ctx, from, part)
+	})
 }
 
-// WriteBy is [Maker.Write] with what makes the file: make finds an empty one at part.
+// WriteBy is [Maker.Write] with what makes the file, and whatever is to be beside it: make finds an
+// empty one at part. Requests that stand beside no copy are of one that was broken off, and go.
 func (m *Maker) WriteBy(ctx context.Context, to string, make func(part string) error) (c Copy, err error) {
-	err = m.write(to, make, func(part string) (err error) { c, err = check(ctx, part); return err })
+	part, err := lockPart(to)
+	if err != nil {
+		return c, err
+	}
+	defer func() { err = errors.Join(err, part.Close()) }() // nobody else makes this copy until then
+	for _, name := range []string{to, to + "-wal", to + "-journal"} {
+		if err := absent(name); err != nil {
+			return c, errors.Join(err, os.Remove(part.Name()))
+		}
+	}
+	clear := func() error { return removeAll(Requests(to), Requests(to)+Part, Requests(to)+Part+"-journal") }
+	fresh := func(part string) error { return errors.Join(clear(), make(part)) }
+	err = m.fill(part, to, fresh, func(part string) (err error) { c, err = check(ctx, part); return err })
+	if err == nil {
+		err = m.place(part, to)
+	}
+	if err != nil && absent(to) == nil {
+		err = errors.Join(err, clear(), removeAll(part.Name()))
+	}
 	return c, err
 }
 
-// write makes a file that must not exist.
-func (m *Maker) write(to string, make, check func(part string) error) error {
-	for _, name := range []string{to, to + "-wal", to + "-journal"} {
-		if err := absent(name); err != nil {
-			return err
+// removeAll removes files, of which some may be missing.
+func removeAll(names ...string) error {
+	var errs []error
+	for _, name := range names {
+		if err := os.Remove(name); !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, err)
 		}
 	}
-	part, err := m.prepare(to, make, check)
-	if err != nil {
-		return err
-	}
-	defer part.Close()
-	return m.place(part, to)
+	return errors.Join(errs...)
 }
 
 func absent(path string) error {
@@ -119,29 +142,63 @@ func freeSpace(dir string) (int64, error) {
 }
 
 // prepare makes a copy that is whole and on the disk, under another name. The file that it
-// returns is the lock of that name: two at the same time would write over each other.
+// returns is the lock of that name.
 func (m *Maker) prepare(to string, make, check func(part string) error) (part *os.File, err error) {
-	part, err = os.OpenFile(to+Part, os.O_RDWR|os.O_CREATE, 0o600)
+	if part, err = lockPart(to); err != nil {
+		return nil, err
+	}
+	if err := m.fill(part, to, make, check); err != nil {
+		return nil, errors.Join(err, os.Remove(part.Name()), part.Close())
+	}
+	return part, nil
+}
+
+// lockPart opens the file that a copy is made in. It is the lock of that name: two at the same time
+// would write over each other.
+func lockPart(to string) (*os.File, error) {
+	part, err := os.OpenFile(to+Part, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("backup: %w", err)
 	}
-	if err := unix.Flock(int(part.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+	err = unix.Flock(int(part.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if err == nil {
+		err = named(part) // else another command has just given it its own name
+	}
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("backup: %s is being written by another command: %w", to+Part, err), part.Close())
 	}
+	return part, nil
+}
+
+// named returns an error unless a file has the name by which it was opened.
+func named(f *os.File) error {
+	is, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	there, err := os.Lstat(f.Name())
+	if err == nil && !os.SameFile(is, there) {
+		err = fs.ErrExist
+	}
+	return err
+}
+
+// fill makes a copy in an open file, which is whole and on the disk then.
+func (m *Maker) fill(part *os.File, to string, make, check func(part string) error) error {
 	for _, s := range []struct {
 		name string
 		do   func() error
 	}{
-		{"empty", func() error { return part.Truncate(0) }},
+		{"empty", func() error { return errors.Join(part.Truncate(0), removeAll(part.Name()+"-journal")) }},
 		{"copy", func() error { return make(part.Name()) }},
 		{"check", func() error { return check(part.Name()) }},
 		{"sync", func() error { return syncFile(part.Name()) }},
 	} {
-		if err = m.step(s.name, s.do); err != nil {
-			return nil, errors.Join(fmt.Errorf("backup: making %s: %w", to, err), os.Remove(part.Name()), part.Close())
+		if err := m.step(s.name, s.do); err != nil {
+			return fmt.Errorf("backup: making %s: %w", to, err)
 		}
 	}
-	return part, nil
+	return nil
 }
 
 // step does one step.

@@ -13,15 +13,21 @@ import (
 // for and nobody had paid, and the addresses that were given out for it.
 func Requests(copied string) string { return copied + "-requests" }
 
-// WriteRequests copies a file of requests to one that must not exist. They are copied before the
-// log: what the log has of them by then, it has.
-func (m *Maker) WriteRequests(ctx context.Context, from, to string) error {
-	return m.write(to, func(part string) error {
+// writeRequests copies a file of requests, if there is one, to a file that must not exist.
+func (m *Maker) writeRequests(ctx context.Context, from, to string) error {
+	if requests.Missing(from) {
+		return nil
+	}
+	part, err := m.prepare(to, func(part string) error {
 		if err := m.checkSpace(from, filepath.Dir(part)); err != nil {
 			return err
 		}
 		return requests.CopyTo(ctx, from, part)
 	}, func(string) error { return nil })
+	if err != nil {
+		return err
+	}
+	return errors.Join(m.place(part, to), part.Close())
 }
 
 // RestoreRequests puts a copy of requests where they are missing, and reports whether it did.

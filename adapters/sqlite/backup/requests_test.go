@@ -43,23 +43,22 @@ func holdsRequests(t testing.TB, path string, n int) {
 }
 
 func TestRequestsAreCopiedBesideTheirStore(t *testing.T) {
-	path := requests.Path(newLog(t))
-	must(t, requests.Create(path))
-	s := keepsRequests(t, path, 20)
+	from := newLog(t)
+	must(t, requests.Create(requests.Path(from)))
+	s := keepsRequests(t, requests.Path(from), 20)
 	defer func() { must(t, s.Close()) }()
-	to := backup.Requests(filepath.Join(t.TempDir(), "copy"))
+	copied := filepath.Join(t.TempDir(), "copy")
+	to := backup.Requests(copied)
 	m := new(backup.Maker)
-	must(t, m.WriteRequests(t.Context(), path, to))
-	if err := m.WriteRequests(t.Context(), path, to); err == nil || !strings.Contains(err.Error(), "exists") {
-		t.Errorf("a second time: %v", err)
+	for range 2 {
+		if _, err := m.Write(t.Context(), from, copied); err != nil && !strings.Contains(err.Error(), "copy exists") {
+			t.Error(err)
+		}
+		if got := names(t, filepath.Dir(to)); got != "copy copy-requests" {
+			t.Errorf("there are %s", got)
+		}
 	}
 	log := newLog(t)
-	if err := m.WriteRequests(t.Context(), log, to+"2"); err == nil || !strings.Contains(err.Error(), "holds no requests") {
-		t.Errorf("a log: %v", err)
-	}
-	if got := names(t, filepath.Dir(to)); got != "copy-requests" {
-		t.Errorf("there are %s", got)
-	}
 	// They are put where they are missing.
 	place := requests.Path(log)
 	if put, err := m.RestoreRequests(t.Context(), to, place); err != nil || !put {
@@ -77,11 +76,14 @@ func TestRequestsAreCopiedBesideTheirStore(t *testing.T) {
 // TestForgottenRequestsAreAdded restores requests beside some that are newer, of which two were
 // forgotten since they were copied, and one is new. Each step fails, and is done again.
 func TestForgottenRequestsAreAdded(t *testing.T) {
-	path := requests.Path(newLog(t))
+	log := newLog(t)
+	path := requests.Path(log)
 	must(t, requests.Create(path))
 	s := keepsRequests(t, path, 8)
-	to := backup.Requests(filepath.Join(t.TempDir(), "copy"))
-	must(t, new(backup.Maker).WriteRequests(t.Context(), path, to))
+	copied := filepath.Join(t.TempDir(), "copy")
+	to := backup.Requests(copied)
+	_, err := new(backup.Maker).Write(t.Context(), log, copied)
+	must(t, err)
 	must(t, s.Forget(t.Context(), []string{storetest.Request(3).Name(), storetest.Request(4).Name()}))
 	must(t, s.Keep(t.Context(), storetest.Request(8)))
 	if _, err := new(backup.Maker).RestoreRequests(t.Context(), to, path); err == nil {
@@ -156,5 +158,67 @@ func TestEachStepOfRestoringRequestsFails(t *testing.T) {
 			}
 			holdsRequests(t, again, 8)
 		}
+	}
+}
+
+// TestABackupThatWasBrokenOffIsMadeAgain has each step fail, and the power before each, of a copy
+// with requests: the next one to the same path overwrites what is left of it.
+func TestABackupThatWasBrokenOffIsMadeAgain(t *testing.T) {
+	log := newLog(t)
+	must(t, requests.Create(requests.Path(log)))
+	must(t, keepsRequests(t, requests.Path(log), 8).Close())
+	broken := errors.New("broken")
+	for fail := 0; ; fail++ {
+		path := filepath.Join(t.TempDir(), "copy")
+		n, crashed := 0, ""
+		m := backup.Maker{}.Before(func(step string) error {
+			if n++; n <= fail {
+				return nil
+			}
+			if crashed == "" {
+				crashed = copyAll(t, filepath.Dir(path))
+			}
+			return fmt.Errorf("%s: %w", step, broken)
+		})
+		_, err := m.Write(t.Context(), log, path)
+		if err == nil {
+			if fail != 12 {
+				t.Errorf("%d steps", fail)
+			}
+			return
+		}
+		if !errors.Is(err, broken) {
+			t.Fatal(err)
+		}
+		if left := names(t, filepath.Dir(path)); left != "" && left != "copy copy-requests" {
+			t.Errorf("%v: %s is left", err, left)
+		}
+		again := filepath.Join(crashed, "copy")
+		if _, err := os.Stat(again); err == nil {
+			holdsRequests(t, backup.Requests(again), 8)
+			continue // all is there
+		}
+		for _, name := range []string{again, backup.Requests(again)} { // as SQLite leaves it
+			must(t, os.WriteFile(name+backup.Part+"-journal", []byte("torn"), 0o600))
+		}
+		_, err = new(backup.Maker).Write(t.Context(), log, again)
+		must(t, err)
+		if got := names(t, crashed); got != "copy copy-requests" {
+			t.Errorf("there are %s", got)
+		}
+		holds(t, again, 0)
+		holdsRequests(t, backup.Requests(again), 8)
+	}
+}
+
+// TestRequestsOfABackupBelongToIt makes a copy of a log that has no requests where an earlier copy,
+// of another log, was broken off.
+func TestRequestsOfABackupBelongToIt(t *testing.T) {
+	to := filepath.Join(t.TempDir(), "copy")
+	must(t, os.WriteFile(backup.Requests(to), []byte("of another log"), 0o600))
+	_, err := new(backup.Maker).Write(t.Context(), newLog(t), to)
+	must(t, err)
+	if got := names(t, filepath.Dir(to)); got != "copy" {
+		t.Errorf("there are %s", got)
 	}
 }

@@ -9,7 +9,6 @@ import (
 
 	"sandglass/adapters/sqlite/backup"
 	"sandglass/adapters/sqlite/logfile"
-	"sandglass/adapters/sqlite/requests"
 	"sandglass/cmd/sandglass/cli"
 	"sandglass/cmd/sandglass/config"
 	"sandglass/cmd/sandglass/show"
@@ -33,9 +32,9 @@ printed: what the daemon acknowledges later is not in it.
 The orders that nobody has paid yet, with the addresses that were given out for them, are
 copied beside it, to PATH-requests, if the log is a file.
 
-A file that is there is never overwritten. A backup that was broken off leaves no file at
-PATH, and at most PATH` + backup.Part + `, which the next one overwrites. On the disk of the copy
-SANDGLASS_FREE_SPACE_FLOOR bytes stay free.
+A file at PATH is never overwritten. A backup that was broken off leaves no file at PATH, and
+at most files whose names begin so, as PATH` + backup.Part + ` and PATH-requests, which the next one to
+PATH overwrites. On the disk of the copy SANDGLASS_FREE_SPACE_FLOOR bytes stay free.
 
 The log of a cluster is copied into such a file too, record by record. "store restore" puts
 either back.`,
@@ -56,28 +55,12 @@ func backUp(ctx context.Context, e *cli.Env, to string) error {
 	if from.Shared() {
 		c, err = m.WriteBy(ctx, to, func(part string) error { return copyOut(ctx, from, part) })
 	} else {
-		c, err = backUpFile(ctx, &m, from.Path(), to)
+		c, err = m.Write(ctx, from.Path(), to)
 	}
 	if err != nil {
 		return err
 	}
 	return printBackup(e, &backedUp{from.String(), to, c.ID, c.Head, c.Recorded, c.Bytes})
-}
-
-// backUpFile copies a log, and before it the requests beside it. There is no copy of those
-// without one of the log.
-func backUpFile(ctx context.Context, m *backup.Maker, from, to string) (c backup.Copy, err error) {
-	if path := requests.Path(from); !requests.Missing(path) {
-		if err := m.WriteRequests(ctx, path, backup.Requests(to)); err != nil {
-			return c, err
-		}
-		defer func() {
-			if err != nil {
-				err = errors.Join(err, os.Remove(backup.Requests(to)))
-			}
-		}()
-	}
-	return m.Write(ctx, from, to)
 }
 
 // copyOut copies the log of a cluster into a file, by way of another log beside it.
