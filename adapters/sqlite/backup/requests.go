@@ -3,10 +3,12 @@ package backup
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 
 	"sandglass/adapters/sqlite/requests"
+	"sandglass/domain/instant"
 )
 
 // Requests returns where the requests of the log stand that is copied to a file: what was asked
@@ -52,4 +54,23 @@ func (m *Maker) RestoreRequests(ctx context.Context, from, path string) (bool, e
 	}
 	err = m.place(part, path)
 	return err == nil, err
+}
+
+// SetAsideRequests moves the requests beside the log at a path, which are of another log than the
+// one that comes there, into the folder in which [Maker.Restore] keeps the log at the same now. It
+// returns that folder, or nothing where no requests are. After an error it is done again.
+func (m *Maker) SetAsideRequests(log string, now instant.Time) (kept string, err error) {
+	if resolved, err := filepath.EvalSymlinks(log); err == nil {
+		log = resolved
+	}
+	path := requests.Path(log)
+	release, err := lock(path)
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, release()) }()
+	if err := m.step("keep", func() (err error) { kept, err = keep(path, keptIn(log, now)); return err }); err != nil {
+		return kept, fmt.Errorf("backup: keeping %s: %w", path, err)
+	}
+	return kept, m.removeKept(path)
 }

@@ -222,3 +222,48 @@ func TestRequestsOfABackupBelongToIt(t *testing.T) {
 		t.Errorf("there are %s", got)
 	}
 }
+
+// TestRequestsOfAnotherLogAreSetAside has each step fail, and does it again: nothing of them is lost.
+func TestRequestsOfAnotherLogAreSetAside(t *testing.T) {
+	broken := errors.New("broken")
+	for fail := 0; ; fail++ {
+		log := newLog(t)
+		path := requests.Path(log)
+		must(t, requests.Create(path))
+		s := keepsRequests(t, path, 8)
+		if _, err := new(backup.Maker).SetAsideRequests(log, now); err == nil {
+			t.Error("they are taken from a daemon")
+		}
+		must(t, s.Close())
+		n := 0
+		m := backup.Maker{}.Before(func(string) error {
+			if n++; n <= fail {
+				return nil
+			}
+			return broken
+		})
+		_, err := m.SetAsideRequests(log, now)
+		if err == nil {
+			return
+		}
+		if !errors.Is(err, broken) {
+			t.Fatal(err)
+		}
+		_, err = new(backup.Maker).SetAsideRequests(log, now+1)
+		must(t, err)
+		if !requests.Missing(path) || !requests.Missing(path+"-wal") {
+			t.Error("they are there yet")
+		}
+		kept, err := filepath.Glob(log + ".replaced-*/requests.db")
+		must(t, err)
+		if len(kept) == 0 {
+			t.Fatal("they are lost")
+		}
+		holdsRequests(t, kept[len(kept)-1], 8)
+		r, err := new(backup.Maker).Restore(t.Context(), newLog(t), log, now+1)
+		must(t, err)
+		if len(kept) == 1 && fail == 0 && names(t, r.Kept) != "log requests.db" {
+			t.Errorf("kept are %s", names(t, r.Kept))
+		}
+	}
+}

@@ -71,19 +71,28 @@ func (m *Maker) replace(part *os.File, path string, now instant.Time) (kept stri
 	if err := m.step("own", func() error { return own(part, path) }); err != nil {
 		return "", fmt.Errorf("backup: giving %s to the owner of the log: %w", part.Name(), err)
 	}
-	if err := m.step("keep", func() (err error) { kept, err = keep(path, now); return err }); err != nil {
+	if err := m.step("keep", func() (err error) { kept, err = keep(path, keptIn(path, now)); return err }); err != nil {
 		return kept, fmt.Errorf("backup: keeping the log that is there: %w", err)
 	}
+	if err := m.removeKept(path); err != nil {
+		return kept, err
+	}
+	return kept, m.place(part, path)
+}
+
+// removeKept removes the files of a database that is kept, in the order in which no WAL is played
+// onto another file.
+func (m *Maker) removeKept(path string) error {
 	for _, suffix := range []string{"", "-wal", "-shm"} { // in this order
 		err := m.step("remove "+suffix, func() error { return os.Remove(path + suffix) })
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return kept, fmt.Errorf("backup: %w", err)
+			return fmt.Errorf("backup: %w", err)
 		}
 		if err := m.step("sync the folder", func() error { return syncDir(filepath.Dir(path)) }); err != nil {
-			return kept, fmt.Errorf("backup: %w", err)
+			return fmt.Errorf("backup: %w", err)
 		}
 	}
-	return kept, m.place(part, path)
+	return nil
 }
 
 // own gives a file the owner and the mode of the log that it replaces, or the owner of its
@@ -103,10 +112,14 @@ func own(part *os.File, path string) error {
 	return part.Chown(int(st.Uid), int(st.Gid))
 }
 
-// keep gives the files of a log second names, in a folder of their own beside it. There are
-// none where there is nothing to keep.
-func keep(path string, now instant.Time) (dir string, err error) {
-	dir = path + ".replaced-" + now.Std().Format("20060102T150405.000Z")
+// keptIn returns the folder in which the log at a path is kept that is replaced now.
+func keptIn(path string, now instant.Time) string {
+	return path + ".replaced-" + now.Std().Format("20060102T150405.000Z")
+}
+
+// keep gives the files of a database second names in a folder, and returns none where there is
+// nothing to keep.
+func keep(path, dir string) (kept string, err error) {
 	made := false
 	for _, suffix := range []string{"", "-wal"} {
 		switch _, err := os.Lstat(path + suffix); {
@@ -116,7 +129,7 @@ func keep(path string, now instant.Time) (dir string, err error) {
 			return "", err
 		}
 		if !made {
-			if err := os.Mkdir(dir, 0o700); err != nil {
+			if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 				return "", err
 			}
 			made = true

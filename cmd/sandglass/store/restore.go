@@ -39,7 +39,8 @@ check", and only read. What is at the log's place, also a damaged log, is kept i
 beside it; an old -wal is never left beside the new file.
 
 Orders that nobody has paid yet are kept beside the log: those that are there stay, and if
-they are missing, those of the backup are put there.
+they are missing, those of the backup are put there. Where another log is than the backup's,
+nothing is changed without --force; its orders are then kept with it, and not mixed in.
 
 A daemon that starts on the older log finds in the wallet what was paid since, and books it.
 What was only in the log does not come back: orders, grants, pauses, prices, plans, moves,
@@ -58,7 +59,7 @@ the beginning of the backup: what a cluster has recorded can't be taken back.`,
 		"`URL` of the log that was written last, such as sqlite:PATH, if it is not in its place")
 	cmd.Flags().StringVar(&f.newer.namespace, "newer-namespace", "", "what its streams begin with in an esdb:// store")
 	cmd.Flags().BoolVar(&f.dry, "dry-run", false, "check the backup, list what does not come back, and change nothing")
-	cmd.Flags().BoolVar(&f.force, "force", false, "restore a backup in which a rule does not hold: never one that is damaged")
+	cmd.Flags().BoolVar(&f.force, "force", false, "restore a backup in which a rule does not hold, or of another log: never one that is damaged")
 	return cmd
 }
 
@@ -86,6 +87,15 @@ func restore(ctx context.Context, e *cli.Env, path string, f *restoreFlags) erro
 		fmt.Fprintf(e.Stderr, "sandglass: nothing was changed: %s is not whole, look for another backup\n", path)
 		return err
 	}
+	other, err := otherLog(ctx, to, r.Backup.Log)
+	if err != nil {
+		return err
+	}
+	if other != "" && !f.force {
+		return fmt.Errorf("nothing was changed: the log at %s is the log %s, and the backup is of the log %s: to put it there "+
+			"nevertheless give --force, which moves the orders of the other log that nobody has paid to where that is kept",
+			to.Path(), other, r.Backup.Log)
+	}
 	newer, there, err := newerLog(f, &conf, to)
 	if err != nil {
 		return err
@@ -97,12 +107,28 @@ func restore(ctx context.Context, e *cli.Env, path string, f *restoreFlags) erro
 		return ctx.Err()
 	}
 	if !f.dry {
-		if r.Kept, err = putBack(ctx, &conf, path, to); err != nil {
+		if r.Kept, err = putBack(ctx, &conf, path, to, other != ""); err != nil {
 			return err
 		}
 		r.Store = to.String()
 	}
 	return r.print(e)
+}
+
+// otherLog returns the id of the log that is at a place, if it is another one than that of this id.
+// Nothing is said of a log that is missing or can't be read, and of a cluster, which takes no other.
+func otherLog(ctx context.Context, p storeurl.Place, id string) (string, error) {
+	if p.Shared() {
+		return "", nil
+	}
+	s, err := p.OpenReadOnly(ctx)
+	if err != nil {
+		return "", ctx.Err()
+	}
+	if s.ID() == id {
+		return "", s.Close()
+	}
+	return s.ID(), s.Close()
 }
 
 // newerLog returns which log was written last, if there is one.
@@ -118,15 +144,20 @@ func newerLog(f *restoreFlags, conf *config.Config, to storeurl.Place) (p storeu
 	return to, err == nil, nil
 }
 
-// putBack puts a backup where the log is.
-func putBack(ctx context.Context, conf *config.Config, path string, to storeurl.Place) (kept string, err error) {
+// putBack puts a backup where the log is, or another one.
+func putBack(ctx context.Context, conf *config.Config, path string, to storeurl.Place, other bool) (kept string, err error) {
 	if to.Shared() {
 		return "", putBackShared(ctx, path, to)
 	}
 	if err := os.MkdirAll(filepath.Dir(to.Path()), 0o700); err != nil {
 		return "", err
 	}
-	m := backup.Maker{Floor: conf.FreeSpaceFloor}
+	m, now := backup.Maker{Floor: conf.FreeSpaceFloor}, instant.Of(time.Now())
+	if other {
+		if _, err := m.SetAsideRequests(to.Path(), now); err != nil {
+			return "", err
+		}
+	}
 	if _, err := m.RestoreRequests(ctx, backup.Requests(path), requests.Path(to.Path())); err != nil {
 		return "", err
 	}
@@ -135,7 +166,7 @@ func putBack(ctx context.Context, conf *config.Config, path string, to storeurl.
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", err
 	}
-	r, err := m.Restore(ctx, path, to.Path(), instant.Of(time.Now()))
+	r, err := m.Restore(ctx, path, to.Path(), now)
 	return r.Kept, err
 }
 
