@@ -59,7 +59,8 @@ the beginning of the backup: what a cluster has recorded can't be taken back.`,
 		"`URL` of the log that was written last, such as sqlite:PATH, if it is not in its place")
 	cmd.Flags().StringVar(&f.newer.namespace, "newer-namespace", "", "what its streams begin with in an esdb:// store")
 	cmd.Flags().BoolVar(&f.dry, "dry-run", false, "check the backup, list what does not come back, and change nothing")
-	cmd.Flags().BoolVar(&f.force, "force", false, "restore a backup in which a rule does not hold, or of another log: never one that is damaged")
+	cmd.Flags().BoolVar(&f.force, "force", false,
+		"restore a backup in which a rule does not hold, or of another log: never one that is damaged")
 	return cmd
 }
 
