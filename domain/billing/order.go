@@ -104,7 +104,7 @@ func (b *Service) mayBePaid(id resource.ID) bool {
 		return true
 	}
 	return slices.ContainsFunc(b.deposits(id), func(p payment.State) bool {
-		return p.Order != nil && (p.Coming() || p.Status == payment.StatusSettled)
+		return p.Order != nil && p.Meant == "" && (p.Coming() || p.Status == payment.StatusSettled)
 	})
 }
 

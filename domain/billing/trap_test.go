@@ -157,6 +157,38 @@ func TestAnIDIsItsOrdersWhileADepositIsOnItsWay(t *testing.T) {
 	}
 }
 
+// What is less than its plan sells holds no id, for nobody can open an order with it: not while it
+// is seen, nor in a block, nor before it is said to be unallocated.
+func TestTooLittleHoldsNoID(t *testing.T) {
+	s, a := trapped(t)
+	r, _ := s.Requests.FindAddress(a)
+	d := &deposits{swept: make(chan struct{})}
+	close(d.swept)
+	s.Deposits = d
+	p := r.State()
+	p.Key, p.Status, p.Amount, p.Meant = payment.ChainKey(strings.Repeat("ab", 32), 0), payment.StatusSeen, 1, "web-1"
+	d.list = []payment.State{p}
+	next := next
+	next.Time = 2 * hour
+	if err := s.try(next); err != nil {
+		t.Errorf("while it is seen: %v", err)
+	}
+	d.list = nil
+	for i, c := range []payment.Command{
+		payment.See{At: s.clock.Now(), Meant: "web-1", Address: a, Amount: 1, Request: &r.Request},
+		payment.Confirm{At: s.clock.Now(), Height: 501, Block: "b1"},
+		payment.Settle{At: s.clock.Now(), Amount: 1, Via: payment.ViaOnChain, Block: "b1"},
+	} {
+		out, err := s.Booker.Payments.Execute(t.Context(), p.Key, stream.Meta{}, c)
+		s.must(errors.Join(err, s.views.WaitFor(t.Context(), out.Position)))
+		s.clock.Advance(hour + request.Settling + 1) // no invoice of the order before can be paid any more
+		next.Time += hour
+		if err := s.try(next); err != nil {
+			t.Errorf("after event %d of it: %v", i, err)
+		}
+	}
+}
+
 // What an order gave out is adopted for no other resource: nothing that came there could be booked.
 func TestAnAddressOfAnOrderIsNotAdopted(t *testing.T) {
 	s, a := trapped(t)

@@ -84,6 +84,9 @@ type Config struct {
 	// Required returns how many confirmations a payment needs, its own block counted: 1 or
 	// more. The sum is all that a reorg can take of its resource, the payment included.
 	Required func(p *payment.State, sum money.Msat) int
+	// Least returns the least amount that a plan sells for at that price: an output of less opens
+	// no order and credits no resource.
+	Least    func(plan string, price money.Price) money.Msat
 	Observer watch.Observer // may be nil
 	Now      func() instant.Time
 
@@ -98,9 +101,9 @@ type Config struct {
 // New returns a watcher, which [Watcher.Run] starts.
 func New(c Config) (*Watcher, error) {
 	if c.Wallet == nil || c.Booker == nil || c.Issued == nil || c.Lowest == nil ||
-		c.Requests == nil || c.Addresses == nil || c.Waiting == nil || c.Required == nil || c.Now == nil {
+		c.Requests == nil || c.Addresses == nil || c.Waiting == nil || c.Required == nil || c.Least == nil || c.Now == nil {
 		return nil, errors.New("chain: a watcher needs a wallet, a booker, the addresses, the waiting payments, " +
-			"the confirmations to wait for and a clock")
+			"the confirmations to wait for, the least that is sold and a clock")
 	}
 	c.FinalDepth = cmp.Or(c.FinalDepth, 100)
 	c.SweepEvery = cmp.Or(c.SweepEvery, 2*time.Minute)

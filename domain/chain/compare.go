@@ -24,7 +24,7 @@ func (s *sweep) comparePayments(ctx context.Context, keys []payment.Key) error {
 	payments := make([]payment.State, len(keys))
 	for i, key := range keys {
 		var err error
-		if payments[i], err = s.comparePlace(ctx, key); err == nil && payments[i].Status != payment.StatusNone {
+		if payments[i], err = s.comparePlace(ctx, key); err == nil && payments[i].Status != payment.StatusNone && payments[i].Meant == "" {
 			err = s.logPaidAddress(ctx, payments[i].Address)
 		}
 		if err != nil {

@@ -38,6 +38,7 @@ type harness struct {
 	issuedAfter func(n int) (int64, int)
 	late        func([]payment.State) []payment.State // what a late projection has instead; nil if it is in time
 	large       plan.ConfirmationRule
+	least       money.Msat // that a plan sells
 
 	mu      sync.Mutex // guards what follows
 	notices []watch.Notice
@@ -118,6 +119,7 @@ func (h *harness) config() chain.Config {
 			}
 			return h.large.Required(sum, 3)
 		},
+		Least:    func(string, money.Price) money.Msat { return h.least },
 		Observer: chainObserver{h}, Now: now, FinalDepth: 10,
 		Requests: h.requests, Addresses: &address.Handler{Aggregate: address.Aggregate(), Store: h.store},
 	}

@@ -2,6 +2,7 @@ package chain
 
 import (
 	"context"
+	"slices"
 
 	"sandglass/domain/address"
 	"sandglass/domain/payment"
@@ -43,18 +44,20 @@ func (w *Watcher) lowest() (height int64, ok bool) {
 // to know the output.
 func (s *sweep) ofOrder(ctx context.Context, c *payment.See, o *Output) (logged bool, err error) {
 	r, ok := s.w.Requests.FindAddress(o.Address)
-	if !ok {
-		return true, nil
+	if ok {
+		opened, err := s.logIfOpened(ctx, r)
+		if err != nil {
+			return false, err
+		}
+		if !opened {
+			c.Request = &r.Request
+		}
 	}
-	if opened, err := s.logIfOpened(ctx, r); err != nil || opened {
+	if err := s.refuseTooLittle(ctx, c); err != nil || c.Request == nil || o.Height > 0 {
 		return err == nil, err
 	}
-	if o.Height > 0 {
-		c.Request = &r.Request
-		return true, nil
-	}
 	p := r.State()
-	p.Key, p.Status, p.Amount, p.Requested, p.Last = o.Key(), payment.StatusSeen, o.Amount, s.beganAt, s.beganAt
+	p.Meant, p.Key, p.Status, p.Amount, p.Requested, p.Last = c.Meant, o.Key(), payment.StatusSeen, o.Amount, s.beganAt, s.beganAt
 	if before, ok := s.w.UnloggedPayment(p.Key); ok {
 		p.Requested, p.Last = before.Requested, before.Last
 	}
@@ -66,6 +69,38 @@ func (s *sweep) ofOrder(ctx context.Context, c *payment.See, o *Output) (logged 
 	defer s.mu.Unlock()
 	s.unlogged = append(s.unlogged, p)
 	return false, nil
+}
+
+// refuseTooLittle takes the resource of an output for a suggestion to the operator, where the output
+// is less than the plan sells: of the order that it pays, or else of the resource. What an invoice
+// of the same asks for is never too little.
+func (s *sweep) refuseTooLittle(ctx context.Context, c *payment.See) error {
+	var order *resource.Order
+	if c.Request != nil {
+		order = c.Request.Order
+	} else {
+		named, err := s.w.Booker.Resources.Load(ctx, c.Resource)
+		if err != nil || named.State.Status == resource.StatusNone || named.State.Status == resource.StatusReleased {
+			return err
+		}
+		order = &resource.Order{Plan: named.State.Plan, Terms: named.State.Terms}
+	}
+	if c.Amount >= s.w.Least(order.Plan, order.Terms.Price) || slices.ContainsFunc(s.w.Requests.Of(c.Resource), asks(c)) {
+		return nil
+	}
+	c.Meant, c.Resource = c.Resource, ""
+	return nil
+}
+
+// asks returns whether an invoice is for what an output pays, and asks for no more.
+func asks(c *payment.See) func(r *request.Record) bool {
+	return func(r *request.Record) bool {
+		same := r.Order == nil
+		if c.Request != nil {
+			same = r.Order != nil && r.Order.Same(c.Request.Order)
+		}
+		return same && r.Amount > 0 && r.Amount <= c.Amount
+	}
 }
 
 // logAddresses puts the addresses of orders into the log that were paid in other ways.

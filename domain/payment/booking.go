@@ -158,6 +158,9 @@ func (b *Booker) whether(key Key, holds func(current *State) bool) stream.Precon
 // credit gives the money to its resource, or returns why it can't. What holds says, if it
 // is not nil, must be so.
 func (b *Booker) credit(ctx context.Context, meta stream.Meta, s *State, holds stream.Precondition) (Reason, error) {
+	if s.OnChain() && s.Meant != "" {
+		return ReasonTooLittle, nil
+	}
 	if s.Resource == "" {
 		switch {
 		case s.Ours:

@@ -419,7 +419,7 @@ func TestCausation(t *testing.T) {
 		"payment-ln-2 payment.settled.v2 by the request",
 		"resource-vm-2 resource.credited.v2 by payment-ln-2 payment.settled.v2",
 		"payment-ln-2 payment.credited.v1 by payment-ln-2 payment.settled.v2",
-		"payment-btc-00-0 payment.seen.v1 by the request",
+		"payment-btc-00-0 payment.seen.v2 by the request",
 		"payment-btc-00-0 payment.confirmed.v1 by the request",
 		"payment-btc-00-0 payment.settled.v2 by the request",
 		"resource-vm-1 resource.credited.v2 by payment-btc-00-0 payment.settled.v2",

@@ -64,7 +64,8 @@ type (
 		Resource resource.ID
 		Address  string
 		Amount   money.Msat
-		Request  *Request // see [Settle]
+		Meant    resource.ID // or Resource
+		Request  *Request    // see [Settle]
 	}
 	Confirm struct {
 		At     instant.Time

@@ -148,6 +148,9 @@ func settle(s State, c Settle, at At) ([]Event, error) {
 		if s.OnChain() != (s.Status == StatusConfirmed) {
 			return nil, fmt.Errorf("%w: payment %s is %s", ErrState, s.Key, s.Status)
 		}
+		if s.OnChain() {
+			c.Meant = s.Meant // it was decided when it was seen
+		}
 		return withRequest(&s, c.Request, at, &Settled{at, c.Amount, c.Via, c.Node, c.Index, c.Resource, c.Meant, c.Ours})
 	case StatusSeen, StatusReorged, StatusReplaced:
 		return nil, fmt.Errorf("%w: payment %s is %s", ErrState, s.Key, s.Status)
@@ -164,12 +167,12 @@ func settle(s State, c Settle, at At) ([]Event, error) {
 }
 
 func see(s State, c See, at At) ([]Event, error) {
-	if err := c.Amount.Check(); err != nil || c.Amount == 0 || c.Resource == "" || c.Address == "" {
+	if err := c.Amount.Check(); err != nil || c.Amount == 0 || (c.Resource == "") == (c.Meant == "") || c.Address == "" {
 		return nil, fmt.Errorf("%w: an output has a resource, an address and an amount", ErrInvalid)
 	}
 	switch {
 	case s.Status == StatusNone:
-		return withRequest(&s, c.Request, at, &Seen{at, c.Resource, c.Address, c.Amount})
+		return withRequest(&s, c.Request, at, &Seen{at, c.Resource, c.Address, c.Amount, c.Meant})
 	case s.Address != c.Address || s.Amount != c.Amount:
 		return nil, fmt.Errorf("%w: output %s pays %s to %s, and now %s to %s",
 			ErrConflict, s.Key, s.Amount, s.Address, c.Amount, c.Address)

@@ -31,7 +31,7 @@ type Reason string
 // The reasons for which money is unallocated.
 const (
 	ReasonNoResource      Reason = "no_resource"      // the payer named none
-	ReasonTooLittle       Reason = "too_little"       // the payer named one, with less than its plan sells
+	ReasonTooLittle       Reason = "too_little"       // the payer named or paid one, with less than its plan sells
 	ReasonUnknownResource Reason = "unknown_resource" // it was never opened
 	ReasonReleased        Reason = "released"
 	ReasonTooLong         Reason = "too_long" // it would buy more time than can be held
@@ -115,6 +115,9 @@ type (
 		Resource resource.ID // that the address was issued for
 		Address  string
 		Amount   money.Msat
+		// Meant is the resource instead, where the plan sells no amount so small: it is a
+		// suggestion to the operator, for good.
+		Meant resource.ID
 	}
 	// Confirmed says that a block of the active chain holds the output.
 	Confirmed struct {
@@ -150,7 +153,7 @@ func (*Credited) Type() string    { return "payment.credited.v1" }
 func (*Unallocated) Type() string { return "payment.unallocated.v1" }
 func (*Allocated) Type() string   { return "payment.allocated.v1" }
 func (*Expired) Type() string     { return "payment.expired.v1" }
-func (*Seen) Type() string        { return "payment.seen.v1" }
+func (*Seen) Type() string        { return "payment.seen.v2" }
 func (*Confirmed) Type() string   { return "payment.confirmed.v1" }
 func (*Reorged) Type() string     { return "payment.reorged.v1" }
 func (*Replaced) Type() string    { return "payment.replaced.v1" }
@@ -173,7 +176,7 @@ func blank(kind string) Event {
 		return new(Allocated)
 	case "payment.expired.v1":
 		return new(Expired)
-	case "payment.seen.v1":
+	case "payment.seen.v2":
 		return new(Seen)
 	case "payment.confirmed.v1":
 		return new(Confirmed)
@@ -248,9 +251,10 @@ func (e *Expired) Fields(f *codec.Fields) { codec.String(f, "reason", &e.Reason)
 
 // Fields implements [codec.Fielder].
 func (e *Seen) Fields(f *codec.Fields) {
-	codec.String(f, "resource", &e.Resource)
+	codec.OptString(f, "resource", &e.Resource)
 	codec.String(f, "address", &e.Address)
 	codec.Int(f, "amount_msat", &e.Amount)
+	codec.OptString(f, "meant", &e.Meant)
 }
 
 // Fields implements [codec.Fielder].

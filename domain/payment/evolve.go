@@ -1,6 +1,7 @@
 package payment
 
 import (
+	"cmp"
 	"fmt"
 
 	"sandglass/domain/money"
@@ -27,7 +28,7 @@ func Evolve(s State, e Event) State {
 	case *Unallocated:
 		s.Status, s.Resource, s.Reason = StatusUnallocated, e.Resource, e.Reason
 	case *Allocated:
-		s.Status, s.Reason = StatusSettled, ""
+		s.Status, s.Reason, s.Meant = StatusSettled, "", ""
 		s.meanFor(e.Resource)
 	case *Expired:
 		s.Status, s.Reason = StatusExpired, e.Reason
@@ -42,7 +43,8 @@ func (s *State) evolveOnChain(e Event) {
 	switch e := e.(type) {
 	case *Seen:
 		s.Status, s.Requested = StatusSeen, e.At.At
-		s.Resource, s.Address, s.Amount = e.Resource, e.Address, e.Amount
+		s.Resource, s.Address, s.Amount = cmp.Or(e.Resource, e.Meant), e.Address, e.Amount
+		s.Meant = e.Meant
 	case *Confirmed:
 		s.Status, s.Height, s.Block, s.Reason = StatusConfirmed, e.Height, e.Block, ""
 	case *Reorged:

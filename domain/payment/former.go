@@ -14,6 +14,8 @@ func former(kind string) Event {
 		return new(requestedV1)
 	case "payment.settled.v1":
 		return new(settledV1)
+	case "payment.seen.v1":
+		return new(seenV1)
 	}
 	return nil
 }
@@ -75,4 +77,27 @@ func (e *settledV1) Fields(f *codec.Fields) {
 // Upcast implements [stream.Former].
 func (e *settledV1) Upcast() Event {
 	return &Settled{At: e.At, Amount: e.Amount, Via: e.Via, Node: e.Node, Index: e.Index, Resource: e.Resource}
+}
+
+// seenV1 was written before an output could be too little for its resource.
+type seenV1 struct {
+	At
+	Resource resource.ID
+	Address  string
+	Amount   money.Msat
+}
+
+// Type implements [stream.Fact].
+func (*seenV1) Type() string { return "payment.seen.v1" }
+
+// Fields implements [codec.Fielder].
+func (e *seenV1) Fields(f *codec.Fields) {
+	codec.String(f, "resource", &e.Resource)
+	codec.String(f, "address", &e.Address)
+	codec.Int(f, "amount_msat", &e.Amount)
+}
+
+// Upcast implements [stream.Former].
+func (e *seenV1) Upcast() Event {
+	return &Seen{At: e.At, Resource: e.Resource, Address: e.Address, Amount: e.Amount}
 }

@@ -27,7 +27,7 @@ var samples = []payment.Event{
 	&payment.Unallocated{At: at(0), Resource: "vm-1", Reason: "released"},
 	&payment.Allocated{At: at(0), Resource: "vm-2"},
 	&payment.Expired{At: at(0), Reason: "canceled"},
-	&payment.Seen{At: at(0), Resource: "vm-1", Address: "bcrt1qxyz", Amount: 50_000_000},
+	&payment.Seen{At: at(0), Resource: "vm-1", Address: "bcrt1qxyz", Amount: 50_000_000, Meant: "vm-2"},
 	&payment.Confirmed{At: at(0), Height: 840_000, Block: "00000000000000000000a1"},
 	&payment.Reorged{At: at(0), Height: 840_000, Block: "00000000000000000000a1"},
 	&payment.Replaced{At: at(0), Reason: "conflict"},
@@ -38,6 +38,7 @@ var codec = golden.Codec[payment.Event]{Decode: payment.Decode, Former: map[stri
 	"payment.requested.v1": &payment.Requested{
 		At: at(0), Resource: "vm-1", Amount: 500, Price: quote, Requested: epoch, Expiry: epoch + 3_600_000, Invoice: "lnbc5u1",
 	},
+	"payment.seen.v1": &payment.Seen{At: at(0), Resource: "vm-1", Address: "bcrt1qxyz", Amount: 50_000_000},
 	"payment.settled.v1": &payment.Settled{
 		At: at(0), Amount: 500, Via: "keysend", Node: "02aa", Index: 7, Resource: "vm-1",
 	},

@@ -102,10 +102,12 @@ type State struct {
 	Node      string
 	Index     int64
 	SettledAt instant.Time
-	Meant     resource.ID // what is told of an invoice whose request is not known: see [Settled]
-	Ours      bool
-	Reason    Reason // why it is unallocated, expired, reorged or replaced
-	Last      instant.Time
+	// Meant is what is told of an invoice whose request is not known: see [Settled]. On the chain
+	// it is the resource that gets nothing of it: see [Seen].
+	Meant  resource.ID
+	Ours   bool
+	Reason Reason // why it is unallocated, expired, reorged or replaced
+	Last   instant.Time
 
 	// WasSettled says that it was settled at some time: a resource may have been given its
 	// money, whatever came since.
@@ -141,7 +143,7 @@ func (s *State) wentElsewhere(than resource.ID) bool {
 // AtRisk reports whether the resource has the payment's money, or is to get it, by a block
 // that may still leave the chain.
 func (s *State) AtRisk() bool {
-	return s.InBlock() && s.Status != StatusUnallocated && !s.Final
+	return s.InBlock() && s.Status != StatusUnallocated && s.Meant == "" && !s.Final
 }
 
 // Risk returns what a reorg can take of the payments of one resource: the sum of those that
@@ -157,7 +159,7 @@ func Risk(payments []State) (sum money.Msat) {
 
 // Coming reports whether the payment is on its way on the chain: it may still buy time.
 func (s *State) Coming() bool {
-	return s.Status == StatusSeen || s.Status == StatusConfirmed || s.Status == StatusReorged
+	return s.Meant == "" && (s.Status == StatusSeen || s.Status == StatusConfirmed || s.Status == StatusReorged)
 }
 
 // Waits reports whether there is something left to learn of the payment: money that may

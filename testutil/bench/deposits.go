@@ -111,6 +111,7 @@ func (d *funding) credits(ctx context.Context) (took time.Duration, events int, 
 		Issued:    func(addr string) (resource.ID, int64, bool) { return resource.ID(addr), 1, true },
 		Lowest:    func() (int64, bool) { return 1, true },
 		Required:  func(*payment.State, money.Msat) int { return depositDepth },
+		Least:     func(string, money.Price) money.Msat { return 1 },
 		Requests:  request.New(request.Options{Store: new(storetest.Memory), Now: harness.Now}),
 		Addresses: &address.Handler{Aggregate: address.Aggregate(), Store: d.store},
 		Booker: &payment.Booker{

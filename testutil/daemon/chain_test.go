@@ -188,7 +188,7 @@ func (s *shore) forgets(tx *devnet.Tx, vout int) {
 		}
 		return nil
 	})
-	if n := s.countOf("payment-"+key(tx, vout), "payment.seen.v1"); n != 0 {
+	if n := s.countOf("payment-"+key(tx, vout), "payment.seen.v2"); n != 0 {
 		s.t.Errorf("the log has %s", key(tx, vout))
 	}
 }

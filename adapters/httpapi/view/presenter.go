@@ -167,7 +167,7 @@ func (l look) onChain(v *wire.Payment, p *payment.State) {
 		}
 		v.Required = int64(l.Required(p, risk))
 	}
-	if s := l.resource.Status; s != resource.StatusNone && s != resource.StatusReleased {
+	if s := l.resource.Status; s != resource.StatusNone && s != resource.StatusReleased && p.Meant == "" {
 		v.ExpectedTime, _ = l.resource.Terms.Price.TimeFor(max(0, p.Amount-l.resource.Debt))
 	}
 }

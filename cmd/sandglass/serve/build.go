@@ -134,6 +134,7 @@ func (d *components) newChainWatcher(booker *payment.Booker) (*chain.Watcher, er
 		Addresses:   &address.Handler{Aggregate: address.Aggregate(), Store: d.store},
 		Waiting:     d.deposits,
 		Required:    d.billing.Required,
+		Least:       d.least,
 		Observer:    d.counts.of(partChain),
 		Now:         d.clock.Now,
 		FinalDepth:  d.FinalDepth,
