@@ -40,6 +40,8 @@ type files struct {
 	deaf    bool // changes of wants are told to nobody
 
 	deafness time.Time // when it was so last
+
+	restarted time.Time // the keeper, last
 }
 
 func newFiles() *files {
