@@ -24,8 +24,9 @@ func (s *sweep) comparePayments(ctx context.Context, keys []payment.Key) error {
 	payments := make([]payment.State, len(keys))
 	for i, key := range keys {
 		var err error
-		if payments[i], err = s.comparePlace(ctx, key); err == nil && payments[i].Status != payment.StatusNone && payments[i].Meant == "" {
-			err = s.logPaidAddress(ctx, payments[i].Address)
+		payments[i], err = s.comparePlace(ctx, key)
+		if p := &payments[i]; err == nil && p.Status != payment.StatusNone && p.Meant == "" {
+			err = s.logPaidAddress(ctx, p.Address)
 		}
 		if err != nil {
 			return err

@@ -2,7 +2,6 @@ package chain
 
 import (
 	"context"
-	"slices"
 
 	"sandglass/domain/address"
 	"sandglass/domain/payment"
@@ -29,15 +28,11 @@ func (w *Watcher) resourceAt(addr string) (id resource.ID, height int64, ok bool
 
 // lowest is Lowest, for what was given out to orders too.
 func (w *Watcher) lowest() (height int64, ok bool) {
-	logged, any := w.Lowest()
-	asked, ok := w.Requests.LowestAddress()
-	switch {
-	case !any:
-		return asked, ok
-	case !ok:
-		return logged, true
+	height, ok = w.Lowest()
+	if asked, found := w.Requests.LowestAddress(); found && (!ok || asked < height) {
+		return asked, true
 	}
-	return min(logged, asked), true
+	return height, ok
 }
 
 // ofOrder adds to c the order that an output pays, if it pays one. It reports whether the log is
@@ -75,9 +70,9 @@ func (s *sweep) ofOrder(ctx context.Context, c *payment.See, o *Output) (logged 
 // is less than the plan sells: of the order that it pays, or else of the resource. What an invoice
 // of the same asks for is never too little.
 func (s *sweep) refuseTooLittle(ctx context.Context, c *payment.See) error {
-	var order *resource.Order
+	var ordered, order *resource.Order
 	if c.Request != nil {
-		order = c.Request.Order
+		ordered, order = c.Request.Order, c.Request.Order
 	} else {
 		named, err := s.w.Booker.Resources.Load(ctx, c.Resource)
 		if err != nil || named.State.Status == resource.StatusNone || named.State.Status == resource.StatusReleased {
@@ -85,22 +80,11 @@ func (s *sweep) refuseTooLittle(ctx context.Context, c *payment.See) error {
 		}
 		order = &resource.Order{Plan: named.State.Plan, Terms: named.State.Terms}
 	}
-	if c.Amount >= s.w.Least(order.Plan, order.Terms.Price) || slices.ContainsFunc(s.w.Requests.Of(c.Resource), asks(c)) {
+	if c.Amount >= s.w.Least(order.Plan, order.Terms.Price) || s.w.Requests.Asks(c.Resource, ordered, c.Amount) {
 		return nil
 	}
 	c.Meant, c.Resource = c.Resource, ""
 	return nil
-}
-
-// asks returns whether an invoice is for what an output pays, and asks for no more.
-func asks(c *payment.See) func(r *request.Record) bool {
-	return func(r *request.Record) bool {
-		same := r.Order == nil
-		if c.Request != nil {
-			same = r.Order != nil && r.Order.Same(c.Request.Order)
-		}
-		return same && r.Amount > 0 && r.Amount <= c.Amount
-	}
 }
 
 // logAddresses puts the addresses of orders into the log that were paid in other ways.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sandglass/domain/instant"
+	"sandglass/domain/money"
 	"sandglass/domain/payment"
 	"sandglass/domain/resource"
 	"sandglass/domain/stream"
@@ -368,6 +369,15 @@ func (s *Set) Order(id resource.ID) (r *Record, opens resource.State, ok bool) {
 		}
 	}
 	return nil, opens, false
+}
+
+// Asks reports whether an invoice asks for an amount or less: one of an order, or of a resource
+// that is open, where o is nil.
+func (s *Set) Asks(id resource.ID, o *resource.Order, amount money.Msat) bool {
+	return slices.ContainsFunc(s.Of(id), func(r *Record) bool {
+		same := r.Order == nil && o == nil || r.Order != nil && o != nil && r.Order.Same(o)
+		return same && r.Amount > 0 && r.Amount <= amount
+	})
 }
 
 // Of returns the records of a resource, oldest first, whether they can be paid or not.
