@@ -12,6 +12,7 @@ type job struct {
 	goal
 	k      *Keeper
 	e      *kept // for the loop
+	begun  Verb  // what it was begun for, for the loop: the goal is of the job's goroutine
 	cancel context.CancelFunc
 
 	known Status   // as kept has it

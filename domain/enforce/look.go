@@ -38,7 +38,7 @@ func (k *Keeper) reconsider(e *kept) {
 	switch g := k.goalOf(e.id); {
 	case g.verb == "":
 		e.again = true // what was begun by a want that was valid goes on
-	case g.verb != e.job.verb:
+	case g.verb != e.job.begun:
 		e.again = true
 		e.job.cancel()
 	case g.want.State == Up:
@@ -63,7 +63,7 @@ func (k *Keeper) look(ctx context.Context, wg *sync.WaitGroup, e *kept) {
 		k.schedule(e, k.after(tick))
 		return
 	}
-	j := &job{k: k, e: e, goal: g, known: e.known, is: e.is, rests: e.rests}
+	j := &job{k: k, e: e, begun: g.verb, goal: g, known: e.known, is: e.is, rests: e.rests}
 	j.is.ID, j.is.Boot = e.id, k.Boot
 	e.job, e.again = j, false
 	k.inFlight[e.enforcer]++

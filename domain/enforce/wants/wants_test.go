@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"maps"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -156,6 +157,8 @@ func TestNothingEnforcesIt(t *testing.T) {
 // world is a log's resources, and a folder.
 type world struct {
 	*testing.T
+	mu      sync.Mutex // by which the writer sees what the test did before it let time pass
+	passes  int
 	states  map[resource.ID]resource.State
 	touched []resource.ID
 	touch   chan struct{}
@@ -177,6 +180,8 @@ func newWorld(t *testing.T) *world {
 }
 
 func (w *world) put(s resource.State) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.states[s.ID] = s
 	w.touched = append(w.touched, s.ID)
 	select {
@@ -185,8 +190,15 @@ func (w *world) put(s resource.State) {
 	}
 }
 
-func (w *world) Resource(id resource.ID) (resource.State, bool) { s, ok := w.states[id]; return s, ok }
+func (w *world) Resource(id resource.ID) (resource.State, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	s, ok := w.states[id]
+	return s, ok
+}
 func (w *world) All(after resource.ID) (page []resource.State) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	for _, id := range slices.Sorted(maps.Keys(w.states)) {
 		if id > after && len(page) < 2 {
 			page = append(page, w.states[id])
@@ -194,15 +206,27 @@ func (w *world) All(after resource.ID) (page []resource.State) {
 	}
 	return page
 }
-func (w *world) Touched() []resource.ID { ids := w.touched; w.touched = nil; return ids }
+func (w *world) Touched() []resource.ID {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	ids := w.touched
+	w.touched = nil
+	return ids
+}
 func (w *world) Touch() <-chan struct{} { return w.touch }
 func (w *world) Wants() ([]string, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	return slices.Sorted(maps.Keys(w.files)), w.away
 }
 func (w *world) Want(id string) (*enforce.Want, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	return enforce.ParseWant(id, []byte(w.files[id]))
 }
 func (w *world) Write(want *enforce.Want) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if w.broken != nil {
 		return w.broken
 	}
@@ -215,6 +239,8 @@ func (w *world) Write(want *enforce.Want) error {
 	return nil
 }
 func (w *world) Remove(id string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if w.broken != nil {
 		return w.broken
 	}
@@ -222,6 +248,8 @@ func (w *world) Remove(id string) error {
 	return nil
 }
 func (w *world) Is(id string) (*enforce.Is, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if is := w.is[id]; is != nil {
 		return is, nil
 	}
@@ -234,9 +262,13 @@ func (w *world) run(host wants.Host, do func()) {
 	ctx, cancel := context.WithCancel(w.Context())
 	writer := wants.New(wants.Config{
 		Views: w, Folder: w, Host: host,
-		Now:    func() wants.Reading { return at(instant.OfDuration(time.Since(w.began))) },
-		Blind:  func() wants.Blind { return wants.Blind{} },
-		Failed: func(_ resource.ID, err error) { w.failed = append(w.failed, err) },
+		Now:   func() wants.Reading { return at(instant.OfDuration(time.Since(w.began))) },
+		Blind: func() wants.Blind { return wants.Blind{} },
+		Failed: func(_ resource.ID, err error) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.failed = append(w.failed, err)
+		},
 		Passed: func(map[enforce.State]int) {},
 	})
 	done := make(chan error, 1)
@@ -248,6 +280,15 @@ func (w *world) run(host wants.Host, do func()) {
 	if err := <-done; err != nil {
 		w.Error(err)
 	}
+}
+
+// pass lets time pass.
+func (w *world) pass(d time.Duration) {
+	w.mu.Lock()
+	w.passes++
+	w.mu.Unlock()
+	time.Sleep(d)
+	synctest.Wait()
 }
 
 // want returns the want that stands in the folder.
@@ -279,8 +320,7 @@ func TestWantsAreLeft(t *testing.T) {
 			}
 			delete(w.files, "b")
 			w.files["c"] = "{}"
-			time.Sleep(time.Minute)
-			synctest.Wait()
+			w.pass(time.Minute)
 			if w.want("b").State != enforce.Up || w.want("c").Generation != 2 || w.writes != 8 {
 				t.Errorf("%+v and %+v after %d writes", w.want("b"), w.want("c"), w.writes)
 			}
@@ -307,14 +347,13 @@ func TestTheEndOfTime(t *testing.T) {
 		w := newWorld(t)
 		w.put(given(t, "a", pay("p", 0)))
 		w.run(here, func() {
-			time.Sleep(time.Minute)
+			w.pass(time.Minute)
 			w.put(given(t, "a", pay("p", 0), settle(instant.Minute)))
 			synctest.Wait()
 			if want := w.want("a"); want.State != enforce.Up || want.Until != up+62_000 || want.Generation != 1 {
 				t.Errorf("at its end: %+v", want)
 			}
-			time.Sleep(time.Minute)
-			synctest.Wait()
+			w.pass(time.Minute)
 			if want := w.want("a"); want.State != enforce.Down {
 				t.Errorf("after it: %+v", want)
 			}
@@ -339,8 +378,7 @@ func TestNoFolder(t *testing.T) {
 				t.Errorf("it told %v", w.failed)
 			}
 			w.away = nil
-			time.Sleep(time.Minute)
-			synctest.Wait()
+			w.pass(time.Minute)
 			if w.want("c").State != enforce.Up {
 				t.Error("it is not wanted up")
 			}
@@ -359,8 +397,7 @@ func TestAFullDisk(t *testing.T) {
 				t.Errorf("%v, %v", w.failed, w.files)
 			}
 			w.broken = nil
-			time.Sleep(time.Minute)
-			synctest.Wait()
+			w.pass(time.Minute)
 			if w.want("a").State != enforce.Up {
 				t.Error("it is not wanted up")
 			}
@@ -383,18 +420,15 @@ func TestTheEndOfAWant(t *testing.T) {
 				{State: enforce.Stopping, Boot: "b1", Generation: 2},
 			} {
 				w.is["a"] = &is
-				time.Sleep(time.Minute)
-				synctest.Wait()
+				w.pass(time.Minute)
 				if want := w.want("a"); want.State != enforce.Gone || want.Generation != 2 {
 					t.Fatalf("%+v after %+v", want, is)
 				}
 			}
 			w.is["a"] = &enforce.Is{State: enforce.Gone, Boot: "b1", Generation: 2}
-			time.Sleep(time.Minute)
-			synctest.Wait()
+			w.pass(time.Minute)
 			delete(w.is, "a")
-			time.Sleep(3 * time.Minute)
-			synctest.Wait()
+			w.pass(3 * time.Minute)
 			if len(w.files) > 0 {
 				t.Error("it is wanted gone again")
 			}
@@ -403,8 +437,7 @@ func TestTheEndOfAWant(t *testing.T) {
 			if w.want("a").State != enforce.Gone {
 				t.Error("after a restart it is not wanted gone once more")
 			}
-			time.Sleep(25 * time.Hour)
-			synctest.Wait()
+			w.pass(25 * time.Hour)
 		})
 		delete(w.files, "a")
 		w.run(here, func() {
@@ -427,8 +460,7 @@ func TestAMove(t *testing.T) {
 				t.Fatalf("%+v", want)
 			}
 			w.is["a"] = &enforce.Is{State: enforce.Down, Boot: "b1", Generation: 2}
-			time.Sleep(time.Minute)
-			synctest.Wait()
+			w.pass(time.Minute)
 			if len(w.files) > 0 {
 				t.Error("it is still wanted down")
 			}
