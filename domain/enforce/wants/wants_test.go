@@ -161,6 +161,8 @@ type world struct {
 	passes  int
 	states  map[resource.ID]resource.State
 	touched []resource.ID
+	asked   bool // what is touched is told, as by the read models
+	blind   wants.Blind
 	touch   chan struct{}
 
 	files  map[string]string // as they were written
@@ -183,6 +185,9 @@ func (w *world) put(s resource.State) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.states[s.ID] = s
+	if !w.asked {
+		return
+	}
 	w.touched = append(w.touched, s.ID)
 	select {
 	case w.touch <- struct{}{}:
@@ -210,7 +215,7 @@ func (w *world) Touched() []resource.ID {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	ids := w.touched
-	w.touched = nil
+	w.asked, w.touched = true, nil
 	return ids
 }
 func (w *world) Touch() <-chan struct{} { return w.touch }
@@ -262,8 +267,12 @@ func (w *world) run(host wants.Host, do func()) {
 	ctx, cancel := context.WithCancel(w.Context())
 	writer := wants.New(wants.Config{
 		Views: w, Folder: w, Host: host,
-		Now:   func() wants.Reading { return at(instant.OfDuration(time.Since(w.began))) },
-		Blind: func() wants.Blind { return wants.Blind{} },
+		Now: func() wants.Reading { return at(instant.OfDuration(time.Since(w.began))) },
+		Blind: func() wants.Blind {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			return w.blind
+		},
 		Failed: func(_ resource.ID, err error) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
@@ -356,6 +365,25 @@ func TestTheEndOfTime(t *testing.T) {
 			w.pass(time.Minute)
 			if want := w.want("a"); want.State != enforce.Down {
 				t.Errorf("after it: %+v", want)
+			}
+		})
+	})
+}
+
+// Once the wallet is read again, nobody keeps the time that was for who may have paid unseen.
+func TestTheWalletIsReadAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.blind = wants.Blind{Since: start, Grace: instant.Hour}
+		w.put(given(t, "a", pay("p", 0)))
+		w.run(here, func() {
+			if want := w.want("a"); want.Until != up+62_000+3_600_000 {
+				t.Errorf("while it is not read: %+v", want)
+			}
+			w.blind = wants.Blind{}
+			w.pass(time.Second)
+			if want := w.want("a"); want.Until != up+62_000 {
+				t.Errorf("a second after: %+v", want)
 			}
 		})
 	})

@@ -18,7 +18,7 @@ type Views interface {
 	// All returns a page of resources whose ids come after one, by id; an empty page is the end.
 	All(after resource.ID) []resource.State
 	// Touched returns the resources that events touched since it was last called, and Touch a
-	// channel that yields when there is one.
+	// channel that yields when there is one, once Touched was called.
 	Touched() []resource.ID
 	Touch() <-chan struct{}
 }
@@ -52,6 +52,10 @@ type Config struct {
 // every is the pause between two passes over all resources.
 const every = time.Minute
 
+// look is how often the wallet is asked after: once it is read again, nobody keeps the time that
+// was for those who may have paid unseen.
+const look = time.Second
+
 // within is how far a want's end may be from where it would be now before it is written anew: the
 // clocks run apart by less.
 const within = 250
@@ -71,15 +75,20 @@ func New(c Config) *Writer {
 // Run leaves wants from now on, until ctx ends, and then returns nil. The log has to be folded,
 // and the time to be known.
 func (w *Writer) Run(ctx context.Context) error {
-	t := time.NewTicker(every)
+	t := time.NewTicker(look)
 	defer t.Stop()
-	w.all()
+	w.Views.Touched() // from now on they tell
+	var passed time.Time
+	var blind Blind
 	for {
+		if b := w.Blind(); b != blind || time.Since(passed) >= every {
+			blind, passed = b, time.Now()
+			w.all()
+		}
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-t.C:
-			w.all()
 		case <-w.Views.Touch():
 			for _, id := range w.Views.Touched() {
 				if s, ok := w.Views.Resource(id); ok {
