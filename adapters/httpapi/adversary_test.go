@@ -12,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"sandglass/adapters/httpapi"
 	"sandglass/adapters/httpapi/admission"
@@ -50,7 +51,8 @@ type adversary struct {
 
 	streams context.Context
 	wg      sync.WaitGroup
-	in, top atomic.Int64 // streams that are open, and were at most
+	slots   chan struct{} // one for each stream that is open
+	top     atomic.Int64  // streams that were open at most
 }
 
 // customer pays for what he orders.
@@ -78,7 +80,7 @@ func TestStrangersGetNowhere(t *testing.T) {
 func newAdversary(t *testing.T, networks, open int) *adversary {
 	every := func(seconds float64) limit.Rate { return limit.Rate{PerSecond: 1 / seconds, Burst: 1} }
 	share := limit.Share{Address: every(1000), Network: every(1000)}
-	a := &adversary{random: rand.New(rand.NewPCG(1, 2)), networks: networks, open: open, chain: &chain{}, statuses: map[string]int{}}
+	a := &adversary{random: rand.New(rand.NewPCG(1, 2)), networks: networks, open: open, chain: &chain{}, statuses: map[string]int{}, slots: make(chan struct{}, mostStreams)}
 	a.shop = build(t, func(o *httpapi.Options) {
 		o.TrustProxy = true
 		o.Limits = httpapi.Limits{Live: mostStreams, LivePer: 4, Addresses: 1000, Unpaid: admission.Limits{
@@ -207,9 +209,23 @@ func (a *adversary) follow() {
 		w := &counting{ResponseRecorder: httptest.NewRecorder(), a: a}
 		a.server.Handler().ServeHTTP(w, r)
 		if w.counted {
-			a.in.Add(-1)
+			<-a.slots
 		}
 	})
+}
+
+// enter takes a slot for a stream that is open. Where all are taken it waits for one that has
+// ended, and has yet to say so: the server gave its place away before.
+func (a *adversary) enter() {
+	select {
+	case a.slots <- struct{}{}:
+	case <-time.After(time.Minute):
+		a.t.Errorf("more than %d streams are open", mostStreams)
+		a.slots <- struct{}{}
+	}
+	if n := int64(len(a.slots)); n > a.top.Load() {
+		a.top.Store(n)
+	}
 }
 
 // counting counts a stream once it is open.
@@ -222,9 +238,7 @@ type counting struct {
 func (c *counting) Write(b []byte) (int, error) {
 	if c.Code == http.StatusOK && !c.counted && bytes.Contains(b, []byte("event: resource")) {
 		c.counted = true
-		if n := c.a.in.Add(1); n > c.a.top.Load() {
-			c.a.top.Store(n)
-		}
+		c.a.enter()
 	}
 	return len(b), nil
 }
