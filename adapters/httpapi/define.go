@@ -3,6 +3,7 @@ package httpapi
 import (
 	"sandglass/adapters/httpapi/about"
 	"sandglass/adapters/httpapi/openapi"
+	"sandglass/adapters/httpapi/plans"
 	"sandglass/adapters/httpapi/wallets"
 	"sandglass/adapters/httpapi/wire"
 )
@@ -10,7 +11,7 @@ import (
 // define registers every call.
 func (s *Server) define() (err error) {
 	a := openapi.New(s.mux, about.Document(s.PublicURL), openapi.Bounds{Body: s.Limits.Body, Request: s.Limits.Request})
-	s.definePlans(a)
+	(&plans.Calls{Billing: s.Billing, Views: s.Views, Presenter: s.presenter, Folded: s.folded, Wait: s.wait}).Define(a)
 	s.defineOrders(a)
 	s.defineResources(a)
 	s.defineOperator(a)

@@ -19,18 +19,6 @@ import (
 // defineOperator defines what the operator can do.
 func (s *Server) defineOperator(a *openapi.API) {
 	openapi.Register(a, openapi.Operation{
-		Name: "publish-plan", Method: "POST", Path: "/v1/plans", Tag: "operate", Who: auth.Operator,
-		Summary: "Put a plan on offer, or change it",
-		Doc: "What is changed holds for later orders: a resource keeps the terms that it was opened with. " +
-			"The same again changes nothing.",
-	}, s.publish)
-	openapi.Register(a, openapi.Operation{
-		Name: "withdraw-plan", Method: "DELETE", Path: "/v1/plans/{name}", Tag: "operate", Who: auth.Operator,
-		Summary: "Take a plan off the offer",
-		Doc:     "What was sold runs on, and can be paid for. Done again it changes nothing.",
-		Refused: []int{404},
-	}, s.withdraw)
-	openapi.Register(a, openapi.Operation{
 		Name: "list-resources", Method: "GET", Path: "/v1/resources", Tag: "operate", Who: auth.Operator,
 		Summary: "All resources, by id, page by page",
 		Doc:     "Pending payments, addresses and links are not shown in a list.",
@@ -75,46 +63,7 @@ func (s *Server) defineOperator(a *openapi.API) {
 	}, s.adopt)
 }
 
-func (s *Server) publish(ctx context.Context, in *answer[wire.PublishRequest]) (*answer[wire.Plan], error) {
-	b := in.Body
-	o := plan.Offer{
-		Terms: resource.Terms{
-			Price: price(b.Price), Grace: b.Grace,
-			Uptime: b.Bill == "uptime", StartWithin: b.StartWithin, MaxOutage: b.MaxOutage, MaxPause: b.MaxPause,
-		},
-		Min: b.Min, Max: b.Max, Enforcer: b.Enforcer, Title: b.Title, Hosts: plan.HostsOf(b.Hosts...),
-	}
-	if w := b.Warn; w != nil {
-		o.Terms.Warn = resource.Warn{Time: w.Time, Amount: w.Amount, Share: w.Share}
-	}
-	if d := b.Deep; d != nil {
-		o.Large = plan.ConfirmationRule{Above: d.Above, Confirmations: d.Confirmations}
-	}
-	out, err := s.Billing.Publish(ctx, middleware.RequestOf(ctx).Meta("operator"), b.Name, o)
-	if err != nil {
-		return nil, err
-	}
-	s.wait(ctx, out.Position)
-	return &answer[wire.Plan]{view.Plan(out.State)}, nil
-}
-
 func price(p wire.Price) money.Price { return money.Price{Msat: p.Msat, Per: p.Per} }
-
-type planPath struct {
-	Name string `path:"name" maxLength:"64" doc:"The name of the plan." example:"vm-small"`
-}
-
-func (s *Server) withdraw(ctx context.Context, in *planPath) (*answer[wire.Plan], error) {
-	if plan.CheckName(in.Name) != nil { // else it would be no name of a stream
-		return nil, ofPlan(in.Name, plan.ErrUnknown)
-	}
-	out, err := s.Billing.Withdraw(ctx, middleware.RequestOf(ctx).Meta("operator"), in.Name)
-	if err != nil {
-		return nil, ofPlan(in.Name, err)
-	}
-	s.wait(ctx, out.Position)
-	return &answer[wire.Plan]{view.Plan(out.State)}, nil
-}
 
 // Page says which part of a list to show. It is exported for huma, as [ResourcePath] is.
 type Page struct {

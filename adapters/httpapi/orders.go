@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -10,14 +9,12 @@ import (
 	"sandglass/adapters/httpapi/auth"
 	"sandglass/adapters/httpapi/middleware"
 	"sandglass/adapters/httpapi/openapi"
+	"sandglass/adapters/httpapi/plans"
 	"sandglass/adapters/httpapi/problem"
 	"sandglass/adapters/httpapi/view"
 	"sandglass/adapters/httpapi/wire"
 	"sandglass/domain/billing"
-	"sandglass/domain/instant"
-	"sandglass/domain/money"
 	"sandglass/domain/payment"
-	"sandglass/domain/plan"
 	"sandglass/domain/resource"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -27,58 +24,6 @@ import (
 type answer[T any] struct{ Body T }
 
 type none struct{}
-
-// definePlans defines what is on offer, and at which price.
-func (s *Server) definePlans(a *openapi.API) {
-	openapi.Register(a, openapi.Operation{
-		Name: "list-plans", Method: "GET", Path: "/v1/plans", Tag: "buy", Summary: "What is on offer",
-		Doc: "Lists the plans that are on offer, by name.",
-	}, s.listPlans)
-	openapi.Register(a, openapi.Operation{
-		Name: "quote", Method: "GET", Path: "/v1/quotes", Tag: "buy", Summary: "What a time costs, or an amount buys",
-		Doc: "Makes nothing. Give `time_ms` or `amount_msat`, one of them.", Refused: []int{404, 409},
-	}, s.quote)
-}
-
-func (s *Server) listPlans(context.Context, *none) (*answer[wire.Plans], error) {
-	out := answer[wire.Plans]{wire.Plans{Plans: []wire.Plan{}}}
-	for _, p := range s.Views.Plans() {
-		if p.OnOffer {
-			out.Body.Plans = append(out.Body.Plans, view.Plan(p))
-		}
-	}
-	return &out, s.folded()
-}
-
-type quoteInput struct {
-	Plan   string         `query:"plan" required:"true" maxLength:"64" doc:"A name from GET /v1/plans." example:"vm-small"`
-	Time   instant.Millis `query:"time_ms" minimum:"1" maximum:"7889400000000" doc:"The time to buy, in milliseconds." example:"86400000"`
-	Amount money.Msat     `query:"amount_msat" minimum:"1" maximum:"2100000000000000000" doc:"The amount to pay, in millisatoshi."`
-}
-
-func (s *Server) quote(_ context.Context, in *quoteInput) (*answer[wire.Quote], error) {
-	if err := s.folded(); err != nil {
-		return nil, err
-	}
-	q, err := s.Billing.Quote(in.Plan, in.Time, in.Amount)
-	if err != nil {
-		return nil, ofPlan(in.Plan, err)
-	}
-	return &answer[wire.Quote]{wire.Quote{Plan: q.Plan, Price: view.Price(q.Price), Amount: q.Amount, Time: q.Time}}, nil
-}
-
-// ofPlan returns err, with the name of the plan if it is the plan that is wrong.
-func ofPlan(name string, err error) error {
-	switch {
-	case errors.Is(err, plan.ErrUnknown):
-		return problem.New(http.StatusNotFound, "unknown_plan",
-			"no plan %.80q: GET /v1/plans lists what is on offer", name)
-	case errors.Is(err, plan.ErrWithdrawn):
-		return problem.New(http.StatusConflict, "withdrawn_plan",
-			"the plan %.80q is withdrawn: GET /v1/plans lists what is on offer", name)
-	}
-	return err
-}
 
 // defineOrders defines what anyone can buy.
 func (s *Server) defineOrders(a *openapi.API) {
@@ -159,7 +104,7 @@ func (s *Server) order(ctx context.Context, in *orderInput) (*orderOutput, error
 		Address:        in.Address,
 	})
 	if err != nil {
-		return nil, ofPlan(in.Body.Plan, err)
+		return nil, plans.OfPlan(in.Body.Plan, err)
 	}
 	out := orderOutput{Status: http.StatusOK, Location: "/v1/resources/" + url.PathEscape(string(o.Resource.ID))}
 	if o.New {
