@@ -35,7 +35,7 @@ func (s *Server) defineOrders(a *openapi.API) {
 			"With `address=true` there is an address on the chain too, and `uri` has both. " +
 			"Give `time_ms` or `amount_msat`, one of them.\n\n" +
 			"The same `Idempotency-Key` with the same content gives the same order again, with status 200. " +
-			"The same key or `id` with other content is refused with 409.\n\n" +
+			"The same key or `id` with other content is refused with 409, and so is an `id` that the order of another key has.\n\n" +
 			"Of a provider with several hosts `host` names one of the plan's; left out, one is chosen.",
 		Refused: []int{404, 409},
 	}, s.order)

@@ -185,6 +185,36 @@ func TestAnOrderIsTheSameOrderWhenSentAgain(t *testing.T) {
 	}
 }
 
+// A key stands for the order that it made: that a stranger ordered the same under its id, since that
+// order lapsed, makes it no other's.
+func TestAKeyAnswersWithItsOwnOrder(t *testing.T) {
+	s := open(t)
+	r := billing.OrderRequest{Plan: "small", Time: hour, ID: "web", IdempotencyKey: key}
+	mine := s.order(r)
+	s.clock.Advance(2 * hour)
+	stranger := r
+	stranger.IdempotencyKey = "another-secret-of-a-stranger"
+	theirs := s.order(stranger)
+	if !theirs.New {
+		t.Fatalf("the order of before can be paid no more, and the stranger got it: %+v", theirs)
+	}
+	refused := func(when string) {
+		t.Helper()
+		if o, err := s.Order(t.Context(), stream.Meta{}, r); !errors.Is(err, resource.ErrExists) {
+			t.Errorf("%s the key answers %+v, %v", when, o, err)
+		}
+	}
+	refused("while the stranger's can be paid")
+	s.clock.Advance(2 * hour)
+	again := s.order(r)
+	if !again.New || again.HolderKey != mine.HolderKey || !billing.Holds(again.Resource, mine.HolderKey) {
+		t.Errorf("once the stranger's lapsed, the key makes %+v", again)
+	}
+	s.clock.Advance(2 * hour)
+	s.settle(s.order(stranger).Payment, price)
+	refused("once the stranger has paid")
+}
+
 func TestAnOrderByIDHidesTheHolderKeyFromOthers(t *testing.T) {
 	s := open(t)
 	mine := s.order(billing.OrderRequest{Plan: "small", Time: hour, ID: "my-vm", IdempotencyKey: key})

@@ -40,9 +40,10 @@ type Order struct {
 }
 
 // Order takes an order and asks the wallet for its invoice. Nothing of it is in the log until
-// somebody pays. The same key or id with the same content gives the same order, at the terms
-// that it had; with other content it is [resource.ErrExists], for as long as one of its
-// invoices can be paid, or what pays its address is on its way.
+// somebody pays. The same key with the same content gives the same order, at the terms that it
+// had, as the same id does for who sends no key. Other content, or an id that another key's order
+// has, is [resource.ErrExists], for as long as one of its invoices can be paid, or what pays its
+// address is on its way.
 func (b *Service) Order(ctx context.Context, meta stream.Meta, r OrderRequest) (Order, error) {
 	id, holder, err := b.deriveNames(r)
 	if err != nil {
@@ -59,9 +60,9 @@ func (b *Service) Order(ctx context.Context, meta stream.Meta, r OrderRequest) (
 	s, err := b.find(ctx, id)
 	isNew := errors.Is(err, resource.ErrNotOpened)
 	if err == nil {
-		same := s.Plan == r.Plan && s.Request == hash
-		isNew = s.order != nil && !(same && Holds(s.State, holder)) && !b.mayBePaid(id)
-		if !same && !isNew {
+		same, own := s.Plan == r.Plan && s.Request == hash, Holds(s.State, holder)
+		isNew = s.order != nil && !(same && own) && !b.mayBePaid(id)
+		if !isNew && !(same && (own || r.IdempotencyKey == "")) { // a key answers with the order that it made alone
 			err = resource.ErrExists
 		}
 	}

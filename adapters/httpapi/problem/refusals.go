@@ -29,7 +29,7 @@ const (
 	unavailable = "the daemon's log does not answer now, so no money is taken: " +
 		"it is open whether what was asked for was done; the same request can be sent again"
 	readOnly      = "the daemon can't record anything now, so it takes no money either: try again later"
-	orderConflict = "the id or Idempotency-Key belongs to another order: send the same content again, or choose a new one"
+	orderConflict = "the id or Idempotency-Key belongs to another order: send what its key was sent with, or choose a new id and key"
 	released      = "the resource is released, which is final: POST /v1/orders makes another one"
 	noPayment     = "there is no such payment: GET /v1/unallocated lists those without a resource"
 	tooSlow       = "the daemon took too long: it is open whether it was done; the same request can be sent again"
