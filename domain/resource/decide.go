@@ -232,13 +232,17 @@ func (d *deciding) startOrRecover(reason Reason) {
 	d.warn(d.t)
 }
 
-// begin lets a resource run, or start where its clock waits for the keeper to say that it is up.
+// begin lets a resource run, or start where its clock waits for the keeper to say that it is up,
+// unless its holder had it paused.
 func (d *deciding) begin(reason Reason) {
-	if d.s.Terms.Uptime {
+	switch {
+	case d.s.Halted:
+		d.emit(&Paused{At: d.now()})
+	case d.s.Terms.Uptime:
 		d.emit(&Starting{At: d.now(), Reason: reason})
-		return
+	default:
+		d.emit(&Started{At: d.now(), Reason: reason})
 	}
-	d.emit(&Started{At: d.now(), Reason: reason})
 }
 
 func (d *deciding) pause() error {
@@ -308,7 +312,7 @@ func (d *deciding) reverse(c Reverse) error {
 		At: d.now(), Payment: c.Payment, Amount: amount, Balance: balance, Time: l.Left(), Debt: amount - balance, Reason: c.Reason,
 	})
 	d.warn(d.t)
-	if d.s.wanted() && d.s.Left() == 0 {
+	if (d.s.wanted() || d.s.Status == StatusPaused) && d.s.Left() == 0 {
 		d.emit(&Exhausted{At: d.now()})
 	}
 	return nil

@@ -60,6 +60,7 @@ type State struct {
 	Warned bool
 
 	Resumed bool // it was its holder who last let it run, and no credit
+	Halted  bool // suspended while it was paused: with new time it is paused again
 }
 
 // OpenedBy reports whether o is the order that opened the resource, or that it waits for. None is
@@ -96,12 +97,9 @@ func Evolve(s State, e Event) State {
 	case *Granted:
 		s.add(lots.Lot{Key: e.Key, Time: e.Time})
 	case *Starting:
-		s.DebitedTo, s.HoldUntil = e.At.At, 0
-		s.Resumed = e.Reason == ReasonResumed
-		s.alter(func(u *uptime.State) { u.Why = "" })
-		s.enter(StatusStarting, e.At.At)
+		s.begin(StatusStarting, e.At.At, e.Reason)
 	case *Started:
-		s.start(e)
+		s.begin(StatusRunning, e.At.At, e.Reason)
 	case *Stopped:
 		s.Resumed = false
 		s.alter(func(u *uptime.State) { u.Why = e.Why })
@@ -111,7 +109,7 @@ func Evolve(s State, e Event) State {
 	case *Returned:
 		s.giveBack(e)
 	case *Paused:
-		s.enter(StatusPaused, e.At.At)
+		s.begin(StatusPaused, e.At.At, "")
 	case *Warned:
 		s.Warned = true
 	case *Recovered:
@@ -135,20 +133,24 @@ func Evolve(s State, e Event) State {
 	return s
 }
 
-func (s *State) enter(status Status, at instant.Time) { s.Status, s.Since = status, at }
+func (s *State) enter(status Status, at instant.Time) {
+	s.Halted = s.Status == StatusPaused && status == StatusSuspended
+	s.Status, s.Since = status, at
+}
 
 func (s *State) add(l lots.Lot) {
 	s.Queue.Add(l)
 	s.Full = s.Left()
 }
 
-func (s *State) start(e *Started) {
-	s.DebitedTo, s.HoldUntil = e.At.At, 0
-	if e.Reason != ReasonUp {
-		s.Resumed = e.Reason == ReasonResumed
+// begin lets the clock begin that a status has, be it one that stands still.
+func (s *State) begin(status Status, at instant.Time, reason Reason) {
+	s.DebitedTo, s.HoldUntil = at, 0
+	if reason != ReasonUp {
+		s.Resumed = reason == ReasonResumed
 	}
-	s.alter(func(u *uptime.State) { u.Up, u.Why = true, "" })
-	s.enter(StatusRunning, e.At.At)
+	s.alter(func(u *uptime.State) { u.Up, u.Why = u.Up || status == StatusRunning, "" })
+	s.enter(status, at)
 }
 
 func (s *State) debit(e *Debited) {

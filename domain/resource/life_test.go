@@ -68,7 +68,7 @@ func TestEveryCommandInEveryStatus(t *testing.T) {
 		{resource.Resume{When: at(30_000)},
 			[6]outcome{unopened, notPaused, noTime, does("Started"), notPaused, final}},
 		{resource.Reverse{When: at(5_000), Payment: "p1"},
-			[6]outcome{unopened, noCredit, does("Debited Reversed Exhausted"), does("Reversed"), does("Reversed"), does("Reversed")}},
+			[6]outcome{unopened, noCredit, does("Debited Reversed Exhausted"), does("Reversed Exhausted"), does("Reversed"), does("Reversed")}},
 		{resource.Reprice{When: at(30_000), Price: money.Price{Msat: 2, Per: 1}},
 			[6]outcome{unopened, does("Repriced"), does(out + " Repriced"), does("Repriced"), does("Repriced"), final}},
 		{resource.Reprice{When: at(30_000), Price: perMilli},

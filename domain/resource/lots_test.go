@@ -109,6 +109,8 @@ func TestReverse(t *testing.T) {
 	unknown := join(pausedAt4, events{
 		&resource.Reversed{At: stamp(4_000), Payment: "p1", Amount: 10_000, Balance: 6_000, Time: 6_000, Debt: 4_000},
 	})
+	ended := join(pausedAt4, events{reversed("p1", 10_000, 6_000), exhausted(5_000)})
+	back := &resource.Credited{At: stamp(6_000), Payment: "p1", Amount: 10_000, Time: 6_000, Price: perMilli, DebtPaid: 4_000}
 	debt := join(both, events{owed})
 	run(t, []example{
 		{"of the only lot, partly drawn: debt, and no time", running, reverse("p1"),
@@ -118,7 +120,14 @@ func TestReverse(t *testing.T) {
 		{"of a lot in the middle", three, reverse("p2"), events{debited(0, 5_000), reversed("p2", 6_000, 6_000)}, nil},
 		{"of a lot drawn to its end: all is debt", both, old, events{owed}, nil},
 		{"and what is left runs on", debt, settle(16_000), events{debited(12_000, 16_000), exhausted(16_000)}, nil},
-		{"on a paused resource", pausedAt4, reverse("p1"), events{reversed("p1", 10_000, 6_000)}, nil},
+		{"on a paused resource: it ends, and its grace runs", pausedAt4, reverse("p1"),
+			events{reversed("p1", 10_000, 6_000), exhausted(5_000)}, nil},
+		{"which is released after it", ended, settle(9 * hour), events{released(5_000+2*hour, "grace_over")}, nil},
+		{"or is paused again, when the money comes again", ended, credit(6_000, "p1", 10_000), events{back, paused(6_000)}, nil},
+		{"and is then as if it had been all the time", join(ended, events{back, paused(6_000)}),
+			resource.Resume{When: at(9_000)}, events{started(9_000, "resumed")}, nil},
+		{"of one lot of a paused resource, which stays so", join(pausedAt4, events{bought(4_000, "p2", 7)}), reverse("p1"),
+			events{reversed("p1", 10_000, 6_000)}, nil},
 		{"leaves a paused resource without time", unknown, resource.Resume{When: at(5_000)}, nil, resource.ErrNoTime},
 		{"of an unknown payment", running, reverse("p9"), nil, resource.ErrNoCredit},
 		{"a second time", debt, old, nil, resource.ErrNoCredit},
@@ -144,7 +153,7 @@ func TestReversalOfDebtPaid(t *testing.T) {
 		&resource.Reversed{At: stamp(4_000), Payment: "p1", Amount: 10_000, Balance: 6_000, Time: 6_000, Debt: 4_000},
 		&resource.Credited{At: stamp(4_000), Payment: "p2", Amount: 5_000, Time: 1_000, Price: perMilli, DebtPaid: 4_000}})
 	run(t, []example{{"with what its lot held", debt, reverse("p2"), events{&resource.Reversed{
-		At: stamp(5_000), Payment: "p2", Amount: 5_000, Balance: 1_000, Time: 1_000, Debt: 4_000, Reason: "reorg"}}, nil}})
+		At: stamp(5_000), Payment: "p2", Amount: 5_000, Balance: 1_000, Time: 1_000, Debt: 4_000, Reason: "reorg"}, exhausted(5_000)}, nil}})
 	back := &resource.Reversed{At: stamp(5_000), Payment: "p2", Amount: 5_000, Balance: 1_000, Time: 1_000, Debt: 4_000}
 	if s := fold(join(debt, events{back})...); s.Debt != 4_000 || len(s.Lots) != 0 {
 		t.Errorf("debt %s with %d lots", s.Debt, len(s.Lots))

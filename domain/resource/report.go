@@ -67,7 +67,7 @@ func (d *deciding) giveBack(o uptime.Span) {
 // before, and the end of a warning.
 func (d *deciding) lift() {
 	if d.s.Status == StatusSuspended {
-		d.emit(&Starting{At: d.now(), Reason: ReasonReturned})
+		d.begin(ReasonReturned)
 	}
 	if d.s.Warned && d.s.Left() > d.s.warnLeft() {
 		d.emit(&Recovered{At: At{At: d.s.Last}})

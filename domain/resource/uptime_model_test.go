@@ -20,7 +20,8 @@ type slots struct {
 	truth    []bool       // what it was in each slot: up
 	billed   map[int]bool // the slots that are paid for: as up, which can be given back, or not
 	status   resource.Status
-	last     int // the slot up to which it is decided
+	halted   bool // it was paused when its time ended
+	last     int  // the slot up to which it is decided
 	left     int
 	everUp   bool
 	outages  map[int]int // by period: slots that were free
@@ -58,8 +59,25 @@ func (m *slots) bill(up bool) {
 		m.billed[m.last] = up
 		m.left--
 	}
-	if m.left == 0 {
+	m.endAtNothing()
+}
+
+// endAtNothing suspends what has no slot left.
+func (m *slots) endAtNothing() {
+	if m.left == 0 && m.status != resource.StatusSuspended {
+		m.halted = m.status == resource.StatusPaused
 		m.status = resource.StatusSuspended
+	}
+}
+
+// goOn is what new slots bring.
+func (m *slots) goOn() {
+	switch {
+	case m.status != resource.StatusAwaiting && m.status != resource.StatusSuspended:
+	case m.halted:
+		m.halted, m.status = false, resource.StatusPaused
+	default:
+		m.status = resource.StatusStarting
 	}
 }
 
@@ -73,10 +91,6 @@ func (m *slots) settle(to int) {
 		if dry.pass(dry.last + 1); dry.left < left || dry.status != status {
 			end = dry.last
 		}
-	}
-	if dry.status == resource.StatusPaused && dry.left == 0 && m.maxPause > 0 && dry.pauses[m.period(to)] == m.maxPause {
-		m.pass(to) // the clock is about to run, and there is nothing for it
-		m.status = resource.StatusSuspended
 	}
 	m.pass(end)
 }
@@ -93,9 +107,8 @@ func clone[K comparable, V any](m map[K]V) map[K]V {
 func (m *slots) add(at, n int) {
 	m.settle(at)
 	m.pass(at)
-	if m.left += n; m.status == resource.StatusAwaiting || m.status == resource.StatusSuspended {
-		m.status = resource.StatusStarting
-	}
+	m.left += n
+	m.goOn()
 }
 
 // report takes in what was so up to a slot and at its begin. Before from nothing is known.
@@ -112,7 +125,7 @@ func (m *slots) report(from, at int) {
 	}
 	if m.left > was && m.status == resource.StatusSuspended {
 		m.pass(now)
-		m.status = resource.StatusStarting
+		m.goOn()
 	}
 	for i := max(from, m.last); i <= at; i++ {
 		next := m.status
@@ -285,9 +298,7 @@ func (l *modelled) reverse(t *rapid.T, now int) {
 	l.do(t, resource.Reverse{When: l.m.when(now), Payment: lot.Key})
 	l.m.pass(now)
 	l.m.left -= int(lot.Time / l.m.unit)
-	if s := l.m.status; l.m.left == 0 && (s == resource.StatusRunning || s == resource.StatusStarting) {
-		l.m.status = resource.StatusSuspended
-	}
+	l.m.endAtNothing()
 }
 
 // do reports whether c was not refused.

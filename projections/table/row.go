@@ -20,7 +20,7 @@ type row struct {
 	mark                            instant.Time // DebitedTo or, of a row that is held, HoldUntil
 	first, terms                    int32
 	status                          resource.Status
-	warned, held, resumed           bool
+	warned, held, resumed, halted   bool
 	host                            int32
 	last, since                     instant.Time
 	full                            instant.Millis
@@ -47,7 +47,7 @@ func (r *row) unpack(shared *common, s *resource.State) {
 		ID: r.id, Holder: r.holder, Request: r.request,
 		Last: r.last, Since: r.since, Full: r.full,
 		Queue: lots.Queue{Lots: r.lots, First: r.first}, Debt: r.debt, Credited: r.credited, Debited: r.debited, ReversedSum: r.undone,
-		Uptime: r.uptime, Status: r.status, Warned: r.warned, Resumed: r.resumed, Host: shared.hosts[r.host],
+		Uptime: r.uptime, Status: r.status, Warned: r.warned, Resumed: r.resumed, Halted: r.halted, Host: shared.hosts[r.host],
 	}
 	if r.held {
 		s.HoldUntil = r.mark
@@ -66,7 +66,7 @@ func (r *row) pack(s *resource.State) {
 	r.mark, r.held = cmp.Or(s.HoldUntil, s.DebitedTo), s.HoldUntil != 0
 	r.last, r.since, r.full = s.Last, s.Since, s.Full
 	r.lots, r.debt, r.credited, r.debited, r.undone = s.Lots, s.Debt, s.Credited, s.Debited, s.ReversedSum
-	r.uptime, r.first, r.status, r.warned, r.resumed = s.Uptime, s.First, s.Status, s.Warned, s.Resumed
+	r.uptime, r.first, r.status, r.warned, r.resumed, r.halted = s.Uptime, s.First, s.Status, s.Warned, s.Resumed, s.Halted
 }
 
 // fields passes a row.
@@ -78,6 +78,7 @@ func (r *row) fields(f *snapshot.Fields) {
 	snapshot.Int(f, &r.status)
 	snapshot.Bool(f, &r.warned)
 	snapshot.Bool(f, &r.resumed)
+	snapshot.Bool(f, &r.halted)
 	snapshot.Bytes(f, r.holder[:])
 	snapshot.Bytes(f, r.request[:])
 	snapshot.Int(f, &r.last)

@@ -3,13 +3,19 @@ package table_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"path/filepath"
 	"slices"
 	"testing"
 
+	"sandglass/domain/instant"
 	"sandglass/domain/money"
 	"sandglass/domain/resource"
 	"sandglass/domain/stream"
+	"sandglass/projections/snapshot"
 	"sandglass/projections/table"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 // open opens n resources with ids in no order, and returns the ids in the order of rows.
@@ -101,5 +107,36 @@ func TestFoldRefuses(t *testing.T) {
 	}
 	if s, at, ok := tab.State(id); !ok || at != 0 || s.Host != "" || tab.Len() != 1 || tab.Unplaced() != 1 {
 		t.Errorf("%+v at %d, %d rows", s, at, tab.Len())
+	}
+}
+
+// TestWhatIsSavedIsLoaded saves a resource that lost all that it had while it was paused.
+func TestWhatIsSavedIsLoaded(t *testing.T) {
+	tab := table.New()
+	id := open(t, tab, 1)[0]
+	for i, e := range []resource.Event{
+		&resource.Credited{Payment: "p", Amount: 5, Time: 5, Price: money.Price{Msat: 1, Per: 1}},
+		&resource.Started{Reason: resource.ReasonPaid},
+		&resource.Paused{},
+		&resource.Reversed{Payment: "p", Amount: 5, Balance: 5, Time: 5},
+		&resource.Exhausted{},
+	} {
+		*e.Effective() = instant.Time(i)
+		rec := stream.Record{Stream: resource.Prefix + string(id), Revision: stream.Revision(i + 1)}
+		if _, _, err := tab.Fold(&rec, e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	path := filepath.Join(t.TempDir(), "snapshot")
+	if err := snapshot.Save(path, "log", tab.Hold().Save); err != nil {
+		t.Fatal(err)
+	}
+	var loaded *table.Table
+	if err := snapshot.Load(path, "log", func(f *snapshot.Fields) { loaded = table.Load(f) }); err != nil {
+		t.Fatal(err)
+	}
+	want, _, _ := tab.State(id)
+	if got, _, _ := loaded.State(id); !got.Halted || !cmp.Equal(got, want, cmpopts.EquateEmpty()) {
+		t.Errorf("loaded %+v\nsaved %+v", got, want)
 	}
 }
