@@ -194,11 +194,11 @@ var malformed = []struct {
 	{
 		"the key of another order", "POST", "/v1/orders",
 		`{"plan":"small","time_ms":3600000,"id":"web-1"}`, []string{"Idempotency-Key: " + key + "web-1"},
-		409, "order_conflict", "choose a new one",
+		409, "order_conflict", "choose a new id and key",
 	},
 	{
 		"the id of another order", "POST", "/v1/orders", `{"plan":"small","time_ms":3600000,"id":"web-1"}`, nil,
-		409, "order_conflict", "choose a new one",
+		409, "order_conflict", "choose a new id and key",
 	},
 	{
 		"an order on a host that is none", "POST", "/v1/orders", `{"plan":"small","time_ms":3600000,"host":"b"}`, nil,
