@@ -15,8 +15,8 @@ func (h *expiries) put(e *entry) {
 func (h *expiries) remove(e *entry) {
 	heap.Remove(h, e.i)
 	e.in = nil
-	if n := len(h.list); cap(h.list) > 1024 && n < cap(h.list)/4 {
-		h.list = append(make([]*entry, 0, 2*n), h.list...)
+	if n := len(h.list); cap(h.list) > 1024 && n < cap(h.list)/2 {
+		h.list = append(make([]*entry, 0, n+n/4), h.list...)
 	}
 }
 

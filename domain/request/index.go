@@ -10,7 +10,7 @@ import (
 )
 
 // parts is a map in so many parts. A map keeps the room of the most that it held: each part is
-// made anew once half of that is left, which takes no longer than a part is large.
+// made anew once three quarters of that are left, which takes no longer than a part is large.
 type parts[K ~string, V any] struct {
 	maps [256]map[K]V
 	peak [256]int // of what a part held since it was made
@@ -44,7 +44,7 @@ func (p *parts[K, V]) remove(k K) {
 	p.n -= len(m)
 	delete(m, k)
 	p.n += len(m)
-	if p.peak[i] < 16 || len(m) > p.peak[i]/2 {
+	if p.peak[i] < 16 || len(m) > p.peak[i]/4*3 {
 		return
 	}
 	less := make(map[K]V, len(m))
