@@ -118,16 +118,12 @@ func (c commands) order(ctx context.Context, r wire.OrderRequest, key string, on
 }
 
 func (c commands) printOrder(o *wire.Order, qr bool) error {
-	key, hint := o.HolderKey, "keep it, it is not shown again: it pauses, resumes and releases the resource"
-	if key == "" {
-		key, hint = "-", "it is known to whoever ordered the resource first"
-	}
 	err := show.Facts(c.Stdout,
 		"resource", o.Resource.ID,
 		"host", o.Resource.Host,
 		"status", o.Resource.Status,
-		"holder key", key,
-		" ", hint)
+		"holder key", o.HolderKey,
+		" ", "keep it, it is not shown again: it pauses, resumes and releases the resource")
 	if err != nil {
 		return err
 	}
