@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -42,12 +43,16 @@ namespace demo_…, and stays there. The user's password is in a file.`,
 			if err != nil {
 				return err
 			}
+			self, err := os.Executable()
+			if err != nil {
+				return err
+			}
 			if store, err = storeOf(store); err != nil {
 				return err
 			}
 			n := &nodes{progress: cmd.ErrOrStderr()}
 			t := &tour.Tour{
-				Sandglass: path, Out: cmd.OutOrStdout(), Progress: n.progress, Store: store,
+				Sandglass: path, Program: self, Out: cmd.OutOrStdout(), Progress: n.progress, Store: store,
 				Title: "a private network: btcd, alice and bob", Start: n.start, Control: n.leaveInfo,
 			}
 			if quick {

@@ -45,7 +45,7 @@ The first start builds btcd and lnd, which takes minutes; later ones take second
 		"the file that says where the devnet is: written by up, read by the others")
 	root.AddCommand(upCommand(&file), buildCommand(), payCommand(&file), keysendCommand(&file),
 		sendCommand(&file), mineCommand(&file), reorgCommand(&file))
-	root.AddCommand(demoCommand())
+	root.AddCommand(demoCommand(), appCommand())
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)

@@ -19,7 +19,7 @@ import (
 const simulated = `A quick tour: no Bitcoin or Lightning node runs.
   simulated  lnd and its wallet (fakelnd answers in its place), the channel and its payers,
              btcd and the chain: blocks without work, transactions without signatures
-  real       sandglass: the daemon, its event log, HTTP API, command line and audit;
+  real       sandglass: the daemon, its event log, HTTP API, command line and audit; the keeper and what it starts;
              the gRPC, TLS and macaroons between it and the wallet; BOLT 11 invoices, addresses, blocks
 The same tour on real nodes: scripts/demo --once
 

@@ -23,13 +23,12 @@ import (
 // daemon is a `sandglass serve` that watches the network's wallet, with its files in the
 // network's folder, and the commands that speak to it.
 type daemon struct {
-	binary, url, log string
-	token            string // the operator's
-	store            string // the URL of its event log
-	namespace        string // of that in a cluster
-	env              []string
-	cmd              *exec.Cmd
-	done             chan struct{} // closed once the process has ended
+	child
+	binary, url string
+	token       string // the operator's
+	store       string // the URL of its event log
+	namespace   string // of that in a cluster
+	env         []string
 }
 
 // Store is where a daemon keeps its log.
@@ -69,7 +68,10 @@ func newDaemon(binary string, n Network, store Store) (*daemon, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &daemon{binary: binary, url: "http://" + listen, token: token, log: filepath.Join(dir, "serve.log")}
+	d := &daemon{
+		child:  child{name: "the daemon", log: filepath.Join(dir, "serve.log")},
+		binary: binary, url: "http://" + listen, token: token,
+	}
 	for _, setting := range os.Environ() {
 		if !strings.HasPrefix(setting, "SANDGLASS_") {
 			d.env = append(d.env, setting)
@@ -141,30 +143,11 @@ func (d *daemon) ask(ctx context.Context, out any, args ...string) error {
 
 // start starts the daemon and waits until it is ready.
 func (d *daemon) start(ctx context.Context) error {
-	log, err := os.OpenFile(d.log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
-	if err != nil {
+	if err := d.begin(d.command(context.Background(), nil, "serve")); err != nil {
 		return err
 	}
-	defer log.Close()
-	d.cmd = d.command(context.Background(), nil, "serve")
-	d.cmd.Stdout, d.cmd.Stderr = log, log
-	if err := d.cmd.Start(); err != nil {
-		return err
-	}
-	d.done = make(chan struct{})
-	go func(cmd *exec.Cmd, done chan struct{}) {
-		_ = cmd.Wait() // how it ended stands in ProcessState
-		close(done)
-	}(d.cmd, d.done)
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	go func(done chan struct{}) {
-		select {
-		case <-done:
-			cancel(fmt.Errorf("sandglass serve ended: %s", d.cmd.ProcessState))
-		case <-ctx.Done():
-		}
-	}(d.done)
+	ctx, cancel := d.whileRuns(ctx)
+	defer cancel()
 	return devnet.Until(ctx, "the daemon is ready", d.ready)
 }
 
@@ -183,60 +166,6 @@ func (d *daemon) ready(ctx context.Context) error {
 		}
 	}
 	return errors.New("it is not ready, and does not say why")
-}
-
-func (d *daemon) running() bool {
-	if d.done == nil {
-		return false
-	}
-	select {
-	case <-d.done:
-		return false
-	default:
-		return true
-	}
-}
-
-// kill ends the daemon with SIGKILL, as a power cut would.
-func (d *daemon) kill() error {
-	if !d.running() {
-		return errors.New("the daemon has ended by itself")
-	}
-	err := d.cmd.Process.Kill()
-	<-d.done
-	return err
-}
-
-// stopTime is how long the daemon may take to end by itself.
-const stopTime = 10 * time.Second
-
-// stop asks the daemon to end. It must, with status 0.
-func (d *daemon) stop() error {
-	if !d.running() {
-		return nil
-	}
-	if err := d.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		return err
-	}
-	select {
-	case <-d.done:
-	case <-time.After(stopTime):
-		return errors.Join(fmt.Errorf("the daemon did not end within %s", stopTime), d.kill())
-	}
-	if !d.cmd.ProcessState.Success() {
-		return fmt.Errorf("the daemon ended: %s", d.cmd.ProcessState)
-	}
-	return nil
-}
-
-// words are the last lines of the daemon's log.
-func (d *daemon) words() []string {
-	data, err := os.ReadFile(d.log)
-	if err != nil {
-		return []string{err.Error()}
-	}
-	lines := strings.Split(strings.TrimSpace(string(data)), "\n")
-	return lines[max(0, len(lines)-15):]
 }
 
 // view follows a resource by server-sent events, through the command line.

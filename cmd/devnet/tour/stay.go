@@ -94,7 +94,7 @@ metrics     %[1]s/metrics, with -H "Authorization: Bearer $(cat $SANDGLASS_OPERA
 	for _, setting := range t.daemon.env {
 		switch name, value, _ := strings.Cut(setting, "="); name {
 		case "SANDGLASS_URL", "SANDGLASS_OPERATOR_TOKEN_FILE",
-			"SANDGLASS_LND_ADDR", "SANDGLASS_LND_TLS_CERT", "SANDGLASS_LND_WATCH_MACAROON":
+			"SANDGLASS_LND_ADDR", "SANDGLASS_LND_TLS_CERT", "SANDGLASS_LND_WATCH_MACAROON", "SANDGLASS_RUN_DIR":
 			fmt.Fprintf(t.Out, "export %s=%s\n", name, quote(value))
 		}
 	}
@@ -106,6 +106,9 @@ devnet keysend --resource %[4]s --msat 60000
 devnet send %[5]s 3600     # an hour on the chain
 devnet mine 3      # now it counts
 devnet reorg 3     # now it does not, until: devnet mine 3
+sandglass order server --time 1m      # devnet pay INVOICE, and a server answers, whose address is in
+                                      # "$SANDGLASS_RUN_DIR"/enforcers/process/ID.access
+sandglass keeper status              # and in a minute it does not
 sandglass status
 sandglass events --follow
 sandglass audit replay

@@ -14,13 +14,13 @@ import (
 
 // The tour's figures. small costs 1 sat a second, and so does short.
 const (
-	ordered   = 2 * instant.Hour
-	topUp     = 30 * instant.Minute
-	gift      = 600 * money.Sat // by keysend
-	giftTime  = 10 * instant.Minute
-	missed    = 15 * instant.Minute // paid while the daemon is dead
-	shortTime = 3 * instant.Second
-	lateTime  = 5 * instant.Minute
+	ordered    = 2 * instant.Hour
+	topUp      = 30 * instant.Minute
+	gift       = 600 * money.Sat // by keysend
+	giftTime   = 10 * instant.Minute
+	missedTime = 15 * instant.Minute // paid while the daemon is dead
+	shortTime  = 3 * instant.Second
+	lateTime   = 5 * instant.Minute
 )
 
 // cost is what a time costs at the tour's prices.
@@ -33,13 +33,17 @@ func (t *Tour) tourSteps() []step {
 		{"a stranger tops it up by an invoice", t.topUp},
 		{"a stranger tops it up by keysend", t.keysend},
 		{"the holder pauses and resumes it", t.pause},
+		{"a server is ordered, paid, and answers", t.rentServer},
 		{"three seconds are ordered, paid, and run out", t.exhaust},
 		{"a late payment resumes it", t.payLate},
+		{"the time of the server is over: it is refused", t.serverEnds},
+		{"a top-up brings it back", t.serverReturns},
 		{"a stranger pays its address on the chain", t.deposit},
 		{"the third block on it makes it count", t.confirm},
 		{"a reorg replaces these blocks", t.reorg},
 		{"it is mined again, three blocks deep", t.mineAgain},
-		{"kill -9, a payment meanwhile, restart", t.restart},
+		{"kill -9 of the daemon: a server ends on time", t.dies},
+		{"a payment meanwhile, restart", t.restart},
 		{"the credits are the invoices that lnd settled", t.compare},
 		{"audit replay: every figure follows from the log", t.replay},
 		{"audit reconcile: the log is what the wallet has", t.reconcile},
@@ -212,25 +216,18 @@ func (t *Tour) payLate(ctx context.Context) (string, error) {
 
 func (t *Tour) restart(ctx context.Context) (string, error) {
 	id := t.long.Resource.ID
-	var p wire.Payment
-	if err := t.daemon.ask(ctx, &p, "resource", "pay", id, "--time", "15m"); err != nil {
-		return "", err
-	}
-	if err := t.daemon.kill(); err != nil {
-		return "", err
-	}
-	if err := t.bobPays(&p)(ctx); err != nil {
+	if err := t.bobPays(&t.missed)(ctx); err != nil {
 		return "", err
 	}
 	if err := t.daemon.start(ctx); err != nil {
 		return "", err
 	}
 	nothing := func(context.Context) error { return nil }
-	r, err := t.funded(ctx, id, t.paid+cost(missed), nothing)
+	r, err := t.funded(ctx, id, t.paid+cost(missedTime), nothing)
 	if err != nil {
 		return "", err
 	}
-	return "found and credited, " + left(r.Remaining) + " left", t.topped(&r, cost(missed), missed)
+	return "found and credited, " + left(r.Remaining) + " left", t.topped(&r, cost(missedTime), missedTime)
 }
 
 // left writes a time for people, in whole seconds.

@@ -29,20 +29,27 @@ type Tour struct {
 	Store     Store     // where the daemon's log is to be; a file of its own if that says nothing
 	Start     func(context.Context) (net Network, note string, err error)
 	Control   func() (string, error) // for Stay: the command that acts on the network from another terminal
+	Program   string                 // the path of a program of which "app" serves what is rented out, see [keeper]
 
 	begin  time.Time
 	rows   []row
 	net    Network
 	daemon *daemon
-	words  []string // the daemon's last ones
+	keeper *keeper
+	words  string // the last ones of the daemon and of the keeper
 
 	// What the steps know of each other.
-	long  wire.Order // two hours of small
-	short wire.Order // three seconds of short
-	late  wire.Payment
-	paid  money.Msat   // for long, in all
-	until instant.Time // long's paid_until
-	txid  string       // that pays long on the chain
+	long   wire.Order // two hours of small
+	short  wire.Order // three seconds of short
+	late   wire.Payment
+	paid   money.Msat   // for long, in all
+	until  instant.Time // long's paid_until
+	txid   string       // that pays long on the chain
+	missed wire.Payment // for long, paid while the daemon is dead
+
+	server  *server // that is rented out first
+	servers []*server
+	more    wire.Payment // for server
 }
 
 // row is a step that was taken.
@@ -128,9 +135,16 @@ func (t *Tour) Stay(ctx context.Context) error {
 // end stops the daemon and then the network.
 func (t *Tour) end() error {
 	var errs []error
+	for _, s := range t.servers {
+		s.end()
+	}
+	if t.keeper != nil {
+		t.words += t.keeper.words() // before its folder is gone
+		errs = append(errs, t.keeper.end())
+	}
 	if t.daemon != nil {
 		errs = append(errs, t.daemon.stop())
-		t.words = t.daemon.words() // before its folder is gone
+		t.words += t.daemon.words()
 	}
 	if t.net != nil {
 		errs = append(errs, t.net.Close())
@@ -138,12 +152,12 @@ func (t *Tour) end() error {
 	return errors.Join(errs...)
 }
 
-// explain adds to an error what the daemon said last.
+// explain adds to an error what the daemon and the keeper said last.
 func (t *Tour) explain(err error) error {
 	if err == nil || errors.Is(err, errInterrupted) || len(t.words) == 0 {
 		return err
 	}
-	return fmt.Errorf("%w\nthe daemon's last words:\n%s", err, strings.Join(t.words, "\n"))
+	return fmt.Errorf("%w%s", err, t.words)
 }
 
 // summary prints the table of steps and times.
@@ -170,7 +184,8 @@ func (t *Tour) firstSteps() []step {
 	return []step{
 		{t.Title, t.startNetwork},
 		{"sandglass init and serve", t.startDaemon},
-		{"the operator publishes a plan", t.publish},
+		{"sandglass keeper, beside it", t.startKeeper},
+		{"the operator publishes two plans", t.publish},
 	}
 }
 
@@ -192,6 +207,9 @@ func (t *Tour) startDaemon(ctx context.Context) (string, error) {
 		return "", err
 	}
 	t.daemon = daemon
+	if t.keeper, err = newKeeper(daemon, t.Program); err != nil {
+		return "", err
+	}
 	if _, err := t.daemon.run(ctx, nil, "init"); err != nil {
 		return "", err
 	}
@@ -201,8 +219,16 @@ func (t *Tour) startDaemon(ctx context.Context) (string, error) {
 	return "ready at " + daemon.url + daemon.beside(), nil
 }
 
+func (t *Tour) startKeeper(context.Context) (string, error) {
+	return "starts and stops programs", t.keeper.start(t.daemon)
+}
+
 func (t *Tour) publish(ctx context.Context) (string, error) {
-	_, err := t.daemon.run(ctx, nil, "plan", "publish", "small", "--title", "An application server", "--price", "3600sat",
-		"--per", "1h", "--min", "1m", "--max", "720h", "--warn", "10m", "--grace", "24h")
-	return "small: 3,600 sat an hour", err
+	if _, err := t.daemon.run(ctx, nil, "plan", "publish", "small", "--title", "An application server", "--price", "3600sat",
+		"--per", "1h", "--min", "1m", "--max", "720h", "--warn", "10m", "--grace", "24h"); err != nil {
+		return "", err
+	}
+	_, err := t.daemon.run(ctx, nil, "plan", "publish", "server", "--title", "A server that really runs", "--price", "1sat",
+		"--per", "1s", "--min", "1s", "--max", "1h", "--grace", "1h", "--enforcer", "process", "--bill", "wall")
+	return "small: 3,600 sat an hour; server: 1 sat a second", err
 }
