@@ -152,7 +152,7 @@ func comparePayments(t *testing.T, v *projections.Views, want model) {
 		got, _, ok := v.Payment(key)
 		final := !key.OnChain() || p.Final
 		switch {
-		case p.Status == payment.StatusCredited && final, p.Status == payment.StatusExpired,
+		case p.Status == payment.StatusCredited && final, p.Status == payment.StatusExpired, p.Status == payment.StatusCanceled,
 			p.Status == payment.StatusReplaced && !p.WasSettled:
 			if ok {
 				t.Errorf("payment %s is %s and kept", key, got.Status)

@@ -9,7 +9,7 @@ import (
 	"sandglass/projections/open"
 )
 
-// Payment returns a payment that is requested, settled or unallocated, and the revision
+// Payment returns a payment that is requested, accepted, settled or unallocated, and the revision
 // that it stands at. One that was credited or has expired is not here: read its stream.
 func (v *Views) Payment(key payment.Key) (payment.State, stream.Revision, bool) {
 	v.mu.RLock()
@@ -30,7 +30,7 @@ func (v *Views) OpenPayments() []payment.State {
 	return open.OldestFirst(slices.DeleteFunc(all, func(p *open.Payment) bool { return !p.State.Waits() }))
 }
 
-// OpenCount returns how many payments are requested or settled.
+// OpenCount returns how many payments are requested, accepted or settled.
 func (v *Views) OpenCount() int {
 	v.mu.RLock()
 	defer v.mu.RUnlock()

@@ -16,7 +16,7 @@ import (
 	"sandglass/adapters/httpapi/wire"
 	"sandglass/domain/money"
 	"sandglass/domain/request"
-	"sandglass/domain/resource"
+	"sandglass/domain/resource/uptime"
 	"sandglass/domain/stream"
 	"sandglass/testutil/storetest"
 )
@@ -234,7 +234,7 @@ func TestReadsShowWhatWasAnswered(t *testing.T) {
 	s := open(t, nil)
 	o := s.running("web-1")
 	for range 5 {
-		s.clock.Advance(resource.MinRun)
+		s.clock.Advance(uptime.MinRun)
 		r, err := s.client(o.HolderKey).Pause(t.Context(), "web-1")
 		s.must(err)
 		shown, err := s.client("").Resource(t.Context(), "web-1")
@@ -258,15 +258,15 @@ func TestPausedTooSoon(t *testing.T) {
 	s.must(err)
 	_, err = holder.Resume(t.Context(), "web-1")
 	s.must(err)
-	again := s.clock.Now().Add(resource.MinRun)
-	s.clock.Advance(resource.MinRun / 4)
+	again := s.clock.Now().Add(uptime.MinRun)
+	s.clock.Advance(uptime.MinRun / 4)
 	_, err = holder.Pause(t.Context(), "web-1")
 	refused, ok := errors.AsType[*client.Problem](err)
 	if !ok || refused.Status != 429 || refused.Code != "too_soon" || refused.RetryAfter != 45*time.Second ||
 		!strings.HasSuffix(refused.Detail, "try again at "+again.String()) {
 		t.Errorf("%+v, %v", refused, err)
 	}
-	s.clock.Advance(3 * resource.MinRun / 4)
+	s.clock.Advance(3 * uptime.MinRun / 4)
 	_, err = holder.Pause(t.Context(), "web-1")
 	s.must(err)
 }

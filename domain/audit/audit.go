@@ -55,6 +55,7 @@ type paid struct {
 	credits  int
 	reversed int
 	replaced bool // it will not come
+	canceled bool // it went back to its payer
 }
 
 // sums are those of a resource.
@@ -178,6 +179,8 @@ func (c *Checker) payment(key payment.Key, e payment.Event) {
 		c.paid(key).replaced = false
 	case *payment.Replaced:
 		c.paid(key).replaced = true
+	case *payment.Canceled:
+		c.paid(key).canceled = true
 	}
 }
 

@@ -69,6 +69,7 @@ func (c *Checker) comparePayments() {
 		once := stands == 1 || stands == 0 && p.resource == ""
 		c.want(once, where, "a payment is one credit", stands, 1)
 		c.want(!p.replaced || stands == 0, where, "a payment that will not come has no credit", stands, 0)
+		c.want(!p.canceled || stands == 0 && p.settled == 0, where, "a payment that went back brought nothing", p.settled, 0)
 		c.want(p.resource == "" || p.resource == p.holder, where, "the resource that has it", p.resource, p.holder)
 	}
 }

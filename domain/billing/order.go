@@ -134,7 +134,7 @@ func (b *Service) newOrder(r OrderRequest, id resource.ID, o resource.Order) (su
 	if o.Host, err = b.place(&p, r.Host); err != nil {
 		return subject{}, err
 	}
-	opens, err := o.Opens(id, b.Now())
+	opens, err := resource.Opens(id, &o, b.Now())
 	return subject{opens, &o}, err
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"sandglass/domain/billing"
 	"sandglass/domain/resource"
+	"sandglass/domain/resource/uptime"
 	"sandglass/domain/stream"
 )
 
@@ -38,7 +39,7 @@ func TestAPauseThatIsAnsweredIsDone(t *testing.T) {
 				}
 			}
 			told, err := second.Execute(t.Context(), id, stream.Meta{}, resource.Pause{When: when})
-			if err != nil && !errors.Is(err, resource.ErrTooSoon) {
+			if err != nil && !errors.Is(err, uptime.ErrTooSoon) {
 				t.Fatal(err)
 			}
 			real, err := host().Load(t.Context(), id)

@@ -21,6 +21,16 @@ type (
 		Invoice  string
 		Order    *resource.Order
 	}
+	Accept struct {
+		At      instant.Time
+		Amount  money.Msat
+		Node    string
+		Request *Request // see [Settle]
+	}
+	Cancel struct {
+		At     instant.Time
+		Reason Reason
+	}
 	Settle struct {
 		At       instant.Time
 		Amount   money.Msat
@@ -87,6 +97,8 @@ type (
 )
 
 func (c Request) when() instant.Time    { return c.At }
+func (c Accept) when() instant.Time     { return c.At }
+func (c Cancel) when() instant.Time     { return c.At }
 func (c Settle) when() instant.Time     { return c.At }
 func (c Credit) when() instant.Time     { return c.At }
 func (c Unallocate) when() instant.Time { return c.At }

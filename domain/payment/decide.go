@@ -16,6 +16,13 @@ func Decide(s State, c Command) ([]Event, error) {
 	switch c := c.(type) {
 	case Request:
 		return request(s, c, at)
+	case Accept:
+		return accept(s, c, at)
+	case Cancel:
+		if s.Status != StatusAccepted {
+			return nil, nil // it is settled, or went back before
+		}
+		return []Event{&Canceled{at, c.Reason}}, nil
 	case Settle:
 		return settle(s, c, at)
 	case Credit:
@@ -136,6 +143,19 @@ func credit(s State, c Credit, at At) ([]Event, error) {
 	return onlyIf(possible, s, &Credited{at, c.Resource})
 }
 
+// accept takes the wallet's word that it holds the money of a request. What is settled was held
+// before, and what went back is not held again.
+func accept(s State, c Accept, at At) ([]Event, error) {
+	if err := c.Amount.Check(); err != nil || c.Amount == 0 || c.Node == "" || s.OnChain() {
+		return nil, fmt.Errorf("%w: payment %s held with %s at node %q", ErrInvalid, s.Key, c.Amount, c.Node)
+	}
+	switch s.Status {
+	case StatusNone, StatusRequested, StatusExpired:
+		return withRequest(&s, c.Request, at, &Accepted{at, c.Amount, c.Node})
+	}
+	return nil, nil
+}
+
 func settle(s State, c Settle, at At) ([]Event, error) {
 	if s.Status == StatusConfirmed && c.Block != "" && c.Block != s.Block {
 		return nil, nil // it is in another one by now, which may lie less deep
@@ -144,7 +164,7 @@ func settle(s State, c Settle, at At) ([]Event, error) {
 		return nil, fmt.Errorf("%w: payment %s settled with %s at settle_index %d", ErrInvalid, s.Key, c.Amount, c.Index)
 	}
 	switch s.Status {
-	case StatusNone, StatusRequested, StatusExpired, StatusConfirmed:
+	case StatusNone, StatusRequested, StatusExpired, StatusAccepted, StatusCanceled, StatusConfirmed:
 		if s.OnChain() != (s.Status == StatusConfirmed) {
 			return nil, fmt.Errorf("%w: payment %s is %s", ErrState, s.Key, s.Status)
 		}

@@ -47,6 +47,13 @@ const (
 	ReasonUnknownToWallet Reason = "unknown_to_wallet"
 )
 
+// The reasons for which money that was held went back, besides ReasonReleased, ReasonOtherOrder and
+// ReasonCanceled: the wallet gave it back by itself.
+const (
+	ReasonNotDelivered Reason = "not_delivered" // what it is for was not up in time
+	ReasonTimingOut    Reason = "timing_out"    // the channels that hold it could not wait any longer
+)
+
 // The reasons for which an output is replaced, or not in a block any more.
 const (
 	ReasonConflict Reason = "conflict" // another transaction spends what it spends
@@ -68,6 +75,18 @@ type (
 		Expiry    instant.Time    // of the invoice, 0 where there is none
 		Invoice   string          // BOLT 11, empty where there is none
 		Order     *resource.Order // by which the resource is opened, or nil
+	}
+	// Accepted says that the wallet holds the money for what it opens: it is the payer's until
+	// it is settled, and goes back if that does not come up.
+	Accepted struct {
+		At
+		Amount money.Msat // that is held
+		Node   string     // identity_pubkey of the node that holds it
+	}
+	// Canceled says that money which was held went back to its payer.
+	Canceled struct {
+		At
+		Reason Reason
 	}
 	// Settled says that the wallet holds the money for good, or that an output has the
 	// confirmations that are asked for.
@@ -148,6 +167,8 @@ type (
 
 // Type implements [stream.Fact].
 func (*Requested) Type() string   { return "payment.requested.v2" }
+func (*Accepted) Type() string    { return "payment.accepted.v1" }
+func (*Canceled) Type() string    { return "payment.canceled.v1" }
 func (*Settled) Type() string     { return "payment.settled.v2" }
 func (*Credited) Type() string    { return "payment.credited.v1" }
 func (*Unallocated) Type() string { return "payment.unallocated.v1" }
@@ -166,6 +187,10 @@ func blank(kind string) Event {
 	switch kind {
 	case "payment.requested.v2":
 		return new(Requested)
+	case "payment.accepted.v1":
+		return new(Accepted)
+	case "payment.canceled.v1":
+		return new(Canceled)
 	case "payment.settled.v2":
 		return new(Settled)
 	case "payment.credited.v1":
@@ -222,6 +247,15 @@ func (e *Requested) Fields(f *codec.Fields) {
 		e.Order = o
 	}
 }
+
+// Fields implements [codec.Fielder].
+func (e *Accepted) Fields(f *codec.Fields) {
+	codec.Int(f, "amount_msat", &e.Amount)
+	codec.String(f, "node", &e.Node)
+}
+
+// Fields implements [codec.Fielder].
+func (e *Canceled) Fields(f *codec.Fields) { codec.String(f, "reason", &e.Reason) }
 
 // Fields implements [codec.Fielder].
 func (e *Settled) Fields(f *codec.Fields) {

@@ -16,6 +16,11 @@ func Evolve(s State, e Event) State {
 		s.Status, s.Requested = StatusRequested, e.Requested
 		s.Resource, s.Asked, s.Price = e.Resource, e.Amount, e.Price
 		s.Expiry, s.Invoice, s.Order = e.Expiry, e.Invoice, e.Order
+	case *Accepted:
+		s.Status, s.AcceptedAt, s.Reason = StatusAccepted, e.At.At, ""
+		s.Amount, s.Node = e.Amount, e.Node
+	case *Canceled:
+		s.Status, s.Reason = StatusCanceled, e.Reason
 	case *Settled:
 		s.Status, s.SettledAt, s.Reason, s.WasSettled = StatusSettled, e.At.At, "", true
 		s.Amount, s.Via, s.Node, s.Index = e.Amount, e.Via, e.Node, e.Index

@@ -20,6 +20,8 @@ var samples = []payment.Event{
 			Enforcer: "systemd", Host: "host-a", Holder: [16]byte{2}, Request: [16]byte{1},
 		},
 	},
+	&payment.Accepted{At: at(0), Amount: 500, Node: "02aa"},
+	&payment.Canceled{At: at(0), Reason: "not_delivered"},
 	&payment.Settled{
 		At: at(0), Amount: 500, Via: "keysend", Node: "02aa", Index: 7, Resource: "vm-1", Meant: "vm-2", Ours: true,
 	},
@@ -50,6 +52,7 @@ func TestGoldenFiles(t *testing.T) { codec.Check(t, samples...) }
 func TestLaterTerms(t *testing.T) {
 	e, o := *samples[0].(*payment.Requested), *samples[0].(*payment.Requested).Order
 	o.Terms.Uptime, o.Terms.StartWithin, o.Terms.MaxOutage, o.Terms.MaxPause = true, 1, 2, 3
+	o.Terms.Hold = true
 	e.Order = &o
 	got, err := payment.Decode(&stream.Record{Event: stream.Encode(&e)})
 	if err != nil || !reflect.DeepEqual(got, &e) {

@@ -9,6 +9,12 @@
 //	                     ▼  │         ▼ │ allocated
 //	                  expired      unallocated
 //
+//	an order's first payment, where its plan holds it until what was ordered is up:
+//	                 requested ──▶ accepted ──▶ settled ──▶ credited
+//	                                  │
+//	                                  ▼
+//	                              canceled: it went back to the payer
+//
 //	on the chain:    seen ──▶ confirmed ──▶ settled ──▶ credited or unallocated ──▶ finalized
 //	                  │           ▲  │          │                  │
 //	                  │           │  └──────────┴──▶ reorged ◀─────┘  its block left the chain
@@ -45,6 +51,7 @@
 package payment
 
 import (
+	"cmp"
 	"errors"
 
 	"sandglass/domain/instant"
@@ -77,10 +84,13 @@ const (
 	StatusConfirmed                 // in a block, not deep enough to count
 	StatusReorged                   // its block left the chain
 	StatusReplaced                  // it will not come
+	StatusAccepted                  // the wallet holds the money, which is not ours yet
+	StatusCanceled                  // it went back to its payer
 )
 
 var statusNames = [...]string{
 	"none", "requested", "settled", "credited", "unallocated", "expired", "seen", "confirmed", "reorged", "replaced",
+	"accepted", "canceled",
 }
 
 // String returns the word that the API and the event catalogue use.
@@ -102,6 +112,8 @@ type State struct {
 	Node      string
 	Index     int64
 	SettledAt instant.Time
+	// AcceptedAt is from when on the wallet held the money, 0 if it came at once.
+	AcceptedAt instant.Time
 	// Meant is what is told of an invoice whose request is not known: see [Settled]. On the chain
 	// it is the resource that gets nothing of it: see [Seen].
 	Meant  resource.ID
@@ -166,7 +178,7 @@ func (s *State) Coming() bool {
 // still come, may still go, or is on its way.
 func (s *State) Waits() bool {
 	switch s.Status {
-	case StatusRequested, StatusSettled, StatusSeen, StatusConfirmed, StatusReorged:
+	case StatusRequested, StatusAccepted, StatusSettled, StatusSeen, StatusConfirmed, StatusReorged:
 		return true
 	case StatusCredited, StatusUnallocated:
 		return s.OnChain() && !s.Final
@@ -184,7 +196,7 @@ func (s *State) Ended() bool { return !s.Waits() && s.Status != StatusUnallocate
 // before the invoice expired: later money buys at the resource's own price, and so does that
 // of an invoice for any amount.
 func (s *State) quoted() (money.Price, money.Msat) {
-	if s.SettledAt > s.Expiry || s.Asked == 0 {
+	if cmp.Or(s.AcceptedAt, s.SettledAt) > s.Expiry || s.Asked == 0 {
 		return money.Price{}, 0
 	}
 	return s.Price, s.Asked

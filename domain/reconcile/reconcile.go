@@ -201,8 +201,8 @@ func (c *comparison) unreadable() {
 func (c *comparison) unmatched(p *paid) {
 	s, side := &p.State, c.side(p.Key)
 	switch {
-	case s.Status == payment.StatusRequested:
-		side.Pending.add(s.Asked)
+	case s.Status == payment.StatusRequested, s.Status == payment.StatusAccepted:
+		side.Pending.add(cmp.Or(s.Amount, s.Asked))
 		return
 	case !counts(s):
 		return
@@ -295,6 +295,8 @@ func (c *comparison) says(p *payment.State) string {
 		return fmt.Sprintf("requested, %s", p.Asked)
 	case payment.StatusExpired:
 		return "expired"
+	case payment.StatusCanceled:
+		return "canceled"
 	case payment.StatusUnallocated:
 		return fmt.Sprintf("unallocated (%s), %s", p.Reason, p.Amount)
 	}

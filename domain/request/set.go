@@ -364,7 +364,7 @@ func (s *Set) Order(id resource.ID) (r *Record, opens resource.State, ok bool) {
 		if r.Order == nil {
 			continue
 		}
-		if opens, err := r.Order.Opens(id, r.At); err == nil {
+		if opens, err := resource.Opens(id, r.Order, r.At); err == nil {
 			return r, opens, true
 		}
 	}

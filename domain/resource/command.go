@@ -10,6 +10,7 @@ import (
 
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
+	"sandglass/domain/resource/terms"
 	"sandglass/domain/stream"
 )
 
@@ -25,7 +26,6 @@ var (
 	ErrExists    = errors.New("resource: the id is taken by another order")
 	ErrReleased  = errors.New("resource: it is released, which is final")
 	ErrNotRuns   = errors.New("resource: only a running resource can be paused")
-	ErrTooSoon   = errors.New("resource: it has to run for a while before it is paused again")
 	ErrNotPaused = errors.New("resource: only a paused resource can be resumed")
 	ErrNoTime    = errors.New("resource: no time is left: pay first")
 	ErrNoCredit  = errors.New("resource: it has no credit of that payment")
@@ -59,24 +59,11 @@ type Outcome = stream.Outcome[State]
 // Command is a request to change a resource at an instant.
 type Command interface{ when() When }
 
-// Order is what a resource is opened with: what was asked for, at the terms of that time. It
-// names the order too: an id may be ordered anew as long as nobody has paid.
-type Order struct {
-	Plan     string
-	Terms    Terms
-	Enforcer string   // what stops and starts it
-	Host     string   // to which it belongs; empty where there is one machine
-	Holder   [16]byte // hash of the key that pauses, resumes and releases
-	Request  [16]byte // tells an order that is sent again from another one
-}
-
-// Same reports whether o and other are one order, whatever its plan says by now.
-func (o *Order) Same(other *Order) bool {
-	return o.Request == other.Request && o.Plan == other.Plan && o.Holder == other.Holder
-}
+// Order is what a resource is opened with.
+type Order = terms.Order
 
 // Opens returns the resource that o would open at an instant: awaiting its first payment.
-func (o *Order) Opens(id ID, at instant.Time) (State, error) {
+func Opens(id ID, o *Order, at instant.Time) (State, error) {
 	s := New(id)
 	events, err := Decide(s, Open{When: When{At: at}, Order: *o})
 	for _, e := range events {
@@ -122,6 +109,12 @@ type (
 		// is opened by it, and one that another order opened is [ErrOtherOrder].
 		Order *Order
 	}
+	// Accept opens what was ordered once its first payment is held, before its time is paid: it is
+	// starting, and its time begins with the credit. Done again, or later, it changes nothing.
+	Accept struct {
+		When
+		Order
+	}
 	// Grant gives time for nothing, once for each Key.
 	Grant struct {
 		When
@@ -166,7 +159,8 @@ type (
 		When
 		Host string
 	}
-	// Release ends the resource. Its reason is ReasonHolder or ReasonOperator.
+	// Release ends the resource. Its reason is ReasonHolder, ReasonOperator, or
+	// ReasonNotDelivered: that ends only what has no time.
 	Release struct {
 		When
 		Reason Reason

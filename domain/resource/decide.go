@@ -6,6 +6,7 @@ import (
 
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
+	"sandglass/domain/resource/uptime"
 )
 
 // Decide returns the events that c causes: none where they have happened already.
@@ -20,6 +21,8 @@ func Decide(s State, c Command) ([]Event, error) {
 	switch c := c.(type) {
 	case Open:
 		err = d.open(c.Order)
+	case Accept:
+		err = d.accept(c.Order)
 	case Credit:
 		err = d.credit(c)
 	case Grant:
@@ -84,7 +87,7 @@ func (d *deciding) check(c Command) error {
 // opens reports whether c can begin a resource.
 func opens(c Command) bool {
 	switch c := c.(type) {
-	case Open:
+	case Open, Accept:
 		return true
 	case Credit:
 		return c.Order != nil
@@ -121,6 +124,20 @@ func (d *deciding) open(c Order) error {
 	d.emit(&Opened{At: d.now(), Plan: c.Plan, Terms: c.Terms, Enforcer: c.Enforcer, Holder: c.Holder, Request: c.Request})
 	if c.Host != "" {
 		d.emit(&Placed{At: d.now(), Host: c.Host})
+	}
+	return nil
+}
+
+// accept lets what was never paid start for an order whose first payment is held.
+func (d *deciding) accept(o Order) error {
+	if err := d.openBy(&o); err != nil {
+		return err
+	}
+	if d.s.Status == StatusReleased {
+		return ErrReleased
+	}
+	if d.s.Status == StatusAwaiting && d.s.Terms.Hold {
+		d.emit(&Starting{At: d.now(), Reason: ReasonAccepted})
 	}
 	return nil
 }
@@ -223,8 +240,11 @@ func (d *deciding) startOrRecover(reason Reason) {
 	if d.s.Left() == 0 {
 		return
 	}
-	if d.s.Status == StatusAwaiting || d.s.Status == StatusSuspended {
+	switch {
+	case d.s.Status == StatusAwaiting || d.s.Status == StatusSuspended:
 		d.begin(reason)
+	case d.s.Status == StatusStarting && d.s.Uptime.Ready:
+		d.emit(&Started{At: d.now(), Reason: ReasonUp})
 	}
 	if d.s.Warned && d.s.Left() > d.s.warnLeft() {
 		d.emit(&Recovered{At: d.now()})
@@ -252,34 +272,15 @@ func (d *deciding) pause() error {
 	case StatusReleased:
 		return ErrReleased
 	}
-	if d.settle(); !d.s.wanted() {
+	if d.settle(); !d.s.wanted() || d.s.Unpaid() {
 		return ErrNotRuns
 	}
-	if again := d.s.Since.Add(MinRun); d.s.Resumed && d.t < again {
-		return &TooSoonError{Again: again, Wait: again.Sub(d.t)}
+	if again := d.s.Since.Add(uptime.MinRun); d.s.Resumed && d.t < again {
+		return &uptime.TooSoonError{Again: again, Wait: again.Sub(d.t)}
 	}
 	d.emit(&Paused{At: d.now()})
 	return nil
 }
-
-// MinRun is how long a resource runs after it was resumed before it can be paused again. So
-// what its holder writes to the log is bounded by the time that is paid for: three events a
-// minute, and not by requests.
-const MinRun = instant.Minute
-
-// TooSoonError is [ErrTooSoon], and says from when on a resource can be paused.
-type TooSoonError struct {
-	Again instant.Time
-	Wait  instant.Millis // from the time of the command, above 0
-}
-
-// Error implements error.
-func (e *TooSoonError) Error() string {
-	return fmt.Sprintf("%v: it was resumed less than %s ago: try again at %s", ErrTooSoon, MinRun.Std(), e.Again)
-}
-
-// Unwrap implements the interface of [errors.Is].
-func (*TooSoonError) Unwrap() error { return ErrTooSoon }
 
 func (d *deciding) resume() error {
 	switch d.s.Status {
@@ -346,9 +347,8 @@ func (d *deciding) reprice(c Reprice) error {
 }
 
 func (d *deciding) release(reason Reason) {
-	if d.s.Status == StatusReleased {
+	if d.settle(); d.s.Status == StatusReleased || reason == ReasonNotDelivered && d.s.Left() > 0 {
 		return
 	}
-	d.settle()
 	d.emit(&Released{At: d.now(), Reason: reason})
 }

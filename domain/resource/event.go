@@ -25,12 +25,15 @@ const (
 	ReasonReturned  Reason = "returned"  // time that was given back did
 	ReasonMoved     Reason = "moved"     // it is on another host
 	ReasonUp        Reason = "up"        // the keeper says that it is up
+	ReasonAccepted  Reason = "accepted"  // its first payment is held until it is up
 	ReasonReorged   Reason = "reorged"   // the block of the payment left the chain
 	ReasonAllocated Reason = "allocated" // the payment went to another resource meanwhile
 	ReasonGraceOver Reason = "grace_over"
 	ReasonNeverPaid Reason = "never_paid"
 	ReasonHolder    Reason = "holder"   // asked for it
 	ReasonOperator  Reason = "operator" // asked for it
+	// ReasonNotDelivered is that it did not come up in time: its first payment went back.
+	ReasonNotDelivered Reason = "not_delivered"
 )
 
 // Opened begins a resource: it has terms, and waits for its first payment.
@@ -74,10 +77,11 @@ type Granted struct {
 }
 
 // Starting says that the resource, which is billed by its uptime, has time and should be up from
-// now on. Its clock stands still until it is.
+// now on. Its clock stands still until it is. By ReasonAccepted it has none yet, and by ReasonUp it
+// is up: its time begins once its first payment is taken.
 type Starting struct {
 	At
-	Reason Reason // ReasonPaid, ReasonGranted, ReasonResumed, ReasonReturned or ReasonMoved
+	Reason Reason // ReasonPaid, ReasonGranted, ReasonResumed, ReasonReturned or ReasonMoved, or one of these
 }
 
 // Started says that the resource runs from now on: its clock does.
@@ -159,7 +163,7 @@ type Placed struct {
 // Released ends the resource for good.
 type Released struct {
 	At
-	Reason Reason // ReasonGraceOver, ReasonNeverPaid, ReasonHolder or ReasonOperator
+	Reason Reason // ReasonGraceOver, ReasonNeverPaid, ReasonHolder, ReasonOperator or ReasonNotDelivered
 }
 
 // Type implements [stream.Fact].

@@ -149,7 +149,10 @@ func (s *State) begin(status Status, at instant.Time, reason Reason) {
 	if reason != ReasonUp {
 		s.Resumed = reason == ReasonResumed
 	}
-	s.alter(func(u *uptime.State) { u.Up, u.Why = u.Up || status == StatusRunning, "" })
+	s.alter(func(u *uptime.State) {
+		u.Up, u.Why = u.Up || status == StatusRunning, ""
+		u.Ready = status == StatusStarting && reason == ReasonUp
+	})
 	s.enter(status, at)
 }
 

@@ -1,10 +1,6 @@
 package resource
 
-import (
-	"sandglass/domain/codec"
-	"sandglass/domain/instant"
-	"sandglass/domain/money"
-)
+import "sandglass/domain/codec"
 
 // former returns a blank event of a version that is not written any more.
 func former(kind string) Event {
@@ -16,14 +12,7 @@ func former(kind string) Event {
 
 // creditedV1 was written when a quote held for whatever came: all of a credit bought at one
 // price.
-type creditedV1 struct {
-	At
-	Payment  string
-	Amount   money.Msat
-	Time     instant.Millis
-	Price    money.Price
-	DebtPaid money.Msat
-}
+type creditedV1 struct{ Credited }
 
 // Type implements [stream.Fact].
 func (*creditedV1) Type() string { return "resource.credited.v1" }
@@ -38,6 +27,4 @@ func (e *creditedV1) Fields(f *codec.Fields) {
 }
 
 // Upcast implements [stream.Former].
-func (e *creditedV1) Upcast() Event {
-	return &Credited{At: e.At, Payment: e.Payment, Amount: e.Amount, Time: e.Time, Price: e.Price, DebtPaid: e.DebtPaid}
-}
+func (e *creditedV1) Upcast() Event { return &e.Credited }

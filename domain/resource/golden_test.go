@@ -59,8 +59,9 @@ func TestGoldenFiles(t *testing.T) { codec.Check(t, samples...) }
 func TestLaterTerms(t *testing.T) {
 	e := *samples[0].(*resource.Opened)
 	e.Terms.Uptime, e.Terms.StartWithin, e.Terms.MaxOutage, e.Terms.MaxPause = true, 1, 2, 3
+	e.Terms.Hold = true
 	written := stream.Encode(&e)
-	const end = `,"by_uptime":true,"start_within_ms":1,"max_outage_ms":2,"max_pause_ms":3}`
+	const end = `,"by_uptime":true,"start_within_ms":1,"max_outage_ms":2,"max_pause_ms":3,"hold":true}`
 	if !strings.HasSuffix(string(written.Data), end) {
 		t.Errorf("it is written as %s", written.Data)
 	}

@@ -1,19 +1,16 @@
 package resource
 
-import "fmt"
+import (
+	"fmt"
 
-// IsName reports whether s can name a host, as it can a plan or a resource: 1 to 64 of
-// a-z, 0-9 and '-', not at an end.
-func IsName(s string) bool {
-	ok := s != "" && len(s) <= 64 && s[0] != '-' && s[len(s)-1] != '-'
-	for _, c := range []byte(s) {
-		ok = ok && (c == '-' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z')
-	}
-	return ok
-}
+	"sandglass/domain/resource/name"
+)
 
-func badHost(name string) error {
-	return fmt.Errorf("%w: the host %.80q: want 1 to 64 of a-z, 0-9 and -, no - at the ends", ErrInvalid, name)
+// IsName reports whether s can name a host, as it can a plan or a resource: see [name.Is].
+func IsName(s string) bool { return name.Is(s) }
+
+func badHost(host string) error {
+	return fmt.Errorf("%w: the host %.80q: want 1 to 64 of a-z, 0-9 and -, no - at the ends", ErrInvalid, host)
 }
 
 // place settles first, so that what was used under a host was debited under it.

@@ -98,7 +98,11 @@ func (d *deciding) follow(c *Report) {
 // what has happened.
 func (d *deciding) up(from, until instant.Time) {
 	d.t = max(from, d.s.Last)
-	if d.s.Status != StatusStarting || d.t > until {
+	if d.s.Status != StatusStarting || d.t > until || d.s.Uptime.Ready {
+		return
+	}
+	if d.s.Unpaid() {
+		d.emit(&Starting{At: d.now(), Reason: ReasonUp})
 		return
 	}
 	if d.settle(); d.s.Status == StatusStarting {

@@ -48,6 +48,9 @@ func (s *State) pass(at instant.Time) {
 	})
 }
 
+// Unpaid reports whether the resource is to come up before its first payment is taken.
+func (s *State) Unpaid() bool { return s.Status == StatusStarting && s.Left() == 0 }
+
 // StartBy returns until when a resource that is starting should be up, and false where it is
 // not, or where no bound is set. That it is not up by then is an alarm, and ends nothing.
 func (s *State) StartBy() (instant.Time, bool) {

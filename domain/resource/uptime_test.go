@@ -206,7 +206,7 @@ func TestBounds(t *testing.T) {
 		{"a resume starts it again", join(begins, events{paused(9_000)}), resource.Resume{When: at(10_000)},
 			events{starting(10_000, "resumed")}, nil},
 		{"and not too soon a pause again", join(begins, events{paused(9_000), starting(10_000, "resumed"), started(11_000, "up")}),
-			resource.Pause{When: at(69_000)}, nil, resource.ErrTooSoon},
+			resource.Pause{When: at(69_000)}, nil, uptime.ErrTooSoon},
 		{"a resume of what is starting", begins, resource.Resume{When: at(9_000)}, nil, nil},
 		{"a wall's pause has a bound too", events{
 			&resource.Opened{At: stamp(0), Terms: resource.Terms{Price: perMilli, MaxPause: 1_000}},

@@ -129,7 +129,8 @@ func comesBack(e stream.Fact, n *stream.Record) bool {
 	case *resource.Starting:
 		return e.Reason != resource.ReasonResumed
 	case *resource.Released:
-		return e.Reason == resource.ReasonGraceOver || e.Reason == resource.ReasonNeverPaid
+		return e.Reason == resource.ReasonGraceOver || e.Reason == resource.ReasonNeverPaid ||
+			e.Reason == resource.ReasonNotDelivered
 	case *resource.Placed:
 		return n.Revision == 1 // written with its opening, and told by that
 	case *payment.Allocated, *wallet.Retired, nil:

@@ -63,6 +63,7 @@ func (l *Line) terms(t *resource.Terms) {
 		figure(l, "start_within_ms", t.StartWithin)
 		figure(l, "max_outage_ms", t.MaxOutage)
 		figure(l, "max_pause_ms", t.MaxPause)
+		l.bool("hold", t.Hold)
 	}
 }
 
@@ -84,6 +85,7 @@ func (l *Line) Payment(s *payment.State, at stream.Revision, since stream.Positi
 	l.text("node", s.Node)
 	figure(l, "settle_index", s.Index)
 	l.time("settled_at", s.SettledAt)
+	l.time("accepted_at", s.AcceptedAt)
 	l.text("reason", string(s.Reason))
 	l.time("last", s.Last)
 	if s.OnChain() {
@@ -183,6 +185,7 @@ func (l *Line) uptime(u *uptime.State) {
 	}
 	l.time("opened", u.Opened)
 	l.bool("was_up", u.Up)
+	l.bool("ready", u.Ready)
 	l.text("why_down", u.Why)
 	figure(l, "returned_msat", u.Returned)
 	l.budget("outage_", u.Outage)

@@ -45,6 +45,7 @@ func (p *Payment) Fields(f *snapshot.Fields) {
 	snapshot.String(f, &s.Node)
 	snapshot.Int(f, &s.Index)
 	snapshot.Int(f, &s.SettledAt)
+	snapshot.Int(f, &s.AcceptedAt)
 	snapshot.String(f, &s.Reason)
 	snapshot.Int(f, &s.Last)
 	snapshot.String(f, &s.Address)
@@ -55,7 +56,7 @@ func (p *Payment) Fields(f *snapshot.Fields) {
 	snapshot.String(f, &s.Meant)
 	snapshot.Bool(f, &s.Ours)
 	orderFields(f, &s.Order)
-	if s.Status > payment.StatusReplaced {
+	if s.Status > payment.StatusCanceled {
 		f.Refuse()
 	}
 }
@@ -82,6 +83,7 @@ func orderFields(f *snapshot.Fields, order **resource.Order) {
 	snapshot.Int(f, &o.Terms.StartWithin)
 	snapshot.Int(f, &o.Terms.MaxOutage)
 	snapshot.Int(f, &o.Terms.MaxPause)
+	snapshot.Bool(f, &o.Terms.Hold)
 	snapshot.String(f, &o.Enforcer)
 	snapshot.String(f, &o.Host)
 	snapshot.Bytes(f, o.Holder[:])
@@ -98,7 +100,7 @@ type Payments struct {
 	byKey       map[payment.Key]*Payment
 	ofResource  map[resource.ID][]payment.Key // by the resource for which they are meant
 	unallocated []payment.Key                 // sorted
-	invoices    int                           // how many are requested or settled
+	invoices    int                           // how many are requested, accepted or settled
 	deposits    int                           // how many on the chain are waited for
 }
 
@@ -131,7 +133,11 @@ func (o *Payments) Put(was, p *Payment) {
 
 // invoice is 1 for a payment that counts as open, else 0.
 func invoice(p *Payment) int {
-	if p != nil && (p.State.Status == payment.StatusRequested || p.State.Status == payment.StatusSettled) {
+	if p == nil {
+		return 0
+	}
+	switch p.State.Status {
+	case payment.StatusRequested, payment.StatusAccepted, payment.StatusSettled:
 		return 1
 	}
 	return 0
@@ -192,7 +198,7 @@ func (o *Payments) Of(id resource.ID) []*Payment {
 	return list
 }
 
-// Invoices returns how many are requested or settled.
+// Invoices returns how many are requested, accepted or settled.
 func (o *Payments) Invoices() int { return o.invoices }
 
 // Deposits returns how many on the chain are waited for.

@@ -114,6 +114,7 @@ func uptimeFields(f *snapshot.Fields, of **uptime.State) {
 	snapshot.Int(f, &u.Opened)
 	snapshot.Int(f, &u.Returned)
 	snapshot.Bool(f, &u.Up)
+	snapshot.Bool(f, &u.Ready)
 	snapshot.String(f, &u.Why)
 	for _, b := range []*uptime.Budget{&u.Outage, &u.Pause} {
 		snapshot.Int(f, &b.Period)
@@ -154,4 +155,5 @@ func (t *terms) fields(f *snapshot.Fields) {
 	snapshot.Int(f, &t.Terms.StartWithin)
 	snapshot.Int(f, &t.Terms.MaxOutage)
 	snapshot.Int(f, &t.Terms.MaxPause)
+	snapshot.Bool(f, &t.Terms.Hold)
 }

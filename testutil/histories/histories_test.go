@@ -13,6 +13,7 @@ import (
 // kinds are all events that a history of some length must have in it.
 var kinds = []string{
 	"payment.allocated.v1", "payment.credited.v1", "payment.expired.v1", "payment.requested.v2",
+	"payment.accepted.v1", "payment.canceled.v1",
 	"payment.settled.v2", "payment.unallocated.v1", "payment.seen.v2", "payment.confirmed.v1", "payment.reorged.v1",
 	"payment.replaced.v1", "payment.finalized.v1", "resource.held.v1", "plan.published.v1", "plan.withdrawn.v1",
 	"resource.credited.v2", "resource.debited.v1", "resource.exhausted.v1", "resource.granted.v1",

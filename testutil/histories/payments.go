@@ -24,8 +24,35 @@ func (w *World) request() {
 		Expiry: w.Now.Add(instant.Hour), Invoice: "lnbcrt1" + string(p.id[3:]),
 	}))
 	w.payments = append(w.payments, p)
+	if r.state.Terms.Hold && r.state.Status == resource.StatusAwaiting {
+		w.accept(r, p)
+		return
+	}
 	if w.chance(60) {
 		w.settle(p)
+	}
+}
+
+// accept lets the wallet hold the money of a resource's first payment, which is to come up before
+// it is taken.
+func (w *World) accept(r *aResource, p *aPayment) {
+	must(p.do(w, payment.Accept{At: w.Now, Amount: p.state.Asked, Node: "02aa"}))
+	if w.chance(20) { // the daemon dies before
+		return
+	}
+	order := resource.Order{Plan: r.state.Plan, Terms: r.state.Terms, Holder: r.state.Holder, Request: r.state.Request}
+	must(r.do(w, resource.Accept{When: resource.When{At: w.Now}, Order: order}))
+}
+
+// giveBack lets money that was held go back to its payer, and ends what it would have opened.
+func (w *World) giveBack(p *aPayment) {
+	for _, r := range w.resources {
+		if r.id == p.state.Resource && r.state.Unpaid() {
+			must(r.do(w, resource.Release{When: resource.When{At: w.Now}, Reason: resource.ReasonNotDelivered}))
+		}
+	}
+	if w.chance(80) { // else the daemon dies before
+		must(p.do(w, payment.Cancel{At: w.Now, Reason: payment.ReasonNotDelivered}))
 	}
 }
 
@@ -81,6 +108,12 @@ func (w *World) pay() {
 		if w.chance(20) {
 			w.settle(p)
 		}
+	case payment.StatusAccepted:
+		if w.chance(50) {
+			w.giveBack(p)
+			return
+		}
+		w.settle(p)
 	case payment.StatusSettled:
 		w.finish(p)
 	case payment.StatusUnallocated:

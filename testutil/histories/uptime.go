@@ -13,6 +13,7 @@ func (w *World) byUptime(t *resource.Terms) {
 	if t.Uptime = w.chance(40); t.Uptime {
 		t.StartWithin = 15 * instant.Minute
 		t.MaxOutage = pick(w, []instant.Millis{0, instant.Hour, instant.Day})
+		t.Hold = w.chance(50)
 	}
 	t.MaxPause = pick(w, []instant.Millis{0, 0, instant.Hour, instant.Day})
 }

@@ -224,7 +224,7 @@ func requestBounds(t *testing.T, h RequestsHarness) {
 	largest.Price = money.Price{Msat: math.MaxInt64, Per: math.MaxInt64}
 	largest.Order.Terms = resource.Terms{Price: largest.Price, Grace: math.MaxInt64, Warn: resource.Warn{
 		Time: math.MaxInt64, Amount: math.MaxInt64, Share: math.MaxInt64,
-	}, Uptime: true, StartWithin: math.MaxInt64, MaxOutage: math.MaxInt64, MaxPause: math.MaxInt64}
+	}, Uptime: true, Hold: true, StartWithin: math.MaxInt64, MaxOutage: math.MaxInt64, MaxPause: math.MaxInt64}
 	largest.Invoice = strings.Repeat("x", request.MaxBytes-len(request.Encode(largest))+len(largest.Invoice))
 	strange := Request(3)
 	strange.Address, strange.Height, strange.Node = "\x00' ; ☂ \"\\", math.MaxInt64, "<&>"

@@ -16,6 +16,7 @@ import (
 	"sandglass/domain/payment"
 	"sandglass/domain/plan"
 	"sandglass/domain/resource"
+	"sandglass/domain/resource/uptime"
 	"sandglass/domain/stream"
 	"sandglass/domain/wallet"
 )
@@ -63,7 +64,7 @@ var refusals = []struct {
 	{resource.ErrExists, 409, "order_conflict", 0, orderConflict},
 	{resource.ErrReleased, 409, "released", 0, released},
 	{resource.ErrNotRuns, 409, "not_running", 0, ""},
-	{resource.ErrTooSoon, 429, "too_soon", 0, ""},
+	{uptime.ErrTooSoon, 429, "too_soon", 0, ""},
 	{resource.ErrNotPaused, 409, "not_paused", 0, ""},
 	{resource.ErrNoTime, 409, "no_time", 0, "no time is left: pay first, by POST /v1/resources/{id}/payments"},
 	{resource.ErrConflict, 409, "conflict", 0, ""},
@@ -98,7 +99,7 @@ func Of(ctx context.Context, err error) *Problem {
 		if p.Detail == "" {
 			p.Detail = bare(err)
 		}
-		if soon, ok := errors.AsType[*resource.TooSoonError](err); ok {
+		if soon, ok := errors.AsType[*uptime.TooSoonError](err); ok {
 			p.Retry = soon.Wait.Std()
 		}
 		if r.status >= 500 {

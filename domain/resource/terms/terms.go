@@ -4,7 +4,9 @@
 package terms
 
 import (
+	"cmp"
 	"errors"
+	"fmt"
 
 	"sandglass/domain/codec"
 	"sandglass/domain/instant"
@@ -21,6 +23,9 @@ type Terms struct {
 	// Uptime bills only the time for which the keeper says that the resource is up. Else all
 	// time is billed from its credit on, by the clock on the wall.
 	Uptime bool
+	// Hold has the wallet hold the first payment over Lightning until the resource is up, and give it
+	// back if that is not so within StartWithin, or [StartWithin] where that is 0. It is of Uptime alone.
+	Hold bool
 	// StartWithin is how long a resource that should be up may take to be so before that is an
 	// alarm. MaxOutage is for how long in each [uptime.Period] its clock stands while it is down; when
 	// that is used up the clock runs, so that who crashes it keeps no place for nothing. 0 is no
@@ -30,6 +35,16 @@ type Terms struct {
 	// no bound.
 	MaxPause instant.Millis
 }
+
+// StartWithin is how long what holds its first payment may take to be up where no bound is set, and
+// MaxHeld is the longest bound: the channels of payers and of all on the way wait for it.
+const (
+	StartWithin = 15 * instant.Minute
+	MaxHeld     = 6 * instant.Hour
+)
+
+// HeldFor returns for how long a first payment is held at most.
+func (t *Terms) HeldFor() instant.Millis { return cmp.Or(t.StartWithin, StartWithin) }
 
 // Warn says when little is left: one of a time, an amount of money, or a share in
 // millionths of what was left after the last credit. All zero: never.
@@ -59,6 +74,10 @@ func (t Terms) Check() error {
 		return errors.New("a start, outages and pauses have bounds of 0 ms to 30 days")
 	case !t.Uptime && (t.StartWithin > 0 || t.MaxOutage > 0):
 		return errors.New("a start and outages have bounds only where uptime is billed")
+	case !t.Uptime && t.Hold:
+		return errors.New("a payment is held until the resource is up only where uptime is billed: else nobody says when it is")
+	case t.Hold && t.StartWithin > MaxHeld:
+		return fmt.Errorf("a payment is held for %s at most: want a start within that", MaxHeld.InUnits())
 	}
 	return t.Price.Check()
 }
@@ -72,4 +91,5 @@ func (t *Terms) LaterFields(f *codec.Fields) {
 	codec.OptInt(f, "start_within_ms", &t.StartWithin)
 	codec.OptInt(f, "max_outage_ms", &t.MaxOutage)
 	codec.OptInt(f, "max_pause_ms", &t.MaxPause)
+	codec.Bool(f, "hold", &t.Hold)
 }

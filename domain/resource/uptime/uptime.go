@@ -44,6 +44,7 @@ type State struct {
 	Pause    Budget       // of the bound of pauses
 	Returned money.Msat   // Σ returned, which what was debited is less of
 	Up       bool         // it has been up on its host: until then no clock runs
+	Ready    bool         // it has come up, and waits for its first payment to be taken
 	Why      string       // why it is down, as the keeper says
 }
 
