@@ -35,6 +35,14 @@ func (v *Views) Hosts() map[string]int {
 	return maps.Collect(v.resources.Hosts())
 }
 
+// Taken returns how many of a plan a host has that are not released, with those that are being paid for,
+// and those of the given orders that there are not yet: each once.
+func (v *Views) Taken(plan, host string, ordered []resource.ID) int {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return v.resources.Taken(plan, host, append(v.payments.Ordered(plan, host), ordered...))
+}
+
 // Unplaced returns how many resources that are not released belong to no host.
 func (v *Views) Unplaced() int {
 	v.mu.RLock()

@@ -136,6 +136,17 @@ func compare(t *testing.T, v *projections.Views, want model) {
 	if len(hosts) > 0 {
 		t.Errorf("hosts %v are missing", hosts)
 	}
+	taken := map[[2]string]int{}
+	for _, s := range want.resources {
+		if taken[[2]string{s.Plan, s.Host}] += 0; s.Status != resource.StatusReleased {
+			taken[[2]string{s.Plan, s.Host}]++
+		}
+	}
+	for at, n := range taken {
+		if got := v.Taken(at[0], at[1], nil); got < n { // more is on its way
+			t.Errorf("%d of plan %q are on host %q, want %d", got, at[0], at[1], n)
+		}
+	}
 	if len(v.Plans()) != len(want.plans) {
 		t.Errorf("%d plans, want %d", len(v.Plans()), len(want.plans))
 	}

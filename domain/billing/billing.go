@@ -32,6 +32,7 @@ var (
 	ErrStarting    = errors.New("billing: starting: the wallet has not been read yet; try again in a moment")
 	ErrTooManyOpen = errors.New("billing: too many open invoices or unpaid orders: pay one, or wait until one expires")
 	ErrWallet      = errors.New("billing: the wallet gives no invoice now; try again later")
+	ErrCapacity    = errors.New("billing: there is no room")
 	ErrHost        = errors.New("billing: it can't be had on that host")
 	ErrInvalid     = errors.New("billing: invalid request")
 	ErrNoChain     = errors.New("billing: nothing is paid on the chain here")
@@ -80,6 +81,9 @@ type Views interface {
 	Issued(address string) (id resource.ID, height int64, ok bool)
 	Watch(id resource.ID, c chan struct{}) (stop func())
 	Hosts() map[string]int
+	// Taken returns how many of a plan a host has that are not released, with those that are being
+	// paid for, and those of the given orders that there are not yet: each once.
+	Taken(plan, host string, ordered []resource.ID) int
 	WaitFor(context.Context, stream.Position) error
 }
 
@@ -145,6 +149,7 @@ type Service struct {
 	AddressFailed func(id resource.ID, err error)
 
 	locks [256]sync.Mutex // by resource: one invoice is asked for at a time
+	rooms rooms
 	seed  maphash.Seed
 	once  sync.Once
 }
@@ -190,5 +195,8 @@ func (b *Service) lock(id resource.ID) (unlock func()) {
 	b.once.Do(func() { b.seed = maphash.MakeSeed() })
 	m := &b.locks[maphash.String(b.seed, string(id))%uint64(len(b.locks))]
 	m.Lock()
-	return m.Unlock
+	return func() {
+		b.rooms.free(id)
+		m.Unlock()
+	}
 }

@@ -131,7 +131,7 @@ func (b *Service) newOrder(r OrderRequest, id resource.ID, o resource.Order) (su
 	p, _ := b.Views.Plan(r.Plan)
 	o.Terms, o.Enforcer = p.Terms, p.Enforcer
 	var err error
-	if o.Host, err = b.place(&p, r.Host); err != nil {
+	if o.Host, err = b.place(&p, r.Host, id); err != nil {
 		return subject{}, err
 	}
 	opens, err := resource.Opens(id, &o, b.Now())

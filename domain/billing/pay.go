@@ -78,6 +78,9 @@ func (b *Service) invoice(ctx context.Context, s *subject, q Quote, byHolder boo
 			return r.State(), nil
 		}
 	}
+	if err := b.takeOrdered(s); err != nil {
+		return payment.State{}, err
+	}
 	if err := b.admit(ctx, Ask{Resource: s.ID, Unpaid: s.order != nil, ByHolder: byHolder}); err != nil {
 		return payment.State{}, err
 	}

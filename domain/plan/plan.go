@@ -44,6 +44,7 @@ type Offer struct {
 	Title    string         // for people
 	Large    ConfirmationRule
 	Hosts    Hosts // on which it is offered; empty is any
+	Capacity int64 // how many of them fit on each host; 0 is no bound
 }
 
 // ConfirmationRule asks for more confirmations above an amount: that of all that a resource
@@ -65,6 +66,9 @@ func (r ConfirmationRule) Required(sum money.Msat, every int) int {
 
 // MaxConfirmations is the most that a plan can ask for: a day.
 const MaxConfirmations = 144
+
+// MaxCapacity is how many of a plan a host may be said to take: more than a keeper cares for.
+const MaxCapacity = 100_000
 
 // The events.
 type (
@@ -97,6 +101,7 @@ func (e *Published) Fields(f *codec.Fields) {
 	codec.OptInt(f, "deep_confirmations", &e.Large.Confirmations)
 	codec.OptString(f, "hosts", &e.Hosts)
 	e.Terms.LaterFields(f)
+	codec.OptInt(f, "capacity", &e.Capacity)
 }
 
 // Fields implements [codec.Fielder].
@@ -199,6 +204,9 @@ func (o *Offer) Check() error {
 	if d := o.Large; d.Above < 0 || d.Above > money.MaxMsat ||
 		d.Confirmations < 0 || d.Confirmations > MaxConfirmations || d.Above > 0 && d.Confirmations == 0 {
 		return fmt.Errorf("%w: above an amount a plan may ask for 1 to %d confirmations", ErrInvalid, MaxConfirmations)
+	}
+	if o.Capacity < 0 || o.Capacity > MaxCapacity {
+		return fmt.Errorf("%w: a host takes 1 to %d of a plan, or 0: no bound", ErrInvalid, MaxCapacity)
 	}
 	if len(o.Title) > 200 || len(o.Enforcer) > 64 || !utf8.ValidString(o.Title+o.Enforcer) {
 		return fmt.Errorf("%w: a title has up to 200 bytes of UTF-8, an enforcer's name 64", ErrInvalid)

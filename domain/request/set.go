@@ -41,7 +41,8 @@ type Set struct {
 	addresses addresses
 	ofNode    map[string]int // addresses, by the wallet that holds their key
 	hosts     map[string]int // records of orders, by their host
-	someOurs  bool           // we have swept a wallet
+	reserved  reserved
+	someOurs  bool // we have swept a wallet
 	open      Counts
 	expiring  *expiries               // invoices that have not expired
 	expired   map[string]*expiries    // those that have, by the wallet that takes their money
@@ -81,7 +82,7 @@ func New(o Options) *Set {
 	return &Set{
 		store: o.Store, now: o.Now, most: o.Most, fail: o.Failed, retry: watch.Retry{}.OrDefaults(),
 		gone: map[string]instant.Time{}, expiring: new(expiries), expired: map[string]*expiries{}, wallets: map[string]sweeps{},
-		hosts: map[string]int{}, ofNode: map[string]int{}, listeners: watch.Listeners[resource.ID]{}, caughtUp: make(chan struct{}),
+		hosts: map[string]int{}, reserved: reserved{}, ofNode: map[string]int{}, listeners: watch.Listeners[resource.ID]{}, caughtUp: make(chan struct{}),
 	}
 }
 
@@ -169,6 +170,7 @@ func (s *Set) add(run ...*Record) {
 		} else {
 			*s.counter(e)++
 			s.expiring.put(e)
+			s.reserved.put(e)
 		}
 		s.listeners.Tell(r.Resource)
 	}
@@ -306,6 +308,9 @@ func (s *Set) Lapse(ctx context.Context) {
 	now := s.now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	for at := range s.reserved {
+		s.unreserve(at)
+	}
 	maps.DeleteFunc(s.gone, func(_ string, until instant.Time) bool { return now > until })
 	if len(s.gone) == 0 {
 		s.gone = map[string]instant.Time{}

@@ -416,6 +416,18 @@ func (w *world) checkOrders(t *rapid.T, d *daemon, orders map[resource.ID]bool) 
 	if got := d.Orders("vm-0", 1); len(got) > 1 || len(got) == 1 && got[0] <= "vm-0" {
 		t.Fatalf("orders after vm-0, one of them: %q", got)
 	}
+	reserved := map[resource.ID]bool{}
+	for _, r := range w.present(d) {
+		if r.Key != "" && r.Order != nil && r.Expiry.Add(request.Settling) > w.now {
+			reserved[r.Resource] = true
+		}
+	}
+	if got := slices.Sorted(slices.Values(d.Reserved("small", "a"))); !slices.Equal(got, slices.Sorted(maps.Keys(reserved))) {
+		t.Fatalf("reserved are %q, want %v", got, reserved)
+	}
+	if got := d.Reserved("small", "b"); len(got) > 0 {
+		t.Fatalf("on another host %q are reserved", got)
+	}
 	for _, id := range w.ids() {
 		list := d.Of(id)
 		if !slices.IsSortedFunc(list, func(a, b *request.Record) int { return cmp.Compare(a.At, b.At) }) {

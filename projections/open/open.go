@@ -198,6 +198,21 @@ func (o *Payments) Of(id resource.ID) []*Payment {
 	return list
 }
 
+// Ordered returns the resources of a plan on a host that orders are being paid for, some twice: for what
+// of them is not opened the money is there, held, or in a block.
+func (o *Payments) Ordered(plan, host string) (ids []resource.ID) {
+	for _, p := range o.byKey {
+		if s := &p.State; s.Order != nil && s.Order.Plan == plan && s.Order.Host == host && onItsWay(s) {
+			ids = append(ids, s.Resource)
+		}
+	}
+	return ids
+}
+
+func onItsWay(s *payment.State) bool {
+	return s.Coming() || s.Status == payment.StatusSettled || s.Status == payment.StatusAccepted
+}
+
 // Invoices returns how many are requested, accepted or settled.
 func (o *Payments) Invoices() int { return o.invoices }
 

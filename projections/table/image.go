@@ -93,7 +93,7 @@ func (t *Table) load(f *snapshot.Fields) {
 		return
 	}
 	t.byID[r.id] = t.n
-	t.tally(r.status, r.host, 1)
+	t.tally(r.status, place{t.shared.terms[r.terms].Plan, r.host}, 1)
 	t.n++
 }
 

@@ -114,10 +114,20 @@ func (t *Table) host(name string) int32 {
 	return i
 }
 
+// place is where a resource of a plan is.
+type place struct {
+	plan string
+	host int32
+}
+
 // tally counts a resource, or with −1 one less, where it stands.
-func (t *Table) tally(status resource.Status, host int32, n int) {
+func (t *Table) tally(status resource.Status, at place, n int) {
 	t.counts[status] += n
-	if status != resource.StatusNone && status != resource.StatusReleased {
-		t.placed[host] += n
+	if status == resource.StatusNone || status == resource.StatusReleased {
+		return
+	}
+	t.placed[at.host] += n
+	if t.taken[at] += n; t.taken[at] == 0 {
+		delete(t.taken, at)
 	}
 }

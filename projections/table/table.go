@@ -13,6 +13,7 @@ package table
 import (
 	"errors"
 	"iter"
+	"slices"
 
 	"sandglass/domain/instant"
 	"sandglass/domain/resource"
@@ -35,6 +36,7 @@ type Table struct {
 	byHost  map[string]int32
 	counts  Counts
 	placed  []int // by host: resources that are not released
+	taken   map[place]int
 	text    arena
 	epoch   uint32
 	images  int // how many are held
@@ -48,6 +50,7 @@ func New() *Table {
 		byID:    map[resource.ID]int32{},
 		byTerms: map[terms]int32{},
 		byHost:  map[string]int32{},
+		taken:   map[place]int{},
 		ids:     new(order),
 	}
 	t.host("")
@@ -83,8 +86,10 @@ func (t *Table) Fold(rec *stream.Record, e resource.Event) (row int32, s *resour
 	}
 	r.pack(s)
 	r.revision = rec.Revision
-	t.tally(was, from, -1)
-	t.tally(r.status, r.host, 1)
+	if r.status != was || r.host != from {
+		t.tally(was, place{s.Plan, from}, -1)
+		t.tally(r.status, place{s.Plan, r.host}, 1)
+	}
 	return row, s, nil
 }
 
@@ -132,6 +137,22 @@ func (t *Table) Hosts() iter.Seq2[string, int] {
 			}
 		}
 	}
+}
+
+// Taken returns how many resources of a plan on a host are not released, with those of the given ones
+// that there are not, each once.
+func (t *Table) Taken(plan, host string, others []resource.ID) int {
+	n := 0
+	if i, ok := t.byHost[host]; ok {
+		n = t.taken[place{plan, i}]
+	}
+	slices.Sort(others)
+	for _, id := range slices.Compact(others) {
+		if _, ok := t.byID[id]; !ok {
+			n++
+		}
+	}
+	return n
 }
 
 // Unplaced returns how many resources that are not released belong to no host.

@@ -59,13 +59,16 @@ func (c *Calls) Define(a *openapi.API) {
 }
 
 func (c *Calls) list(context.Context, *none) (*answer[wire.Plans], error) {
+	if err := c.Folded(); err != nil {
+		return nil, err
+	}
 	out := answer[wire.Plans]{wire.Plans{Plans: []wire.Plan{}}}
 	for _, p := range c.Views.Plans() {
 		if p.OnOffer {
-			out.Body.Plans = append(out.Body.Plans, view.Plan(p))
+			out.Body.Plans = append(out.Body.Plans, c.Presenter.Plan(p))
 		}
 	}
-	return &out, c.Folded()
+	return &out, nil
 }
 
 type quoteInput struct {
@@ -82,7 +85,10 @@ func (c *Calls) quote(_ context.Context, in *quoteInput) (*answer[wire.Quote], e
 	if err != nil {
 		return nil, OfPlan(in.Plan, err)
 	}
-	return &answer[wire.Quote]{wire.Quote{Plan: q.Plan, Price: view.Price(q.Price), Amount: q.Amount, Time: q.Time}}, nil
+	p, _ := c.Views.Plan(in.Plan)
+	return &answer[wire.Quote]{wire.Quote{
+		Plan: q.Plan, Price: view.Price(q.Price), Amount: q.Amount, Time: q.Time, Available: c.Presenter.Available(&p),
+	}}, nil
 }
 
 // OfPlan returns err, with the name of the plan if it is the plan that is wrong.
@@ -105,7 +111,7 @@ func (c *Calls) publish(ctx context.Context, in *answer[wire.PublishRequest]) (*
 			Price: money.Price{Msat: b.Price.Msat, Per: b.Price.Per}, Grace: b.Grace,
 			Uptime: b.Bill == "uptime", StartWithin: b.StartWithin, MaxOutage: b.MaxOutage, MaxPause: b.MaxPause,
 		},
-		Min: b.Min, Max: b.Max, Enforcer: b.Enforcer, Title: b.Title, Hosts: plan.HostsOf(b.Hosts...),
+		Min: b.Min, Max: b.Max, Enforcer: b.Enforcer, Title: b.Title, Hosts: plan.HostsOf(b.Hosts...), Capacity: b.Capacity,
 	}
 	if w := b.Warn; w != nil {
 		o.Terms.Warn = resource.Warn{Time: w.Time, Amount: w.Amount, Share: w.Share}
@@ -118,7 +124,7 @@ func (c *Calls) publish(ctx context.Context, in *answer[wire.PublishRequest]) (*
 		return nil, err
 	}
 	c.Wait(ctx, out.Position)
-	return &answer[wire.Plan]{view.Plan(out.State)}, nil
+	return &answer[wire.Plan]{c.Presenter.Plan(out.State)}, nil
 }
 
 type planPath struct {
@@ -134,5 +140,5 @@ func (c *Calls) withdraw(ctx context.Context, in *planPath) (*answer[wire.Plan],
 		return nil, OfPlan(in.Name, err)
 	}
 	c.Wait(ctx, out.Position)
-	return &answer[wire.Plan]{view.Plan(out.State)}, nil
+	return &answer[wire.Plan]{c.Presenter.Plan(out.State)}, nil
 }

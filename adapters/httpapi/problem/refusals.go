@@ -55,6 +55,7 @@ var refusals = []struct {
 	{fence.ErrUnread, 503, "starting", 2 * time.Second, unread},
 	{billing.ErrTooManyOpen, 429, "too_many_open", time.Minute, tooManyOpen},
 	{billing.ErrWallet, 503, "no_wallet", 15 * time.Second, noWallet},
+	{billing.ErrCapacity, 409, "no_capacity", time.Minute, ""},
 	{billing.ErrHost, 422, "wrong_host", 0, ""},
 	{billing.ErrInvalid, 422, "invalid_request", 0, ""},
 	{stream.ErrUnavailable, 503, "store_unavailable", 15 * time.Second, unavailable},

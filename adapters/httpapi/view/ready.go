@@ -1,6 +1,10 @@
 package view
 
-import "sandglass/adapters/httpapi/wire"
+import (
+	"slices"
+
+	"sandglass/adapters/httpapi/wire"
+)
 
 // Ready shows how the parts of the daemon are: the read models, which are ready once the log is
 // folded, and the others. The daemon is ready if all of them are.
@@ -12,7 +16,7 @@ func (p *Presenter) Ready(folded bool, others []wire.Component) wire.Ready {
 	r := wire.Ready{
 		Ready:      true,
 		Position:   uint64(p.Views.Position()),
-		Components: append([]wire.Component{views}, others...),
+		Components: slices.Concat([]wire.Component{views}, others, p.capacity()),
 	}
 	for i := range r.Components {
 		c := &r.Components[i]

@@ -33,6 +33,7 @@ func Plan(s plan.State) wire.Plan {
 		Grace:     s.Terms.Grace,
 		Enforcer:  s.Enforcer,
 		Hosts:     s.Hosts.Names(),
+		Capacity:  s.Capacity,
 		ChangedAt: s.Last,
 
 		Bill: bill(&s.Terms), StartWithin: s.Terms.StartWithin, MaxOutage: s.Terms.MaxOutage, MaxPause: s.Terms.MaxPause,

@@ -65,6 +65,11 @@ type Plan struct {
 	Enforcer string `json:"enforcer,omitempty" example:"systemd:app@.service"`
 	// The hosts that it can be had on; any if it is left out.
 	Hosts []string `json:"hosts,omitempty" nullable:"false" example:"[\"rack-1\",\"rack-2\"]"`
+	// How many of it fit on each host; left out, there is no bound.
+	Capacity int64 `json:"capacity,omitempty" example:"20"`
+	// How many more of it can be had now, on all its hosts, where it has a capacity: what may still be paid
+	// counts as taken.
+	Available *int64 `json:"available,omitempty" example:"3"`
 	// When it was published or withdrawn.
 	ChangedAt instant.Time `json:"changed_at" format:"date-time" example:"2026-01-02T03:04:05.678Z"`
 }
@@ -108,6 +113,9 @@ type PublishRequest struct {
 	Enforcer string `json:"enforcer,omitempty" maxLength:"64" example:"systemd:app@.service"`
 	// The hosts that it can be had on, in any order; any if it is left out.
 	Hosts []string `json:"hosts,omitempty" nullable:"false" maxItems:"64" example:"[\"rack-1\",\"rack-2\"]"`
+	// How many of it fit on each host: no invoice or address is given for more. Left out, there is no
+	// bound.
+	Capacity int64 `json:"capacity,omitempty" minimum:"1" maximum:"100000" example:"20"`
 }
 
 // Quote is what an amount buys, or a time costs.
@@ -118,4 +126,6 @@ type Quote struct {
 	Amount money.Msat `json:"amount_msat" example:"86400000"`
 	// Bought by it, in milliseconds.
 	Time instant.Millis `json:"time_ms" example:"86400000"`
+	// How many of the plan can be had now, where it has a capacity.
+	Available *int64 `json:"available,omitempty" example:"3"`
 }

@@ -2,6 +2,7 @@ package operator
 
 import (
 	"cmp"
+	"fmt"
 	"strings"
 
 	"sandglass/adapters/httpapi/wire"
@@ -46,6 +47,7 @@ type publishFlags struct {
 	deep                  deepFlag
 	title, enforcer, unit string
 	hosts                 []string
+	capacity              int64
 }
 
 func (f *publishFlags) request(name string) wire.PublishRequest {
@@ -60,6 +62,7 @@ func (f *publishFlags) request(name string) wire.PublishRequest {
 		Grace:    f.grace.Millis,
 		Bill:     f.bill,
 		MaxPause: f.maxPause.Millis,
+		Capacity: f.capacity,
 	}
 	if f.bill == uptime {
 		r.StartWithin = cmp.Or(f.startWithin.Millis, defaultStartWithin)
@@ -103,6 +106,7 @@ func (f *publishFlags) add(cmd *cobra.Command) {
 	flags.Var(&f.maxOutage, "max-outage", "by uptime: how long in 30 days it can be down before its time passes (1d; 30d: no bound)")
 	flags.Var(&f.maxPause, "max-pause", "how long in 30 days it can be paused before its time passes (no bound)")
 	flags.StringSliceVar(&f.hosts, "hosts", nil, "the hosts that it can be had on, of several: rack-1,rack-2; any if not given")
+	flags.Int64Var(&f.capacity, "capacity", 0, "how many fit on each host: no invoice is given for more (no bound)")
 	for _, name := range []string{"price", "per", "min", "max", "grace"} {
 		_ = cmd.MarkFlagRequired(name) // fails only for an unknown flag
 	}
@@ -117,13 +121,16 @@ func planPublishCmd(c commands) *cobra.Command {
 		Long: `Put a plan on offer, or change what is on offer. A resource keeps the terms that it was
 ordered with. A warning is written once whenever what is left falls to --warn.
 
+With --capacity no invoice or address is given for more than fit on a host; those that may still be paid
+count. What is paid late all the same runs, and "sandglass status" tells that it is over.
+
 With --bill uptime its time passes while the keeper of its host says that it is up. The daemon of this
 version does not read that yet, and refuses such plans: bill the wall, all time from the payment on.`,
 		Example: `  sandglass plan publish small --price 3600000 --per 1h --min 1m --max 720h --warn 10m --grace 24h
   sandglass plan publish large --price 0.001btc --per 1d --min 1h --max 365d --warn-share 10% --grace 7d \
       --deep 1000000sat:6 --enforcer systemd --unit app@.service --title "A large virtual machine"
   sandglass plan publish app --price 100sat --per 1h --min 1h --max 30d --grace 1d --enforcer systemd --unit app@.service \
-      --max-pause 7d`,
+      --max-pause 7d --capacity 20`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cl, err := c.Client(cli.Operator)
@@ -166,9 +173,9 @@ func planListCmd(c commands) *cobra.Command {
 			for i, p := range plans {
 				rows[i] = show.Cells(p.Name, offer(&p), show.Price(money.Price(p.Price)),
 					p.Min.InUnits(), p.Max.InUnits(), warning(p.Warn), p.Grace.InUnits(),
-					deeper(p.Deep), strings.Join(p.Hosts, ","), p.Enforcer, p.Title)
+					deeper(p.Deep), strings.Join(p.Hosts, ","), available(&p), p.Enforcer, p.Title)
 			}
-			return show.Table(c.Stdout, "NAME\tOFFER\tPRICE\tMIN\tMAX\tWARN AT\tGRACE\tDEEP\tHOSTS\tENFORCER\tTITLE", rows)
+			return show.Table(c.Stdout, "NAME\tOFFER\tPRICE\tMIN\tMAX\tWARN AT\tGRACE\tDEEP\tHOSTS\tLEFT\tENFORCER\tTITLE", rows)
 		},
 	}
 }
@@ -209,7 +216,16 @@ func (c commands) printPlan(p wire.Plan) error {
 		"paused at most", bound(p.MaxPause),
 		"on the chain", deeper(p.Deep),
 		"hosts", strings.Join(p.Hosts, ", "),
+		"can be had", available(&p),
 		"enforcer", p.Enforcer)
+}
+
+// available says how many of a plan can be had now, where that is bounded.
+func available(p *wire.Plan) string {
+	if p.Available == nil {
+		return ""
+	}
+	return fmt.Sprintf("%d (%d a host)", *p.Available, p.Capacity)
 }
 
 func offer(p *wire.Plan) string {
