@@ -24,6 +24,7 @@ import (
 	"sandglass/domain/billing"
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
+	"sandglass/domain/opening"
 	"sandglass/domain/payment"
 	"sandglass/domain/plan"
 	"sandglass/domain/request"
@@ -175,11 +176,13 @@ func build(t testing.TB, change func(*httpapi.Options)) *shop {
 	s.requests = request.New(request.Options{Store: &s.kept, Now: clock.Now, Most: 1000})
 	resources := &resource.Handler{Aggregate: resource.Aggregate(), Store: s.store, Warm: s.views.Resource}
 	payments := &payment.Handler{Aggregate: payment.Aggregate(), Store: s.store}
+	rule := &opening.Rule{Requests: s.requests, Resources: resources, Log: s.views, Head: s.store.Head}
 	s.billing = &billing.Service{
 		Reports:   true,
+		Opening:   rule,
 		Plans:     &plan.Handler{Aggregate: plan.Aggregate(), Store: s.store},
 		Resources: resources,
-		Booker:    &payment.Booker{Payments: payments, Resources: resources, Now: clock.Now},
+		Booker:    &payment.Booker{Payments: payments, Resources: resources, Refuses: rule.Refuses, Now: clock.Now},
 		Wallet:    s.wallet,
 		Views:     s.views,
 		Requests:  s.requests,

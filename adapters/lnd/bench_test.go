@@ -88,11 +88,11 @@ func startBench(b *testing.B) (*fakelnd.Lnd, *booked) {
 		Payments:  &payment.Handler{Aggregate: payment.Aggregate(), Store: store},
 		Resources: &resource.Handler{Aggregate: resource.Aggregate(), Store: store}, Now: now,
 	}
+	requests := request.New(request.Options{Store: new(storetest.Memory), Now: now})
 	w := must(lightning.New(lightning.Config{
 		Wallet: client, Wallets: &wallet.Handler{Aggregate: wallet.Aggregate(), Store: store}, Booker: booker,
 		Waiting:  func(context.Context) ([]lightning.Waiting, error) { return nil, nil },
-		Observer: m, Now: now, Least: func(string, money.Price) money.Msat { return 1 },
-		Requests: request.New(request.Options{Store: new(storetest.Memory), Now: now}),
+		Observer: m, Now: now, Requests: requests, Opening: sells(requests, booker.Resources),
 	}))(b)
 	ctx, cancel := context.WithCancel(b.Context())
 	done := make(chan error, 1)

@@ -15,6 +15,7 @@ import (
 	"sandglass/domain/instant"
 	"sandglass/domain/lightning"
 	"sandglass/domain/money"
+	"sandglass/domain/opening"
 	"sandglass/domain/payment"
 	"sandglass/domain/request"
 	"sandglass/domain/resource"
@@ -91,6 +92,13 @@ type daemon struct {
 	found   int
 }
 
+// sells returns a rule by which nothing is too little.
+func sells(requests *request.Set, resources *resource.Handler) *opening.Rule {
+	return &opening.Rule{
+		Requests: requests, Resources: resources, Least: func(string, money.Price) money.Msat { return 1 },
+	}
+}
+
 func newDaemon(t *testing.T, c lnd.Config) *daemon {
 	t.Helper()
 	d := &daemon{t: t, path: filepath.Join(t.TempDir(), "log"), booked: map[payment.Via]int{}}
@@ -100,7 +108,6 @@ func newDaemon(t *testing.T, c lnd.Config) *daemon {
 	// Sweeps come when a test asks for them.
 	d.config = lightning.Config{
 		Requests: request.New(request.Options{Store: new(storetest.Memory), Now: now}),
-		Least:    func(string, money.Price) money.Msat { return 1 },
 		Wallet:   d.client, SweepEvery: time.Hour, CheckEvery: time.Hour, GapDelay: time.Millisecond,
 		Retry: watch.Retry{Min: time.Millisecond, Max: 20 * time.Millisecond, Denied: 50 * time.Millisecond},
 	}
@@ -139,6 +146,7 @@ func (d *daemon) start() *daemon {
 	d.wallets = &wallet.Handler{Aggregate: wallet.Aggregate(), Store: d.log}
 	c := d.config
 	c.Booker = &payment.Booker{Payments: d.payments, Resources: d.resources, Now: now}
+	c.Opening = sells(c.Requests, d.resources)
 	c.Wallets, c.Waiting, c.Observer, c.Now = d.wallets, d.waiting, d, now
 	d.watcher = must(lightning.New(c))(d.t)
 	ctx, cancel := context.WithCancel(d.t.Context())

@@ -16,7 +16,6 @@ import (
 	"sandglass/domain/billing"
 	"sandglass/domain/instant"
 	"sandglass/domain/lightning"
-	"sandglass/domain/money"
 	"sandglass/domain/payment"
 	"sandglass/domain/request"
 	"sandglass/domain/wallet"
@@ -40,7 +39,7 @@ func TestStatement20_HalfOpenWithinAMinute(t *testing.T) {
 	}
 	w := must(lightning.New(lightning.Config{
 		Wallet: &lnd.Client{}, Wallets: &wallet.Handler{}, Booker: &payment.Booker{}, Now: now,
-		Requests: request.New(request.Options{Now: now}), Least: func(string, money.Price) money.Msat { return 1 },
+		Requests: request.New(request.Options{Now: now}), Opening: sells(nil, nil),
 		Waiting: func(context.Context) ([]lightning.Waiting, error) { return nil, nil },
 	}))(t)
 	if by := w.CheckEvery + 2*c.Timeout; by >= time.Minute { // GetState, then GetInfo

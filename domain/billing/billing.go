@@ -19,6 +19,7 @@ import (
 	"sandglass/domain/address"
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
+	"sandglass/domain/opening"
 	"sandglass/domain/payment"
 	"sandglass/domain/plan"
 	"sandglass/domain/request"
@@ -90,7 +91,6 @@ type Views interface {
 // Deposits are payments of orders that are to be seen on the chain, and that no block holds: the
 // log has those of blocks.
 type Deposits interface {
-	Unlogged(id resource.ID) []payment.State
 	UnloggedPayment(key payment.Key) (payment.State, bool)
 	// Swept is closed once it is known what there is of them.
 	Swept() <-chan struct{}
@@ -118,6 +118,7 @@ type Service struct {
 	Plans     *plan.Handler
 	Resources *resource.Handler
 	Booker    *payment.Booker
+	Opening   *opening.Rule
 	Wallet    Wallet
 	Chain     Chain // nil where nothing is paid on the chain
 	Addresses *address.Handler

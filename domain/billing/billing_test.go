@@ -14,6 +14,7 @@ import (
 	"sandglass/domain/billing"
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
+	"sandglass/domain/opening"
 	"sandglass/domain/payment"
 	"sandglass/domain/plan"
 	"sandglass/domain/request"
@@ -98,11 +99,13 @@ func open(t *testing.T) *shop {
 		t: t, clock: clock, views: views, swept: make(chan struct{}), store: store,
 		wallet: &fakeWallet{now: clock.Now, closed: map[payment.Key]bool{}},
 	}
+	requests := request.New(request.Options{Store: &s.kept, Now: clock.Now, Most: 100})
+	rule := &opening.Rule{Requests: requests, Resources: resources, Log: views, Head: store.Head}
 	s.Service = &billing.Service{
-		Reports: true,
-		Plans:   &plan.Handler{Aggregate: plan.Aggregate(), Store: store}, Resources: resources,
-		Requests: request.New(request.Options{Store: &s.kept, Now: clock.Now, Most: 100}),
-		Booker:   &payment.Booker{Payments: payments, Resources: resources, Now: clock.Now},
+		Reports: true, Opening: rule,
+		Plans: &plan.Handler{Aggregate: plan.Aggregate(), Store: store}, Resources: resources,
+		Requests: requests,
+		Booker:   &payment.Booker{Payments: payments, Resources: resources, Refuses: rule.Refuses, Now: clock.Now},
 		Wallet:   s.wallet, Views: views, Now: clock.Now, Random: rand.Reader, Swept: s.swept,
 		Limits: billing.Limits{OpenPerResource: 3, Open: 5, Awaiting: 4, Addresses: 3, Expiry: hour},
 	}

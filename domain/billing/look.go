@@ -51,25 +51,10 @@ func (b *Service) Payments(id resource.ID) []payment.State {
 	for _, r := range b.open(id) {
 		list = append(list, r.State())
 	}
-	list = append(list, b.deposits(id)...)
+	list = append(list, b.Opening.Payments(id)...)
 	s, _ := b.Resource(id)
 	list = slices.DeleteFunc(list, func(p payment.State) bool { return p.Order != nil && !s.OpenedBy(p.Order) })
 	slices.SortStableFunc(list, func(p, q payment.State) int { return cmp.Compare(p.Requested, q.Requested) })
-	return list
-}
-
-// deposits returns the payments of an id, of whichever order, that the log or the watcher of the
-// chain has, and that are not at their end.
-func (b *Service) deposits(id resource.ID) []payment.State {
-	list := b.Views.PaymentsOf(id)
-	if b.Deposits == nil {
-		return list
-	}
-	for _, p := range b.Deposits.Unlogged(id) {
-		if _, _, logged := b.Views.Payment(p.Key); !logged { // a sweep may just have logged it
-			list = append(list, p)
-		}
-	}
 	return list
 }
 

@@ -104,9 +104,7 @@ func (b *Service) mayBePaid(id resource.ID) bool {
 	}) {
 		return true
 	}
-	return slices.ContainsFunc(b.deposits(id), func(p payment.State) bool {
-		return p.Order != nil && p.Meant == "" && (p.Coming() || p.Status == payment.StatusSettled)
-	})
+	return len(b.Opening.Coming(id)) > 0
 }
 
 // checkDeposits returns [ErrStarting] while it is not known what is on its way to the addresses of

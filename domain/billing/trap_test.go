@@ -2,6 +2,7 @@ package billing_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -101,7 +102,7 @@ type deposits struct {
 	swept chan struct{}
 }
 
-func (d *deposits) Unlogged(resource.ID) []payment.State { return d.list }
+func (d *deposits) unlogged(resource.ID) []payment.State { return slices.Clone(d.list) }
 func (d *deposits) Swept() <-chan struct{}               { return d.swept }
 func (d *deposits) UnloggedPayment(payment.Key) (payment.State, bool) {
 	return payment.State{}, false
@@ -113,7 +114,7 @@ func TestAnIDIsItsOrdersWhileADepositIsOnItsWay(t *testing.T) {
 	s, a := trapped(t)
 	r, _ := s.Requests.FindAddress(a)
 	d := &deposits{swept: make(chan struct{})}
-	s.Deposits = d
+	s.Deposits, s.Opening.Unlogged = d, d.unlogged
 	if err := s.try(next); !errors.Is(err, billing.ErrStarting) {
 		t.Errorf("ordered before the chain was read: %v", err)
 	}
@@ -164,7 +165,7 @@ func TestTooLittleHoldsNoID(t *testing.T) {
 	r, _ := s.Requests.FindAddress(a)
 	d := &deposits{swept: make(chan struct{})}
 	close(d.swept)
-	s.Deposits = d
+	s.Deposits, s.Opening.Unlogged = d, d.unlogged
 	p := r.State()
 	p.Key, p.Status, p.Amount, p.Meant = payment.ChainKey(strings.Repeat("ab", 32), 0), payment.StatusSeen, 1, "web-1"
 	d.list = []payment.State{p}

@@ -27,6 +27,7 @@ import (
 	"sandglass/domain/chain/unlogged"
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
+	"sandglass/domain/opening"
 	"sandglass/domain/payment"
 	"sandglass/domain/request"
 	"sandglass/domain/resource"
@@ -84,9 +85,8 @@ type Config struct {
 	// Required returns how many confirmations a payment needs, its own block counted: 1 or
 	// more. The sum is all that a reorg can take of its resource, the payment included.
 	Required func(p *payment.State, sum money.Msat) int
-	// Least returns the least amount that a plan sells for at that price: an output of less opens
-	// no order and credits no resource.
-	Least    func(plan string, price money.Price) money.Msat
+	// Opening says what is too little: such an output opens no order and credits no resource.
+	Opening  *opening.Rule
 	Observer watch.Observer // may be nil
 	Now      func() instant.Time
 
@@ -101,7 +101,7 @@ type Config struct {
 // New returns a watcher, which [Watcher.Run] starts.
 func New(c Config) (*Watcher, error) {
 	if c.Wallet == nil || c.Booker == nil || c.Issued == nil || c.Lowest == nil ||
-		c.Requests == nil || c.Addresses == nil || c.Waiting == nil || c.Required == nil || c.Least == nil || c.Now == nil {
+		c.Requests == nil || c.Addresses == nil || c.Waiting == nil || c.Required == nil || c.Opening == nil || c.Now == nil {
 		return nil, errors.New("chain: a watcher needs a wallet, a booker, the addresses, the waiting payments, " +
 			"the confirmations to wait for, the least that is sold and a clock")
 	}

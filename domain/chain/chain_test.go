@@ -437,7 +437,7 @@ func TestWithoutAddressesNobodyWaits(t *testing.T) {
 		w, err := chain.New(chain.Config{
 			Wallet: h.wallet, Booker: h.booker, Issued: h.issued, Lowest: func() (int64, bool) { return 0, false },
 			Waiting: func() []payment.State { return nil }, Required: func(*payment.State, money.Msat) int { return 3 }, Now: now,
-			Least:    func(string, money.Price) money.Msat { return 1 },
+			Opening:  h.opening(h.booker, h.requests),
 			Requests: h.requests, Addresses: &address.Handler{Aggregate: address.Aggregate(), Store: h.store},
 		})
 		if err != nil {

@@ -209,7 +209,7 @@ func (s *sweep) countConfirmations(ctx context.Context, p payment.State, risk mo
 			return p, err
 		}
 		s.noticeBooked(&p)
-	case payment.StatusCredited:
+	case payment.StatusCredited, payment.StatusUnallocated:
 		if s.isFull() || depth >= s.w.FinalDepth { // at a start, since a crash may have left it half done
 			if err := s.w.Booker.EnsureCredit(ctx, watch.Meta, p.Key); err != nil {
 				return p, err

@@ -12,6 +12,7 @@ import (
 	"sandglass/domain/chain"
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
+	"sandglass/domain/opening"
 	"sandglass/domain/payment"
 	"sandglass/domain/plan"
 	"sandglass/domain/request"
@@ -39,6 +40,7 @@ type harness struct {
 	late        func([]payment.State) []payment.State // what a late projection has instead; nil if it is in time
 	large       plan.ConfirmationRule
 	least       money.Msat // that a plan sells
+	deepPlan    string     // whose orders ask for 6 confirmations
 
 	mu      sync.Mutex // guards what follows
 	notices []watch.Notice
@@ -114,15 +116,25 @@ func (h *harness) config() chain.Config {
 		Wallet: h.wallet, Booker: h.booker, Issued: issued, IssuedAfter: h.issuedAfter,
 		Lowest: func() (int64, bool) { return h.height, true }, Waiting: h.waiting,
 		Required: func(p *payment.State, sum money.Msat) int {
-			if p.Resource == "vm-deep" {
+			if p.Resource == "vm-deep" || p.Order != nil && p.Order.Plan == h.deepPlan {
 				return 6
 			}
 			return h.large.Required(sum, 3)
 		},
-		Least:    func(string, money.Price) money.Msat { return h.least },
+		Opening:  h.opening(h.booker, h.requests),
 		Observer: chainObserver{h}, Now: now, FinalDepth: 10,
 		Requests: h.requests, Addresses: &address.Handler{Aggregate: address.Aggregate(), Store: h.store},
 	}
+}
+
+// opening returns the rule of a daemon, which its booker asks.
+func (h *harness) opening(b *payment.Booker, requests *request.Set) *opening.Rule {
+	r := &opening.Rule{
+		Requests: requests, Resources: b.Resources, Log: h.views, Head: h.store.Head,
+		Least: func(string, money.Price) money.Msat { return h.least },
+	}
+	b.Refuses = r.Refuses
+	return r
 }
 
 // start starts a watcher, and waits until nothing moves but time.
@@ -136,6 +148,7 @@ func (h *harness) start() {
 		if err != nil {
 			h.t.Fatal(err)
 		}
+		conf.Opening.Unlogged = w.Unlogged
 		running.Go(func() {
 			if err := w.Run(ctx); err != nil {
 				h.t.Error(err)

@@ -24,7 +24,7 @@ func TestOnlyWhatWasIssuedIsWatched(t *testing.T) {
 			Wallet: h.wallet, Booker: h.booker, Issued: h.issued,
 			Lowest:  func() (int64, bool) { return h.height, issued.Load() },
 			Waiting: h.waiting, Required: func(*payment.State, money.Msat) int { return 3 },
-			Least:    func(string, money.Price) money.Msat { return 1 },
+			Opening:  h.opening(h.booker, h.requests),
 			Observer: chainObserver{h}, Now: now, OnlyIssued: true,
 			Requests: h.requests, Addresses: &address.Handler{Aggregate: address.Aggregate(), Store: h.store},
 		})

@@ -48,7 +48,15 @@ func (s *sweep) ofOrder(ctx context.Context, c *payment.See, o *Output) (logged 
 			c.Request = &r.Request
 		}
 	}
-	if err := s.refuseTooLittle(ctx, c); err != nil || c.Request == nil || o.Height > 0 {
+	var order *resource.Order
+	if c.Request != nil {
+		order = c.Request.Order
+	}
+	little, err := s.w.Opening.TooLittle(ctx, c.Resource, order, c.Amount)
+	if little { // it is a suggestion to the operator
+		c.Meant, c.Resource = c.Resource, ""
+	}
+	if err != nil || c.Request == nil || o.Height > 0 {
 		return err == nil, err
 	}
 	p := r.State()
@@ -60,31 +68,13 @@ func (s *sweep) ofOrder(ctx context.Context, c *payment.See, o *Output) (logged 
 		s.w.conflicts.setGivenUp(p.Key)
 		return false, nil
 	}
+	if s.w.AddUnlogged(p) { // what else pays the id is held against it in this sweep
+		s.w.Requests.Touch(p.Resource)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.unlogged = append(s.unlogged, p)
 	return false, nil
-}
-
-// refuseTooLittle takes the resource of an output for a suggestion to the operator, where the output
-// is less than the plan sells: of the order that it pays, or else of the resource. What an invoice
-// of the same asks for is never too little.
-func (s *sweep) refuseTooLittle(ctx context.Context, c *payment.See) error {
-	var ordered, order *resource.Order
-	if c.Request != nil {
-		ordered, order = c.Request.Order, c.Request.Order
-	} else {
-		named, err := s.w.Booker.Resources.Load(ctx, c.Resource)
-		if err != nil || named.State.Status == resource.StatusNone || named.State.Status == resource.StatusReleased {
-			return err
-		}
-		order = &resource.Order{Plan: named.State.Plan, Terms: named.State.Terms}
-	}
-	if c.Amount >= s.w.Least(order.Plan, order.Terms.Price) || s.w.Requests.Asks(c.Resource, ordered, c.Amount) {
-		return nil
-	}
-	c.Meant, c.Resource = c.Resource, ""
-	return nil
 }
 
 // logAddresses puts the addresses of orders into the log that were paid in other ways.

@@ -32,7 +32,7 @@ func (l *late) Follow(ctx context.Context) iter.Seq2[[]*request.Record, error] {
 				case <-ctx.Done():
 				}
 			}
-			if began = true; !yield(run, err) {
+			if began = began || len(run) == 0; !yield(run, err) {
 				return
 			}
 		}
@@ -54,11 +54,13 @@ func (h *harness) join(kept request.Store, fate *death, watches bool) *peer {
 	})}
 	conf := h.config()
 	conf.Booker, conf.Requests = newBooker(store), p.requests
+	conf.Opening = h.opening(conf.Booker, p.requests)
 	conf.Addresses = &address.Handler{Aggregate: address.Aggregate(), Store: store}
 	w, err := chain.New(conf)
 	if err != nil {
 		h.t.Fatal(err)
 	}
+	conf.Opening.Unlogged = w.Unlogged
 	ctx, cancel := context.WithCancel(h.t.Context())
 	var running sync.WaitGroup
 	running.Go(func() { _ = p.requests.Run(ctx) })

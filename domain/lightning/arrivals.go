@@ -149,6 +149,11 @@ func (s *session) compareWithLog(ctx context.Context, l *lacking, description st
 		l.found, l.among = asked, string(asked.Resource)
 		return logged{lacks: true}, nil
 	case same && (p.Status == payment.StatusCredited || p.Status == payment.StatusUnallocated):
+		if p.Status == payment.StatusUnallocated { // also where another daemon credited it, and died
+			if err := s.w.Booker.EnsureCredit(ctx, watch.Meta, p.Key); err != nil {
+				return logged{}, err
+			}
+		}
 		s.w.Requests.Done(ctx, string(l.Key))
 		s.w.ended.Add(l.Key, p.Amount, p.Last)
 		return logged{handled: p.Last}, nil
@@ -184,42 +189,33 @@ func (s *session) findRequest(ctx context.Context, l *lacking, p *payment.State,
 		return false, nil
 	}
 	if c.Via != payment.ViaBOLT11 {
-		c.Request = s.opensByName(c)
-		return false, s.refuseTooLittle(ctx, c, l.Request != "")
+		return false, s.named(ctx, c, l.Request != "")
 	}
 	c.Meant, c.Ours = s.w.Signer.Read(description)
 	return c.Ours && s.w.Now() < c.At.Add(s.w.Late), nil
 }
 
-// opensByName returns the order that a payer named, if what he gave is at least what it sells.
-func (s *session) opensByName(c *payment.Settle) *payment.Request {
+// named finds what a payer asks for who named a resource. What is less than is sold is a suggestion
+// to the operator: what a resource and its log can be made to grow by then has that price. An amount
+// that was asked for is never too little for a resource.
+func (s *session) named(ctx context.Context, c *payment.Settle, asked bool) (err error) {
 	if c.Resource == "" {
 		return nil
 	}
-	asked, _, ok := s.w.Requests.Order(c.Resource)
-	if !ok || c.Amount < s.w.Least(asked.Order.Plan, asked.Order.Terms.Price) {
-		return nil
-	}
-	return &payment.Request{At: asked.At, Resource: asked.Resource, Price: asked.Order.Terms.Price, Order: asked.Order}
-}
-
-// refuseTooLittle takes the resource that a payer named for a suggestion to the operator, where
-// what was given is less than its plan sells: what a resource and its log can be made to grow by
-// then has that price. An amount that was asked for is never too little.
-func (s *session) refuseTooLittle(ctx context.Context, c *payment.Settle, asked bool) error {
-	if asked || c.Request != nil || c.Resource == "" {
-		return nil
-	}
-	named, err := s.w.Booker.Resources.Load(ctx, c.Resource)
-	if err != nil {
+	var order *resource.Order
+	if c.Request, err = s.w.Opening.Named(ctx, c.Resource); err != nil {
 		return err
 	}
-	r := &named.State
-	opened := r.Status != resource.StatusNone && r.Status != resource.StatusReleased
-	if opened && c.Amount < s.w.Least(r.Plan, r.Terms.Price) {
-		c.Meant, c.Resource = c.Resource, ""
+	if c.Request != nil {
+		order = c.Request.Order
+	} else if asked {
+		return nil
 	}
-	return nil
+	little, err := s.w.Opening.TooLittle(ctx, c.Resource, order, c.Amount)
+	if little {
+		c.Meant, c.Resource, c.Request = c.Resource, "", nil
+	}
+	return err
 }
 
 // enqueue queues the booking of l, and calls tried when it was tried.

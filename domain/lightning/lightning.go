@@ -19,7 +19,7 @@ import (
 	"time"
 
 	"sandglass/domain/instant"
-	"sandglass/domain/money"
+	"sandglass/domain/opening"
 	"sandglass/domain/payment"
 	"sandglass/domain/request"
 	"sandglass/domain/wallet"
@@ -54,9 +54,9 @@ type Config struct {
 	// Late is how long the request of an invoice that we described is looked for, where it is
 	// another daemon's and may be late. It is 0 where there is one daemon.
 	Late instant.Millis
-	// Least returns the least amount that a plan sells for at that price: what less of a payer's
-	// choice names opens no order and credits no resource.
-	Least func(plan string, price money.Price) money.Msat
+	// Opening says what is too little: what names an order or a resource with less opens and
+	// credits nothing.
+	Opening *opening.Rule
 	// SweptChain returns up to when all that came to a node on the chain is in the log, 0 if
 	// that is not known. It may be nil: then nothing is said of that.
 	SweptChain func(node string, now instant.Time) instant.Time
@@ -81,7 +81,7 @@ type Config struct {
 // New returns a watcher, which [Watcher.Run] starts.
 func New(c Config) (*Watcher, error) {
 	if c.Wallet == nil || c.Wallets == nil || c.Booker == nil || c.Waiting == nil || c.Requests == nil ||
-		c.Least == nil || c.Now == nil {
+		c.Opening == nil || c.Now == nil {
 		return nil, errors.New("lightning: a watcher needs a wallet, its log, a booker, what is waited for, prices and a clock")
 	}
 	c = c.orDefaults()

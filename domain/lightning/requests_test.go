@@ -229,3 +229,21 @@ func TestMoneyNamesAnOrder(t *testing.T) {
 		}
 	})
 }
+
+// A payer who names what is opened pays that, whatever else was ordered by its id before.
+func TestAKeysendPaysWhatIsOpened(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fixture) {
+		f.ready()
+		f.keep(f.asks("a1", "vm-9", 1))
+		present := f.fakeWallet.add()
+		f.keep(f.asks(present, "vm-9", 2))
+		f.fakeWallet.pay(present, 500, 0, true)
+		f.pass(time.Minute)
+		if p := f.stateOf(f.keysends("vm-9", 100)); p.Status != payment.StatusCredited {
+			t.Errorf("it is %s: %s", p.Status, p.Reason)
+		}
+		if p := f.stateOf(f.keysends("vm-9", 99)); p.Reason != payment.ReasonTooLittle {
+			t.Errorf("too little is %s: %s", p.Status, p.Reason)
+		}
+	})
+}

@@ -14,6 +14,7 @@ import (
 	"sandglass/domain/instant"
 	"sandglass/domain/lightning"
 	"sandglass/domain/money"
+	"sandglass/domain/opening"
 	"sandglass/domain/payment"
 	"sandglass/domain/request"
 	"sandglass/domain/resource"
@@ -208,10 +209,26 @@ func (f *fixture) start() {
 	synctest.Wait()
 }
 
+// nothing is on its way.
+type nothing struct{}
+
+func (nothing) PaymentsOf(resource.ID) []payment.State         { return nil }
+func (nothing) WaitFor(context.Context, stream.Position) error { return nil }
+
+// opening returns the rule of a daemon, which its booker asks.
+func (f *fixture) opening() *opening.Rule {
+	r := &opening.Rule{
+		Requests: f.requests, Resources: f.booker.Resources, Log: nothing{}, Head: f.store.Head,
+		Least: func(string, money.Price) money.Msat { return 100 },
+	}
+	f.booker.Refuses = r.Refuses
+	return r
+}
+
 func (f *fixture) config() lightning.Config {
 	return lightning.Config{
 		Wallet: f.fakeWallet, Wallets: f.wallets, Booker: f.booker, Waiting: f.waiting, Observer: observer{f}, Now: now,
-		Requests: f.requests, Signer: f.signer, Late: 10 * instant.Minute, Least: func(string, money.Price) money.Msat { return 100 },
+		Requests: f.requests, Signer: f.signer, Late: 10 * instant.Minute, Opening: f.opening(),
 		SweptChain: f.sweptChain, Doubted: f.doubted.Load,
 	}
 }

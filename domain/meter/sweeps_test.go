@@ -14,6 +14,7 @@ import (
 	"sandglass/domain/lightning"
 	"sandglass/domain/meter"
 	"sandglass/domain/money"
+	"sandglass/domain/opening"
 	"sandglass/domain/payment"
 	"sandglass/domain/request"
 	"sandglass/domain/resource"
@@ -103,7 +104,10 @@ func (h *host) watches(name string) *node {
 			Payments: &payment.Handler{Aggregate: payment.Aggregate(), Store: h.store}, Resources: resources, Now: h.now,
 		},
 		Waiting:  func(context.Context) ([]lightning.Waiting, error) { return nil, nil },
-		Requests: n.requests, Least: func(string, money.Price) money.Msat { return 0 }, Now: h.now,
+		Requests: n.requests, Now: h.now,
+		Opening: &opening.Rule{
+			Requests: n.requests, Resources: resources, Least: func(string, money.Price) money.Msat { return 0 },
+		},
 	})
 	if err != nil {
 		h.t.Fatal(err)

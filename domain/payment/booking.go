@@ -21,8 +21,11 @@ import (
 type Booker struct {
 	Payments  *Handler
 	Resources *resource.Handler
-	Now       func() instant.Time
-	Gap       resource.When // the policy for gaps; its At is not used
+	// Refuses returns why the money of a payment does not open the id that its order names, which
+	// that order has not opened, or nothing: see package opening. Where it is nil, all does.
+	Refuses func(ctx context.Context, p *State) (Reason, error)
+	Now     func() instant.Time
+	Gap     resource.When // the policy for gaps; its At is not used
 }
 
 // Book takes a settlement that the wallet tells of, once or ten times, and returns the
@@ -123,10 +126,11 @@ func (b *Booker) reverse(
 // EnsureCredit credits a payment that stands as credited, and whose resource does not have
 // it: one watcher took the credit back while another found it there, which leaves no trace
 // at the resource, and said that the payment is credited. Where the resource can't take it
-// any more, the payment is unallocated. It changes nothing otherwise.
+// any more, the payment is unallocated. One that stands as unallocated, and whose resource has
+// it, is said to be credited. It changes nothing otherwise.
 func (b *Booker) EnsureCredit(ctx context.Context, meta stream.Meta, key Key) error {
 	credited := func(current *State) bool { return current.Status == StatusCredited }
-	out, err := b.Payments.Load(ctx, key)
+	out, err := b.creditedAfterAll(ctx, meta, key)
 	if err != nil || !credited(&out.State) {
 		return err
 	}
@@ -172,6 +176,9 @@ func (b *Booker) credit(ctx context.Context, meta stream.Meta, s *State, holds s
 		}
 		return ReasonNoResource, nil
 	}
+	if reason, err := b.refuses(ctx, s); err != nil || reason != "" {
+		return reason, err
+	}
 	c := resource.Credit{
 		When: b.when(), Payment: string(s.Key), Amount: s.Amount, Paid: s.SettledAt, Order: s.Order,
 	}
@@ -192,6 +199,20 @@ func (b *Booker) credit(ctx context.Context, meta stream.Meta, s *State, holds s
 		return ReasonTooMuch, nil
 	}
 	return "", err
+}
+
+// refuses asks whether the money of a payment may open the id that its order names, unless that
+// order did. It is asked again after a crash, and may answer otherwise then: what the resource
+// has by that time stands.
+func (b *Booker) refuses(ctx context.Context, s *State) (Reason, error) {
+	if s.Order == nil || b.Refuses == nil {
+		return "", nil
+	}
+	named, err := b.Resources.Load(ctx, s.Resource)
+	if err != nil || named.State.Status != resource.StatusNone && named.State.OpenedBy(s.Order) {
+		return "", err
+	}
+	return b.Refuses(ctx, s)
 }
 
 // when returns the time of a command on a resource, with the policy for gaps.
@@ -230,7 +251,11 @@ func (b *Booker) Allocate(ctx context.Context, meta stream.Meta, key Key, to res
 // resource, or one that its order opens. Where it can't be had there it stays unallocated.
 func (b *Booker) AllocateTo(ctx context.Context, meta stream.Meta, key Key, asked *Request) (Outcome, error) {
 	if o := asked.Order; o != nil {
-		_, err := b.Resources.Execute(ctx, asked.Resource, meta, resource.Open{When: b.when(), Order: *o})
+		reason, err := b.refuses(ctx, &State{Resource: asked.Resource, Order: o, Requested: asked.At})
+		if err != nil || reason != "" {
+			return Outcome{}, err
+		}
+		_, err = b.Resources.Execute(ctx, asked.Resource, meta, resource.Open{When: b.when(), Order: *o})
 		if err != nil && !errors.Is(err, resource.ErrExists) {
 			return Outcome{}, err
 		}

@@ -46,8 +46,9 @@
 //	was being given
 //	the other watcher dies before undoCredit, and     [Booker.TakeBack], in each full sweep, of what was
 //	the payment is replaced meanwhile                 settled once, and will not come
-//	refused at one booker and credited by another,    [Booker.Allocate] says first that it is
-//	which died before it said so                      credited: creditedAfterAll
+//	refused at one booker and credited by another,    [Booker.EnsureCredit] in each full sweep, and
+//	which died before it said so                      [Booker.Allocate], say first that it is credited:
+//	                                                  creditedAfterAll
 package payment
 
 import (

@@ -17,33 +17,39 @@ import (
 	"iter"
 
 	"sandglass/domain/codec"
+	"sandglass/domain/instant"
 	"sandglass/domain/payment"
 	"sandglass/domain/stream"
 )
 
 // Store keeps records durably beside the log. testutil/storetest has its contract.
 //
-// The records of one name are one record: what was kept first stands.
+// The records of one name are one record: what was kept first stands, until one that is
+// released is kept, which stands then.
 type Store interface {
 	// Keep returns once a record is durable. After an error it is open whether it was kept;
 	// it may be kept again.
 	Keep(ctx context.Context, r *Record) error
 	// Follow yields the records that are kept, in runs, then an empty run, and then those
-	// that come, of this daemon and of others, until ctx ends. A record may come twice. What a
-	// newer build kept, which this one can't read, is a [stream.UnknownError] that ends it.
+	// that come, of this daemon and of others, until ctx ends. A record may come twice, also as
+	// it was before it was released. What a newer build kept, which this one can't read, is a [stream.UnknownError] that ends it.
 	Follow(ctx context.Context) iter.Seq2[[]*Record, error]
 	// Forget lets go of records by their names, of which some may be gone. A store that
 	// forgets by itself does nothing.
 	Forget(ctx context.Context, names []string) error
 }
 
-// Record is an invoice or an address that was given out, and what for. Nobody changes one.
+// Record is an invoice or an address that was given out, and what for. Nobody changes one, but
+// that the address of an order is released with it.
 type Record struct {
 	Key      payment.Key // of the invoice; empty for an address
 	Address  string      // empty for an invoice
 	Height   int64       // of the chain when the address was made: no block before it pays it
 	Node     string      // identity_pubkey of the wallet that takes the money
 	ByHolder bool        // whoever holds the resource asked for it
+	// Released is when the order of an address was released: what comes there from then on opens
+	// nothing. It is 0 where it was not.
+	Released instant.Time
 	payment.Request
 }
 
@@ -79,6 +85,9 @@ func Decode(data []byte) (*Record, error) {
 	if (r.Key == "") == (r.Address == "") {
 		return nil, fmt.Errorf("request: %.40q has not one of a key and an address", data)
 	}
+	if r.Released != 0 && r.Address == "" {
+		return nil, fmt.Errorf("request: %.40q is released, and no address", data)
+	}
 	return r, nil
 }
 
@@ -108,6 +117,7 @@ func (r *fields) Fields(f *codec.Fields) {
 	codec.OptInt(f, "height", &r.Height)
 	codec.OptString(f, "node", &r.Node)
 	codec.Bool(f, "by_holder", &r.ByHolder)
+	codec.OptTime(f, "released_at", &r.Released)
 	e := payment.Requested{
 		Resource: r.Resource, Amount: r.Amount, Price: r.Price, Requested: r.At, Expiry: r.Expiry, Invoice: r.Invoice, Order: r.Order,
 	}

@@ -153,16 +153,17 @@ func (s *Set) add(run ...*Record) {
 	for _, r := range run {
 		name := r.Name()
 		_, gone := s.gone[name]
-		if _, known := s.byName.get(name); known || gone {
+		known, ok := s.byName.get(name)
+		if gone || ok && (known.Released > 0 || r.Released == 0) {
 			continue
+		}
+		if ok {
+			s.drop(known)
 		}
 		e := &entry{Record: r}
 		s.byName.put(name, e)
-		list, _ := s.ofID.get(r.Resource)
-		at, _ := slices.BinarySearchFunc(list, e, older)
-		s.ofID.put(r.Resource, slices.Insert(list, at, e))
-		if r.Order != nil {
-			s.hosts[r.Order.Host]++
+		if r.Released == 0 { // else it is of nothing any more
+			s.putOf(e)
 		}
 		if r.Key == "" {
 			s.addresses.put(e)
@@ -175,6 +176,31 @@ func (s *Set) add(run ...*Record) {
 		s.listeners.Tell(r.Resource)
 	}
 	s.expire(now)
+}
+
+// putOf puts e among what its resource asks for.
+func (s *Set) putOf(e *entry) {
+	list, _ := s.ofID.get(e.Resource)
+	at, _ := slices.BinarySearchFunc(list, e, older)
+	s.ofID.put(e.Resource, slices.Insert(list, at, e))
+	if e.Order != nil {
+		s.hosts[e.Order.Host]++
+	}
+}
+
+// removeOf takes e out of what its resource asks for.
+func (s *Set) removeOf(e *entry) {
+	if e.Order != nil {
+		if s.hosts[e.Order.Host]--; s.hosts[e.Order.Host] == 0 {
+			delete(s.hosts, e.Order.Host)
+		}
+	}
+	list, _ := s.ofID.get(e.Resource)
+	if list = slices.DeleteFunc(list, func(other *entry) bool { return other == e }); len(list) == 0 {
+		s.ofID.remove(e.Resource)
+	} else {
+		s.ofID.put(e.Resource, list)
+	}
 }
 
 // counter is where an invoice that has not expired counts.
@@ -228,17 +254,9 @@ func (s *Set) drop(e *entry) {
 	default:
 		in.remove(e)
 	}
-	if e.Order != nil {
-		if s.hosts[e.Order.Host]--; s.hosts[e.Order.Host] == 0 {
-			delete(s.hosts, e.Order.Host)
-		}
-	}
 	s.byName.remove(e.Name())
-	list, _ := s.ofID.get(e.Resource)
-	if list = slices.DeleteFunc(list, func(other *entry) bool { return other == e }); len(list) == 0 {
-		s.ofID.remove(e.Resource)
-	} else {
-		s.ofID.put(e.Resource, list)
+	if e.Released == 0 {
+		s.removeOf(e)
 	}
 	s.listeners.Tell(e.Resource)
 }
@@ -385,7 +403,8 @@ func (s *Set) Asks(id resource.ID, o *resource.Order, amount money.Msat) bool {
 	})
 }
 
-// Of returns the records of a resource, oldest first, whether they can be paid or not.
+// Of returns the records of a resource, oldest first, whether they can be paid or not: without
+// the addresses that were released.
 func (s *Set) Of(id resource.ID) []*Record {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -458,11 +477,17 @@ func (s *Set) Payable() []*Record {
 
 // CanBePaid reports whether an invoice of a resource may still bring money.
 func (s *Set) CanBePaid(id resource.ID) bool {
+	return len(s.PayableOf(id)) > 0
+}
+
+// PayableOf returns the invoices of a resource that may still bring money, oldest first.
+func (s *Set) PayableOf(id resource.ID) []*Record {
 	now := s.now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	list, _ := s.ofID.get(id)
-	return slices.ContainsFunc(list, func(e *entry) bool { return e.Key != "" && !s.dead(e, now) })
+	list = slices.DeleteFunc(slices.Clone(list), func(e *entry) bool { return e.Key == "" || s.dead(e, now) })
+	return records(list)
 }
 
 // AddressesOf returns how many of the addresses are of a node's wallet.

@@ -13,6 +13,7 @@ import (
 	"sandglass/domain/chain"
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
+	"sandglass/domain/opening"
 	"sandglass/domain/payment"
 	"sandglass/domain/request"
 	"sandglass/domain/resource"
@@ -106,17 +107,21 @@ func depositName(i int) resource.ID { return resource.ID(fmt.Sprintf("vm-%012d",
 // and with how many events. Then it has it look again a few times.
 func (d *funding) credits(ctx context.Context) (took time.Duration, events int, err error) {
 	views := projections.New(instant.Hour)
+	resources := &resource.Handler{Aggregate: resource.Aggregate(), Store: d.store, Warm: views.Resource}
+	requests := request.New(request.Options{Store: new(storetest.Memory), Now: harness.Now})
 	w, err := chain.New(chain.Config{
 		Wallet: d.chain, Now: harness.Now, Observer: d, Waiting: views.OpenPayments,
-		Issued:    func(addr string) (resource.ID, int64, bool) { return resource.ID(addr), 1, true },
-		Lowest:    func() (int64, bool) { return 1, true },
-		Required:  func(*payment.State, money.Msat) int { return depositDepth },
-		Least:     func(string, money.Price) money.Msat { return 1 },
-		Requests:  request.New(request.Options{Store: new(storetest.Memory), Now: harness.Now}),
+		Issued:   func(addr string) (resource.ID, int64, bool) { return resource.ID(addr), 1, true },
+		Lowest:   func() (int64, bool) { return 1, true },
+		Required: func(*payment.State, money.Msat) int { return depositDepth },
+		Opening: &opening.Rule{
+			Requests: requests, Resources: resources, Least: func(string, money.Price) money.Msat { return 1 },
+		},
+		Requests:  requests,
 		Addresses: &address.Handler{Aggregate: address.Aggregate(), Store: d.store},
 		Booker: &payment.Booker{
 			Payments:  &payment.Handler{Aggregate: payment.Aggregate(), Store: d.store},
-			Resources: &resource.Handler{Aggregate: resource.Aggregate(), Store: d.store, Warm: views.Resource},
+			Resources: resources,
 			Now:       harness.Now,
 		},
 	})

@@ -18,6 +18,7 @@ import (
 	"sandglass/domain/lightning"
 	"sandglass/domain/meter"
 	"sandglass/domain/money"
+	"sandglass/domain/opening"
 	"sandglass/domain/payment"
 	"sandglass/domain/plan"
 	"sandglass/domain/request"
@@ -37,6 +38,7 @@ type components struct {
 	lnd      *lnd.Client
 	views    *projections.Views
 	requests *request.Set
+	opening  *opening.Rule
 	kept     storeurl.Requests // of which that is the fold
 	signer   request.Signer
 	counts   *counts
@@ -76,6 +78,13 @@ func build(
 	d.requests = request.New(request.Options{
 		Store: requests, Now: own.Now, Most: 2 * c.MaxAwaiting, Failed: d.counts.requestsFailed,
 	})
+	d.opening = &opening.Rule{
+		Requests:  d.requests,
+		Resources: &resource.Handler{Aggregate: resource.Aggregate(), Store: d.store, Warm: d.views.Resource},
+		Least:     d.least,
+		Log:       d.views,
+		Head:      d.store.Head,
+	}
 	booker := d.newBooker()
 	if d.watcher, err = d.newWatcher(booker); err != nil {
 		return nil, err
@@ -84,7 +93,7 @@ func build(
 	if d.chain, err = d.newChainWatcher(booker); err != nil {
 		return nil, err
 	}
-	d.billing.Adopted, d.billing.Deposits = d.chain.Nudge, d.chain
+	d.billing.Adopted, d.billing.Deposits, d.opening.Unlogged = d.chain.Nudge, d.chain, d.chain.Unlogged
 	d.sweeps = d.newSweeps()
 	d.meter = d.newMeter(booker)
 	d.api, err = d.newAPI()
@@ -97,7 +106,8 @@ var retry = watch.Retry{Max: 5 * time.Second, Denied: 10 * time.Second}
 func (d *components) newBooker() *payment.Booker {
 	return &payment.Booker{
 		Payments:  &payment.Handler{Aggregate: payment.Aggregate(), Store: d.store},
-		Resources: &resource.Handler{Aggregate: resource.Aggregate(), Store: d.store, Warm: d.views.Resource},
+		Resources: d.opening.Resources,
+		Refuses:   d.opening.Refuses,
 		Now:       d.clock.Now,
 		Gap:       resource.When{MaxGap: instant.OfDuration(d.MaxGap), Forgive: d.GapPolicy == "forgive"},
 	}
@@ -112,7 +122,7 @@ func (d *components) newWatcher(booker *payment.Booker) (*lightning.Watcher, err
 		Requests:   d.requests,
 		Signer:     d.signer,
 		Late:       d.late(),
-		Least:      d.least,
+		Opening:    d.opening,
 		SweptChain: func(node string, now instant.Time) instant.Time { return d.chain.SweptTo(node, now) },
 		Doubted:    func() bool { return d.clock.Doubt().Reason != "" },
 		Observer:   d.counts.of(partWallet),
@@ -134,7 +144,7 @@ func (d *components) newChainWatcher(booker *payment.Booker) (*chain.Watcher, er
 		Addresses:   &address.Handler{Aggregate: address.Aggregate(), Store: d.store},
 		Waiting:     d.deposits,
 		Required:    d.billing.Required,
-		Least:       d.least,
+		Opening:     d.opening,
 		Observer:    d.counts.of(partChain),
 		Now:         d.clock.Now,
 		FinalDepth:  d.FinalDepth,
@@ -152,6 +162,7 @@ func (d *components) newBilling(booker *payment.Booker) *billing.Service {
 		Plans:         &plan.Handler{Aggregate: plan.Aggregate(), Store: d.store},
 		Resources:     booker.Resources,
 		Booker:        booker,
+		Opening:       d.opening,
 		Wallet:        d.lnd,
 		Chain:         deposits,
 		Addresses:     &address.Handler{Aggregate: address.Aggregate(), Store: d.store},

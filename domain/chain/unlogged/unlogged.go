@@ -59,3 +59,19 @@ func (p *Payments) UnloggedPayment(key payment.Key) (payment.State, bool) {
 	s, ok := p.byKey[key]
 	return s, ok
 }
+
+// AddUnlogged adds one, until [Payments.SetUnlogged] says what there is, and reports whether it
+// was new.
+func (p *Payments) AddUnlogged(s payment.State) (added bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if _, ok := p.byKey[s.Key]; ok {
+		return false
+	}
+	if p.byKey == nil {
+		p.byKey, p.ofID = map[payment.Key]payment.State{}, map[resource.ID][]payment.Key{}
+	}
+	p.byKey[s.Key] = s
+	p.ofID[s.Resource] = append(p.ofID[s.Resource], s.Key)
+	return true
+}
