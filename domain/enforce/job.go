@@ -1,6 +1,7 @@
 package enforce
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -159,6 +160,10 @@ func (j *job) found(s Status) {
 		j.known = s
 	case Starting: // so it went down, or still is
 		j.known = Status{State: Down, Since: s.Since}
+	}
+	if s.State != Stopping {
+		j.is.First = cmp.Or(j.is.First, j.known.Since)
+		j.is.Outages = past(j.is.Outages, j.known)
 	}
 	j.is.State, j.is.Since, j.is.Invocation, j.is.Why = s.State, s.Since, s.Invocation, s.Why
 	if s.State != Up && j.why != "" {

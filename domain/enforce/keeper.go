@@ -260,6 +260,9 @@ func knownFrom(is *Is) Status {
 	case Starting:
 		return Status{State: Down, Since: is.Since}
 	}
+	if since, down := is.Open(); down {
+		return Status{State: Down, Since: since}
+	}
 	return Status{}
 }
 

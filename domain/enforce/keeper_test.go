@@ -2,6 +2,7 @@ package enforce_test
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -81,7 +82,7 @@ func TestWhatIsAsWantedIsLeftAlone(t *testing.T) {
 		for _, id := range []string{"a", "b", "c"} {
 			h.didExactly(id)
 		}
-		if after := h.isNow("a", enforce.Up); after != before {
+		if after := h.isNow("a", enforce.Up); !reflect.DeepEqual(after, before) {
 			t.Errorf("%+v became %+v", before, after)
 		}
 		if told := h.told(); len(told) != 0 {

@@ -190,7 +190,7 @@ func (k *Keeper) leave(e *kept, g goal) {
 func (k *Keeper) put(e *kept, is Is, verb Verb, as bool) {
 	is.Version = Version
 	is.Why = line(is.Why)
-	if is != e.is || e.stale {
+	if !is.same(&e.is) || e.stale {
 		err := k.save(&is)
 		if e.stale = err != nil; e.stale && !e.fails {
 			k.Told(Notice{Err: err})

@@ -14,7 +14,7 @@ import (
 	"sandglass/domain/resource"
 )
 
-// Version is of the formats of [Want] and [Is].
+// Version is of the formats of [Want], [Is] and [Beat].
 const Version = 1
 
 // Bounds of what is in a file.
@@ -60,6 +60,8 @@ type Is struct {
 	Why        string   `json:"why,omitempty"`        // why it is not as wanted, or how it ended: for people
 	Tries      int      `json:"tries,omitempty"`      // that failed since it last was as wanted
 	Invocation string   `json:"invocation,omitempty"` // see [Status]
+	First      Boottime `json:"first,omitempty"`      // since when it is known what it was; 0 if it is not
+	Outages    []Outage `json:"outages,omitempty"`    // of this boot, oldest first, up to [MaxOutages]; between them it was up
 }
 
 // Marshal returns w as its file holds it, or an error if there can be no such want. It sets the
@@ -226,14 +228,14 @@ func (i *Is) check() error {
 	switch {
 	case !resource.IsName(i.ID):
 		return fmt.Errorf("no resource can be called %.80q", i.ID)
-	case i.Since < 0 || i.Generation < 0 || i.Tries < 0:
+	case i.Since < 0 || i.Generation < 0 || i.Tries < 0 || i.First < 0:
 		return errors.New("a number is negative")
 	case !bootName.MatchString(i.Boot):
 		return fmt.Errorf("no boot has the id %.80q", i.Boot)
 	case len(i.Invocation) > maxInvocation || !isLine(i.Invocation) || len(i.Why) > maxText || !isLine(i.Why):
 		return errors.New("a text is too long or has more than one line")
 	}
-	return nil
+	return checkOutages(i.Outages)
 }
 
 // isLine reports whether s is UTF-8 without control characters.

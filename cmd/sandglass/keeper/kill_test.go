@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"sync"
 	"syscall"
@@ -249,7 +250,7 @@ func TestAStoppedKeeperStopsNothing(t *testing.T) {
 	}
 	h.eventually("other runs", func() bool { return h.runs("other") })
 	after, err := h.Is("vm")
-	if err != nil || *after != *before || !h.runs("vm") {
+	if err != nil || !reflect.DeepEqual(after, before) || !h.runs("vm") {
 		t.Errorf("%+v became %+v, %v", before, after, err)
 	}
 	for _, d := range h.did()[1:] {
