@@ -152,6 +152,13 @@ func (c *Clock) Gap() instant.Gap {
 	return c.state.Gap()
 }
 
+// Off returns our own time when the boot before this one was last seen to run, or 0.
+func (c *Clock) Off() instant.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.state.Off()
+}
+
 // Run keeps the mark, weighs evidence and takes an operator's word, from [Clock.Begun] until
 // ctx ends, and then returns nil.
 func (c *Clock) Run(ctx context.Context) error {

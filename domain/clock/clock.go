@@ -43,6 +43,8 @@ type Mark struct {
 	Overruled instant.Time `json:"overruled"`
 	Gap       instant.Gap  `json:"gap"`   // the last one
 	Doubt     Doubt        `json:"doubt"` // that is not at its end
+	// Off is our own time when the boot before was last seen to run; 0 if that is not known.
+	Off instant.Time `json:"off,omitempty"`
 }
 
 // Doubt is of a wall clock that stands too far from our own time.
@@ -80,6 +82,7 @@ type Clock struct {
 	followed  instant.Millis
 	overruled instant.Time
 	log       instant.Time // of its last event, as of the start
+	off       instant.Time // as in Mark
 	gap       instant.Gap
 	doubt     Doubt
 	good      instant.Millis // time since boot from when on evidence speaks for the wall clock; -1 if it does not
@@ -93,6 +96,11 @@ func Start(rules Rules, boot string, now Reading, m *Mark) Clock {
 		return c
 	}
 	c.overruled, c.gap = m.Overruled, m.Gap
+	if m.Boot == boot {
+		c.off = m.Off
+	} else if m.Boot != "" && boot != "" {
+		c.off = m.Own
+	}
 	switch {
 	case boot != "" && m.Boot == boot && m.Up <= now.Up:
 		c.base.Wall = m.Own.Add(now.Up - m.Up)
@@ -231,9 +239,13 @@ func (c *Clock) Doubt() Doubt { return c.doubt }
 // Gap returns the last gap.
 func (c *Clock) Gap() instant.Gap { return c.gap }
 
+// Off returns our own time when the boot before this one was last seen to run, by a mark of it,
+// and 0 if that is not known: since then nothing ran on this machine until it was booted.
+func (c *Clock) Off() instant.Time { return c.off }
+
 // Mark returns what is to be kept for the next start.
 func (c *Clock) Mark(now Reading) Mark {
-	return Mark{Boot: c.boot, Up: now.Up, Own: c.At(now), Overruled: c.overruled, Gap: c.gap, Doubt: c.doubt}
+	return Mark{Boot: c.boot, Up: now.Up, Own: c.At(now), Overruled: c.overruled, Gap: c.gap, Doubt: c.doubt, Off: c.off}
 }
 
 func abs(m instant.Millis) instant.Millis { return max(m, -m) }

@@ -301,3 +301,25 @@ func TestOwnTimeGoesOn(t *testing.T) {
 		}
 	})
 }
+
+// When the boot before was last seen is known for as long as this one lasts, and only of a boot.
+func TestOff(t *testing.T) {
+	m := start(t, nil, 0)
+	if m.c.Off() != 0 {
+		t.Error("the first boot knows of one before it")
+	}
+	m.pass(instant.Hour)
+	mark := m.c.Mark(m.now())
+	for _, boot := range []string{"b2", "b2", "b2"} {
+		m.sleep(instant.Minute)
+		m.c = clock.Start(rules, boot, m.now(), &mark)
+		if off := m.c.Off(); off != noon.Add(instant.Hour) {
+			t.Errorf("off is %s", off)
+		}
+		m.pass(instant.Minute)
+		mark = m.c.Mark(m.now())
+	}
+	if c := clock.Start(rules, "", m.now(), &mark); c.Off() != 0 {
+		t.Error("without the id of a boot it is not known which one it is")
+	}
+}
