@@ -1,5 +1,5 @@
 // Package runfiles is the folder through which a daemon and a keeper speak: want/<id> is what the
-// daemon wants of a resource, is/<id> what the keeper found.
+// daemon wants of a resource, is/<id> what the keeper found, is/.beat its sign of life.
 //
 // Each writes one of the two and reads the other. Who may write is a matter of the folders' owners
 // and modes, which systemd-tmpfiles makes; a file of anybody else than its folder's owner is not
@@ -106,6 +106,36 @@ func (f *Folder) SaveIs(i *enforce.Is) error {
 	return f.write(founds, i.ID, b)
 }
 
+// beatFile is the keeper's sign of life.
+const beatFile = ".beat"
+
+// SaveBeat leaves the keeper's sign of life. It sets its version.
+func (f *Folder) SaveBeat(b *enforce.Beat) error {
+	text, err := b.Marshal()
+	if err != nil {
+		return fmt.Errorf("runfiles: the keeper's sign of life: %w", err)
+	}
+	return f.write(founds, beatFile, text)
+}
+
+// Beat returns the last sign of life of a keeper: [fs.ErrNotExist] if there was none in this boot.
+func (f *Folder) Beat() (*enforce.Beat, error) {
+	text, err := f.open(founds, beatFile)
+	if err != nil {
+		return nil, err
+	}
+	return enforce.ParseBeat(text)
+}
+
+// timesFile is what the daemon keeps of its clock for as long as the boot lasts.
+const timesFile = ".times"
+
+// SaveTimes leaves what the daemon keeps of its own clock.
+func (f *Folder) SaveTimes(b []byte) error { return f.write(wants, timesFile, b) }
+
+// Times returns what [Folder.SaveTimes] wrote last.
+func (f *Folder) Times() ([]byte, error) { return f.open(wants, timesFile) }
+
 // RemoveIs takes away what a resource is, if it is there.
 func (f *Folder) RemoveIs(id string) error { return f.remove(founds, id) }
 
@@ -136,11 +166,16 @@ func (f *Folder) names(sub string) ([]string, error) {
 	return names, nil
 }
 
-// read returns a file of at most [enforce.MaxSize] bytes that its folder's owner wrote.
+// read returns the file of a resource.
 func (f *Folder) read(sub, id string) ([]byte, error) {
 	if !resource.IsName(id) {
 		return nil, fmt.Errorf("%w: no resource can be called %.80q", ErrNotTrusted, id)
 	}
+	return f.open(sub, id)
+}
+
+// open returns a file of at most [enforce.MaxSize] bytes that its folder's owner wrote.
+func (f *Folder) open(sub, id string) ([]byte, error) {
 	dir := filepath.Join(f.dir, sub)
 	owner, err := ownerOf(dir)
 	if err != nil {

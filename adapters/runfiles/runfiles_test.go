@@ -258,3 +258,33 @@ var (
 	_ enforce.Folder = (*runfiles.Folder)(nil)
 	_ wants.Folder   = (*runfiles.Folder)(nil)
 )
+
+// TestSignsOfLife: the keeper's, and what the daemon keeps of its clock, are no resource's files.
+func TestSignsOfLife(t *testing.T) {
+	f, err := runfiles.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = f.Beat()
+	_, err2 := f.Times()
+	if !errors.Is(err, fs.ErrNotExist) || !errors.Is(err2, fs.ErrNotExist) {
+		t.Error(err, err2)
+	}
+	if err := errors.Join(f.SaveBeat(&enforce.Beat{Boot: "b", At: 7, Ready: true, Wants: 2}), f.SaveTimes([]byte("{}\n"))); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := f.Beat(); err != nil || b.At != 7 || b.Wants != 2 || !b.Ready || b.Version != 1 {
+		t.Errorf("%+v, %v", b, err)
+	}
+	if b, err := f.Times(); err != nil || string(b) != "{}\n" {
+		t.Errorf("%s, %v", b, err)
+	}
+	wants, err := f.Wants()
+	founds, err2 := f.Founds()
+	if len(wants)+len(founds) != 0 || err != nil || err2 != nil {
+		t.Error(wants, founds, err, err2)
+	}
+	if f.SaveBeat(&enforce.Beat{Boot: "b"}) == nil {
+		t.Error("a beat at no time was written")
+	}
+}

@@ -77,12 +77,17 @@ func run(ctx context.Context, c config.Keeper, log zerolog.Logger) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, with.units.Close()) }()
-	systemd := new(notifier)
+	said := func(n enforce.Notice) { tell(log, n) }
+	systemd := &notifier{tell: said, save: func(s enforce.Summary) error {
+		return folder.SaveBeat(&enforce.Beat{
+			Boot: boot, At: sinceBoot(), Ready: s.Ready, Wants: s.Wants, Differ: s.Differ, Busy: s.UnderWay,
+		})
+	}}
 	log.Info().Str("folder", c.RunDir).Strs("units", c.Units()).Str("enforcers", c.Enforcers).Msg("started")
 	defer func() { log.Info().Err(err).Msg("stopped") }()
 	err = enforce.NewKeeper(enforce.Options{
 		Folder: folder, Enforcer: with.of, Changers: changers(c, with), Boot: boot, Now: sinceBoot,
-		Told: func(n enforce.Notice) { tell(log, n) }, Beat: systemd.beat,
+		Told: said, Beat: systemd.beat,
 	}).Run(ctx)
 	return errors.Join(err, systemd.stopping())
 }
