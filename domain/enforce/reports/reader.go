@@ -1,0 +1,351 @@
+package reports
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"iter"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"sandglass/domain/enforce"
+	"sandglass/domain/enforce/wants"
+	"sandglass/domain/instant"
+	"sandglass/domain/resource"
+	"sandglass/domain/stream"
+	"sandglass/domain/watch"
+)
+
+// Views are the read models of the log.
+type Views interface {
+	// Resource returns a resource as it stands.
+	Resource(resource.ID) (s resource.State, ok bool)
+	// All returns a page of resources whose ids come after one, by id; an empty page is the end.
+	All(after resource.ID) []resource.State
+}
+
+// Folder is where the keeper leaves what it found.
+type Folder interface {
+	// Founds returns the ids of all resources of which there is an Is.
+	Founds() ([]string, error)
+	// Is returns what the keeper said last of a resource, or an error if that is damaged or not there.
+	Is(id string) (*enforce.Is, error)
+	// Beat returns the keeper's last sign of life, or an error if there is none.
+	Beat() (*enforce.Beat, error)
+	// Found yields "" once it listens, then each name of an Is that comes, changes or goes, and ""
+	// again if it may have missed some. It ends with the first error, or when ctx does.
+	Found(ctx context.Context) iter.Seq2[string, error]
+	// Times returns what SaveTimes wrote last in this boot, or an error.
+	Times() ([]byte, error)
+	SaveTimes([]byte) error
+}
+
+// Config is what a [Reader] is made of. All fields are needed.
+type Config struct {
+	Views  Views
+	Folder Folder
+	Host   wants.Host
+	Now    func() wants.Reading
+	// Off is our own time when the boot before was last seen to run, 0 if that is not known.
+	Off instant.Time
+	// Report executes a report.
+	Report func(context.Context, resource.ID, resource.Report) error
+	// Failed is told of what could not be read or reported, which is tried again.
+	Failed func(id resource.ID, err error)
+	// Reported is told of each report that the log took, and what came of it.
+	Reported func(id resource.ID, events []resource.Event)
+	// Passed is told after each pass over all files that went well.
+	Passed func()
+}
+
+const (
+	every = time.Minute // the pause between two passes over all files
+	look  = time.Second // how often what may be due is looked at again
+	// parallel is how many resources are read and reported at once.
+	parallel = 16
+	// dead is how long ago the last sign of life of a keeper that is well can be: it gives one about
+	// every 5 seconds.
+	dead = 30 * instant.Second
+)
+
+// Reader reads what the keeper says.
+type Reader struct {
+	Config
+	woken chan struct{}
+	line  timeline // of one goroutine, but while reports are executed
+
+	mu    sync.Mutex // guards what follows
+	due   map[resource.ID]bool
+	found map[resource.ID]*found
+	all   bool // files may have changed unheard
+}
+
+// found is what is known of a resource.
+type found struct {
+	is  *enforce.Is // of this boot; nil if nothing was said
+	off bool        // it was reported what became of it when the machine went down
+}
+
+// New returns a reader that has read nothing yet.
+func New(c Config) *Reader {
+	return &Reader{
+		Config: c, woken: make(chan struct{}, 1), due: map[resource.ID]bool{}, found: map[resource.ID]*found{}, all: true,
+	}
+}
+
+// Touched tells the reader that events touched resources. It may be called from anywhere.
+func (r *Reader) Touched(ids ...resource.ID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, id := range ids {
+		r.due[id] = r.due[id]
+	}
+	watch.Signal(r.woken)
+}
+
+// Found returns what the keeper said last of a resource in this boot, nil if it said nothing.
+func (r *Reader) Found(id resource.ID) *enforce.Is {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if f := r.found[id]; f != nil {
+		return f.is
+	}
+	return nil
+}
+
+// Run reads and reports until ctx ends, and then returns nil. The log has to be folded, the time
+// to be known and the wallet to be read: a report settles its resource first, which must not end
+// the time of somebody whose payment is still to be found.
+func (r *Reader) Run(ctx context.Context) error {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	wg.Go(func() { r.listen(ctx) })
+	kept, _ := r.Folder.Times() // without them what is reported twice can be some milliseconds off
+	r.line = readTimeline(kept, r.Host.Boot)
+	t := time.NewTicker(look)
+	defer t.Stop()
+	var passed time.Time
+	for first := true; ; first = false {
+		if missed := r.missed(); missed || time.Since(passed) >= every {
+			passed = time.Now()
+			r.pass(first)
+		}
+		r.report(ctx)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-t.C:
+		case <-r.woken:
+		}
+	}
+}
+
+// listen notes which files change.
+func (r *Reader) listen(ctx context.Context) {
+	for failures := 0; ctx.Err() == nil; failures++ {
+		for name, err := range r.Folder.Found(ctx) {
+			if err != nil {
+				break // the pass over all files says what is wrong
+			}
+			failures = 0
+			r.mu.Lock()
+			if name == "" {
+				r.all = true
+			} else if resource.IsName(name) {
+				r.due[resource.ID(name)] = true
+			}
+			r.mu.Unlock()
+			watch.Signal(r.woken)
+		}
+		watch.Pause(ctx, watch.Backoff(failures, time.Second, every))
+	}
+}
+
+// missed reports whether files may have changed unheard.
+func (r *Reader) missed() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := r.all
+	r.all = false
+	return all
+}
+
+// pass looks at all files again, and the first time at all resources that run by the log: what
+// went down with the machine has no file.
+func (r *Reader) pass(first bool) {
+	names, err := r.Folder.Founds()
+	if err != nil {
+		r.Failed("", err)
+	}
+	ids := make([]resource.ID, 0, len(names))
+	for _, name := range names {
+		if resource.IsName(name) {
+			ids = append(ids, resource.ID(name))
+		}
+	}
+	if first && r.Off > 0 {
+		for page := r.Views.All(""); len(page) > 0; page = r.Views.All(page[len(page)-1].ID) {
+			for i := range page {
+				ids = append(ids, page[i].ID)
+			}
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err == nil {
+		there := make(map[resource.ID]bool, len(ids))
+		for _, id := range ids {
+			there[id] = true
+		}
+		maps.DeleteFunc(r.found, func(id resource.ID, _ *found) bool { return !there[id] })
+	}
+	for _, id := range ids {
+		r.due[id] = true
+	}
+}
+
+// take returns what is due, and whether its file is to be read.
+func (r *Reader) take() map[resource.ID]bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	due := r.due
+	r.due = map[resource.ID]bool{}
+	return due
+}
+
+// report reads and reports what is due.
+func (r *Reader) report(ctx context.Context) {
+	due := r.take()
+	if len(due) == 0 {
+		return
+	}
+	now := r.Now()
+	if r.line.see(now) {
+		b, err := json.Marshal(r.line)
+		if err == nil {
+			err = r.Folder.SaveTimes(append(b, '\n'))
+		}
+		if err != nil {
+			r.Failed("", err)
+		}
+	}
+	known := r.known(now)
+	var away atomic.Bool // the log: each try would wait for it in vain
+	_ = watch.Each(ctx, parallel, slices.Collect(maps.Keys(due)), func(ctx context.Context, id resource.ID) error {
+		changed := due[id]
+		if !away.Load() {
+			again, err := r.one(ctx, id, changed, known)
+			if changed = false; !again {
+				return nil
+			}
+			away.CompareAndSwap(false, errors.Is(err, stream.ErrUnavailable))
+		}
+		r.mu.Lock()
+		r.due[id] = r.due[id] || changed
+		r.mu.Unlock()
+		return nil
+	})
+	if ctx.Err() == nil {
+		r.Passed()
+	}
+}
+
+// known returns up to when, by our own time, the keeper was well: now if it is.
+func (r *Reader) known(now wants.Reading) instant.Time {
+	b, err := r.Folder.Beat()
+	switch {
+	case err != nil || b.Boot != r.Host.Boot:
+		return 0
+	case now.Up-b.At < enforce.Boottime(dead):
+		return now.Own
+	}
+	return r.line.own(b.At)
+}
+
+// one reads the file of a resource, if it may have changed, and reports what it comes to. It
+// returns true if the resource has to be looked at again soon.
+func (r *Reader) one(ctx context.Context, id resource.ID, changed bool, known instant.Time) (again bool, err error) {
+	f := r.read(id, changed)
+	s, ok := r.Views.Resource(id)
+	if !ok || !s.Terms.Uptime || s.Status == resource.StatusReleased || s.Host != r.Host.Name {
+		return false, nil
+	}
+	off, booted := r.off()
+	if off > 0 && !f.off {
+		c := resource.Report{When: resource.When{At: booted}, Host: r.Host.Name, Since: off, Why: "the machine was booted"}
+		if s, err = r.do(ctx, s, c); err != nil {
+			return true, err
+		}
+	}
+	f.off = true
+	if f.is == nil {
+		return false, nil
+	}
+	if s.Since >= booted {
+		off = 0 // it has been reported since
+	}
+	c, ok := Of(f.is, r.Host.Name, known, off, r.line.own)
+	if !ok {
+		return false, nil
+	}
+	if s, err = r.do(ctx, s, c); err != nil {
+		return true, err
+	}
+	// It is not long enough for an outage yet, or the log tells of a time that has not come here.
+	return s.Status == resource.StatusStarting && c.Up || s.Status == resource.StatusRunning && !c.Up, nil
+}
+
+// off returns when the machine went down with the boot before, 0 if that is not known, and when it
+// was booted.
+func (r *Reader) off() (last, booted instant.Time) {
+	if booted = r.line.own(0); r.Off < booted {
+		last = r.Off
+	}
+	return last, booted
+}
+
+// read returns what is known of a resource, by its file if that may have changed.
+func (r *Reader) read(id resource.ID, changed bool) *found {
+	r.mu.Lock()
+	f := r.found[id]
+	if f == nil {
+		f = new(found)
+		r.found[id] = f
+	}
+	r.mu.Unlock()
+	if !changed {
+		return f
+	}
+	is, err := r.Folder.Is(string(id))
+	if err != nil || is.Boot != r.Host.Boot {
+		is = nil // it is written anew, or of another boot, and says nothing of now
+	}
+	r.mu.Lock()
+	f.is = is
+	r.mu.Unlock()
+	return f
+}
+
+// do executes a report if anything comes of it, and returns what becomes of the resource by it.
+func (r *Reader) do(ctx context.Context, s resource.State, c resource.Report) (resource.State, error) {
+	events, err := resource.Decide(s, c)
+	if err == nil && len(events) > 0 {
+		err = r.Report(ctx, s.ID, c)
+	}
+	if err != nil {
+		if ctx.Err() == nil {
+			r.Failed(s.ID, err)
+		}
+		return s, err
+	}
+	if len(events) > 0 {
+		r.Reported(s.ID, events)
+	}
+	for _, e := range events {
+		s = resource.Evolve(s, e)
+	}
+	return s, nil
+}

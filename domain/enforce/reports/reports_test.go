@@ -1,0 +1,149 @@
+package reports_test
+
+import (
+	"cmp"
+	"fmt"
+	"testing"
+	"time"
+
+	"sandglass/domain/enforce"
+	"sandglass/domain/enforce/reports"
+	"sandglass/domain/instant"
+	"sandglass/domain/resource"
+	"sandglass/domain/resource/uptime"
+)
+
+// TestUptimeIsBilled: the clock begins when it is up, stands over an outage, and goes on after it.
+func TestUptimeIsBilled(t *testing.T) {
+	on(t, func(h *host) {
+		h.crash("vm") // and can't be started
+		h.open("vm", time.Hour, resource.Terms{})
+		h.pass(10 * time.Minute)
+		h.status("vm", resource.StatusStarting)
+		h.isBilled("vm", 0)
+		h.heal("vm")
+		h.pass(0)
+		h.status("vm", resource.StatusRunning)
+		h.pass(time.Minute)
+		h.isBilled("vm", time.Minute)
+		h.crash("vm")
+		h.pass(11 * time.Second)
+		h.status("vm", resource.StatusStarting)
+		h.isBilled("vm", time.Minute)
+		h.pass(100 * time.Second)
+		h.heal("vm")
+		h.pass(time.Second)
+		h.crash("vm")
+		h.pass(5 * time.Second)
+		h.heal("vm") // which was too short
+		h.pass(54 * time.Second)
+		h.isBilled("vm", 2*time.Minute)
+	})
+}
+
+// TestOutagesOfADeadDaemon are given back once it is alive again, also if the keeper died meanwhile.
+func TestOutagesOfADeadDaemon(t *testing.T) {
+	on(t, func(h *host) {
+		h.open("vm", time.Hour, resource.Terms{})
+		h.pass(time.Minute)
+		h.daemon(false)
+		for range 3 {
+			h.crash("vm")
+			h.pass(100 * time.Second)
+			h.heal("vm")
+			h.pass(20 * time.Second)
+			h.keeper(false)
+			h.keeper(true)
+		}
+		h.daemon(true)
+		h.pass(0)
+		h.isBilled("vm", 2*time.Minute)
+		h.crash("vm")
+		h.pass(20 * time.Second)
+		h.keeper(false)
+		h.heal("vm")
+		h.pass(20 * time.Second)
+		h.isBilled("vm", 2*time.Minute) // the keeper is dead, and nobody can tell
+		h.status("vm", resource.StatusStarting)
+		h.keeper(true)
+		h.pass(0)
+		h.isBilled("vm", 140*time.Second)
+	})
+}
+
+// TestAPowerCut counts from when the daemon's clock was kept last.
+func TestAPowerCut(t *testing.T) {
+	on(t, func(h *host) {
+		h.open("vm", time.Hour, resource.Terms{})
+		h.pass(65 * time.Second)
+		h.powerCut(10 * time.Minute)
+		h.pass(30 * time.Second)
+		h.isBilled("vm", 90*time.Second)
+		h.daemon(false)
+		h.daemon(true)
+		h.pass(2 * time.Minute)
+		h.isBilled("vm", 210*time.Second)
+	})
+}
+
+// TestOf is what a file comes to: of a boot that began at 1000 by our own time.
+func TestOf(t *testing.T) {
+	own := func(at enforce.Boottime) instant.Time { return 1_000_000 + instant.Time(at) }
+	const known = 1_900_000
+	for name, tc := range map[string]struct {
+		is    enforce.Is
+		off   instant.Time
+		known instant.Time
+		want  string // "" is no report
+	}{
+		"nothing known":               {is: enforce.Is{State: enforce.Unknown, Since: 5}},
+		"starting, and nothing known": {is: enforce.Is{State: enforce.Starting, Since: 5}},
+		"up": {is: enforce.Is{State: enforce.Up, Since: 700, First: 5},
+			want: "up since 1000005 as of 1900000"},
+		"up, and the keeper is dead": {is: enforce.Is{State: enforce.Up, Since: 700, First: 5}, known: 1,
+			want: "up since 1000005 as of 1000700"},
+		"up after an outage": {is: enforce.Is{State: enforce.Up, Since: 700, First: 5, Outages: []enforce.Outage{{From: 10, To: 600}}},
+			want: "up since 1000600 as of 1900000, 1000010-1000600"},
+		"down": {is: enforce.Is{State: enforce.Down, Since: 700, First: 5, Outages: []enforce.Outage{{From: 10, To: 600}, {From: 650}}},
+			want: "down since 1000650 as of 1900000, 1000010-1000600"},
+		"starting": {is: enforce.Is{State: enforce.Starting, Since: 700, First: 5, Outages: []enforce.Outage{{From: 650}}},
+			want: "down since 1000650 as of 1900000"},
+		"starting, and last known to be up": {
+			is:   enforce.Is{State: enforce.Starting, Since: 700, First: 5, Outages: []enforce.Outage{{From: 10, To: 600}}},
+			want: "up since 1000600 as of 1000600, 1000010-1000600"},
+		"unknown, and last known to be down": {
+			is:   enforce.Is{State: enforce.Unknown, Since: 700, First: 5, Outages: []enforce.Outage{{From: 650}}},
+			want: "down since 1000650 as of 1000700"},
+		"unknown, and last known to be up": {is: enforce.Is{State: enforce.Unknown, Since: 700, First: 5},
+			want: "up since 1000005 as of 1000005"},
+		"up since the boot": {is: enforce.Is{State: enforce.Up, Since: 700, First: 700}, off: 900_000,
+			want: "up since 1000700 as of 1900000, 900000-1000700"},
+		"down since the boot": {is: enforce.Is{State: enforce.Down, Since: 700, First: 700, Outages: []enforce.Outage{{From: 700}}},
+			off: 900_000, want: "down since 900000 as of 1900000"},
+		"down since the boot, and up": {
+			is:  enforce.Is{State: enforce.Up, Since: 800, First: 700, Outages: []enforce.Outage{{From: 700, To: 800}}},
+			off: 900_000, want: "up since 1000800 as of 1900000, 900000-1000800"},
+		"up since the boot, with an outage": {
+			is:  enforce.Is{State: enforce.Up, Since: 900, First: 700, Outages: []enforce.Outage{{From: 800, To: 900}}},
+			off: 900_000, want: "up since 1000900 as of 1900000, 900000-1000700, 1000800-1000900"},
+	} {
+		c, ok := reports.Of(&tc.is, "rack-1", cmp.Or(tc.known, known), tc.off, own)
+		got := ""
+		if ok {
+			got = "down"
+			if c.Up {
+				got = "up"
+			}
+			got += fmt.Sprintf(" since %d as of %d", int64(c.Since), int64(c.At))
+		}
+		for _, o := range c.Outages {
+			got += fmt.Sprintf(", %d-%d", int64(o.From), int64(o.To))
+		}
+		if got != tc.want {
+			t.Errorf("%s: %s, want %s", name, got, tc.want)
+		}
+		if err := uptime.Check(c.Outages, c.Since, c.At, c.Why); ok && err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

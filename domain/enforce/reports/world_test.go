@@ -1,0 +1,570 @@
+package reports_test
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"sandglass/domain/enforce"
+	"sandglass/domain/enforce/reports"
+	"sandglass/domain/enforce/wants"
+	"sandglass/domain/instant"
+	"sandglass/domain/money"
+	"sandglass/domain/resource"
+	"sandglass/domain/stream"
+)
+
+var errBroken = errors.New("it is broken")
+
+// files are a folder of daemon and keeper, in memory, as its files hold it.
+type files struct {
+	mu         sync.Mutex
+	want, is   map[string][]byte
+	beat, time []byte
+	heard      map[chan string]bool // true: of wants
+	reads      int                  // of what is
+	full       bool                 // nothing can be written
+	deaf       bool                 // no change is told
+}
+
+func newFiles() *files {
+	return &files{want: map[string][]byte{}, is: map[string][]byte{}, heard: map[chan string]bool{}}
+}
+
+func (f *files) names(of func() map[string][]byte) (names []string, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for name := range of() {
+		names = append(names, name)
+	}
+	return names, nil
+}
+
+func (f *files) Wants() ([]string, error) {
+	return f.names(func() map[string][]byte { return f.want })
+}
+func (f *files) Founds() ([]string, error) { return f.names(func() map[string][]byte { return f.is }) }
+
+func get[T any](f *files, b *[]byte, parse func([]byte) (T, error)) (v T, err error) {
+	if *b == nil {
+		return v, fs.ErrNotExist
+	}
+	return parse(*b)
+}
+
+func (f *files) Want(id string) (*enforce.Want, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	b := f.want[id]
+	return get(f, &b, func(b []byte) (*enforce.Want, error) { return enforce.ParseWant(id, b) })
+}
+
+func (f *files) Is(id string) (*enforce.Is, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.reads++
+	b := f.is[id]
+	return get(f, &b, func(b []byte) (*enforce.Is, error) { return enforce.ParseIs(id, b) })
+}
+
+func (f *files) Beat() (*enforce.Beat, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return get(f, &f.beat, enforce.ParseBeat)
+}
+
+func (f *files) Times() ([]byte, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return get(f, &f.time, func(b []byte) ([]byte, error) { return b, nil })
+}
+
+// put writes a file, and tells whoever listens to its folder.
+func (f *files) put(name string, wants bool, do func(), err error) error {
+	if err != nil {
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.full {
+		return errBroken
+	}
+	do()
+	for c, of := range f.heard {
+		if of == wants && name != "" && !f.deaf {
+			c <- name
+		}
+	}
+	return nil
+}
+
+func (f *files) Write(w *enforce.Want) error {
+	b, err := w.Marshal()
+	return f.put(w.ID, true, func() { f.want[w.ID] = b }, err)
+}
+
+func (f *files) Remove(id string) error {
+	return f.put(id, true, func() { delete(f.want, id) }, nil)
+}
+
+func (f *files) SaveIs(i *enforce.Is) error {
+	b, err := i.Marshal()
+	return f.put(i.ID, false, func() { f.is[i.ID] = b }, err)
+}
+
+func (f *files) RemoveIs(id string) error {
+	return f.put(id, false, func() { delete(f.is, id) }, nil)
+}
+
+func (f *files) SaveTimes(b []byte) error { return f.put("", false, func() { f.time = b }, nil) }
+
+func (f *files) SaveBeat(beat *enforce.Beat) error {
+	b, err := beat.Marshal()
+	return f.put("", false, func() { f.beat = b }, err)
+}
+
+func (f *files) changes(ctx context.Context, wants bool) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		c := make(chan string, 100_000)
+		f.mu.Lock()
+		f.heard[c] = wants
+		f.mu.Unlock()
+		defer func() {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			delete(f.heard, c)
+		}()
+		for ok := yield("", nil); ok; {
+			select {
+			case <-ctx.Done():
+				return
+			case name := <-c:
+				ok = yield(name, nil)
+			}
+		}
+	}
+}
+
+func (f *files) Changes(ctx context.Context) iter.Seq2[string, error] { return f.changes(ctx, true) }
+func (f *files) Found(ctx context.Context) iter.Seq2[string, error]   { return f.changes(ctx, false) }
+
+// log is the events of each resource, and the read models of them.
+type log struct {
+	mu      sync.Mutex
+	events  map[resource.ID][]resource.Event
+	states  map[resource.ID]resource.State
+	touched map[resource.ID]bool
+	touch   chan struct{}
+	fails   error // of each write
+	keeps   bool  // it fails, and was written
+	writes  int
+}
+
+func newLog() *log {
+	return &log{
+		events: map[resource.ID][]resource.Event{}, states: map[resource.ID]resource.State{},
+		touched: map[resource.ID]bool{}, touch: make(chan struct{}, 1),
+	}
+}
+
+// execute executes c as a handler does.
+func (l *log) execute(id resource.ID, c resource.Command) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s, ok := l.states[id]
+	if !ok {
+		s = resource.New(id)
+	}
+	events, err := resource.Decide(s, c)
+	if err != nil || len(events) == 0 {
+		return err
+	}
+	if l.fails != nil && !l.keeps {
+		return l.fails
+	}
+	for _, e := range events {
+		s = resource.Evolve(s, e)
+	}
+	l.states[id], l.events[id] = s, append(l.events[id], events...)
+	l.touched[id] = true
+	l.writes++
+	select {
+	case l.touch <- struct{}{}:
+	default:
+	}
+	return l.fails
+}
+
+func (l *log) Resource(id resource.ID) (resource.State, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s, ok := l.states[id]
+	return s.Clone(), ok
+}
+
+func (l *log) All(after resource.ID) (page []resource.State) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for id, s := range l.states {
+		if id > after {
+			page = append(page, s.Clone())
+		}
+	}
+	slices.SortFunc(page, func(a, b resource.State) int { return cmp.Compare(a.ID, b.ID) })
+	return page[:min(len(page), 100)]
+}
+
+func (l *log) Touched() (ids []resource.ID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for id := range l.touched {
+		ids = append(ids, id)
+	}
+	clear(l.touched)
+	return ids
+}
+
+func (l *log) Touch() <-chan struct{} { return l.touch }
+
+// stretch is a time over which a thing was up. To is 0 as long as it is.
+type stretch struct{ from, to instant.Time }
+
+// thing is what runs, or not, and when it did.
+type thing struct {
+	up       bool
+	since    enforce.Boottime // it is so
+	runs     []stretch
+	seen     bool // it was asked for while it is down
+	wanted   bool // it was told to be up last
+	fails    error
+	cantTell bool
+}
+
+// host is a machine with a keeper and a daemon, of which each can be dead, and a wallet that is
+// always read.
+type host struct {
+	*testing.T
+	*files
+	*log
+	boots  int
+	booted time.Time
+	marked instant.Time // when the daemon's clock was kept last
+	off    instant.Time // as of the boot before
+	leap   instant.Millis
+
+	tmu    sync.Mutex
+	things map[string]*thing
+	told   chan string
+
+	stopKeeper, stopDaemon func() // nil: it is dead
+	reader                 *reports.Reader
+}
+
+func on(t *testing.T, f func(h *host)) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &host{T: t, files: newFiles(), log: newLog(), things: map[string]*thing{}, told: make(chan string, 100_000)}
+		h.booted = time.Now().Add(-time.Hour)
+		h.boots++
+		h.keeper(true)
+		h.daemon(true)
+		h.pass(0)
+		f(h)
+		h.keeper(false)
+		h.daemon(false)
+	})
+}
+
+func (h *host) boot() string            { return fmt.Sprint("b", h.boots) }
+func (h *host) own() instant.Time       { return instant.Of(time.Now()).Add(h.leap) }
+func (h *host) since() enforce.Boottime { return enforce.Boottime(time.Since(h.booted).Milliseconds()) }
+func (h *host) when() resource.When     { return resource.When{At: h.own()} }
+
+func (h *host) pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
+// keeper starts a keeper, or kills it.
+func (h *host) keeper(alive bool) {
+	if alive == (h.stopKeeper != nil) {
+		return
+	}
+	if !alive {
+		h.stopKeeper()
+		h.stopKeeper = nil
+		return
+	}
+	var beaten time.Time
+	h.stopKeeper = h.run(enforce.NewKeeper(enforce.Options{
+		Folder: h.files, Boot: h.boot(), Now: h.since, Changers: []enforce.Changer{signals{h}},
+		Enforcer: func(*enforce.Want) (enforce.Enforcer, error) { return h, nil },
+		Told:     func(enforce.Notice) {},
+		Beat: func(s enforce.Summary) {
+			if time.Since(beaten) >= 5*time.Second {
+				beaten = time.Now()
+				_ = h.SaveBeat(&enforce.Beat{Boot: h.boot(), At: h.since(), Ready: s.Ready, Wants: s.Wants})
+			}
+		},
+	}).Run)
+}
+
+// daemon starts what of a daemon has to do with it, or kills it.
+func (h *host) daemon(alive bool) {
+	if alive == (h.stopDaemon != nil) {
+		return
+	}
+	if !alive {
+		h.stopDaemon()
+		h.stopDaemon = nil
+		return
+	}
+	here := wants.Host{Name: "rack-1", Boot: h.boot()}
+	now := func() wants.Reading { return wants.Reading{Own: h.own(), Up: h.since()} }
+	h.reader = reports.New(reports.Config{
+		Views: h.log, Folder: h.files, Host: here, Now: now, Off: h.off,
+		Report: func(_ context.Context, id resource.ID, c resource.Report) error { return h.execute(id, c) },
+		Failed: func(_ resource.ID, err error) {
+			if !errors.Is(err, errBroken) && !errors.Is(err, stream.ErrUnavailable) {
+				h.Error(err)
+			}
+		},
+		Reported: func(resource.ID, []resource.Event) {}, Passed: func() {},
+	})
+	writer := wants.New(wants.Config{
+		Views: both{h.log, h.reader}, Folder: h.files, Host: here, Now: now, Blind: func() (b wants.Blind) { return b },
+		Failed: func(resource.ID, error) {}, Passed: func(map[enforce.State]int) {},
+	})
+	h.stopDaemon = h.run(h.reader.Run, writer.Run, h.clock, h.meter)
+}
+
+// both tells a reader what was touched, as the daemon does.
+type both struct {
+	*log
+	r *reports.Reader
+}
+
+func (b both) Touched() []resource.ID {
+	ids := b.log.Touched()
+	b.r.Touched(ids...)
+	return ids
+}
+
+// run runs what runs until the returned function is called.
+func (h *host) run(all ...func(context.Context) error) (stop func()) {
+	ctx, cancel := context.WithCancel(h.Context())
+	var wg sync.WaitGroup
+	for _, f := range all {
+		wg.Go(func() {
+			if err := f(ctx); err != nil {
+				h.Error(err)
+			}
+		})
+	}
+	return func() {
+		cancel()
+		wg.Wait()
+	}
+}
+
+// clock keeps every 10 s which time it is.
+func (h *host) clock(ctx context.Context) error {
+	for t := time.NewTicker(10 * time.Second); ; {
+		h.marked = h.own()
+		select {
+		case <-ctx.Done():
+			t.Stop()
+			return nil
+		case <-t.C:
+		}
+	}
+}
+
+// meter lets time pass.
+func (h *host) meter(ctx context.Context) error {
+	for t := time.NewTicker(time.Second); ; {
+		for _, s := range h.All("") {
+			if at, ok := s.Deadline(10 * instant.Minute); ok && at <= h.own() {
+				_ = h.execute(s.ID, resource.Settle{When: h.when()})
+			}
+		}
+		select {
+		case <-ctx.Done():
+			t.Stop()
+			return nil
+		case <-t.C:
+		}
+	}
+}
+
+// powerCut takes the machine down, and boots it after a while.
+func (h *host) powerCut(away time.Duration) {
+	h.keeper(false)
+	h.daemon(false)
+	h.off = h.marked
+	h.tmu.Lock()
+	for _, r := range h.things {
+		r.become(false, h)
+		r.since, r.seen = 0, true
+	}
+	h.tmu.Unlock()
+	h.pass(away)
+	h.boots++
+	h.booted = time.Now()
+	h.files.mu.Lock()
+	clear(h.files.want)
+	clear(h.files.is)
+	h.beat, h.time = nil, nil
+	h.files.mu.Unlock()
+	h.pass(7 * time.Second)
+	h.keeper(true)
+	h.daemon(true)
+	h.pass(0)
+}
+
+func (r *thing) become(up bool, h *host) {
+	if r.up == up {
+		return
+	}
+	r.up, r.since = up, h.since()
+	if n := len(r.runs); !up {
+		r.runs[n-1].to = h.own()
+		r.seen = false
+		return
+	} else if n > 0 && !r.seen {
+		r.runs[n-1].to = 0 // nobody could tell that it was not up
+		return
+	}
+	r.runs = append(r.runs, stretch{from: h.own()})
+}
+
+func (h *host) with(id string, f func(r *thing)) {
+	h.tmu.Lock()
+	defer h.tmu.Unlock()
+	if h.things[id] == nil {
+		h.things[id] = &thing{since: h.since()}
+	}
+	f(h.things[id])
+	h.told <- id
+}
+
+// crash takes a thing down; it can't be started before heal.
+func (h *host) crash(id string) {
+	h.with(id, func(r *thing) {
+		r.fails = errBroken
+		r.become(false, h)
+	})
+}
+
+// heal lets a thing start again, which it does by itself if it should be up.
+func (h *host) heal(id string) {
+	h.with(id, func(r *thing) {
+		if r.fails = nil; r.wanted {
+			r.become(true, h)
+		}
+	})
+}
+
+func (h *host) Do(_ context.Context, v enforce.Verb, w *enforce.Want) (err error) {
+	h.with(w.ID, func(r *thing) {
+		r.wanted = v == enforce.Start
+		if err = r.fails; v != enforce.Start || err == nil {
+			err = nil
+			r.become(v == enforce.Start, h)
+		}
+	})
+	return err
+}
+
+func (h *host) Status(_ context.Context, w *enforce.Want) (s enforce.Status, err error) {
+	h.tmu.Lock()
+	defer h.tmu.Unlock()
+	r := h.things[w.ID]
+	if r == nil {
+		return enforce.Status{State: enforce.Gone}, nil
+	}
+	if r.cantTell {
+		return s, errBroken
+	}
+	r.seen = r.seen || !r.up
+	s = enforce.Status{State: enforce.Down, Since: r.since}
+	if r.up {
+		s.State, s.Invocation = enforce.Up, fmt.Sprint(len(r.runs))
+	}
+	return s, nil
+}
+
+// signals are what the fake enforcer tells by itself.
+type signals struct{ *host }
+
+func (s signals) Changes(ctx context.Context) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case id := <-s.told:
+				if !yield(id, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// open opens a resource that costs 1 msat a millisecond of its uptime, and pays for some time.
+func (h *host) open(id resource.ID, paid time.Duration, terms resource.Terms) {
+	h.Helper()
+	terms.Price, terms.Uptime, terms.Grace = money.Price{Msat: 1, Per: 1}, true, instant.Century
+	h.must(id, resource.Open{When: h.when(), Order: resource.Order{Plan: "small", Enforcer: "fake", Host: "rack-1", Terms: terms}})
+	h.pay(id, "first", paid)
+}
+
+func (h *host) pay(id resource.ID, key string, paid time.Duration) {
+	h.Helper()
+	h.must(id, resource.Credit{When: h.when(), Payment: key, Amount: money.Msat(paid.Milliseconds()), Paid: h.own()})
+}
+
+func (h *host) must(id resource.ID, c resource.Command) {
+	h.Helper()
+	if err := h.execute(id, c); err != nil {
+		h.Fatal(err)
+	}
+}
+
+// billed returns what was debited of a resource and not given back, with what is under way.
+func (h *host) billed(id resource.ID) (sum instant.Millis) {
+	h.log.mu.Lock()
+	defer h.log.mu.Unlock()
+	for _, e := range h.events[id] {
+		switch e := e.(type) {
+		case *resource.Debited:
+			sum += e.Time
+		case *resource.Returned:
+			sum -= e.Time
+		}
+	}
+	s := h.states[id]
+	return sum + s.Left() - s.Remaining(h.own())
+}
+
+func (h *host) status(id resource.ID, want resource.Status) {
+	h.Helper()
+	if s, _ := h.Resource(id); s.Status != want {
+		h.Errorf("%s is %s at %s, want %s", id, s.Status, h.own(), want)
+	}
+}
+
+func (h *host) isBilled(id resource.ID, want time.Duration) {
+	h.Helper()
+	if got := h.billed(id); got != instant.OfDuration(want) {
+		h.Errorf("%s is billed %d ms, want %d", id, got, want.Milliseconds())
+	}
+}
