@@ -178,7 +178,7 @@ func build(t testing.TB, change func(*httpapi.Options)) *shop {
 	payments := &payment.Handler{Aggregate: payment.Aggregate(), Store: s.store}
 	rule := &opening.Rule{Requests: s.requests, Resources: resources, Log: s.views, Head: s.store.Head}
 	s.billing = &billing.Service{
-		Reports:   true,
+		Reports:   func() bool { return true },
 		Opening:   rule,
 		Plans:     &plan.Handler{Aggregate: plan.Aggregate(), Store: s.store},
 		Resources: resources,

@@ -137,12 +137,14 @@ type Service struct {
 	Random   io.Reader
 	Gap      resource.When   // the policy for gaps; its At is not used
 	Swept    <-chan struct{} // closed after the first sweep of the wallet
-	Reports  bool            // what keepers say becomes commands: without it no plan bills uptime
 	Writable func() error    // says why the log takes no events now; nil where it always does
 	Limits   Limits
 	// Confirmations is how many a payment on the chain needs to be credited, unless the plan
 	// of its resource asks for more.
 	Confirmations int
+	// Reports reports whether a keeper's word on what is up becomes commands here: without it no plan
+	// bills uptime. Nil is never.
+	Reports func() bool
 	// Admit, if not nil, says why the wallet is not to be asked for an invoice or an address now,
 	// by whoever ctx is the request of.
 	Admit func(ctx context.Context, a Ask) error

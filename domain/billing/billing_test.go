@@ -102,7 +102,7 @@ func open(t *testing.T) *shop {
 	requests := request.New(request.Options{Store: &s.kept, Now: clock.Now, Most: 100})
 	rule := &opening.Rule{Requests: requests, Resources: resources, Log: views, Head: store.Head}
 	s.Service = &billing.Service{
-		Reports: true, Opening: rule,
+		Reports: func() bool { return true }, Opening: rule,
 		Plans: &plan.Handler{Aggregate: plan.Aggregate(), Store: store}, Resources: resources,
 		Requests: requests,
 		Booker:   &payment.Booker{Payments: payments, Resources: resources, Refuses: rule.Refuses, Now: clock.Now},
@@ -684,7 +684,7 @@ func TestNoMoneyIsAskedForThatCannotBeRecorded(t *testing.T) {
 // A plan whose time nothing would let pass is not put on offer.
 func TestUptimeIsNotSoldUnread(t *testing.T) {
 	s := open(t)
-	s.Reports = false
+	s.Reports = func() bool { return false }
 	terms := resource.Terms{Price: money.Price{Msat: price, Per: hour}, Uptime: true}
 	o := plan.Offer{Min: hour, Max: hour, Enforcer: "libvirt", Terms: terms}
 	if _, err := s.Publish(t.Context(), stream.Meta{}, "up", o); !errors.Is(err, plan.ErrInvalid) {

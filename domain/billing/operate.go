@@ -130,9 +130,9 @@ func (b *Service) command(ctx context.Context, meta stream.Meta, id resource.ID,
 
 // Publish puts a plan on offer, or changes it for later orders.
 func (b *Service) Publish(ctx context.Context, meta stream.Meta, name string, o plan.Offer) (plan.Outcome, error) {
-	if o.Terms.Uptime && !b.Reports {
-		return plan.Outcome{}, fmt.Errorf("%w: this version does not read what keepers report, by which uptime is billed: "+
-			"bill the wall", plan.ErrInvalid)
+	if o.Terms.Uptime && (b.Reports == nil || !b.Reports()) {
+		return plan.Outcome{}, fmt.Errorf("%w: uptime is billed by what the keeper of a host says, and this host has none: "+
+			"install it (systemd/MANUAL.md, Installing the keeper), or bill the wall", plan.ErrInvalid)
 	}
 	return b.Plans.Execute(ctx, name, meta, plan.Publish{At: b.Now(), Offer: o})
 }

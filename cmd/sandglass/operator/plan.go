@@ -64,7 +64,10 @@ func (f *publishFlags) request(name string) wire.PublishRequest {
 		MaxPause: f.maxPause.Millis,
 		Capacity: f.capacity,
 	}
-	if f.bill == uptime {
+	if r.Bill == "" && r.Enforcer != "" {
+		r.Bill = uptime
+	}
+	if r.Bill == uptime {
 		r.StartWithin = cmp.Or(f.startWithin.Millis, defaultStartWithin)
 		r.MaxOutage = cmp.Or(f.maxOutage.Millis, defaultMaxOutage)
 	} else {
@@ -101,7 +104,7 @@ func (f *publishFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.title, "title", "", "what people are shown")
 	flags.StringVar(&f.enforcer, "enforcer", "", "what starts and stops the resource: systemd with --unit, or an executable's name")
 	flags.StringVar(&f.unit, "unit", "", "the template of systemd of which each resource is an instance: app@.service")
-	flags.StringVar(&f.bill, "bill", "", "which time is billed: wall, all of it, or uptime, as the keeper of its host says")
+	flags.StringVar(&f.bill, "bill", "", "which time is billed: wall, all of it, or uptime, as the host's keeper says (with an enforcer uptime)")
 	flags.Var(&f.startWithin, "start-within", "by uptime: how long it may take to be up before that is an alarm (15m)")
 	flags.Var(&f.maxOutage, "max-outage", "by uptime: how long in 30 days it can be down before its time passes (1d; 30d: no bound)")
 	flags.Var(&f.maxPause, "max-pause", "how long in 30 days it can be paused before its time passes (no bound)")
@@ -124,8 +127,8 @@ ordered with. A warning is written once whenever what is left falls to --warn.
 With --capacity no invoice or address is given for more than fit on a host; those that may still be paid
 count. What is paid late all the same runs, and "sandglass status" tells that it is over.
 
-With --bill uptime its time passes while the keeper of its host says that it is up. The daemon of this
-version does not read that yet, and refuses such plans: bill the wall, all time from the payment on.`,
+With an enforcer its time passes while the keeper of its host says that it is up (--bill uptime), unless
+you bill the wall: all time from the payment on. An outage that is learned late is given back.`,
 		Example: `  sandglass plan publish small --price 3600000 --per 1h --min 1m --max 720h --warn 10m --grace 24h
   sandglass plan publish large --price 0.001btc --per 1d --min 1h --max 365d --warn-share 10% --grace 7d \
       --deep 1000000sat:6 --enforcer systemd --unit app@.service --title "A large virtual machine"

@@ -9,6 +9,7 @@ import (
 	"sandglass/adapters/httpapi"
 	"sandglass/adapters/lnd"
 	"sandglass/cmd/sandglass/config"
+	"sandglass/cmd/sandglass/serve/host"
 	"sandglass/cmd/sandglass/serve/signer"
 	"sandglass/cmd/sandglass/storeurl"
 	"sandglass/domain/address"
@@ -50,6 +51,8 @@ type components struct {
 	woken    chan struct{} // the meter
 	meter    *meter.Meter
 	api      *httpapi.Server
+
+	enforcing *host.Host
 }
 
 // build makes the components, each from those before it. They start in [run].
@@ -96,6 +99,8 @@ func build(
 	d.billing.Adopted, d.billing.Deposits, d.opening.Unlogged = d.chain.Nudge, d.chain, d.chain.Unlogged
 	d.sweeps = d.newSweeps()
 	d.meter = d.newMeter(booker)
+	d.enforcing = d.newHost(booker)
+	d.billing.Reports = d.enforcing.HasKeeper
 	d.api, err = d.newAPI()
 	return d, err
 }
@@ -212,6 +217,23 @@ func (d *components) newMeter(booker *payment.Booker) *meter.Meter {
 		Failed:    d.counts.settleFailed,
 		Settled:   d.counts.settled,
 	}
+}
+
+// newHost returns what speaks with the keeper of this host.
+func (d *components) newHost(booker *payment.Booker) *host.Host {
+	return host.New(host.Options{
+		RunDir:     d.RunDir,
+		Name:       d.Host,
+		BlindGrace: d.BlindGrace,
+		Views:      d.views,
+		Resources:  booker.Resources,
+		Clock:      d.clock,
+		Health:     d.watcher.Health,
+		Swept:      []<-chan struct{}{d.watcher.Swept(), d.chain.Swept()},
+		Log:        d.log,
+		Failed:     func(err error) *zerolog.Event { return d.counts.failed(partEnforce, "", err) },
+		Works:      func() { d.counts.works(partEnforce) },
+	})
 }
 
 // late is how late the requests of other daemons may come: there are none on one machine.

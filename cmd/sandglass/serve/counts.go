@@ -27,7 +27,6 @@ type counts struct {
 	late     prometheus.Histogram
 	failures prometheus.Counter
 	noAddr   prometheus.Counter
-	wanted   *prometheus.GaugeVec
 }
 
 func newCounts(log zerolog.Logger) *counts {
@@ -51,9 +50,6 @@ func newCounts(log zerolog.Logger) *counts {
 			"Settlements that were tried again."),
 		noAddr: counter("sandglass_desk_address_errors_total",
 			"Requests for which the wallet gave no address: the invoice alone was given out."),
-		wanted: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "sandglass_enforce_wanted", Help: "Resources of this host by what they should be, as of the last minute.",
-		}, []string{"state"}),
 	}
 }
 
@@ -73,7 +69,7 @@ func histogram(name, help string, first float64) prometheus.Histogram {
 
 func (c *counts) collectors() []prometheus.Collector {
 	return []prometheus.Collector{
-		c.booked, c.latency, c.found, c.sweeps, c.notices, c.debited, c.late, c.failures, c.noAddr, c.wanted,
+		c.booked, c.latency, c.found, c.sweeps, c.notices, c.debited, c.late, c.failures, c.noAddr,
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 func newRegistry(d *components) *prometheus.Registry {
 	r := prometheus.NewRegistry()
 	r.MustRegister(d.counts.collectors()...)
+	r.MustRegister(d.enforcing.Collectors()...)
 	r.MustRegister(gauges{d})
 	return r
 }

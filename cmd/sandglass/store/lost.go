@@ -133,6 +133,8 @@ func publish(name string, o *plan.Offer) string {
 	if o.Terms.Uptime { // a bound of 30 days is none
 		args = append(args, "--bill", "uptime", "--start-within", o.Terms.StartWithin.InUnits(),
 			"--max-outage", cmp.Or(o.Terms.MaxOutage, uptime.Period).InUnits())
+	} else if o.Enforcer != "" {
+		args = append(args, "--bill", "wall")
 	}
 	if o.Terms.MaxPause > 0 {
 		args = append(args, "--max-pause", o.Terms.MaxPause.InUnits())

@@ -63,4 +63,9 @@ func TestAPlanIsPublishedAgainAsItWas(t *testing.T) {
 	if got := publish("app", &o); got != byUptime {
 		t.Errorf("got  %s\nwant %s", got, byUptime)
 	}
+	o.Terms = resource.Terms{Price: o.Terms.Price}
+	const wall = "sandglass plan publish app --price 3600000 --per 1h --min 1m --max 1d --grace 0s --bill wall --enforcer vm"
+	if got := publish("app", &o); got != wall {
+		t.Errorf("got  %s\nwant %s", got, wall)
+	}
 }

@@ -1,0 +1,185 @@
+// Package host is what the daemon and the keeper of its host tell each other: it leaves what
+// resources should be, and reads what they are. It rests on the files of adapters/runfiles; what is
+// wanted, and what follows from what was found, is decided in the domain.
+package host
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"sync"
+	"time"
+
+	"sandglass/adapters/clock"
+	"sandglass/adapters/runfiles"
+	"sandglass/domain/enforce"
+	"sandglass/domain/enforce/reports"
+	"sandglass/domain/enforce/wants"
+	"sandglass/domain/instant"
+	"sandglass/domain/resource"
+	"sandglass/domain/stream"
+	"sandglass/domain/watch"
+	"sandglass/projections"
+
+	"github.com/rs/zerolog"
+)
+
+// Options are what a [Host] is made of. All are needed.
+type Options struct {
+	RunDir     string // where daemon and keeper speak
+	Name       string // of the host; empty where there is one machine
+	BlindGrace time.Duration
+	Views      *projections.Views
+	Resources  *resource.Handler
+	Clock      *clock.Clock
+	Health     func() watch.Health // of the wallet
+	Swept      []<-chan struct{}   // closed once the wallet was read
+	Log        zerolog.Logger
+	// Failed begins a line about what failed and is tried again, and Works tells that it does.
+	Failed func(error) *zerolog.Event
+	Works  func()
+}
+
+// Host leaves wants and reads what is.
+type Host struct {
+	Options
+	folder folder
+	blind  blindness
+	reader *reports.Reader
+	counts counts
+}
+
+// New returns a host of which nothing was left and read yet.
+func New(o Options) *Host {
+	h := &Host{
+		Options: o,
+		folder:  folder{runfiles.At(o.RunDir), o.RunDir},
+		blind:   blindness{grace: instant.OfDuration(o.BlindGrace)},
+		counts:  newCounts(),
+	}
+	h.reader = reports.New(reports.Config{
+		Views:    views{h},
+		Folder:   h.folder,
+		Host:     h.here(),
+		Now:      h.now,
+		Off:      o.Clock.Off(),
+		Report:   h.report,
+		Failed:   h.readFailed,
+		Reported: h.reported,
+		Passed:   o.Works,
+	})
+	return h
+}
+
+func (h *Host) here() wants.Host { return wants.Host{Name: h.Name, Boot: h.Clock.Boot} }
+
+// Run leaves wants, once the log is folded and the time is known, and reports what is, once the
+// wallet was read too, until ctx ends: a lnd that is locked keeps nobody down who has paid.
+func (h *Host) Run(ctx context.Context) error {
+	if !wait(ctx, h.Views.CaughtUp(), h.Clock.Begun()) {
+		return nil
+	}
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	wg.Go(func() {
+		if wait(ctx, h.Swept...) {
+			_ = h.reader.Run(ctx) // returns nil, once ctx ends
+		}
+	})
+	return wants.New(wants.Config{
+		Views:  views{h},
+		Folder: h.folder,
+		Host:   h.here(),
+		Now:    h.now,
+		Blind:  func() wants.Blind { return h.blind.at(h.Health()) },
+		Failed: h.wantFailed,
+		Passed: h.wantsPassed,
+	}).Run(ctx)
+}
+
+// wait waits for all of some channels to be closed, and reports whether they were before ctx ended.
+func wait(ctx context.Context, all ...<-chan struct{}) bool {
+	for _, c := range all {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-c:
+		}
+	}
+	return true
+}
+
+// HasKeeper reports whether this machine has the folder of a keeper: where none was ever installed,
+// nobody says what is up.
+func (h *Host) HasKeeper() bool {
+	_, err := runfiles.Open(h.RunDir)
+	return err == nil
+}
+
+// now reads our own time and that of this boot at once.
+func (h *Host) now() wants.Reading {
+	own, up := h.Clock.Both()
+	return wants.Reading{Own: own, Up: enforce.Boottime(up)}
+}
+
+var meta = stream.Meta{Actor: "keeper"}
+
+func (h *Host) report(ctx context.Context, id resource.ID, c resource.Report) error {
+	_, err := h.Resources.Execute(ctx, id, meta, c)
+	return err
+}
+
+// views are the read models, as those ask them who leave wants and read what is. What was touched is
+// told to both.
+type views struct{ *Host }
+
+// Resource implements [wants.Views].
+func (v views) Resource(id resource.ID) (resource.State, bool) {
+	s, _, ok := v.Views.Resource(id)
+	return s, ok
+}
+
+// All implements [wants.Views]: what nothing enforces is left out.
+func (v views) All(after resource.ID) []resource.State {
+	return v.Views.Resources(after, 256, func(s *resource.State) bool { return s.Enforcer != "" })
+}
+
+// Touched implements [wants.Views].
+func (v views) Touched() []resource.ID {
+	ids := v.Views.Touched()
+	v.reader.Touched(ids...)
+	return ids
+}
+
+// Touch implements [wants.Views].
+func (v views) Touch() <-chan struct{} { return v.Views.Touch() }
+
+// folder is that of the keeper. Where none was ever installed it is not there.
+type folder struct {
+	*runfiles.Folder
+	dir string
+}
+
+// Wants implements [wants.Folder]. It is called first, and makes what is missing.
+func (f folder) Wants() ([]string, error) {
+	if _, err := runfiles.Open(f.dir); err != nil {
+		return nil, err
+	}
+	return f.Folder.Wants()
+}
+
+// Founds implements [reports.Folder]: where there is no keeper nothing was found.
+func (f folder) Founds() ([]string, error) {
+	ids, err := f.Folder.Founds()
+	return ids, unlessMissing(err)
+}
+
+// SaveTimes implements [reports.Folder]: where there is no keeper there are no times to keep.
+func (f folder) SaveTimes(b []byte) error { return unlessMissing(f.Folder.SaveTimes(b)) }
+
+func unlessMissing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
