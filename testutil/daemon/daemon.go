@@ -256,6 +256,9 @@ func (d *Daemon) Stop() {
 	d.cmd = nil
 }
 
+// Signal sends the process a signal, such as SIGSTOP.
+func (d *Daemon) Signal(s os.Signal) error { return d.cmd.Process.Signal(s) }
+
 // Ended returns a channel that is closed when the process has ended.
 func (d *Daemon) Ended() <-chan struct{} { return d.done }
 

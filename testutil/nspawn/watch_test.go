@@ -1,0 +1,326 @@
+package nspawn_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"sandglass/domain/enforce/wants"
+	"sandglass/domain/instant"
+	"sandglass/domain/resource"
+	"sandglass/domain/stream"
+)
+
+const bill = "wall"
+
+// who can be away.
+type who int
+
+const (
+	theDaemon who = iota
+	theKeeper
+	theWallet
+	theFolder
+)
+
+// span is a time, to 0 if it has not ended.
+type span struct{ from, to instant.Time }
+
+func (s span) has(t instant.Time) bool { return s.from <= t && (s.to == 0 || t <= s.to) }
+
+// ran is a time over which a unit had processes.
+type ran struct {
+	from, last instant.Time // the first and the last look at which it had
+	gone       instant.Time // the first look at which it had none
+}
+
+// watch looks at the processes of units all the time, and remembers who was away when.
+type watch struct {
+	stop sync.Once
+	quit chan struct{}
+	done chan struct{}
+
+	mu      sync.Mutex
+	root    string // of the machine; empty while there is none
+	cgroups map[string]string
+	ran     map[string][]ran
+	excused map[string][]instant.Time // when a unit was killed, or the machine
+	gone    map[who][]span
+}
+
+func newWatch() *watch {
+	w := &watch{
+		quit: make(chan struct{}), done: make(chan struct{}),
+		cgroups: map[string]string{}, ran: map[string][]ran{}, excused: map[string][]instant.Time{}, gone: map[who][]span{},
+	}
+	go func() {
+		defer close(w.done)
+		for tick := time.NewTicker(20 * time.Millisecond); ; {
+			w.look()
+			select {
+			case <-tick.C:
+			case <-w.quit:
+				return
+			}
+		}
+	}()
+	return w
+}
+
+func (w *watch) end() {
+	w.stop.Do(func() { close(w.quit) })
+	<-w.done
+}
+
+func (w *watch) add(id, cgroup string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.cgroups[id] = cgroup
+}
+
+// enter looks at another machine from now on.
+func (w *watch) enter(root string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for id := range w.cgroups {
+		w.excused[id] = append(w.excused[id], instant.Of(time.Now()))
+	}
+	w.root = root
+}
+
+func (w *watch) excuse(id string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.excused[id] = append(w.excused[id], instant.Of(time.Now()))
+}
+
+func (w *watch) away(who who) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if n := len(w.gone[who]); n == 0 || w.gone[who][n-1].to != 0 {
+		w.gone[who] = append(w.gone[who], span{from: instant.Of(time.Now())})
+	}
+}
+
+func (w *watch) back(who who) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if n := len(w.gone[who]); n > 0 && w.gone[who][n-1].to == 0 {
+		w.gone[who][n-1].to = instant.Of(time.Now()).Add(settles)
+	}
+}
+
+func (w *watch) look() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	now := instant.Of(time.Now())
+	for id, cgroup := range w.cgroups {
+		var procs []byte
+		if w.root != "" {
+			procs, _ = os.ReadFile(filepath.Join(w.root, "sys/fs/cgroup", cgroup, "cgroup.procs"))
+		}
+		runs := len(bytes.TrimSpace(procs)) > 0
+		all := w.ran[id]
+		n := len(all)
+		switch on := n > 0 && all[n-1].gone == 0; {
+		case runs && on:
+			all[n-1].last = now
+		case runs:
+			w.ran[id] = append(all, ran{from: now, last: now})
+		case on:
+			all[n-1].gone = now
+		}
+	}
+}
+
+func (w *watch) runs(id string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n := len(w.ran[id])
+	return n > 0 && w.ran[id][n-1].gone == 0
+}
+
+// The bounds by which a history is judged, beside the slack of wants and the grace of what is blind.
+// They leave room for a loaded machine: left alone it takes milliseconds.
+const (
+	lag     = 2 * instant.Second  // from an end to the last process of a unit
+	settles = 2 * instant.Second  // from an answer to the wants of what was missed meanwhile
+	grain   = instant.Millis(50)  // of what is looked at
+	unsure  = instant.Millis(500) // about the instant of a kill
+)
+
+// known is what the log says of a resource from an instant on.
+type known struct {
+	at    instant.Time // when it was written
+	state resource.State
+}
+
+// past folds the streams of all resources, and keeps each state.
+func (h *history) past() map[string][]known {
+	past := map[string][]known{}
+	for e := range h.Events(h.ctx) {
+		id, ok := strings.CutPrefix(e.Stream, resource.Prefix)
+		if !ok {
+			continue
+		}
+		before := resource.New(resource.ID(id))
+		if n := len(past[id]); n > 0 {
+			before = past[id][n-1].state.Clone()
+		}
+		event, err := resource.Decode(&stream.Record{
+			Event: stream.Event{Type: e.Type, At: e.At, Data: e.Data}, Stream: e.Stream, Revision: stream.Revision(e.Revision),
+		})
+		h.must(err)
+		past[id] = append(past[id], known{e.RecordedAt, resource.Evolve(before, event)})
+	}
+	return past
+}
+
+// paid returns up to when a state lets a resource run, and whether it is for time to end it, so that
+// there is a slack.
+func paid(s *resource.State) (end instant.Time, byTime bool) {
+	switch s.Status {
+	case resource.StatusRunning:
+		return s.PaidUntil(), true
+	case resource.StatusStarting:
+		return instant.Max, true
+	case resource.StatusSuspended:
+		return s.Since, true
+	case resource.StatusPaused, resource.StatusReleased:
+		return s.Since, false
+	}
+	return 0, false
+}
+
+// states are those of which wants may have been at an instant: that of the log, and, while the daemon
+// or the folder is away, those of when it still was there.
+func (h *history) states(past []known, t instant.Time) (states []*resource.State) {
+	from := t.Add(-grain)
+	for _, who := range []who{theDaemon, theFolder} {
+		for _, s := range h.watch.gone[who] {
+			if s.has(t) {
+				from = min(from, s.from.Add(-settles))
+			}
+		}
+	}
+	for i := range past {
+		if past[i].at <= t && (i+1 == len(past) || past[i+1].at >= from) {
+			states = append(states, &past[i].state)
+		}
+	}
+	return states
+}
+
+// late returns for how long a resource should not have been running at an instant, without the time
+// over which the keeper was away.
+func (h *history) late(past []known, t instant.Time) instant.Millis {
+	var sum instant.Millis
+	for at := t; at > t.Add(-instant.Minute); at = at.Add(-grain) {
+		for _, s := range h.states(past, at) {
+			if end, _ := paid(s); at < end {
+				return sum
+			}
+		}
+		away := false
+		for _, s := range h.watch.gone[theKeeper] {
+			away = away || s.has(at)
+		}
+		if !away {
+			sum += grain
+		}
+	}
+	return sum
+}
+
+// allowed returns how late a resource may be at an instant.
+func (h *history) allowed(t *tenant, at instant.Time) instant.Millis {
+	most := wants.Slack + lag
+	if t.plan == "deaf" {
+		most += deafStop
+	}
+	for _, who := range []who{theWallet, theDaemon} { // which has not read the wallet yet when it starts
+		for _, s := range h.watch.gone[who] {
+			if s.from < at && (s.to == 0 || at < s.to.Add(wants.Slack+blindGrace+lag)) {
+				return most + blindGrace
+			}
+		}
+	}
+	return most
+}
+
+// mayStop reports whether a resource may have been stopped so that its last process was gone by an
+// instant: nobody who has time is.
+func (h *history) mayStop(t *tenant, past []known, gone instant.Time) bool {
+	before := lag
+	if t.plan == "deaf" {
+		before += deafStop
+	}
+	for at := gone; at >= gone.Add(-before); at = at.Add(-grain) {
+		for _, s := range h.states(past, at) {
+			end, byTime := paid(s)
+			if byTime {
+				end = end.Add(wants.Slack - grain)
+			}
+			if at >= end {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// judge holds what was seen against the log.
+func (h *history) judge() {
+	past := h.past()
+	var most, ups instant.Millis
+	stops := 0
+	for _, t := range h.tenants {
+		for _, r := range h.watch.ran[t.id] {
+			ups += r.last.Sub(r.from)
+			for at := r.from; at <= r.last; at = at.Add(grain) {
+				late := h.late(past[t.id], at)
+				most = max(most, late)
+				if late > h.allowed(t, at) {
+					h.t.Errorf("%s ran from %s to %s, and at %s for %s too long", t.id, r.from, r.last, at, late.Std())
+					break
+				}
+			}
+			if r.gone == 0 {
+				continue
+			}
+			stops++
+			excused := false
+			for _, at := range h.watch.excused[t.id] {
+				excused = excused || at >= r.last.Add(-unsure) && at <= r.gone.Add(unsure)
+			}
+			if !excused && !h.mayStop(t, past[t.id], r.gone) {
+				h.t.Errorf("%s was stopped at %s, and had time: it ran from %s to %s", t.id, r.gone, r.from, r.last)
+			}
+		}
+	}
+	if h.t.Failed() {
+		h.tell(past)
+	}
+	h.t.Logf("4 resources ran for %s in all and were stopped %d times, at most %s after their end", ups.Std(), stops, most.Std())
+	if stops == 0 || ups == 0 {
+		h.t.Error("nothing was put to the test")
+	}
+}
+
+// tell says what was known, for whoever looks for a fault.
+func (h *history) tell(past map[string][]known) {
+	for id, states := range past {
+		for _, k := range states {
+			end, _ := paid(&k.state)
+			h.t.Logf("%s %s: %s until %s", k.at, id, k.state.Status, end)
+		}
+		h.t.Logf("%s ran %v", id, h.watch.ran[id])
+	}
+	away, _ := json.Marshal(fmt.Sprint(h.watch.gone))
+	h.t.Logf("away: %s; the history began at %s\n%s", away, instant.Of(h.begin), h.Log())
+}
