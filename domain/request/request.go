@@ -13,6 +13,7 @@ package request
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"iter"
 
@@ -32,7 +33,9 @@ type Store interface {
 	Keep(ctx context.Context, r *Record) error
 	// Follow yields the records that are kept, in runs, then an empty run, and then those
 	// that come, of this daemon and of others, until ctx ends. A record may come twice, also as
-	// it was before it was released. What a newer build kept, which this one can't read, is a [stream.UnknownError] that ends it.
+	// it was before it was released. What a newer build kept, which this one can't read, is a
+	// [stream.UnknownError] that ends it. What was damaged is left out, and told to the operator:
+	// it is forgotten, and one is all that is lost.
 	Follow(ctx context.Context) iter.Seq2[[]*Record, error]
 	// Forget lets go of records by their names, of which some may be gone. A store that
 	// forgets by itself does nothing.
@@ -105,6 +108,17 @@ func Pack(r *Record) ([]byte, error) {
 		return nil, fmt.Errorf("%w: %w", stream.ErrInvalid, err)
 	}
 	return data, nil
+}
+
+// Checksum returns what a store keeps with what it has of a record, and compares when it reads it:
+// the first 128 bits of the SHA-256 of the parts, of which all but the last have a fixed length.
+func Checksum(parts ...[]byte) (sum [16]byte) {
+	h := sha256.New()
+	for _, p := range parts {
+		h.Write(p)
+	}
+	copy(sum[:], h.Sum(nil))
+	return sum
 }
 
 // fields is a record as it is written. An order's price is the one that was quoted.

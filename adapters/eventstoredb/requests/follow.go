@@ -2,6 +2,7 @@ package requests
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -93,9 +94,9 @@ func live(ctx context.Context, feeds []*feed, yield func([]*request.Record) bool
 // feed is one of the streams as a follower sees it, over all the connections that it takes.
 type feed struct {
 	*Store
-	name    string
-	next    uint64 // revision of the next event
-	foreign uint64 // events that were passed over
+	name   string
+	next   uint64 // revision of the next event
+	passed uint64 // events that were passed over
 }
 
 // page reads up to n events of a stream from a revision on, none if there is no such stream. It
@@ -137,17 +138,22 @@ func (f *feed) catchUp(ctx context.Context, out func([]*request.Record) error) e
 
 // records returns those that were not handed out, which they are from now on. The numbers of the
 // events have gaps, where the server has forgotten. What no build of Sandglass writes is passed
-// over; what a newer one wrote is a [stream.UnknownError].
+// over, as is what is not as it was written; what a newer one wrote is a [stream.UnknownError].
 func (f *feed) records(events []*esdb.RecordedEvent) (run []*request.Record, err error) {
 	for _, e := range events {
 		if e.EventNumber < f.next {
 			continue
 		}
 		if !strings.HasPrefix(e.EventType, ours) {
-			f.passOver(e)
+			f.passOver(e, "is none of Sandglass: keep other programs from writing there")
 			continue
 		}
 		r, err := record(e)
+		if errors.Is(err, errDamaged) { // which no daemon may delete, and which is no reason to stop them all
+			f.passOver(e, "is damaged, or was changed: what is paid for it by Lightning will be unallocated, "+
+				"and what comes to its address is shown by \"sandglass audit reconcile\" alone")
+			continue
+		}
 		if err != nil {
 			return nil, cluster.Permanent(fmt.Errorf("eventstoredb: %s %d: %w", e.StreamID, e.EventNumber, err))
 		}
@@ -156,19 +162,26 @@ func (f *feed) records(events []*esdb.RecordedEvent) (run []*request.Record, err
 	return run, nil
 }
 
-// passOver goes on after an event of another program. It is told less often the more there are.
-func (f *feed) passOver(e *esdb.RecordedEvent) {
+// passOver goes on after an event that is nobody's request. It is told less often the more there are.
+func (f *feed) passOver(e *esdb.RecordedEvent, why string) {
 	f.next = e.EventNumber + 1
-	if f.foreign++; f.foreign&(f.foreign-1) == 0 {
-		f.log(fmt.Sprintf("%s %d is a %.80q, which is none of Sandglass, and passed over (%d so far): "+
-			"keep other programs from writing there", e.StreamID, e.EventNumber, e.EventType, f.foreign))
+	if f.passed++; f.passed&(f.passed-1) == 0 {
+		f.log(fmt.Sprintf("%s %d, a %.80q, is passed over (the %dth event that is): it %s",
+			e.StreamID, e.EventNumber, e.EventType, f.passed, why))
 	}
 }
+
+// errDamaged says that an event is not as it was written.
+var errDamaged = errors.New("its checksum is another")
 
 func record(e *esdb.RecordedEvent) (*request.Record, error) {
 	unknown := stream.Unknown(&stream.Record{Event: stream.Event{Type: e.EventType, Meta: e.UserMetadata}})
 	if e.EventType != keptType {
 		return nil, unknown
+	}
+	var m meta // in which a newer build may write more
+	if _ = json.Unmarshal(e.UserMetadata, &m); m.Sum != "" && m.Sum != sumOf(e.Data) {
+		return nil, errDamaged
 	}
 	r, err := request.Decode(e.Data)
 	if err != nil {

@@ -11,14 +11,14 @@ package requests
 
 import (
 	"context"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
 
 	"sandglass/adapters/eventstoredb/cluster"
-	"sandglass/domain/codec"
 	"sandglass/domain/request"
-	"sandglass/domain/stream"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
 	"github.com/google/uuid"
@@ -58,7 +58,7 @@ type Store struct {
 	began     string // the stream that writes are tried on
 	invoices  string
 	addresses string
-	meta      []byte // of the events
+	build     string
 	log       func(string)
 }
 
@@ -69,7 +69,7 @@ func Open(ctx context.Context, conn, namespace string, o Options) (*Store, error
 	name := namespace + "-requests"
 	s := &Store{
 		began: name, invoices: name + ".invoices", addresses: name + ".addresses",
-		meta: codec.Encode(&stream.Meta{Build: o.Build}), log: o.Log,
+		build: o.Build, log: o.Log,
 	}
 	if s.log == nil {
 		s.log = func(string) {}
@@ -142,13 +142,29 @@ func (s *Store) Keep(ctx context.Context, r *request.Record) error {
 	if r.Key == "" {
 		name = s.addresses
 	}
+	told, err := json.Marshal(meta{s.build, sumOf(data)})
+	if err != nil {
+		return err
+	}
 	event := esdb.EventData{
-		EventID: s.id(r.Name()), EventType: keptType, ContentType: esdb.ContentTypeJson, Data: data, Metadata: s.meta,
+		EventID: s.id(r.Name()), EventType: keptType, ContentType: esdb.ContentTypeJson, Data: data, Metadata: told,
 	}
 	_, err = cluster.Call(ctx, s.cluster, func(ctx context.Context, c *esdb.Client) (struct{}, error) {
 		return struct{}{}, appendTo(ctx, c, name, esdb.Any{}, event)
 	})
 	return err
+}
+
+// meta are the metadata of a record: the build that kept it, and what its data are compared with.
+// Earlier builds kept none of the latter.
+type meta struct {
+	Build string `json:"build,omitempty"`
+	Sum   string `json:"sum,omitempty"`
+}
+
+func sumOf(data []byte) string {
+	sum := request.Checksum(data)
+	return hex.EncodeToString(sum[:])
 }
 
 // Forget implements [request.Store]: the server forgets by itself.

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -374,6 +375,42 @@ func TestWhatIsForeignIsPassedOver(t *testing.T) {
 	}
 	if n := told.Load(); len(there) != 8 || n < 2 || n > 2*10 {
 		t.Errorf("%d records came, want 8; %d lines tell of what is foreign", len(there), n)
+	}
+}
+
+// A record that is not as it was written is nobody's, and stops nobody: no daemon may delete it.
+// One of before has no checksum.
+func TestWhatIsDamagedIsPassedOver(t *testing.T) {
+	t.Parallel()
+	c, namespace := esdbserver.New(t, esdbserver.Options{}), newNamespace()
+	told := make(chan string, 9)
+	s := open(t, c.ConnectionString(), namespace, requests.Options{Log: func(text string) { told <- text }})
+	keep(t, s, 0, 1)
+	good := string(request.Encode(storetest.Request(1)))
+	sum := request.Checksum([]byte(good))
+	for _, data := range []string{strings.Replace(good, "vm-", "wm-", 1), "no JSON", good} {
+		c.WriteWith(namespace+"-requests.invoices", "request.kept.v1", data, fmt.Sprintf(`{"build":"x","sum":"%x"}`, sum))
+	}
+	c.WriteWith(namespace+"-requests.invoices", "request.kept.v1", string(request.Encode(storetest.Request(2))), `{"build":"x"}`)
+	there := map[string]bool{}
+	for run, err := range s.Follow(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(run) == 0 {
+			break
+		}
+		for _, r := range run {
+			there[r.Name()] = true
+		}
+	}
+	if len(there) != 3 || !there[storetest.Request(1).Name()] || !there[storetest.Request(2).Name()] {
+		t.Errorf("these are there: %v", there)
+	}
+	first, second := <-told, <-told
+	if len(told) > 0 || !strings.Contains(first, "invoices 1, a") || !strings.Contains(second, "invoices 2, a") ||
+		!strings.Contains(first, "is damaged") {
+		t.Errorf("told %q, %q, and %d more", first, second, len(told))
 	}
 }
 

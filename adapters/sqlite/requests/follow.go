@@ -1,18 +1,20 @@
 package requests
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"iter"
 
 	"sandglass/domain/request"
+	"sandglass/domain/stream"
 
 	"zombiezen.com/go/sqlite"
 )
 
 const (
 	pageSize = 512 // records in one run
-	sqlPage  = `SELECT id, data FROM requests WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3`
+	sqlPage  = `SELECT id, name, data, sum FROM requests WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3`
 )
 
 // Follow implements [request.Store]. It ends with [ErrClosed] when the store is closed, and
@@ -24,15 +26,18 @@ func (s *Store) Follow(ctx context.Context) iter.Seq2[[]*request.Record, error] 
 			more := s.news.Wait() // before looking, so as to miss nothing
 			last := s.last.Load()
 			run, next, err := s.page(after, last)
-			switch after = next; {
+			after = next
+			switch all := after >= last; {
 			case err != nil:
 				yield(nil, err)
 				return
-			case len(run) > 0, !told:
+			case len(run) > 0, all && !told:
 				told = told || len(run) == 0
 				if !yield(run, nil) {
 					return
 				}
+				continue
+			case !all:
 				continue
 			}
 			select {
@@ -64,6 +69,7 @@ func (s *Store) page(after, last int64) (run []*request.Record, next int64, err 
 	st.BindInt64(1, after)
 	st.BindInt64(2, last)
 	st.BindInt64(3, pageSize)
+	rows := 0
 	for {
 		row, err := st.Step()
 		if err != nil {
@@ -73,23 +79,39 @@ func (s *Store) page(after, last int64) (run []*request.Record, next int64, err 
 			break
 		}
 		next = st.ColumnInt64(0)
+		rows++
 		r, err := record(st)
 		if err != nil {
-			return nil, 0, fmt.Errorf("sqlite: %s, %d: a newer build wrote it, which has to run here, or it is damaged: %w",
-				s.path, next, err)
+			return nil, 0, fmt.Errorf("sqlite: %s, %d: %w", s.path, next, err)
 		}
-		run = append(run, r)
+		if r != nil {
+			run = append(run, r)
+		}
 	}
-	if len(run) < pageSize {
+	if rows < pageSize {
 		next = last // what is between was forgotten
 	}
 	return run, next, nil
 }
 
+// record returns that of a row, or nil where it is damaged. What is not, and can't be read, is of
+// a newer build.
 func record(st *sqlite.Stmt) (*request.Record, error) {
-	data := make([]byte, st.ColumnLen(1))
-	st.ColumnBytes(1, data)
-	return request.Decode(data)
+	name, data := column(st, 1), column(st, 2)
+	if sum := request.Checksum(name, data); !bytes.Equal(sum[:], column(st, 3)) {
+		return nil, nil
+	}
+	r, err := request.Decode(data)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", stream.Unknown(&stream.Record{Event: stream.Event{Type: "request"}}), err)
+	}
+	return r, nil
+}
+
+func column(st *sqlite.Stmt, i int) []byte {
+	data := make([]byte, st.ColumnLen(i))
+	st.ColumnBytes(i, data)
+	return data
 }
 
 func (s *Store) unreadable(err error) error { return fmt.Errorf("sqlite: reading %s: %w", s.path, err) }

@@ -32,7 +32,7 @@ const (
 	fewJobs    = 16
 	walFew     = 1 << 20
 
-	sqlKeep   = `INSERT INTO requests (id, name, data) VALUES (?, ?, ?) ON CONFLICT (name) DO NOTHING`
+	sqlKeep   = `INSERT INTO requests (id, name, data, sum) VALUES (?, ?, ?, ?) ON CONFLICT (name) DO NOTHING`
 	sqlForget = `DELETE FROM requests WHERE name = ?`
 	sqlFree   = `PRAGMA freelist_count`
 	sqlPages  = `PRAGMA page_count`
@@ -249,6 +249,8 @@ func (s *Store) keep(j *job, last *int64) error {
 		st.BindInt64(1, *last+1)
 		st.BindBytes(2, j.name[:])
 		st.BindBytes(3, j.data)
+		sum := request.Checksum(j.name[:], j.data)
+		st.BindBytes(4, sum[:])
 	})
 	if err == nil && s.conn.Changes() > 0 {
 		*last++

@@ -30,7 +30,7 @@ var ErrClosed = logfile.ErrClosed
 
 const (
 	applicationID = 0x53614e72 // "SaNr", in the header of the file
-	schemaVersion = 1
+	schemaVersion = 2
 )
 
 const sqlLast = `SELECT coalesce(max(id), 0) FROM requests`
@@ -41,9 +41,10 @@ const schema = `
 CREATE TABLE requests (
 	id   INTEGER PRIMARY KEY, -- in the order in which they were kept
 	name BLOB NOT NULL UNIQUE, -- 16 bytes of its SHA-256
-	data BLOB NOT NULL
+	data BLOB NOT NULL,
+	sum  BLOB NOT NULL DEFAULT x'' -- request.Checksum of name and data
 ) STRICT;
-`
+` + schemaAside
 
 // Path returns where the requests of the log at a path are: in requests.db beside it.
 func Path(log string) string { return filepath.Join(filepath.Dir(log), "requests.db") }
@@ -66,6 +67,10 @@ type Options struct {
 	// Log is the id of the log that the file is beside. A file of another log is refused; one
 	// that is of none yet is that log's from now on. Empty, it is not looked at.
 	Log string
+
+	// Told is told what is damaged in the file, which is put aside then. Where it is nil that stays,
+	// and is passed over.
+	Told func(string)
 
 	// FreeSpaceFloor and FreeSpace are those of the log's store: below that many bytes on the
 	// disk nothing is kept. 0 is 256 MiB, a negative number no floor.
@@ -113,7 +118,7 @@ func Open(path string, o Options) (*Store, error) {
 		path: path, hold: hold, space: logfile.NewSpace(path, o.FreeSpaceFloor, o.FreeSpace), wal: logfile.WAL{Soft: o.wal},
 		queue: make(chan *job, queueSize), closing: make(chan struct{}), stopped: make(chan struct{}),
 	}
-	if err := s.connect(o.Log); err != nil {
+	if err := s.connect(o.Log, o.Told); err != nil {
 		return nil, errors.Join(err, s.disconnect())
 	}
 	go s.run()
@@ -121,7 +126,7 @@ func Open(path string, o Options) (*Store, error) {
 }
 
 // connect opens both connections of a file that is known to be one of ours.
-func (s *Store) connect(log string) (err error) {
+func (s *Store) connect(log string, told func(string)) (err error) {
 	if s.conn, err = logfile.OpenWriter(s.path); err != nil {
 		return err
 	}
@@ -132,6 +137,9 @@ func (s *Store) connect(log string) (err error) {
 		return err
 	}
 	if err := belong(s.conn, s.path, log); err != nil {
+		return err
+	}
+	if err := mend(s.conn, s.path, told); err != nil {
 		return err
 	}
 	last, err := logfile.QueryInt(s.conn, sqlLast)
@@ -153,11 +161,11 @@ func identify(conn *sqlite.Conn, path string) error {
 	if app != applicationID {
 		return fmt.Errorf("sqlite: %s is a database, but holds no requests of Sandglass: move it away", path)
 	}
-	version, err := logfile.QueryInt(conn, `PRAGMA user_version`)
+	version, err := logfile.QueryInt(conn, sqlVersion)
 	if err != nil {
 		return logfile.Unreadable(path, err)
 	}
-	if version != schemaVersion {
+	if version < 1 || version > schemaVersion {
 		return fmt.Errorf("sqlite: %s has schema %d, this build knows %d: run a newer build", path, version, schemaVersion)
 	}
 	return nil
@@ -248,30 +256,34 @@ func CopyTo(ctx context.Context, path, to string) error {
 }
 
 // Check looks for damage in the file at path, which it only reads, and returns the id of the log
-// that it is of, or nothing where it is no log's yet. A daemon may have it open.
-func Check(path string) (log string, err error) {
+// that it is of, or nothing where it is no log's yet. Records that are damaged are no error: the
+// others can be used. A daemon may have the file open.
+func Check(path string) (log string, d Damage, err error) {
 	conn, err := logfile.OpenReader(path)
 	if err != nil {
-		return "", err
+		return "", d, err
 	}
 	defer func() { err = errors.Join(err, conn.Close()) }()
-	if err := identify(conn, path); err != nil {
-		return "", err
+	if err := errors.Join(identify(conn, path), define(conn)); err != nil {
+		return "", d, err
 	}
 	if err := integrity(conn); err != nil {
-		return "", fmt.Errorf("sqlite: %s is damaged: %w", path, err)
+		return "", d, fmt.Errorf("sqlite: %s is damaged: %w", path, err)
 	}
-	if _, err := logfile.QueryInt(conn, sqlLast); err != nil {
-		return "", logfile.Unreadable(path, err)
+	version, err := logfile.QueryInt(conn, sqlVersion)
+	if err == nil {
+		log, err = owner(conn, "main")
 	}
-	if log, err = owner(conn, "main"); err != nil {
-		return "", logfile.Unreadable(path, err)
+	if err != nil {
+		return "", d, logfile.Unreadable(path, err)
 	}
-	return log, nil
+	d, err = damaged(conn, path, version)
+	return log, d, err
 }
 
-const sqlAdd = `INSERT INTO requests (name, data) SELECT name, data FROM copied.requests WHERE true ORDER BY id
-	ON CONFLICT (name) DO NOTHING`
+// sqlAdd passes over what is damaged.
+const sqlAdd = `INSERT INTO requests (name, data, sum) SELECT name, data, checksum(name, data) FROM copied.requests
+	WHERE %s ORDER BY id ON CONFLICT (name) DO NOTHING`
 
 // Add keeps in the file at path, which nobody may have open, what a copy of it by [CopyTo] has
 // besides: all of it or, after an error, nothing. Done again it changes nothing. Both are of one
@@ -293,8 +305,12 @@ func Add(ctx context.Context, path, copied string) (err error) {
 	if err == nil {
 		err = belong(s.conn, path, of)
 	}
+	var version int64
 	if err == nil {
-		err = sqlitex.ExecuteTransient(s.conn, sqlAdd, nil)
+		version, err = logfile.QueryInt(s.conn, `PRAGMA copied.user_version`)
+	}
+	if err == nil {
+		err = sqlitex.ExecuteTransient(s.conn, fmt.Sprintf(sqlAdd, sqlWhole(version)), nil)
 	}
 	if err != nil {
 		return fmt.Errorf("sqlite: adding requests to %s: %w", path, err)

@@ -75,7 +75,7 @@ func (p Place) readRequests(ctx context.Context) (s request.Store, done func() e
 	if err := filerequests.CopyTo(ctx, path, copied); err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("copying %s: %w", path, err), os.RemoveAll(dir))
 	}
-	file, err := filerequests.Open(copied, filerequests.Options{FreeSpaceFloor: -1})
+	file, err := filerequests.Open(copied, filerequests.Options{Told: p.tell, FreeSpaceFloor: -1})
 	if err != nil {
 		return nil, nil, errors.Join(err, os.RemoveAll(dir))
 	}

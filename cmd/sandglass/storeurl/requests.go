@@ -35,7 +35,7 @@ func (p Place) OpenRequests(ctx context.Context, log Store) (Requests, error) {
 			return nil, err
 		}
 	}
-	s, err := filerequests.Open(path, filerequests.Options{Log: log.ID(), FreeSpaceFloor: p.floor()})
+	s, err := filerequests.Open(path, filerequests.Options{Log: log.ID(), Told: p.tell, FreeSpaceFloor: p.floor()})
 	if err != nil {
 		return nil, err
 	}
