@@ -45,8 +45,8 @@ type Maker struct {
 	before func(step string) error // is told of each step, and may end it; tests use it
 }
 
-// Write copies the log at from to the file to, which must not exist, and the requests beside the
-// log, if it has a file of them, to [Requests] of to. A daemon may write both meanwhile: the copy
+// Write copies the log at from to the file to, and the requests beside the log, if it has a file of
+// them, to [Requests] of to. Neither may exist. A daemon may write both meanwhile: the copy
 // is the log as it was at one moment. The requests are copied before it: what the log has of them
 // by then, it has.
 func (m *Maker) Write(ctx context.Context, from, to string) (Copy, error) {
@@ -59,14 +59,18 @@ func (m *Maker) Write(ctx context.Context, from, to string) (Copy, error) {
 }
 
 // WriteBy is [Maker.Write] with what makes the file, and whatever is to be beside it: make finds an
-// empty one at part. Requests that stand beside no copy are of one that was broken off, and go.
+// empty one at part. What a copy that was broken off left, which its [Part] tells of, goes.
 func (m *Maker) WriteBy(ctx context.Context, to string, make func(part string) error) (c Copy, err error) {
+	names := []string{to, to + "-wal", to + "-journal"}
+	if _, err := os.Lstat(to + Part); err != nil {
+		names = append(names, Requests(to))
+	}
 	part, err := lockPart(to)
 	if err != nil {
 		return c, err
 	}
 	defer func() { err = errors.Join(err, part.Close()) }() // nobody else makes this copy until then
-	for _, name := range []string{to, to + "-wal", to + "-journal"} {
+	for _, name := range names {
 		if err := absent(name); err != nil {
 			return c, errors.Join(err, os.Remove(part.Name()))
 		}

@@ -146,7 +146,7 @@ func TestACopyOfAnEmptyLog(t *testing.T) {
 
 func TestNothingIsOverwritten(t *testing.T) {
 	path := newLog(t)
-	for _, there := range []string{"copy", "copy-wal", "copy-journal"} {
+	for _, there := range []string{"copy", "copy-wal", "copy-journal", "copy-requests"} {
 		to := filepath.Join(t.TempDir(), "copy")
 		must(t, os.WriteFile(filepath.Join(filepath.Dir(to), there), []byte("precious"), 0o600))
 		if _, err := new(backup.Maker).Write(t.Context(), path, to); err == nil || !strings.Contains(err.Error(), there+" exists") {

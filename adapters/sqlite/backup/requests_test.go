@@ -216,6 +216,7 @@ func TestABackupThatWasBrokenOffIsMadeAgain(t *testing.T) {
 func TestRequestsOfABackupBelongToIt(t *testing.T) {
 	to := filepath.Join(t.TempDir(), "copy")
 	must(t, os.WriteFile(backup.Requests(to), []byte("of another log"), 0o600))
+	must(t, os.WriteFile(to+backup.Part, []byte("half"), 0o600))
 	_, err := new(backup.Maker).Write(t.Context(), newLog(t), to)
 	must(t, err)
 	if got := names(t, filepath.Dir(to)); got != "copy" {

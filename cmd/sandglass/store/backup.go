@@ -32,9 +32,9 @@ printed: what the daemon acknowledges later is not in it.
 The orders that nobody has paid yet, with the addresses that were given out for them, are
 copied beside it, to PATH-requests, if the log is a file.
 
-A file at PATH is never overwritten. A backup that was broken off leaves no file at PATH, and
-at most files whose names begin so, as PATH` + backup.Part + ` and PATH-requests, which the next one to
-PATH overwrites. On the disk of the copy SANDGLASS_FREE_SPACE_FLOOR bytes stay free.
+Neither a file at PATH nor one at PATH-requests is overwritten. A backup that was broken off
+leaves no file at PATH, and at most PATH` + backup.Part + ` and files whose names begin like PATH, which the
+next one to PATH overwrites. On the disk of the copy SANDGLASS_FREE_SPACE_FLOOR bytes stay free.
 
 The log of a cluster is copied into such a file too, record by record. "store restore" puts
 either back.`,
