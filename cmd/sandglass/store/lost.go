@@ -52,10 +52,64 @@ func lostSince(ctx context.Context, older, newer storeurl.Place) *lost {
 	}
 	l.Position, l.Events, l.Payments = report.Common, report.Events, report.Payments
 	l.Forked, l.Count = report.Forked, report.Lost
+	past := overtaken(report.Losses)
 	for i := range report.Losses {
-		l.Losses = append(l.Losses, again(&report.Losses[i]))
+		one := again(&report.Losses[i])
+		if why := past[i]; why != "" {
+			one.Command, one.Note = "", why
+		}
+		l.Losses = append(l.Losses, one)
 	}
 	return l
+}
+
+// overtaken returns why what was lost is not to be done again, by its index: a command that comes
+// later says otherwise. So the commands come to the same end as often as they are run.
+func overtaken(losses []rollback.Loss) map[int]string {
+	const later, ended = "what comes later says otherwise", "it was released later"
+	past, set, opened := map[int]string{}, map[string]bool{}, map[string]bool{}
+	for i := range losses {
+		if _, ok := losses[i].Event.(*resource.Opened); ok {
+			opened[losses[i].Stream] = true
+		}
+	}
+	for i := len(losses) - 1; i >= 0; i-- {
+		l := &losses[i]
+		what, is := "", l.Stream+" released"
+		switch l.Event.(type) {
+		case *plan.Published:
+			what = "offer"
+		case *plan.Withdrawn:
+			if set[l.Stream+" offer"] {
+				past[i] = later
+			}
+			continue
+		case *resource.Paused, *resource.Started, *resource.Starting:
+			what = "pause"
+		case *resource.Repriced:
+			what = "price"
+		case *resource.Placed:
+			what = "host"
+		case *resource.Opened, *resource.Granted:
+		case *resource.Released:
+			set[is] = true
+			if opened[l.Stream] {
+				past[i] = "it was opened since the backup too"
+			}
+			continue
+		default:
+			continue
+		}
+		key := l.Stream + " " + what
+		switch {
+		case set[is]:
+			past[i] = ended
+		case what != "" && set[key]:
+			past[i] = later
+		}
+		set[key] = true
+	}
+	return past
 }
 
 func compare(ctx context.Context, older, newer storeurl.Place) (r rollback.Report, err error) {
@@ -169,8 +223,13 @@ func quote(s string) string {
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
-// maxShown is how many losses a person is shown.
-const maxShown = 1000
+// scriptHead and scriptFoot have the script go on after a command that fails, and tell how many did.
+const (
+	scriptHead = `failed=0; sandglass() { command sandglass "$@" || failed=$((failed + 1)); }`
+	scriptFoot = `[ "$failed" = 0 ] || echo "$failed of %d commands failed, see above: run this again after what was missing is there" >&2
+exit $((failed > 100 ? 100 : failed))
+`
+)
 
 // print prints what is lost as a script, whose comments say what each line is about.
 func (l *lost) print(e *cli.Env) error {
@@ -185,18 +244,26 @@ func (l *lost) print(e *cli.Env) error {
 	if l.Forked {
 		fmt.Fprintln(e.Stdout, "# It is not the backup's own log: from there on the backup has other events.")
 	}
-	for _, one := range l.Losses[:min(len(l.Losses), maxShown)] {
+	commands := 0
+	for _, one := range l.Losses {
 		fmt.Fprintf(e.Stdout, "# %s, %s: %s", show.Instant(one.At), show.Escape(one.Stream), show.Escape(one.Type))
 		if one.Note != "" {
 			fmt.Fprint(e.Stdout, ": ", show.Escape(one.Note))
 		}
 		fmt.Fprintln(e.Stdout)
-		if one.Command != "" {
-			fmt.Fprintln(e.Stdout, show.Escape(one.Command))
+		if one.Command == "" {
+			continue
 		}
+		if commands++; commands == 1 {
+			fmt.Fprintln(e.Stdout, scriptHead)
+		}
+		fmt.Fprintln(e.Stdout, show.Escape(one.Command))
 	}
-	if more := l.Count - maxShown; more > 0 {
-		fmt.Fprintf(e.Stdout, "# and %s more: --json lists %d\n", show.Group(more), rollback.MaxLosses)
+	if more := l.Count - int64(len(l.Losses)); more > 0 {
+		fmt.Fprintf(e.Stdout, "# and %s more, which are not listed\n", show.Group(more))
+	}
+	if commands > 0 {
+		fmt.Fprintf(e.Stdout, scriptFoot, commands)
 	}
 	if l.Error != "" {
 		fmt.Fprintf(e.Stdout, "# What else it has is not known: %s\n", show.Escape(l.Error))

@@ -45,7 +45,8 @@ nothing is changed without --force; its orders are then kept with it, and not mi
 A daemon that starts on the older log finds in the wallet what was paid since, and books it.
 What was only in the log does not come back: orders, grants, pauses, prices, plans, moves,
 releases and which address is whose. If the newer log can still be read, that is listed, with
-the commands that do it again, which can be run once the daemon is ready. The newer log is
+the commands that do it again: a script for sh, to be run once the daemon is ready, and again
+once buyers have ordered again. Its exit status is how many commands failed. The newer log is
 the one that is replaced, or the one of --newer.
 
 Into a cluster a backup is copied record by record, into a namespace that has no log, or has
