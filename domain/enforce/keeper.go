@@ -51,7 +51,7 @@ type Options struct {
 	Slow     int           // actions and looks of one enforcer, with the slow ones: 256
 	Deadline time.Duration // of an action: 2 minutes
 	Glance   time.Duration // the deadline of asking for a status: 10 s
-	Every    time.Duration // how often each resource is looked at: 1 minute
+	Every    time.Duration // how often each resource is looked at, if there are many: 1 minute
 }
 
 func (o Options) orDefaults() Options {

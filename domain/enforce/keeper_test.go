@@ -63,6 +63,29 @@ func TestWhatIsPaidRuns(t *testing.T) {
 	})
 }
 
+// TestACrashThatNobodyTells: it is seen at the next look, and the fewer there are the sooner that is.
+func TestACrashThatNobodyTells(t *testing.T) {
+	for resources, most := range map[int]time.Duration{1: 2 * time.Second, 20: 20 * time.Second, 200: time.Minute} {
+		on(t, func(h *host) {
+			h.silent = true
+			for i := range resources {
+				h.up(fmt.Sprint("vm-", i), 10*hour)
+			}
+			h.pass(time.Hour)
+			h.with("vm-0", func(r *thing) { r.become(enforce.Down) })
+			h.pass(most + 10*time.Millisecond)
+			if !h.runs("vm-0") {
+				t.Errorf("one of %d is still down after %s", resources, most)
+			}
+			calls := h.calls
+			h.pass(time.Hour)
+			if each := (h.calls - calls) / resources; each < 60 || each > 2*int(time.Hour/most)+2 {
+				t.Errorf("one of %d was looked at %d times in an hour", resources, each)
+			}
+		})
+	}
+}
+
 // TestWhatIsAsWantedIsLeftAlone: a keeper that comes after another one does nothing where there
 // is nothing to do, and tells since when it is so.
 func TestWhatIsAsWantedIsLeftAlone(t *testing.T) {

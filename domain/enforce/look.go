@@ -153,13 +153,24 @@ func (k *Keeper) finish(j *job) {
 // pause returns how long there is no other action for the same goal.
 func (k *Keeper) pause(tries int, err error) time.Duration {
 	if errors.Is(err, ErrRefused) {
-		return k.jitter()
+		return watch.Backoff(math.MaxInt, 0, k.Every)
 	}
 	return backoff(tries)
 }
 
 // jitter returns how long it is to the next look, so that the looks don't come all at once.
-func (k *Keeper) jitter() time.Duration { return watch.Backoff(math.MaxInt, k.Every, k.Every) }
+func (k *Keeper) jitter() time.Duration { return watch.Backoff(math.MaxInt, 0, k.every()) }
+
+// The bounds of looks where resources are few: one a second in all, and none twice in two seconds.
+const (
+	lookEach  = time.Second
+	lookLeast = 2 * time.Second
+)
+
+// every returns how often each resource is looked at: who hears of no changes sees a crash by then.
+func (k *Keeper) every() time.Duration {
+	return min(k.Every, max(lookLeast, time.Duration(len(k.kept))*lookEach))
+}
 
 // leave leaves a resource alone whose want is not to be followed, and says so.
 func (k *Keeper) leave(e *kept, g goal) {
