@@ -33,8 +33,9 @@ func newKeeper(d *daemon, program string) (k *keeper, err error) {
 	d.env = append(d.env, "SANDGLASS_RUN_DIR="+k.run)
 	k.child = child{name: "the keeper", log: filepath.Join(k.dir.Path, "keeper.log")}
 	fifo := filepath.Join(k.dir.Path, "lease")
-	server := fmt.Sprintf("#!/bin/sh\nexec %s app --while %s --address-file \"$SANDGLASS_STATE_DIR/$SANDGLASS_RESOURCE.access\"\n",
-		quote(program), quote(fifo))
+	server := fmt.Sprintf("#!/bin/sh\nif [ -e %s\"$SANDGLASS_RESOURCE\" ]; then exit 1; fi\n"+
+		"exec %s app --while %s --address-file \"$SANDGLASS_STATE_DIR/$SANDGLASS_RESOURCE.access\"\n",
+		quote(k.broken("")), quote(program), quote(fifo))
 	err = errors.Join(
 		syscall.Mkfifo(fifo, 0o600),
 		os.Mkdir(k.file("enforcers"), 0o755), os.WriteFile(k.file("enforcers", "process"), enforcers.Process, 0o755),
@@ -51,6 +52,9 @@ func newKeeper(d *daemon, program string) (k *keeper, err error) {
 func (k *keeper) file(names ...string) string {
 	return filepath.Join(append([]string{k.dir.Path}, names...)...)
 }
+
+// broken is the file whose being there keeps a server from starting.
+func (k *keeper) broken(id string) string { return k.file("broken-" + id) }
 
 // access is the file in which a server says where it answers.
 func (k *keeper) access(id string) string {

@@ -9,11 +9,13 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"sandglass/adapters/httpapi/wire"
 	"sandglass/domain/enforce/wants"
 	"sandglass/domain/instant"
+	"sandglass/domain/resource/uptime"
 	"sandglass/testutil/devnet"
 )
 
@@ -27,11 +29,12 @@ const (
 
 // server is an application server that is rented out, and is asked all the time whether it answers.
 type server struct {
-	id     string
-	file   string       // in which it says where it answers
-	until  instant.Time // its paid_until
-	cancel context.CancelFunc
-	done   chan struct{}
+	id      string
+	file    string       // in which it says where it answers
+	until   instant.Time // its paid_until
+	crashed instant.Time
+	cancel  context.CancelFunc
+	done    chan struct{}
 
 	mu   sync.Mutex
 	seen []answer // each that differs from the one before
@@ -129,6 +132,13 @@ func (s *server) ends(ctx context.Context) (string, error) {
 		holds(fmt.Sprintf("refused %s after its end", late.Std()), late >= 0 && late < wants.Slack+overdue)
 }
 
+// last returns what became of asking last.
+func (s *server) last() answer {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.seen[len(s.seen)-1]
+}
+
 func (s *server) end() {
 	s.cancel()
 	<-s.done
@@ -191,4 +201,46 @@ func (t *Tour) dies(ctx context.Context) (string, error) {
 		return "", err
 	}
 	return s.ends(ctx)
+}
+
+// crash kills the server, which then does not start any more.
+func (t *Tour) crash(ctx context.Context) (string, error) {
+	if err := os.WriteFile(t.keeper.broken(t.server.id), nil, 0o600); err != nil {
+		return "", err
+	}
+	if err := syscall.Kill(t.server.last().pid, syscall.SIGKILL); err != nil {
+		return "", err
+	}
+	a, err := t.server.becomes(ctx, false)
+	t.server.crashed = a.at
+	return "refused", err
+}
+
+// repair lets the server start, once its outage is one that counts, and has the keeper begin anew,
+// which tries at once. What was paid is there when the server is.
+func (t *Tour) repair(ctx context.Context) (string, error) {
+	s := t.server
+	v, err := t.daemon.follow(ctx, s.id)
+	if err != nil {
+		return "", err
+	}
+	defer v.end()
+	if _, err := v.until("its outage counts", func(r *wire.Resource) bool { return r.Status == "starting" }); err != nil {
+		return "", err
+	}
+	if err := errors.Join(os.Remove(t.keeper.broken(s.id)), t.keeper.kill(), t.keeper.start(t.daemon)); err != nil {
+		return "", err
+	}
+	a, err := s.becomes(ctx, true)
+	if err != nil {
+		return "", err
+	}
+	r, err := v.until("it is known to run", func(r *wire.Resource) bool { return r.Status == "running" })
+	if err != nil {
+		return "", err
+	}
+	down, moved := a.at.Sub(s.crashed), r.PaidUntil.Sub(s.until)
+	s.until = r.PaidUntil
+	return fmt.Sprintf("it was down for %.1f s, and %.1f s of them were not billed", down.Std().Seconds(), moved.Std().Seconds()),
+		holds("its end moved by "+moved.Std().String(), moved >= uptime.MinOutage && moved < down+overdue)
 }

@@ -229,6 +229,6 @@ func (t *Tour) publish(ctx context.Context) (string, error) {
 		return "", err
 	}
 	_, err := t.daemon.run(ctx, nil, "plan", "publish", "server", "--title", "A server that really runs", "--price", "1sat",
-		"--per", "1s", "--min", "1s", "--max", "1h", "--grace", "1h", "--enforcer", "process", "--bill", "wall")
+		"--per", "1s", "--min", "1s", "--max", "1h", "--grace", "1h", "--enforcer", "process")
 	return "small: 3,600 sat an hour; server: 1 sat a second", err
 }
