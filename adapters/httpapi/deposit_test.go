@@ -479,3 +479,29 @@ func TestNoAddressIsShownWhereTheChainIsOff(t *testing.T) {
 		t.Errorf("on its way: %+v", r.Pending)
 	}
 }
+
+// An order that has an address and is released is not there any more, as one without is not; and
+// one that waits is not told to be released in the past.
+func TestAnOrderWithAnAddressIsReleased(t *testing.T) {
+	s, _ := openOnChain(t)
+	o := s.order("web-1")
+	if o.Payment.Address == "" || o.Resource.ReleaseAt == 0 {
+		t.Fatalf("%+v", o)
+	}
+	s.clock.Advance(400 * instant.Day)
+	if r := s.get("web-1"); r.Status != "awaiting" || r.ReleaseAt != 0 {
+		t.Errorf("it is %s, and released at %s", r.Status, r.ReleaseAt)
+	}
+	released, err := s.client(o.HolderKey).Release(t.Context(), "web-1")
+	if err != nil || released.Status != "released" || released.Address != "" {
+		t.Errorf("released: %+v, %v", released, err)
+	}
+	for _, path := range []string{"", "/live"} {
+		if got := s.send("GET", "/v1/resources/web-1"+path, ""); got.status != 404 {
+			t.Errorf("GET …%s: %d %s", path, got.status, got.body)
+		}
+	}
+	if again := s.order("web-1"); again.HolderKey == "" || again.Resource.Status != "awaiting" {
+		t.Errorf("ordered anew: %+v", again)
+	}
+}

@@ -45,7 +45,7 @@ func (b *Service) Resource(id resource.ID) (resource.State, bool) {
 
 // Payments returns the payments that a resource waits for: those that the log has and that
 // are not at their end, and the invoices that can still be paid. What is for another order of its
-// id is none of them.
+// id, or for one that was released, is none of them.
 func (b *Service) Payments(id resource.ID) []payment.State {
 	var list []payment.State
 	for _, r := range b.open(id) {
@@ -53,7 +53,9 @@ func (b *Service) Payments(id resource.ID) []payment.State {
 	}
 	list = append(list, b.Opening.Payments(id)...)
 	s, _ := b.Resource(id)
-	list = slices.DeleteFunc(list, func(p payment.State) bool { return p.Order != nil && !s.OpenedBy(p.Order) })
+	list = slices.DeleteFunc(list, func(p payment.State) bool {
+		return p.Order != nil && (!s.OpenedBy(p.Order) || s.Status == resource.StatusAwaiting && b.Opening.IsReleased(&p))
+	})
 	slices.SortStableFunc(list, func(p, q payment.State) int { return cmp.Compare(p.Requested, q.Requested) })
 	return list
 }
@@ -91,7 +93,7 @@ func (b *Service) Payment(key payment.Key) (payment.State, bool) {
 		return payment.State{}, false // it was paid: the log tells
 	}
 	p := r.State()
-	if r.Expiry <= b.Now() {
+	if r.Expiry <= b.Now() || r.Released > 0 {
 		p.Status, p.Last = payment.StatusExpired, r.Expiry
 	}
 	return p, true

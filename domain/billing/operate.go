@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
 	"sandglass/domain/payment"
 	"sandglass/domain/plan"
+	"sandglass/domain/request"
 	"sandglass/domain/resource"
 	"sandglass/domain/stream"
 )
@@ -25,7 +27,8 @@ func (b *Service) Resume(ctx context.Context, meta stream.Meta, id resource.ID) 
 
 // Release ends a resource for good. Reason is holder or operator. Its open invoices are
 // canceled at the wallet first, since one that can be paid buys time: where one can't be, it is
-// [ErrPayable], and nothing is released. An order that nobody has paid is gone without a trace.
+// [ErrPayable], and nothing is released. An order that nobody has paid is gone, and its id free:
+// what comes to its address from then on, or is on its way there, is unallocated.
 func (b *Service) Release(
 	ctx context.Context, meta stream.Meta, id resource.ID, reason resource.Reason,
 ) (resource.Outcome, error) {
@@ -37,18 +40,60 @@ func (b *Service) Release(
 	if err != nil {
 		return resource.Outcome{}, err
 	}
-	if err := b.cancelAll(ctx, id); err != nil {
-		return resource.Outcome{}, err
-	}
 	c := resource.Release{When: b.when(), Reason: reason}
 	if s.order == nil {
-		return b.Resources.Execute(ctx, id, meta, c)
+		err = b.cancelAll(ctx, id)
+	} else {
+		err = b.releaseOrder(ctx, &s, c.At)
+	}
+	if err != nil {
+		return resource.Outcome{}, err
+	}
+	out, err := b.Resources.Execute(ctx, id, meta, c) // its money may just have opened an order
+	if s.order == nil || !errors.Is(err, resource.ErrNotOpened) {
+		return out, err
 	}
 	events, err := resource.Decide(s.State, c)
 	for _, e := range events {
 		s.State = resource.Evolve(s.State, e)
 	}
 	return resource.Outcome{State: s.State}, err
+}
+
+// releaseOrder ends what was given out by an order, for good, its invoices first: they are canceled
+// unless it is known that nothing comes by them.
+func (b *Service) releaseOrder(ctx context.Context, s *subject, at instant.Time) error {
+	var addresses []*request.Record
+	payable := b.Requests.PayableOf(s.ID)
+	for _, r := range b.Requests.Of(s.ID) {
+		switch {
+		case !sameOrder(r.Order, s.order):
+			continue
+		case r.Address != "":
+			addresses = append(addresses, r)
+			continue
+		case slices.Contains(payable, r):
+			if err := b.Wallet.Cancel(ctx, r.Key); err != nil {
+				return fmt.Errorf("%w until %s: %w", ErrPayable, r.Expiry, err)
+			}
+		}
+		if err := b.release(ctx, r, at); err != nil {
+			return err
+		}
+	}
+	for _, r := range addresses {
+		if err := b.release(ctx, r, at); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// release says of a record that its order is released.
+func (b *Service) release(ctx context.Context, r *request.Record, at instant.Time) error {
+	released := *r
+	released.Released = at
+	return b.Requests.Keep(ctx, &released)
 }
 
 // cancelAll cancels every invoice of a resource that may still be paid.

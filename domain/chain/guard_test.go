@@ -289,3 +289,37 @@ func (h *harness) keepsBetween(after int64, fault storetest.Fault, lag int) {
 	}
 	h.credited("vm-9", 500)
 }
+
+// What an order gave out that was released opens nothing: not what is on its way by then, nor what
+// comes later, whoever has the id.
+func TestAReleaseEndsAnAddress(t *testing.T) {
+	onChain(t, func(t *testing.T, h *harness) {
+		h.start()
+		released := *h.order("order-old", "vm-9", 1)
+		a, b := h.pays("order-old", 60), h.pays("order-old", 61)
+		h.change(func() { h.wallet.mine(a) })
+		released.Released = now()
+		if err := h.requests.Keep(t.Context(), &released); err != nil {
+			t.Fatal(err)
+		}
+		h.blocks(3)
+		h.change(func() { h.wallet.mine(b) })
+		h.order("order-new", "vm-9", 2)
+		customers := h.pays("order-new", 700)
+		h.change(func() { h.wallet.mine() })
+		h.blocks(3)
+		c := h.pays("order-old", 62)
+		h.change(func() { h.wallet.mine() })
+		h.blocks(3)
+		h.want(customers, payment.StatusCredited)
+		h.credited("vm-9", 700)
+		for i, of := range []tx{a, b, c} {
+			if p := h.state(of, 0); p.Status != payment.StatusUnallocated || p.Reason != payment.ReasonReleased || p.Resource != "vm-9" {
+				t.Errorf("payment %d is %s: %s for %q", i, p.Status, p.Reason, p.Resource)
+			}
+		}
+		if r, ok := h.requests.FindAddress("order-old"); !ok || r.Released == 0 {
+			t.Error("its address is not known as released any more")
+		}
+	})
+}

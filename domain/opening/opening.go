@@ -47,7 +47,7 @@ type Rule struct {
 // that order has not opened: its order was released, or the id was ordered later, and that order
 // can be paid, or is paid. Else it is empty.
 func (r *Rule) Refuses(ctx context.Context, p *payment.State) (payment.Reason, error) {
-	if r.isReleased(p) {
+	if r.IsReleased(p) {
 		return payment.ReasonReleased, nil
 	}
 	later := r.later(p)
@@ -98,19 +98,19 @@ func (r *Rule) catchUp(ctx context.Context) error {
 	return r.Log.WaitFor(ctx, head)
 }
 
-// isReleased reports whether the address that a payment pays is of an order that was released.
-func (r *Rule) isReleased(p *payment.State) bool {
-	if p.Address == "" {
-		return false
-	}
+// IsReleased reports whether what a payment pays was given out by an order that was released.
+func (r *Rule) IsReleased(p *payment.State) bool {
 	q, ok := r.Requests.FindAddress(p.Address)
+	if p.Address == "" {
+		q, ok = r.Requests.Find(p.Key)
+	}
 	return ok && q.Released > 0
 }
 
 // Coming returns the payments of orders of an id that are on their way to it.
 func (r *Rule) Coming(id resource.ID) []payment.State {
 	return slices.DeleteFunc(r.Payments(id), func(p payment.State) bool {
-		return p.Order == nil || p.Meant != "" || !p.Coming() && p.Status != payment.StatusSettled || r.isReleased(&p)
+		return p.Order == nil || p.Meant != "" || !p.Coming() && p.Status != payment.StatusSettled || r.IsReleased(&p)
 	})
 }
 

@@ -43,15 +43,15 @@ type Store interface {
 }
 
 // Record is an invoice or an address that was given out, and what for. Nobody changes one, but
-// that the address of an order is released with it.
+// that what an order gave out is released with it.
 type Record struct {
 	Key      payment.Key // of the invoice; empty for an address
 	Address  string      // empty for an invoice
 	Height   int64       // of the chain when the address was made: no block before it pays it
 	Node     string      // identity_pubkey of the wallet that takes the money
 	ByHolder bool        // whoever holds the resource asked for it
-	// Released is when the order of an address was released: what comes there from then on opens
-	// nothing. It is 0 where it was not.
+	// Released is when its order was released: what comes from then on opens nothing. It is 0 where
+	// it was not.
 	Released instant.Time
 	payment.Request
 }
@@ -87,9 +87,6 @@ func Decode(data []byte) (*Record, error) {
 	}
 	if (r.Key == "") == (r.Address == "") {
 		return nil, fmt.Errorf("request: %.40q has not one of a key and an address", data)
-	}
-	if r.Released != 0 && r.Address == "" {
-		return nil, fmt.Errorf("request: %.40q is released, and no address", data)
 	}
 	return r, nil
 }

@@ -45,7 +45,7 @@ type Set struct {
 	someOurs  bool // we have swept a wallet
 	open      Counts
 	expiring  *expiries               // invoices that have not expired
-	expired   map[string]*expiries    // those that have, by the wallet that takes their money
+	expired   map[string]*expiries    // those that have, or were released, by the wallet that takes their money
 	gone      map[string]instant.Time // names that the log has, until their record is not news any more
 	wallets   map[string]sweeps       // by node
 	listeners watch.Listeners[resource.ID]
@@ -168,6 +168,8 @@ func (s *Set) add(run ...*Record) {
 		if r.Key == "" {
 			s.addresses.put(e)
 			s.ofNode[r.Node]++
+		} else if r.Released > 0 {
+			s.expiredAt(r.Node).put(e)
 		} else {
 			*s.counter(e)++
 			s.expiring.put(e)
@@ -217,12 +219,17 @@ func (s *Set) expire(now instant.Time) {
 		e := s.expiring.first()
 		s.expiring.remove(e)
 		*s.counter(e)--
-		if s.expired[e.Node] == nil {
-			s.expired[e.Node] = new(expiries)
-		}
-		s.expired[e.Node].put(e)
+		s.expiredAt(e.Node).put(e)
 		s.listeners.Tell(e.Resource)
 	}
+}
+
+// expiredAt returns the invoices of a wallet that are not to be paid any more.
+func (s *Set) expiredAt(node string) *expiries {
+	if s.expired[node] == nil {
+		s.expired[node] = new(expiries)
+	}
+	return s.expired[node]
 }
 
 // Done takes a record out: the log has what it says, by the payment of that name or the
@@ -403,8 +410,8 @@ func (s *Set) Asks(id resource.ID, o *resource.Order, amount money.Msat) bool {
 	})
 }
 
-// Of returns the records of a resource, oldest first, whether they can be paid or not: without
-// the addresses that were released.
+// Of returns the records of a resource, oldest first, whether they can be paid or not, but for
+// those of orders that were released.
 func (s *Set) Of(id resource.ID) []*Record {
 	s.mu.Lock()
 	defer s.mu.Unlock()

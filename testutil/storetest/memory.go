@@ -35,6 +35,11 @@ func (m *Memory) Keep(ctx context.Context, r *request.Record) error {
 	if m.at == nil {
 		m.at = map[string][]int{}
 	}
+	for _, i := range m.at[r.Name()] {
+		if r.Released > 0 && m.kept[i].Released == 0 {
+			m.kept[i] = &request.Record{}
+		}
+	}
 	m.at[r.Name()] = append(m.at[r.Name()], len(m.kept))
 	m.kept = append(m.kept, r)
 	if m.moved != nil {

@@ -63,14 +63,17 @@ func (f *requestFollower) follow(ctx context.Context, s request.Store) {
 	}
 }
 
-// gatherFirst keeps of each name the first record.
+// gatherFirst keeps of each name the first record, or the first that is released.
 func gatherFirst(all map[string]*request.Record, run []*request.Record) {
 	for _, r := range run {
-		if all[r.Name()] == nil {
+		if before := all[r.Name()]; before == nil || releases(r, before) {
 			all[r.Name()] = r
 		}
 	}
 }
+
+// releases reports whether r stands in the place of what was kept before.
+func releases(r, before *request.Record) bool { return r.Released > 0 && before.Released == 0 }
 
 // await waits until n records came.
 func (f *requestFollower) await(t *testing.T, n int) {

@@ -49,6 +49,8 @@ func Requests(t *testing.T, h RequestsHarness) {
 	}{
 		{"what is kept is followed", keptIsFollowed, true},
 		{"what was kept first stands", firstStands, true},
+		{"what is released stays so", staysReleased, true},
+		{"a release is lost, or its answer", releaseFails, h.Fail != nil},
 		{"bounds", requestBounds, true},
 		{"a context that has ended", requestEnds, true},
 		{"reopened, it goes on", requestsReopened, true},
@@ -135,7 +137,11 @@ func kept(t *testing.T, s request.Store) map[string]*request.Record {
 func gather(t *testing.T, all map[string]*request.Record, run []*request.Record) {
 	t.Helper()
 	for _, r := range run {
-		if before, ok := all[r.Name()]; ok && !cmp.Equal(r, before) {
+		before, ok := all[r.Name()]
+		if ok && releases(before, r) {
+			continue
+		}
+		if ok && !releases(r, before) && !cmp.Equal(r, before) {
 			t.Errorf("%s comes twice, and differs:\n%s", r.Name(), cmp.Diff(before, r))
 		}
 		all[r.Name()] = r
@@ -203,6 +209,47 @@ func firstStands(t *testing.T, h RequestsHarness) {
 	f.await(t, 9)
 	sameRequests(t, f.stop(), some(0, 9))
 	holds(t, s, some(0, 9)...)
+}
+
+// release returns the i-th request with its order released.
+func release(i int) *request.Record {
+	r := Request(i)
+	r.Released = r.At + 1
+	return r
+}
+
+func staysReleased(t *testing.T, h RequestsHarness) {
+	open := h.New(t)
+	s := open()
+	f := followLive(t, s)
+	keep(t, s, some(0, 8)...)
+	keep(t, s, release(3), release(3), Request(3), release(0))
+	want := append(some(1, 3), append(some(4, 8), release(0), release(3), Request(8), Request(11))...)
+	keep(t, s, Request(8), Request(11)) // after both, an invoice and an address
+	f.await(t, 10)
+	sameRequests(t, f.stop(), want)
+	holds(t, s, want...)
+	closeRequests(t, s)
+	s = open()
+	defer closeRequests(t, s)
+	keep(t, s, release(15)) // though what it was before is not there
+	holds(t, s, append(want, release(15))...)
+}
+
+func releaseFails(t *testing.T, h RequestsHarness) {
+	s := h.open(t)
+	keep(t, s, Request(3), Request(7))
+	h.Fail(t, Lost)
+	if err := s.Keep(t.Context(), release(3)); err != nil {
+		holds(t, s, Request(3), Request(7))
+		keep(t, s, release(3))
+	}
+	holds(t, s, release(3), Request(7))
+	h.Fail(t, AnswerLost)
+	_ = s.Keep(t.Context(), release(7)) // whatever is answered, it was kept
+	holds(t, s, release(3), release(7))
+	keep(t, s, release(7))
+	holds(t, s, release(3), release(7))
 }
 
 func requestBounds(t *testing.T, h RequestsHarness) {

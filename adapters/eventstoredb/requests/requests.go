@@ -147,7 +147,7 @@ func (s *Store) Keep(ctx context.Context, r *request.Record) error {
 		return err
 	}
 	event := esdb.EventData{
-		EventID: s.id(r.Name()), EventType: keptType, ContentType: esdb.ContentTypeJson, Data: data, Metadata: told,
+		EventID: s.id(nameOf(r)), EventType: keptType, ContentType: esdb.ContentTypeJson, Data: data, Metadata: told,
 	}
 	_, err = cluster.Call(ctx, s.cluster, func(ctx context.Context, c *esdb.Client) (struct{}, error) {
 		return struct{}{}, appendTo(ctx, c, name, esdb.Any{}, event)
@@ -172,6 +172,14 @@ func (*Store) Forget(context.Context, []string) error { return nil }
 
 // namespace is the UUID under which the ids of records are derived.
 var namespace = uuid.MustParse("5a2d6c61-7373-5265-8e71-756573747331")
+
+// nameOf names the event of a record: one that is released has another.
+func nameOf(r *request.Record) string {
+	if r.Released > 0 {
+		return r.Name() + "\x00released"
+	}
+	return r.Name()
+}
 
 // id returns the id of the event of a name.
 func (s *Store) id(name string) uuid.UUID {

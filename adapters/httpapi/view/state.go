@@ -87,7 +87,7 @@ func Resource(s resource.State, at instant.Time) wire.Resource {
 	}
 	v.Uptime = uptime(&s, at)
 	v.PaidUntil, _ = projections.PaidUntil(&s)
-	if end, ok := s.ReleaseAt(); ok {
+	if end, ok := s.ReleaseAt(); ok && (s.Status != resource.StatusAwaiting || end > at) { // an order may be paid later too
 		v.ReleaseAt = end
 		if held := s.HeldUntil(); held > at {
 			v.HeldUntil = held

@@ -83,7 +83,8 @@ type Resource struct {
 	Remaining instant.Millis `json:"remaining_ms" example:"43200000"`
 	// When it runs out; left out unless it runs.
 	PaidUntil instant.Time `json:"paid_until,omitzero" format:"date-time" example:"2026-01-03T03:04:05.678Z"`
-	// When it is released unless it is paid; only of one that awaits a payment or is suspended.
+	// When it is released unless it is paid; only of one that is suspended, or awaits a payment and
+	// that is still to come.
 	ReleaseAt instant.Time `json:"release_at,omitzero" format:"date-time"`
 	// Until when a payment that was seen on the chain holds off its release; only of one that awaits
 	// a payment or is suspended.

@@ -32,7 +32,13 @@ const (
 	fewJobs    = 16
 	walFew     = 1 << 20
 
-	sqlKeep   = `INSERT INTO requests (id, name, data, sum) VALUES (?, ?, ?, ?) ON CONFLICT (name) DO NOTHING`
+	sqlKeep = `INSERT INTO requests (id, name, data, sum) VALUES (?, ?, ?, ?)
+		ON CONFLICT (name) DO UPDATE SET id = excluded.id, data = excluded.data, sum = excluded.sum WHERE ` + sqlReleases
+	// sqlReleases is the condition that a record is released by the one that comes: in canonical
+	// JSON no text holds this.
+	sqlReleases = `instr(excluded.data, CAST('"released_at":' AS BLOB)) AND
+		NOT instr(requests.data, CAST('"released_at":' AS BLOB))`
+
 	sqlForget = `DELETE FROM requests WHERE name = ?`
 	sqlFree   = `PRAGMA freelist_count`
 	sqlPages  = `PRAGMA page_count`
@@ -243,7 +249,7 @@ func (s *Store) write(group []*job) (last int64, forgot bool, err error) {
 	return last, forgot, s.hold.Check()
 }
 
-// keep writes a record after the last one, unless its name is there.
+// keep writes a record after the last one, unless its name is there and not released by it.
 func (s *Store) keep(j *job, last *int64) error {
 	err := s.exec(sqlKeep, func(st *sqlite.Stmt) {
 		st.BindInt64(1, *last+1)

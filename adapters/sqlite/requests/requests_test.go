@@ -170,6 +170,36 @@ func TestTheFileIsOfOneLog(t *testing.T) {
 	}
 }
 
+// What was released in a newer file is so in an older one that it is added to, and not the other
+// way round.
+func TestAReleaseIsAdded(t *testing.T) {
+	as := func(released bool) *request.Record {
+		r := storetest.Request(3)
+		if released {
+			r.Released = r.At + 1
+		}
+		return r
+	}
+	for _, newer := range []bool{true, false} {
+		a, b, copied := newFile(t), newFile(t), filepath.Join(t.TempDir(), "copy")
+		for path, released := range map[string]bool{a: newer, b: !newer} {
+			s := open(t, path, requests.Options{FreeSpaceFloor: -1})
+			if err := errors.Join(s.Keep(t.Context(), as(released)), s.Close()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := errors.Join(requests.CopyTo(t.Context(), a, copied), requests.Add(t.Context(), b, copied)); err != nil {
+			t.Fatal(err)
+		}
+		for run, err := range open(t, b, requests.Options{FreeSpaceFloor: -1}).Follow(t.Context()) {
+			if err != nil || len(run) != 1 || run[0].Released == 0 {
+				t.Errorf("newer %t: %+v, %v", newer, run, err)
+			}
+			break
+		}
+	}
+}
+
 func TestAFullDiskKeepsNothing(t *testing.T) {
 	path := newFile(t)
 	var free atomic.Int64
