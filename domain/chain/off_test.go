@@ -11,12 +11,18 @@ import (
 	"sandglass/domain/chain"
 	"sandglass/domain/money"
 	"sandglass/domain/payment"
+	"sandglass/domain/resource"
 	"sandglass/domain/watch"
 )
 
 // Where no address is given out, the wallet is asked nothing until there is one, as another
-// daemon of the log may issue; from then on all is as ever.
+// daemon of the log may issue, or give to an order; from then on all is as ever.
 func TestOnlyWhatWasIssuedIsWatched(t *testing.T) {
+	t.Run("in the log", func(t *testing.T) { watchesWhatWasIssued(t, "addr-1", "vm-1") })
+	t.Run("to an order", func(t *testing.T) { watchesWhatWasIssued(t, "order-1", "vm-9") })
+}
+
+func watchesWhatWasIssued(t *testing.T, addr string, id resource.ID) {
 	onChain(t, func(t *testing.T, h *harness) {
 		h.wallet.refuse = errors.New("lnd has no chainrpc")
 		var issued atomic.Bool
@@ -41,13 +47,17 @@ func TestOnlyWhatWasIssuedIsWatched(t *testing.T) {
 			t.Errorf("the wallet was asked %d times; swept: %t", n, h.isSwept())
 		}
 		h.wallet.do(func() { h.wallet.refuse = nil })
-		issued.Store(true)
-		h.pays("addr-1", 500)
+		if addr == "addr-1" {
+			issued.Store(true)
+		} else {
+			h.order(addr, id, 1)
+		}
+		h.pays(addr, 500)
 		h.change(func() { h.wallet.mine() })
 		h.blocks(4)
-		h.credited("vm-1", 500)
+		h.credited(id, 500)
 		h.change(func() { h.wallet.cut(5, true) })
 		h.blocks(6)
-		h.credited("vm-1", 0)
+		h.credited(id, 0)
 	})
 }

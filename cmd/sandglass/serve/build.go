@@ -196,10 +196,11 @@ func (d *components) newBilling(booker *payment.Booker) *billing.Service {
 }
 
 // watchesChain reports whether there is something to watch on the chain: where payments on it
-// are not taken any more, addresses that were given out before.
+// are not taken any more, addresses that were given out before, be it to orders that nobody has paid.
 func (d *components) watchesChain() bool {
 	_, issued := d.views.LowestIssue()
-	return d.OnChain || issued
+	_, ordered := d.requests.LowestAddress()
+	return d.OnChain || issued || ordered
 }
 
 // newMeter returns the meter, which begins once the log is folded and the wallet was read.

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"sandglass/domain/stream"
+	"sandglass/testutil/storetest"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -34,4 +35,17 @@ func TestADaemonWithoutItsRequestsIsNotReady(t *testing.T) {
 	is(true)
 	d.kept.(*memory).lost = fmt.Errorf("%w: requests.db was moved away", stream.ErrReadOnly)
 	is(false)
+}
+
+// TestAnAddressOfAnOrderIsWatched where no payments on the chain are taken any more, and told of.
+func TestAnAddressOfAnOrderIsWatched(t *testing.T) {
+	d, _ := built(t)
+	d.OnChain = false
+	if h := d.chainHealth(); h != nil {
+		t.Errorf("before there is an address: %+v", h)
+	}
+	check(t, d.requests.Keep(t.Context(), storetest.Request(3)))
+	if h := d.chainHealth(); len(h) != 1 || h[0].Name != "chain" {
+		t.Errorf("an order has an address: %+v", h)
+	}
 }
