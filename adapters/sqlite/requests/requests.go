@@ -239,9 +239,6 @@ func (s *Store) Close() error {
 	return s.closed
 }
 
-// Advice implements what a store of requests tells its operator: nothing.
-func (*Store) Advice(context.Context) (string, error) { return "", nil }
-
 // CopyTo copies the file at path into another, as [logfile.CopyFile] does, and looks for damage
 // in the copy.
 func CopyTo(ctx context.Context, path, to string) error {

@@ -28,7 +28,7 @@ func openClock(c config.Config, told *counts, header func(context.Context) (inst
 			MaxGap:  instant.OfDuration(cmp.Or(c.MaxGap, noGap)),
 		},
 		Header: header,
-		Told:   told.clockChanged,
+		Told:   func(e clock.Change) { told.clockChanged(e, c.StateDir) },
 	})
 }
 
@@ -68,26 +68,26 @@ func (d *components) lastRecorded(ctx context.Context) (instant.Time, error) {
 	return 0, cmp.Or(ctx.Err(), fmt.Errorf("the log's last event, %s revision %d, is not in its stream", name, rev))
 }
 
-// clockChanged logs what became of the clock.
-func (c *counts) clockChanged(e clock.Change) {
+// clockChanged logs what became of the clock, which is kept in a folder.
+func (c *counts) clockChanged(e clock.Change, dir string) {
 	switch {
 	case e.Err != nil:
 		c.failed(partClock, "", e.Err).Msg("the clock's file: after a restart the clock may be doubted, or be believed wrongly")
 	case e.Doubt.Reason != "":
 		c.log.Error().Str("component", partClock).Str("reason", string(e.Doubt.Reason)).
-			Stringer("own_time", e.Own).Stringer("wall", e.Own.Add(e.Doubt.Leap)).Msg(doubtAdvice(e.Doubt))
+			Stringer("own_time", e.Own).Stringer("wall", e.Own.Add(e.Doubt.Leap)).Msg(doubtAdvice(e.Doubt, dir))
 	default:
 		c.log.Warn().Str("component", partClock).Stringer("own_time", e.Own).Msg("the clock is trusted again")
 	}
 }
 
-func doubtAdvice(d rules.Doubt) string {
+func doubtAdvice(d rules.Doubt, dir string) string {
 	leap, way := d.Leap, "ahead of"
 	if leap < 0 {
 		leap, way = -leap, "behind"
 	}
 	return fmt.Sprintf("this machine's clock is %s %s the daemon's own time, by which money is taken; nothing is released: "+
-		"see timedatectl; if the clock is right, sandglass clock accept", leap.InUnits(), way)
+		"see timedatectl; if the clock is right, as root: SANDGLASS_STATE_DIR=%s sandglass clock accept", leap.InUnits(), way, dir)
 }
 
 // clockHealth tells whether the clock is doubted.
@@ -96,5 +96,5 @@ func (d *components) clockHealth() wire.Component {
 	if doubt.Reason == "" {
 		return wire.Component{Name: "clock", Ready: true, State: "trusted"}
 	}
-	return wire.Component{Name: "clock", State: "doubted", Since: doubt.Since, Advice: doubtAdvice(doubt)}
+	return wire.Component{Name: "clock", State: "doubted", Since: doubt.Since, Advice: doubtAdvice(doubt, d.StateDir)}
 }

@@ -39,8 +39,19 @@ func (d *components) health() []wire.Component {
 			store.State = "unavailable"
 		}
 	}
-	all := append([]wire.Component{store, d.clockHealth(), wallet, heard, sweep}, d.chainHealth()...)
-	return append(append(all, d.releaseHealth()), d.hostHealth()...)
+	all := append([]wire.Component{store}, d.requestsHealth()...)
+	all = append(append(all, d.clockHealth(), wallet, heard, sweep), d.chainHealth()...)
+	all = append(append(all, d.otherHealth()...), d.releaseHealth())
+	return append(all, d.hostHealth()...)
+}
+
+// requestsHealth tells what was found of the requests at the start, which keeps no daemon from its work.
+func (d *components) requestsHealth() []wire.Component {
+	advice := d.kept.Advice()
+	if advice == "" {
+		return nil
+	}
+	return []wire.Component{{Name: "requests", Ready: true, State: "advised", Advice: advice}}
 }
 
 // writable says why the log takes nothing now, or what is kept beside it: then no order is taken.

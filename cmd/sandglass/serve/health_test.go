@@ -5,7 +5,11 @@ import (
 	"strings"
 	"testing"
 
+	"sandglass/adapters/httpapi/wire"
 	"sandglass/domain/stream"
+	"sandglass/domain/wallet"
+	"sandglass/domain/watch"
+	"sandglass/projections"
 	"sandglass/testutil/storetest"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -48,4 +52,56 @@ func TestAnAddressOfAnOrderIsWatched(t *testing.T) {
 	if h := d.chainHealth(); len(h) != 1 || h[0].Name != "chain" {
 		t.Errorf("an order has an address: %+v", h)
 	}
+}
+
+// TestWhatIsToldOfTheRequestsStands in /readyz, of which a line in the log is soon past.
+func TestWhatIsToldOfTheRequestsStands(t *testing.T) {
+	d, _ := built(t)
+	named := func() (found []wire.Component) {
+		for _, c := range d.health() {
+			if c.Name == "requests" {
+				found = append(found, c)
+			}
+		}
+		return found
+	}
+	if got := named(); got != nil {
+		t.Errorf("there is nothing to tell: %+v", got)
+	}
+	d.kept.(*memory).advice = "it was missing"
+	if got := named(); len(got) != 1 || !got[0].Ready || got[0].Advice != "it was missing" {
+		t.Errorf("got %+v", got)
+	}
+}
+
+// TestAnotherWalletIsTold: the log knows one that nobody watches, until it is retired.
+func TestAnotherWalletIsTold(t *testing.T) {
+	d, store := built(t)
+	wallets := &wallet.Handler{Aggregate: wallet.Aggregate(), Store: store}
+	do := func(node string, c wallet.Command) {
+		t.Helper()
+		out, err := wallets.Execute(t.Context(), node, stream.Meta{}, c)
+		check(t, err)
+		check(t, projections.Replay(t.Context(), store, d.views, out.Position))
+	}
+	is := func(when string, want bool) {
+		t.Helper()
+		h := d.otherHealth()
+		if want != (len(h) == 1) || want && (!h[0].Ready || !strings.Contains(h[0].Advice, "sandglass wallet retire 02aa")) {
+			t.Errorf("%s: %+v", when, h)
+		}
+	}
+	adopt := wallet.Adopt{At: 1, Epoch: 1, Network: "regtest", Reason: wallet.FirstStart}
+	do("02aa", adopt)
+	is("while none is watched", false)
+	d.watcher.UpdateHealth(func(h *watch.Health) { h.Node = "02aa" })
+	is("the first", false)
+	d.watcher.UpdateHealth(func(h *watch.Health) { h.Node = "02bb" })
+	do("02bb", adopt)
+	is("another", true)
+	d.Store = "esdb://cluster"
+	is("where each host has one", false)
+	d.Store = ""
+	do("02aa", wallet.Retire{At: 2})
+	is("once the first is retired", false)
 }

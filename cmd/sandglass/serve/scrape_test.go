@@ -104,8 +104,11 @@ func built(t *testing.T) (*components, stream.EventStore) {
 // memory is a store of requests that can be lost.
 type memory struct {
 	storetest.Memory
-	lost error
+	lost   error
+	advice string
 }
+
+func (m *memory) Advice() string { return m.advice }
 
 func (m *memory) Writable() error { return m.lost }
 

@@ -54,8 +54,13 @@ func (d *components) followWallets(ctx context.Context) error {
 	}
 	t := time.NewTicker(time.Minute)
 	defer t.Stop()
-	for told := ""; ; {
+	for told, other := "", ""; ; {
 		d.hearWallets()
+		if advice := d.otherAdvice(); advice != other {
+			if other = advice; other != "" {
+				d.counts.of(partWallet).Notice(watch.Notice{Sign: watch.SignWallet, Text: advice})
+			}
+		}
 		watch.Signal(d.woken)
 		node, since, late := d.lateWallet()
 		if late && node != told {
@@ -88,6 +93,32 @@ func (d *components) lateWallet() (node string, swept instant.Time, ok bool) {
 		return "", 0, false
 	}
 	return node, swept, true
+}
+
+// otherAdvice says that the log knows another node than the one that is watched, which nobody
+// watches, since there is one machine: nothing where that is not so, or it is retired.
+func (d *components) otherAdvice() string {
+	node := d.watcher.Health().Node
+	if node == "" || d.Log().Shared() {
+		return ""
+	}
+	for _, w := range d.views.Wallets() {
+		if w.Node != node && w.Retired == 0 {
+			return fmt.Sprintf("this lnd is node %s, and the log knows node %s, which nobody watches now: what is paid there is not counted, "+
+				"and releases will wait for it. Is SANDGLASS_LND_ADDR right? If that node is gone for good: sandglass wallet list, "+
+				"and sandglass wallet retire %s", node, w.Node, w.Node)
+		}
+	}
+	return ""
+}
+
+// otherHealth tells of such a node, which does not keep this daemon from its work.
+func (d *components) otherHealth() []wire.Component {
+	advice := d.otherAdvice()
+	if advice == "" {
+		return nil
+	}
+	return []wire.Component{{Name: "wallets", Ready: true, State: "other", Advice: advice}}
 }
 
 func lateAdvice(node string, swept instant.Time) string {

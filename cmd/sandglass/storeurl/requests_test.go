@@ -29,6 +29,7 @@ func TestRequestsAreBesideTheLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer log.Close()
+	advice := ""
 	kept := func() (all []*request.Record) {
 		t.Helper()
 		s, err := p.OpenRequests(t.Context(), log)
@@ -36,6 +37,7 @@ func TestRequestsAreBesideTheLog(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer s.Close()
+		advice = s.Advice()
 		for run, err := range s.Follow(t.Context()) {
 			if err != nil {
 				t.Error(err)
@@ -78,7 +80,10 @@ func TestRequestsAreBesideTheLog(t *testing.T) {
 	if err := os.Remove(file); err != nil {
 		t.Fatal(err)
 	}
-	if n := len(kept()); n != 0 || len(told) != 1 || !strings.Contains(told[0], file+" is missing") {
-		t.Errorf("beside a log with events: %d requests, told %q", n, told)
+	if n := len(kept()); n != 0 || len(told) != 1 || !strings.Contains(told[0], file+" was missing") || advice != told[0] {
+		t.Errorf("beside a log with events: %d requests, told %q, the advice is %q", n, told, advice)
+	}
+	if n := len(kept()); n != 1 || len(told) != 1 || advice != "" {
+		t.Errorf("started again: %d requests, told %q, the advice is %q", n, told, advice)
 	}
 }
