@@ -147,7 +147,8 @@ func (c *checked) checkRequests(path string) {
 	}
 	log, damage, err := requests.Check(path)
 	if damage.Count > 0 {
-		c.fault(damage.String() + "\nan order that nobody has paid yet, or an address of one: the daemon puts such aside when it starts, and tells so")
+		c.fault(damage.String() +
+			"\nan order that nobody has paid yet, or an address of one: the daemon puts such aside when it starts, and tells so")
 	}
 	if err == nil && log != "" && log != c.Log {
 		err = fmt.Errorf("%s is of the log %s, and this is the log %s", path, log, c.Log)
