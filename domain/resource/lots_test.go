@@ -153,7 +153,8 @@ func TestReversalOfDebtPaid(t *testing.T) {
 		&resource.Reversed{At: stamp(4_000), Payment: "p1", Amount: 10_000, Balance: 6_000, Time: 6_000, Debt: 4_000},
 		&resource.Credited{At: stamp(4_000), Payment: "p2", Amount: 5_000, Time: 1_000, Price: perMilli, DebtPaid: 4_000}})
 	run(t, []example{{"with what its lot held", debt, reverse("p2"), events{&resource.Reversed{
-		At: stamp(5_000), Payment: "p2", Amount: 5_000, Balance: 1_000, Time: 1_000, Debt: 4_000, Reason: "reorg"}, exhausted(5_000)}, nil}})
+		At: stamp(5_000), Payment: "p2", Amount: 5_000, Balance: 1_000, Time: 1_000, Debt: 4_000, Reason: "reorg"},
+		exhausted(5_000)}, nil}})
 	back := &resource.Reversed{At: stamp(5_000), Payment: "p2", Amount: 5_000, Balance: 1_000, Time: 1_000, Debt: 4_000}
 	if s := fold(join(debt, events{back})...); s.Debt != 4_000 || len(s.Lots) != 0 {
 		t.Errorf("debt %s with %d lots", s.Debt, len(s.Lots))

@@ -105,7 +105,8 @@ func (d *components) otherAdvice() string {
 	for _, w := range d.views.Wallets() {
 		if w.Node != node && w.Retired == 0 {
 			return fmt.Sprintf("this lnd is node %s, and the log knows node %s, which nobody watches now: "+
-				"what is paid there is not counted, and releases will wait for it. Is SANDGLASS_LND_ADDR right? If that node is gone for good: sandglass wallet list, "+
+				"what is paid there is not counted, and releases will wait for it. "+
+				"Is SANDGLASS_LND_ADDR right? If that node is gone for good: sandglass wallet list, "+
 				"and sandglass wallet retire %s", node, w.Node, w.Node)
 		}
 	}
