@@ -1,16 +1,21 @@
 package chain_test
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"time"
 
 	"sandglass/domain/instant"
+	"sandglass/domain/lightning"
 	"sandglass/domain/money"
 	"sandglass/domain/payment"
+	"sandglass/domain/reconcile"
 	"sandglass/domain/request"
 	"sandglass/domain/resource"
+	"sandglass/domain/watch"
 	"sandglass/testutil/storetest"
+	"sandglass/testutil/wholelog"
 )
 
 // ordersTwice gives vm-9 to a stranger's order and then, once that is over, to a customer's.
@@ -38,6 +43,34 @@ func (h *harness) isOtherOrders(a tx) {
 	p := h.state(a, 0)
 	if p.Status != payment.StatusUnallocated || p.Reason != payment.ReasonOtherOrder || p.Resource != "vm-9" {
 		h.t.Errorf("it is %s: %s for %q", p.Status, p.Reason, p.Resource)
+	}
+}
+
+// noInvoices is a wallet without invoices.
+type noInvoices struct{}
+
+func (noInvoices) Connect(context.Context) (watch.Identity, error) {
+	return watch.Identity{Node: node, Network: "regtest"}, nil
+}
+func (noInvoices) List(context.Context, int64, int, bool) ([]lightning.Entry, error) { return nil, nil }
+
+// reconciles checks that the log and the chain agree.
+func (h *harness) reconciles() {
+	h.t.Helper()
+	log := reconcile.NewLog()
+	for r := range wholelog.Records(h.t, h.store) {
+		if err := log.Add(&r); err != nil {
+			h.t.Fatal(err)
+		}
+	}
+	reader := reconcile.Reader{Invoices: noInvoices{}, Chain: h.wallet}
+	w, err := reader.Read(h.t.Context(), log, 0)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	report := reconcile.Compare(log, w, reconcile.Options{Known: log.Position, Required: log.Required(3)})
+	if report.Chain.Differences > 0 || report.Chain.Wallet != report.Chain.Log {
+		h.t.Errorf("the log and the chain differ: %+v\n%+v", report.Differences, report.Chain)
 	}
 }
 
@@ -103,6 +136,11 @@ func TestAnIDIsKeptForWhoOrderedItLast(t *testing.T) {
 					old, paid := pay(h)
 					h.blocks(7)
 					h.isCustomers(old, paid, 36_000)
+					again := h.pays("order-old", 62)
+					h.change(func() { h.wallet.mine() })
+					h.blocks(3)
+					h.isOtherOrders(again)
+					h.reconciles()
 				})
 			})
 		}
@@ -313,6 +351,7 @@ func TestAReleaseEndsAnAddress(t *testing.T) {
 		h.blocks(3)
 		h.want(customers, payment.StatusCredited)
 		h.credited("vm-9", 700)
+		h.reconciles()
 		for i, of := range []tx{a, b, c} {
 			if p := h.state(of, 0); p.Status != payment.StatusUnallocated || p.Reason != payment.ReasonReleased || p.Resource != "vm-9" {
 				t.Errorf("payment %d is %s: %s for %q", i, p.Status, p.Reason, p.Resource)

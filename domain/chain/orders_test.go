@@ -171,5 +171,6 @@ func TestMoneyOnTheChainNamesAnOrder(t *testing.T) {
 		if p := h.state(a, 0); p.Reason != payment.ReasonOtherOrder || p.Resource != "vm-9" {
 			t.Errorf("it is unallocated as %q for %q", p.Reason, p.Resource)
 		}
+		h.reconciles()
 	})
 }

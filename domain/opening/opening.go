@@ -110,7 +110,8 @@ func (r *Rule) IsReleased(p *payment.State) bool {
 // Coming returns the payments of orders of an id that are on their way to it.
 func (r *Rule) Coming(id resource.ID) []payment.State {
 	return slices.DeleteFunc(r.Payments(id), func(p payment.State) bool {
-		return p.Order == nil || p.Meant != "" || !p.Coming() && p.Status != payment.StatusSettled || r.IsReleased(&p)
+		comes := p.Coming() || p.Status == payment.StatusAccepted || p.Status == payment.StatusSettled
+		return p.Order == nil || p.Meant != "" || !comes || r.IsReleased(&p)
 	})
 }
 

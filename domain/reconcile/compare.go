@@ -136,7 +136,7 @@ func (c *comparison) output(o *chain.Output, a *address.State, risk money.Msat) 
 			c.Chain.Pending.add(o.Amount)
 		}
 		return // what the log counts of it has nothing to stand on: see gone
-	case !counts(p) && depth < int64(c.Required(a.Resource, risk)):
+	case !counts(p) && depth < int64(c.Required(c.log.planOf(p, a.Resource), risk)):
 		c.Chain.Pending.add(o.Amount)
 		return
 	}

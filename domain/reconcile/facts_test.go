@@ -68,6 +68,13 @@ func settled(m money.Msat) *payment.Settled {
 func requested() *payment.Requested {
 	return &payment.Requested{Resource: "web", Amount: 1000, Invoice: "lnbcrt1"}
 }
+func ordered(plan string) *payment.Requested {
+	price := money.Price{Msat: 1, Per: 1}
+	return &payment.Requested{Resource: "web", Price: price, Order: &resource.Order{Plan: plan, Terms: resource.Terms{Price: price}}}
+}
+func deep(m money.Msat) *payment.Settled {
+	return &payment.Settled{At: payment.At{At: later}, Amount: m, Via: payment.ViaOnChain, Node: node}
+}
 func credited() *payment.Credited { return &payment.Credited{Resource: "web"} }
 func unallocated() *payment.Unallocated {
 	return &payment.Unallocated{Reason: payment.ReasonNoResource}

@@ -24,7 +24,7 @@ type Log struct {
 	credits   map[payment.Key][]credit // that stand, by the payment's key
 	addresses map[string]address.State // by address
 	wallets   map[string]wallet.State  // by node
-	planOf    map[resource.ID]string   // its plan, by resource
+	bought    map[resource.ID]string   // its plan, by resource
 	plans     map[string]plan.State    // by name
 }
 
@@ -44,7 +44,7 @@ type credit struct {
 func NewLog() *Log {
 	return &Log{
 		payments: map[payment.Key]*paid{}, credits: map[payment.Key][]credit{}, addresses: map[string]address.State{},
-		wallets: map[string]wallet.State{}, planOf: map[resource.ID]string{}, plans: map[string]plan.State{},
+		wallets: map[string]wallet.State{}, bought: map[resource.ID]string{}, plans: map[string]plan.State{},
 	}
 }
 
@@ -108,13 +108,27 @@ func (l *Log) pay(key payment.Key, e payment.Event, at stream.Position) {
 	}
 	p.State, p.last = payment.Evolve(p.State, e), at
 	p.Invoice = "" // long, and of no use here
+	if p.Order != nil && p.InBlock() {
+		l.learn(&p.State)
+	}
+}
+
+// learn takes an address from what paid it. That of an order whose id another one opened is not
+// issued for the id: the payment alone tells that it is ours.
+func (l *Log) learn(p *payment.State) {
+	if a, ok := l.addresses[p.Address]; ok && a.Height <= p.Height {
+		return
+	}
+	a := address.Aggregate().New(p.Address)
+	a.Resource, a.Node, a.Height = p.Resource, p.Node, p.Height
+	l.addresses[p.Address] = a
 }
 
 // move keeps which credits of a resource stand.
 func (l *Log) move(id resource.ID, e resource.Event) {
 	switch e := e.(type) {
 	case *resource.Opened:
-		l.planOf[id] = e.Plan
+		l.bought[id] = e.Plan
 	case *resource.Credited:
 		key := payment.Key(e.Payment)
 		l.credits[key] = append(l.credits[key], credit{id, e.Amount})
@@ -130,12 +144,18 @@ func (l *Log) move(id resource.ID, e resource.Event) {
 	}
 }
 
-// Required returns how many confirmations a payment to a resource needs by the log: base,
-// or what the resource's plan asks for above a sum that a reorg can take, if that is more.
-func (l *Log) Required(base int) func(id resource.ID, sum money.Msat) int {
-	return func(id resource.ID, sum money.Msat) int {
-		return l.plans[l.planOf[id]].Large.Required(sum, max(1, base))
+// Required returns how many confirmations a payment needs by the log: base, or what a plan asks
+// for above a sum that a reorg can take, if that is more.
+func (l *Log) Required(base int) func(plan string, sum money.Msat) int {
+	return func(plan string, sum money.Msat) int { return l.plans[plan].Large.Required(sum, max(1, base)) }
+}
+
+// planOf returns the plan that a payment for a resource is of: its own order's, or the resource's.
+func (l *Log) planOf(p *payment.State, id resource.ID) string {
+	if p.Order != nil {
+		return p.Order.Plan
 	}
+	return l.bought[id]
 }
 
 // Nodes returns the nodes that the log has watched.

@@ -27,9 +27,9 @@ type Options struct {
 	// Known is the position up to which the log was read before the wallet was: payments
 	// that have an event after it may be unknown to what was read of the wallet.
 	Known stream.Position
-	// Required returns how many confirmations a payment needs where a reorg can take that sum
-	// of its resource: see [Log.Required].
-	Required func(id resource.ID, sum money.Msat) int
+	// Required returns how many confirmations a payment of a plan needs where a reorg can take
+	// that sum of its resource: see [Log.Required].
+	Required func(plan string, sum money.Msat) int
 }
 
 // Report is what a comparison found.

@@ -40,6 +40,7 @@ func TestCompare(t *testing.T) {
 		w.Arrivals = append(w.Arrivals, arrival(ln, 1_000, 7))
 		w.Outputs = append(w.Outputs, deposit)
 	}
+	second := output(2, addr, 1, 491)
 	moved := deposit
 	moved.Height, moved.Block = 491, block(491)
 	type log = func(*events)
@@ -186,6 +187,21 @@ func TestCompare(t *testing.T) {
 			l.booked(ln, settled(1_000))
 			l.deposited(&deposit)
 		}, paid, "not_issued " + theDeposit},
+		{"it pays an order whose id another one opened", func(l *events) {
+			l.adopt(node, 5)
+			l.booked(ln, settled(1_000))
+			l.pay(btc, ordered("small"), seen(addr, 5_000), confirmed(490), deep(5_000), unallocated())
+		}, paid, ""},
+		{"more pays such an order", func(l *events) {
+			l.adopt(node, 5)
+			l.pay(btc, ordered("small"), seen(addr, 5_000), confirmed(490), deep(5_000), unallocated())
+		}, func(w *reconcile.Wallet) { w.Outputs = []chain.Output{deposit, second} },
+			"not_in_log " + string(second.Key()) + " web"},
+		{"what pays an order waits for what its plan asks for", func(l *events) {
+			l.adopt(node, 5)
+			l.publish("deep", plan.ConfirmationRule{Above: 1, Confirmations: 30})
+			l.pay(btc, ordered("deep"), seen(addr, 5_000), confirmed(490))
+		}, listed(deposit), ""},
 		{"a height can't be read", both, func(w *reconcile.Wallet) {
 			paid(w)
 			w.Outputs = nil
