@@ -270,10 +270,10 @@ func TestSignsOfLife(t *testing.T) {
 	if !errors.Is(err, fs.ErrNotExist) || !errors.Is(err2, fs.ErrNotExist) {
 		t.Error(err, err2)
 	}
-	if err := errors.Join(f.SaveBeat(&enforce.Beat{Boot: "b", At: 7, Ready: true, Wants: 2}), f.SaveTimes([]byte("{}\n"))); err != nil {
+	if err := errors.Join(f.SaveBeat(&enforce.Beat{Boot: "b", At: 7, Looked: true, Wants: 2}), f.SaveTimes([]byte("{}\n"))); err != nil {
 		t.Fatal(err)
 	}
-	if b, err := f.Beat(); err != nil || b.At != 7 || b.Wants != 2 || !b.Ready || b.Version != 1 {
+	if b, err := f.Beat(); err != nil || b.At != 7 || b.Wants != 2 || !b.Looked || b.Version != 1 {
 		t.Errorf("%+v, %v", b, err)
 	}
 	if b, err := f.Times(); err != nil || string(b) != "{}\n" {

@@ -11,7 +11,7 @@ type Beat struct {
 	Version int      `json:"version"`
 	Boot    string   `json:"boot"`
 	At      Boottime `json:"at"`
-	Ready   bool     `json:"ready"` // it has seen all wants once
+	Looked  bool     `json:"looked"` // at each resource once: before that At says nothing of what stands in is/
 	Wants   int      `json:"wants"`
 	Differ  int      `json:"differ"`    // that are not as wanted, or whose want is not to be followed
 	Busy    int      `json:"under_way"` // actions and looks

@@ -1,7 +1,6 @@
 package enforce
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -162,8 +161,7 @@ func (j *job) found(s Status) {
 		j.known = Status{State: Down, Since: s.Since}
 	}
 	if s.State != Stopping {
-		j.is.First = cmp.Or(j.is.First, j.known.Since)
-		j.is.Outages = past(j.is.Outages, j.known)
+		j.is.learn(j.known)
 	}
 	j.is.State, j.is.Since, j.is.Invocation, j.is.Why = s.State, s.Since, s.Invocation, s.Why
 	if s.State != Up && j.why != "" {

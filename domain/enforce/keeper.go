@@ -77,6 +77,7 @@ type Notice struct {
 // Summary is how a keeper is.
 type Summary struct {
 	Ready    bool // it has seen all wants once
+	Looked   bool // and has looked at each: what was written before is not only what an earlier keeper knew
 	Wants    int
 	Differ   int // that are not as wanted, or whose want is not to be followed
 	UnderWay int // actions and looks
@@ -91,6 +92,7 @@ type Keeper struct {
 	ready    [levels][]*kept
 	inFlight map[string]int // by enforcer
 	summary  Summary
+	unseen   int    // of kept
 	odd      string // what the last scan passed over
 
 	scanAt   Boottime
@@ -151,6 +153,7 @@ func (k *Keeper) Run(ctx context.Context) error {
 		if time.Since(beaten) >= tick {
 			beaten = time.Now()
 			k.summary.Wants = len(k.kept)
+			k.summary.Looked = k.summary.Looked || k.summary.Ready && k.unseen == 0
 			k.Beat(k.summary)
 		}
 		timer.Reset(k.untilDue())
@@ -248,6 +251,7 @@ func (k *Keeper) add(id string) {
 		e.is, e.told, e.known = *is, *is, knownFrom(is)
 	}
 	k.kept[id] = e
+	k.unseen++
 	k.differs(e, true)
 	k.enqueue(e, changed)
 }

@@ -209,6 +209,7 @@ func (k *Keeper) put(e *kept, is Is, verb Verb, as bool) {
 		e.fails = e.stale
 	}
 	e.is = is
+	k.see(e)
 	k.differs(e, !as)
 	if is.State != e.told.State || is.Why != e.told.Why {
 		k.Told(Notice{Is: is, Was: e.told.State, Want: verb, As: as})

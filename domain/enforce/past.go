@@ -13,7 +13,7 @@ import (
 const MaxOutages = uptime.MaxOutages
 
 // Outage is a time over which a resource is known not to have been up, whether it was wanted so
-// or not.
+// or not. All but the latest last [uptime.MinOutage] or more.
 type Outage struct {
 	From Boottime `json:"from"`         // when it went down
 	To   Boottime `json:"to,omitempty"` // when it was up again; 0 if that is not known: of the last one alone
@@ -27,26 +27,33 @@ func (i *Is) Open() (since Boottime, ok bool) {
 	return 0, false
 }
 
-// past returns the outages of a resource that is now known to be up, or not to be, since an
-// instant. What is too short for one is passed over, and what is handed in stays as it is.
-func past(outages []Outage, s Status) []Outage {
-	n := len(outages)
-	open := n > 0 && outages[n-1].To == 0
-	switch up := s.State == Up; {
-	case up && open:
-		from := outages[n-1].From
-		outages = slices.Clone(outages[:n-1])
-		if s.Since-from >= Boottime(uptime.MinOutage) {
-			outages = append(outages, Outage{from, s.Since})
-		}
-	case !up && !open:
-		from := s.Since
-		if n > 0 {
-			from = max(from, outages[n-1].To)
-		}
-		outages = append(slices.Clone(outages[max(0, n-MaxOutages+1):]), Outage{From: from})
+// learn takes in that the resource is now known to be up, or not to be, since an instant. What was too
+// short for an outage is kept until there is another one: it tells since when it is up. The
+// outages that it had stay as they are, for others have them too.
+func (i *Is) learn(s Status) {
+	if i.First == 0 {
+		i.First = s.Since
 	}
-	return outages
+	n := len(i.Outages)
+	switch from, down := i.Open(); {
+	case s.State == Up && down:
+		i.Outages = slices.Clone(i.Outages)
+		i.Outages[n-1].To = s.Since
+		if s.Since <= from {
+			i.Outages = i.Outages[:n-1]
+		}
+	case s.State != Up && !down:
+		o := Outage{From: s.Since}
+		if n > 0 {
+			o.From = max(o.From, i.Outages[n-1].To)
+			if last := i.Outages[n-1]; last.To-last.From < Boottime(uptime.MinOutage) {
+				if n--; i.First == last.From {
+					i.First = last.To
+				}
+			}
+		}
+		i.Outages = append(slices.Clone(i.Outages[max(0, n-MaxOutages+1):n]), o)
+	}
 }
 
 // same reports whether i and o say the same.

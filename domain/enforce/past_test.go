@@ -48,7 +48,7 @@ func TestOutagesAreKept(t *testing.T) {
 		h.outages("vm", at, 0, 30)
 		h.pass(10 * time.Second)
 		crash(9 * time.Second)
-		h.outages("vm", at, 0, 30)
+		h.outages("vm", at, 0, 30, 40, 49) // until there is another one
 		h.pass(51 * time.Second)
 		h.with("vm", func(r *thing) { r.fails = errBroken })
 		h.becomes("vm", enforce.Down)

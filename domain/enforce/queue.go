@@ -25,6 +25,7 @@ type kept struct {
 	fails  bool   // it could not be written, which was told
 	told   Is     // as it was last told
 	differ bool   // it counts as not being as wanted
+	seen   bool   // it was looked at
 	again  bool   // look again once the job is done
 	job    *job   // under way, or nil
 }
@@ -82,8 +83,17 @@ func (k *Keeper) schedule(e *kept, at Boottime) {
 	heap.Push(&k.due, e)
 }
 
+// see notes that a resource was looked at.
+func (k *Keeper) see(e *kept) {
+	if !e.seen {
+		e.seen = true
+		k.unseen--
+	}
+}
+
 // drop lets go of a resource.
 func (k *Keeper) drop(e *kept) {
+	k.see(e)
 	k.differs(e, false)
 	delete(k.kept, e.id)
 }

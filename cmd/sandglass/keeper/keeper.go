@@ -80,7 +80,7 @@ func run(ctx context.Context, c config.Keeper, log zerolog.Logger) (err error) {
 	said := func(n enforce.Notice) { tell(log, n) }
 	systemd := &notifier{tell: said, save: func(s enforce.Summary) error {
 		return folder.SaveBeat(&enforce.Beat{
-			Boot: boot, At: sinceBoot(), Ready: s.Ready, Wants: s.Wants, Differ: s.Differ, Busy: s.UnderWay,
+			Boot: boot, At: sinceBoot(), Looked: s.Looked, Wants: s.Wants, Differ: s.Differ, Busy: s.UnderWay,
 		})
 	}}
 	log.Info().Str("folder", c.RunDir).Strs("units", c.Units()).Str("enforcers", c.Enforcers).Msg("started")

@@ -98,8 +98,8 @@ func build(
 	}
 	d.billing.Adopted, d.billing.Deposits, d.opening.Unlogged = d.chain.Nudge, d.chain, d.chain.Unlogged
 	d.sweeps = d.newSweeps()
-	d.meter = d.newMeter(booker)
 	d.enforcing = d.newHost(booker)
+	d.meter = d.newMeter(booker)
 	d.billing.Reports = d.enforcing.HasKeeper
 	d.api, err = d.newAPI()
 	return d, err
@@ -211,7 +211,7 @@ func (d *components) newMeter(booker *payment.Booker) *meter.Meter {
 		Now:       d.clock.Now,
 		Gap:       booker.Gap,
 		Payable:   d.requests.CanBePaid,
-		Ready:     []<-chan struct{}{d.views.CaughtUp(), d.watcher.Swept(), d.chain.Swept()},
+		Ready:     []<-chan struct{}{d.views.CaughtUp(), d.watcher.Swept(), d.chain.Swept(), d.enforcing.Begun()},
 		Known:     d.known,
 		Woken:     d.woken,
 		Pending:   d.chain.Pending,

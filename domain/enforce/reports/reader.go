@@ -66,15 +66,13 @@ const (
 	look  = time.Second // how often what may be due is looked at again
 	// parallel is how many resources are read and reported at once.
 	parallel = 16
-	// dead is how long ago the last sign of life of a keeper that is well can be: it gives one about
-	// every 5 seconds.
-	dead = 30 * instant.Second
 )
 
 // Reader reads what the keeper says.
 type Reader struct {
 	Config
 	woken chan struct{}
+	begun chan struct{}
 	line  timeline // of one goroutine, but while reports are executed
 
 	mu    sync.Mutex // guards what follows
@@ -92,7 +90,7 @@ type found struct {
 // New returns a reader that has read nothing yet.
 func New(c Config) *Reader {
 	return &Reader{
-		Config: c, woken: make(chan struct{}, 1), due: map[resource.ID]bool{}, found: map[resource.ID]*found{}, all: true,
+		Config: c, woken: make(chan struct{}, 1), begun: make(chan struct{}), due: map[resource.ID]bool{}, found: map[resource.ID]*found{}, all: true,
 	}
 }
 
@@ -105,6 +103,10 @@ func (r *Reader) Touched(ids ...resource.ID) {
 	}
 	watch.Signal(r.woken)
 }
+
+// Begun is closed once all was reported for the first time that could be. No time should be let pass
+// before: over what went down with the machine it would be given back again.
+func (r *Reader) Begun() <-chan struct{} { return r.begun }
 
 // Found returns what the keeper said last of a resource in this boot, nil if it said nothing.
 func (r *Reader) Found(id resource.ID) *enforce.Is {
@@ -133,7 +135,9 @@ func (r *Reader) Run(ctx context.Context) error {
 			passed = time.Now()
 			r.pass(first)
 		}
-		r.report(ctx)
+		if r.report(ctx); first {
+			close(r.begun)
+		}
 		select {
 		case <-ctx.Done():
 			return nil
@@ -216,14 +220,9 @@ func (r *Reader) take() map[resource.ID]bool {
 	return due
 }
 
-// report reads and reports what is due.
-func (r *Reader) report(ctx context.Context) {
-	due := r.take()
-	if len(due) == 0 {
-		return
-	}
-	now := r.Now()
-	if r.line.see(now) {
+// readClocks reads both clocks, and keeps what they show if that is a step.
+func (r *Reader) readClocks() {
+	if r.line.see(r.Now()) {
 		b, err := json.Marshal(r.line)
 		if err == nil {
 			err = r.Folder.SaveTimes(append(b, '\n'))
@@ -232,7 +231,16 @@ func (r *Reader) report(ctx context.Context) {
 			r.Failed("", err)
 		}
 	}
-	known := r.known(now)
+}
+
+// report reads and reports what is due.
+func (r *Reader) report(ctx context.Context) {
+	r.readClocks()
+	due := r.take()
+	if len(due) == 0 {
+		return
+	}
+	known := r.known()
 	var away atomic.Bool // the log: each try would wait for it in vain
 	_ = watch.Each(ctx, parallel, slices.Collect(maps.Keys(due)), func(ctx context.Context, id resource.ID) error {
 		changed := due[id]
@@ -253,24 +261,23 @@ func (r *Reader) report(ctx context.Context) {
 	}
 }
 
-// known returns up to when, by our own time, the keeper was well: now if it is.
-func (r *Reader) known(now wants.Reading) instant.Time {
-	b, err := r.Folder.Beat()
-	switch {
-	case err != nil || b.Boot != r.Host.Boot:
-		return 0
-	case now.Up-b.At < enforce.Boottime(dead):
-		return now.Own
+// known returns up to when, by our own time, what stands in the files is known to be so: until the
+// last sign of life of a keeper that has looked at all of it.
+func (r *Reader) known() instant.Time {
+	if b, err := r.Folder.Beat(); err == nil && b.Looked && b.Boot == r.Host.Boot {
+		return r.line.own(b.At)
 	}
-	return r.line.own(b.At)
+	return 0
 }
 
-// one reads the file of a resource, if it may have changed, and reports what it comes to. It
+// one reads the file of a resource, if it matters, and reports what it comes to. It
 // returns true if the resource has to be looked at again soon.
 func (r *Reader) one(ctx context.Context, id resource.ID, changed bool, known instant.Time) (again bool, err error) {
-	f := r.read(id, changed)
 	s, ok := r.Views.Resource(id)
-	if !ok || !s.Terms.Uptime || s.Status == resource.StatusReleased || s.Host != r.Host.Name {
+	counts := ok && s.Terms.Uptime && s.Status != resource.StatusReleased && s.Host == r.Host.Name
+	// A file is read after the sign of life: what it says was so until then.
+	f := r.read(id, changed || counts)
+	if !counts {
 		return false, nil
 	}
 	off, booted := r.off()
@@ -307,8 +314,8 @@ func (r *Reader) off() (last, booted instant.Time) {
 	return last, booted
 }
 
-// read returns what is known of a resource, by its file if that may have changed.
-func (r *Reader) read(id resource.ID, changed bool) *found {
+// read returns what is known of a resource, by its file if that is to be read again.
+func (r *Reader) read(id resource.ID, again bool) *found {
 	r.mu.Lock()
 	f := r.found[id]
 	if f == nil {
@@ -316,7 +323,7 @@ func (r *Reader) read(id resource.ID, changed bool) *found {
 		r.found[id] = f
 	}
 	r.mu.Unlock()
-	if !changed {
+	if !again {
 		return f
 	}
 	is, err := r.Folder.Is(string(id))

@@ -47,21 +47,20 @@ func Of(
 		}
 	}
 	r.Outages = joined(r.Outages)
-	r.Up, r.Since = true, cmp.Or(end, own(cmp.Or(is.First, is.Since)))
-	latest := r.Since // of which anything is known
-	if open, down := is.Open(); down {
-		r.Up, r.Since, latest = false, max(own(open), end), own(is.Since)
+	open, down := is.Open()
+	r.Up, r.Since = !down, cmp.Or(end, own(is.First))
+	latest := r.Since // instant of which anything is known
+	if down {
+		r.Since, latest = max(own(open), end), own(is.Since)
 		if n := len(r.Outages); n > 0 && r.Outages[n-1].To == r.Since {
 			r.Since, r.Outages = r.Outages[n-1].From, r.Outages[:n-1]
 		}
 	}
-	switch is.State {
-	case enforce.Up, enforce.Down, enforce.Gone:
+	switch {
+	case is.State == enforce.Up:
 		latest = max(known, own(is.Since))
-	case enforce.Starting:
-		if !r.Up {
-			latest = max(known, latest)
-		}
+	case down && is.State != enforce.Stopping && is.State != enforce.Unknown:
+		latest = max(known, latest)
 	}
 	r.At = max(latest, r.Since)
 	return r, is.First > 0

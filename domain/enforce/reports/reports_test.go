@@ -27,16 +27,36 @@ func TestUptimeIsBilled(t *testing.T) {
 		h.pass(time.Minute)
 		h.isBilled("vm", time.Minute)
 		h.crash("vm")
-		h.pass(11 * time.Second)
+		h.pass(16 * time.Second)
 		h.status("vm", resource.StatusStarting)
 		h.isBilled("vm", time.Minute)
-		h.pass(100 * time.Second)
+		h.pass(95 * time.Second)
 		h.heal("vm")
 		h.pass(time.Second)
 		h.crash("vm")
 		h.pass(5 * time.Second)
 		h.heal("vm") // which was too short
 		h.pass(54 * time.Second)
+		h.isBilled("vm", 2*time.Minute)
+	})
+}
+
+// TestAStartTakesAWhile: no time passes until it is up, not even for less than an outage.
+func TestAStartTakesAWhile(t *testing.T) {
+	on(t, func(h *host) {
+		h.crash("vm")
+		h.open("vm", time.Hour, resource.Terms{})
+		h.pass(6 * time.Second)
+		h.heal("vm")
+		h.pass(time.Minute)
+		h.isBilled("vm", time.Minute)
+		h.must("vm", resource.Pause{When: h.when()})
+		h.pass(time.Minute)
+		h.crash("vm")
+		h.must("vm", resource.Resume{When: h.when()})
+		h.pass(6 * time.Second)
+		h.heal("vm")
+		h.pass(time.Minute)
 		h.isBilled("vm", 2*time.Minute)
 	})
 }

@@ -243,6 +243,7 @@ type thing struct {
 	since    enforce.Boottime // it is so
 	runs     []stretch
 	seen     bool // it was asked for while it is down
+	seenUp   bool // it was asked for in the present run
 	wanted   bool // it was told to be up last
 	fails    error
 	cantTell bool
@@ -256,6 +257,7 @@ type host struct {
 	*log
 	boots  int
 	booted time.Time
+	began  instant.Time // this boot, by our own time, but for leaps since
 	marked instant.Time // when the daemon's clock was kept last
 	off    instant.Time // as of the boot before
 	leap   instant.Millis
@@ -272,6 +274,7 @@ func on(t *testing.T, f func(h *host)) {
 	synctest.Test(t, func(t *testing.T) {
 		h := &host{T: t, files: newFiles(), log: newLog(), things: map[string]*thing{}, told: make(chan string, 100_000)}
 		h.booted = time.Now().Add(-time.Hour)
+		h.began = instant.Of(h.booted)
 		h.boots++
 		h.keeper(true)
 		h.daemon(true)
@@ -283,7 +286,7 @@ func on(t *testing.T, f func(h *host)) {
 }
 
 func (h *host) boot() string            { return fmt.Sprint("b", h.boots) }
-func (h *host) own() instant.Time       { return instant.Of(time.Now()).Add(h.leap) }
+func (h *host) own() instant.Time       { return h.began.Add(instant.Millis(h.since()) + h.leap) }
 func (h *host) since() enforce.Boottime { return enforce.Boottime(time.Since(h.booted).Milliseconds()) }
 func (h *host) when() resource.When     { return resource.When{At: h.own()} }
 
@@ -310,7 +313,7 @@ func (h *host) keeper(alive bool) {
 		Beat: func(s enforce.Summary) {
 			if time.Since(beaten) >= 5*time.Second {
 				beaten = time.Now()
-				_ = h.SaveBeat(&enforce.Beat{Boot: h.boot(), At: h.since(), Ready: s.Ready, Wants: s.Wants})
+				_ = h.SaveBeat(&enforce.Beat{Boot: h.boot(), At: h.since(), Looked: s.Looked, Wants: s.Wants})
 			}
 		},
 	}).Run)
@@ -389,6 +392,11 @@ func (h *host) clock(ctx context.Context) error {
 
 // meter lets time pass.
 func (h *host) meter(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-h.reader.Begun():
+	}
 	for t := time.NewTicker(time.Second); ; {
 		for _, s := range h.All("") {
 			if at, ok := s.Deadline(10 * instant.Minute); ok && at <= h.own() {
@@ -412,11 +420,17 @@ func (h *host) powerCut(away time.Duration) {
 	h.tmu.Lock()
 	for _, r := range h.things {
 		r.become(false, h)
-		r.since, r.seen = 0, true
+		r.since, r.seen, r.wanted = 0, true, false
+		for n := len(r.runs) - 1; n >= 0 && r.runs[n].to > h.off; n-- { // it counts as down since then
+			if r.runs[n].to = h.off; r.runs[n].from >= h.off {
+				r.runs = r.runs[:n]
+			}
+		}
 	}
 	h.tmu.Unlock()
 	h.pass(away)
 	h.boots++
+	h.began, h.leap = h.own(), 0
 	h.booted = time.Now()
 	h.files.mu.Lock()
 	clear(h.files.want)
@@ -435,14 +449,17 @@ func (r *thing) become(up bool, h *host) {
 	}
 	r.up, r.since = up, h.since()
 	if n := len(r.runs); !up {
-		r.runs[n-1].to = h.own()
+		if r.runs[n-1].to = h.own(); !r.seenUp {
+			r.runs = r.runs[:n-1] // nobody could tell that it was up
+			return
+		}
 		r.seen = false
 		return
 	} else if n > 0 && !r.seen {
 		r.runs[n-1].to = 0 // nobody could tell that it was not up
 		return
 	}
-	r.runs = append(r.runs, stretch{from: h.own()})
+	r.runs, r.seenUp = append(r.runs, stretch{from: h.own()}), false
 }
 
 func (h *host) with(id string, f func(r *thing)) {
@@ -493,7 +510,7 @@ func (h *host) Status(_ context.Context, w *enforce.Want) (s enforce.Status, err
 	if r.cantTell {
 		return s, errBroken
 	}
-	r.seen = r.seen || !r.up
+	r.seen, r.seenUp = r.seen || !r.up, r.seenUp || r.up
 	s = enforce.Status{State: enforce.Down, Since: r.since}
 	if r.up {
 		s.State, s.Invocation = enforce.Up, fmt.Sprint(len(r.runs))
@@ -529,7 +546,13 @@ func (h *host) open(id resource.ID, paid time.Duration, terms resource.Terms) {
 
 func (h *host) pay(id resource.ID, key string, paid time.Duration) {
 	h.Helper()
-	h.must(id, resource.Credit{When: h.when(), Payment: key, Amount: money.Msat(paid.Milliseconds()), Paid: h.own()})
+	if err := h.credit(id, key, paid); err != nil {
+		h.Fatal(err)
+	}
+}
+
+func (h *host) credit(id resource.ID, key string, paid time.Duration) error {
+	return h.execute(id, resource.Credit{When: h.when(), Payment: key, Amount: money.Msat(paid.Milliseconds()), Paid: h.own()})
 }
 
 func (h *host) must(id resource.ID, c resource.Command) {

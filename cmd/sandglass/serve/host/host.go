@@ -109,6 +109,10 @@ func wait(ctx context.Context, all ...<-chan struct{}) bool {
 	return true
 }
 
+// Begun is closed once all that the keeper said was reported for the first time: no time should be
+// let pass before.
+func (h *Host) Begun() <-chan struct{} { return h.reader.Begun() }
+
 // HasKeeper reports whether this machine has the folder of a keeper: where none was ever installed,
 // nobody says what is up.
 func (h *Host) HasKeeper() bool {
