@@ -60,7 +60,7 @@ type Is struct {
 	Why        string   `json:"why,omitempty"`        // why it is not as wanted, or how it ended: for people
 	Tries      int      `json:"tries,omitempty"`      // that failed since it last was as wanted
 	Invocation string   `json:"invocation,omitempty"` // see [Status]
-	First      Boottime `json:"first,omitempty"`      // since when it is known what it was: up, or in the first outage; 0 if it is not
+	First      Boottime `json:"first,omitempty"`      // since when it is known what it was; 0 if it is not
 	Outages    []Outage `json:"outages,omitempty"`    // of this boot, oldest first, up to [MaxOutages]; between them it was up
 }
 

@@ -90,7 +90,8 @@ type found struct {
 // New returns a reader that has read nothing yet.
 func New(c Config) *Reader {
 	return &Reader{
-		Config: c, woken: make(chan struct{}, 1), begun: make(chan struct{}), due: map[resource.ID]bool{}, found: map[resource.ID]*found{}, all: true,
+		Config: c, woken: make(chan struct{}, 1), begun: make(chan struct{}),
+		due: map[resource.ID]bool{}, found: map[resource.ID]*found{}, all: true,
 	}
 }
 
