@@ -72,6 +72,7 @@ type history struct {
 	net     *devnet.Network
 	random  *rand.Rand
 	begin   time.Time
+	bill    string // wall or uptime
 	run     string // SANDGLASS_RUN_DIR: a small file system of its own
 	machine *nspawn.Machine
 	boots   int
@@ -80,13 +81,14 @@ type history struct {
 	did     []string
 
 	alive, frozen, lnd, full, keeperFrozen bool
+	broken                                 map[*tenant]bool // whose units do not start
 }
 
-// units are the templates that are rented out. The other one hangs when it is stopped, until systemd
+// units are the templates that are rented out, each of which can be broken. The other one hangs when it is stopped, until systemd
 // kills it.
 var units = map[string]string{
-	"app": "[Service]\nType=exec\nExecStart=/usr/bin/sleep infinity",
-	"deaf": "[Service]\nType=exec\nExecStart=/bin/sh -c 'trap \"\" TERM; while :; do sleep 1000 & wait; done'\n" +
+	"app": "[Unit]\nConditionPathExists=!/run/broken-%i\n[Service]\nType=exec\nExecStart=/usr/bin/sleep infinity",
+	"deaf": "[Unit]\nConditionPathExists=!/run/broken-%i\n[Service]\nType=exec\nExecStart=/bin/sh -c 'trap \"\" TERM; while :; do sleep 1000 & wait; done'\n" +
 		fmt.Sprintf("TimeoutStopSec=%d", deafStop/instant.Second),
 }
 
@@ -99,7 +101,7 @@ func newHistory(t *testing.T, seed uint64) *history {
 	net := devnet.Shared(t)
 	h := &history{
 		t: t, ctx: t.Context(), net: net, random: rand.New(rand.NewPCG(seed, 11)), begin: time.Now(), run: t.TempDir(),
-		alive: true, lnd: true,
+		alive: true, lnd: true, bill: []string{"uptime", "wall", "uptime"}[seed%3], broken: map[*tenant]bool{},
 	}
 	h.must(unix.Mount("tmpfs", h.run, "tmpfs", 0, "size=512k,mode=755"))
 	t.Cleanup(func() { h.must(unix.Unmount(h.run, unix.MNT_DETACH)) })
@@ -112,7 +114,7 @@ func newHistory(t *testing.T, seed uint64) *history {
 	h.WaitReady(h.ctx)
 	for name := range units {
 		_, err := h.Client().Publish(h.ctx, wire.PublishRequest{
-			Name: name, Price: wire.Price{Msat: 1, Per: 1}, Min: 1, Max: instant.Hour, Grace: instant.Hour, Bill: bill,
+			Name: name, Price: wire.Price{Msat: 1, Per: 1}, Min: 1, Max: instant.Hour, Grace: instant.Hour, Bill: h.bill,
 			Enforcer: "systemd:" + name + "@.service",
 		})
 		h.must(err)
@@ -171,6 +173,7 @@ func (h *history) boot() {
 		}
 	})
 	h.keeperFrozen, h.full = false, false
+	clear(h.broken)
 	script := new(strings.Builder)
 	for name, unit := range units {
 		fmt.Fprintf(script, "cat >/etc/systemd/system/%s@.service <<'END'\n%s\nEND\n", name, unit)
@@ -256,7 +259,8 @@ func (h *history) step() {
 				}
 			}
 		}},
-		{3, "crashes", func(t *tenant) { h.crash(t) }},
+		{2, "crashes", func(t *tenant) { h.crash(t) }},
+		{4, "breaks, or is repaired", h.breaks},
 		{3, "the daemon is killed or started", func(*tenant) { h.toggleDaemon() }},
 		{2, "the daemon is stopped or goes on", func(*tenant) { h.freezeDaemon() }},
 		{3, "the keeper is killed", func(*tenant) { h.killKeeper() }},
@@ -292,6 +296,16 @@ func (h *history) crash(t *tenant) {
 	h.watch.excuse(t.id)
 	h.in(fmt.Sprintf("systemctl kill -s KILL %s@%s.service || true", t.plan, t.id)) // it may not run
 	h.watch.excuse(t.id)
+}
+
+// breaks has a unit crash and not start any more, or lets it start again.
+func (h *history) breaks(t *tenant) {
+	if h.broken[t] = !h.broken[t]; h.broken[t] {
+		h.in("touch /run/broken-" + t.id)
+		h.crash(t)
+		return
+	}
+	h.in("rm /run/broken-" + t.id)
 }
 
 func (h *history) toggleDaemon() {
@@ -412,9 +426,12 @@ func (h *history) end() {
 	case h.frozen:
 		h.freezeDaemon()
 	}
-	if h.keeperFrozen {
-		h.freezeKeeper()
+	for t, broken := range h.broken {
+		if broken {
+			h.breaks(t)
+		}
 	}
+	h.killKeeper() // the next one tries at once what failed again and again
 	h.WaitReady(h.ctx)
 	for _, t := range h.tenants {
 		h.Until(h.ctx, t.id+" runs while it has time", func() error {

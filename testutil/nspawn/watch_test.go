@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -13,10 +14,9 @@ import (
 	"sandglass/domain/enforce/wants"
 	"sandglass/domain/instant"
 	"sandglass/domain/resource"
+	"sandglass/domain/resource/uptime"
 	"sandglass/domain/stream"
 )
-
-const bill = "wall"
 
 // who can be away.
 type who int
@@ -50,6 +50,8 @@ type watch struct {
 	cgroups map[string]string
 	ran     map[string][]ran
 	excused map[string][]instant.Time // when a unit was killed, or the machine
+	reboots []instant.Time
+	ended   instant.Time
 	gone    map[who][]span
 }
 
@@ -73,7 +75,10 @@ func newWatch() *watch {
 }
 
 func (w *watch) end() {
-	w.stop.Do(func() { close(w.quit) })
+	w.stop.Do(func() {
+		w.ended = instant.Of(time.Now())
+		close(w.quit)
+	})
 	<-w.done
 }
 
@@ -90,7 +95,9 @@ func (w *watch) enter(root string) {
 	for id := range w.cgroups {
 		w.excused[id] = append(w.excused[id], instant.Of(time.Now()))
 	}
-	w.root = root
+	if w.root = root; root == "" {
+		w.reboots = append(w.reboots, instant.Of(time.Now()))
+	}
 }
 
 func (w *watch) excuse(id string) {
@@ -181,14 +188,14 @@ func (h *history) past() map[string][]known {
 	return past
 }
 
-// paid returns up to when a state lets a resource run, and whether it is for time to end it, so that
-// there is a slack.
-func paid(s *resource.State) (end instant.Time, byTime bool) {
+// paid returns up to when a state lets a resource run that is up since an instant, and whether it is for
+// time to end it, so that there is a slack.
+func paid(s *resource.State, up instant.Time) (end instant.Time, byTime bool) {
 	switch s.Status {
 	case resource.StatusRunning:
 		return s.PaidUntil(), true
 	case resource.StatusStarting:
-		return instant.Max, true
+		return up.Add(s.Left()), true
 	case resource.StatusSuspended:
 		return s.Since, true
 	case resource.StatusPaused, resource.StatusReleased:
@@ -217,12 +224,12 @@ func (h *history) states(past []known, t instant.Time) (states []*resource.State
 }
 
 // late returns for how long a resource should not have been running at an instant, without the time
-// over which the keeper was away.
-func (h *history) late(past []known, t instant.Time) instant.Millis {
+// over which the keeper was away. It was up since then.
+func (h *history) late(past []known, up, t instant.Time) instant.Millis {
 	var sum instant.Millis
 	for at := t; at > t.Add(-instant.Minute); at = at.Add(-grain) {
 		for _, s := range h.states(past, at) {
-			if end, _ := paid(s); at < end {
+			if end, _ := paid(s, up); at < end {
 				return sum
 			}
 		}
@@ -255,14 +262,14 @@ func (h *history) allowed(t *tenant, at instant.Time) instant.Millis {
 
 // mayStop reports whether a resource may have been stopped so that its last process was gone by an
 // instant: nobody who has time is.
-func (h *history) mayStop(t *tenant, past []known, gone instant.Time) bool {
+func (h *history) mayStop(t *tenant, past []known, up, gone instant.Time) bool {
 	before := lag
 	if t.plan == "deaf" {
 		before += deafStop
 	}
 	for at := gone; at >= gone.Add(-before); at = at.Add(-grain) {
 		for _, s := range h.states(past, at) {
-			end, byTime := paid(s)
+			end, byTime := paid(s, up)
 			if byTime {
 				end = end.Add(wants.Slack - grain)
 			}
@@ -283,7 +290,7 @@ func (h *history) judge() {
 		for _, r := range h.watch.ran[t.id] {
 			ups += r.last.Sub(r.from)
 			for at := r.from; at <= r.last; at = at.Add(grain) {
-				late := h.late(past[t.id], at)
+				late := h.late(past[t.id], r.from, at)
 				most = max(most, late)
 				if late > h.allowed(t, at) {
 					h.t.Errorf("%s ran from %s to %s, and at %s for %s too long", t.id, r.from, r.last, at, late.Std())
@@ -298,25 +305,80 @@ func (h *history) judge() {
 			for _, at := range h.watch.excused[t.id] {
 				excused = excused || at >= r.last.Add(-unsure) && at <= r.gone.Add(unsure)
 			}
-			if !excused && !h.mayStop(t, past[t.id], r.gone) {
+			if !excused && !h.mayStop(t, past[t.id], r.from, r.gone) {
 				h.t.Errorf("%s was stopped at %s, and had time: it ran from %s to %s", t.id, r.gone, r.from, r.last)
 			}
 		}
 	}
+	spared := h.judgeBills(past)
 	if h.t.Failed() {
 		h.tell(past)
 	}
-	h.t.Logf("4 resources ran for %s in all and were stopped %d times, at most %s after their end", ups.Std(), stops, most.Std())
+	h.t.Logf("4 resources ran for %s in all and were stopped %d times, at most %s after their end; of outages %s were not billed by %s",
+		ups.Std(), stops, most.Std(), spared.Std(), h.bill)
 	if stops == 0 || ups == 0 {
 		h.t.Error("nothing was put to the test")
 	}
+}
+
+// beats is what of an outage may be billed that begins with the machine's: up to when what ran is known
+// by the keeper's signs of life.
+const beats = 12 * instant.Second
+
+// judgeBills holds what was billed by uptime against the time for which units had processes, and
+// returns how long they had none and had time.
+func (h *history) judgeBills(past map[string][]known) (spared instant.Millis) {
+	if h.bill != "uptime" {
+		return 0
+	}
+	now := h.watch.ended
+	for _, t := range h.tenants {
+		last := past[t.id][len(past[t.id])-1].state
+		billed := instant.Millis(last.Credited) - last.Remaining(now)
+		var up, short, over instant.Millis
+		for i, r := range h.watch.ran[t.id] {
+			end := r.gone
+			if end == 0 {
+				end = now
+			}
+			up += end.Sub(r.from)
+			over += wants.Slack + lag
+			if t.plan == "deaf" {
+				over += deafStop
+			}
+			if i+1 == len(h.watch.ran[t.id]) {
+				continue
+			}
+			gap := h.watch.ran[t.id][i+1].from.Sub(r.last)
+			down := span{r.last.Add(-unsure), r.last.Add(unsure)}
+			switch {
+			case gap <= uptime.MinOutage+unsure:
+				short += gap
+			case slices.ContainsFunc(h.watch.reboots, down.has):
+				short += min(gap, beats)
+			default:
+				short += unsure
+				spared += gap
+			}
+		}
+		for _, who := range []who{theDaemon, theFolder} {
+			for _, s := range h.watch.gone[who] {
+				over += s.to.Sub(s.from) // who was paused meanwhile ran on
+			}
+		}
+		if billed > up+short+unsure || billed < up-over {
+			h.t.Errorf("%s was billed for %s: it was up for %s, and down for %s in outages that are billed", t.id,
+				billed.Std(), up.Std(), short.Std())
+		}
+	}
+	return spared
 }
 
 // tell says what was known, for whoever looks for a fault.
 func (h *history) tell(past map[string][]known) {
 	for id, states := range past {
 		for _, k := range states {
-			end, _ := paid(&k.state)
+			end, _ := paid(&k.state, k.at)
 			h.t.Logf("%s %s: %s until %s", k.at, id, k.state.Status, end)
 		}
 		h.t.Logf("%s ran %v", id, h.watch.ran[id])
