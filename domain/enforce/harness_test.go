@@ -268,7 +268,7 @@ func (h *host) want(id string, change func(w *enforce.Want)) {
 func (h *host) up(id string, lasts enforce.Boottime) {
 	h.t.Helper()
 	until := h.clock() + lasts
-	h.want(id, func(w *enforce.Want) { w.State, w.Until = enforce.Up, until })
+	h.want(id, func(w *enforce.Want) { w.State, w.Until, w.Lasts, w.From = enforce.Up, until, 0, 0 })
 }
 
 func (h *host) down(id string) {
@@ -338,7 +338,8 @@ func (h *host) Do(ctx context.Context, v enforce.Verb, w *enforce.Want) error {
 	if r.busy {
 		h.t.Errorf("%s: two actions at once", w.ID)
 	}
-	if x := h.wanted[w.ID]; v != enforce.Start && x != nil && x.Boot == h.boot && x.State == enforce.Up && now < x.Until {
+	x := h.wanted[w.ID]
+	if v != enforce.Start && x != nil && x.Boot == h.boot && x.State == enforce.Up && x.Lasts == 0 && now < x.Until {
 		h.t.Errorf("%s is told %s at %d and has time until %d", w.ID, v, now, x.Until)
 	}
 	if now >= w.Until && v == enforce.Start {

@@ -56,7 +56,7 @@ func (j *job) run(ctx context.Context) {
 // renew reads the want again, since asking may have taken a while, and reports whether it still
 // comes to the same action.
 func (j *job) renew() bool {
-	g := j.k.goalOf(j.e.id)
+	g := j.k.goalOf(j.e.id, &j.is)
 	if g.verb != j.verb || g.want.Enforcer != j.want.Enforcer || g.want.Unit != j.want.Unit {
 		return false
 	}

@@ -63,6 +63,56 @@ func TestWhatIsPaidRuns(t *testing.T) {
 	})
 }
 
+// TestWhatLastsFromWhenItIsUp is stopped so long after it was up, and not started again before another
+// want, whoever looks: nobody needs to have heard when that was.
+func TestWhatLastsFromWhenItIsUp(t *testing.T) {
+	on(t, func(h *host) {
+		h.with("vm", func(r *thing) { r.fails = errBroken })
+		lasts := func(l enforce.Boottime) {
+			now := h.clock()
+			h.want("vm", func(w *enforce.Want) { w.State, w.Until, w.Lasts, w.From = enforce.Up, now+hour, l, now })
+		}
+		lasts(min1)
+		h.pass(20 * time.Minute)
+		h.with("vm", func(r *thing) { r.fails = nil })
+		h.verbs("vm")
+		for !h.runs("vm") {
+			h.pass(time.Second)
+		}
+		h.pass(0)
+		up := h.isNow("vm", enforce.Up).Since
+		h.stop() // the next one goes by what is written
+		h.start()
+		h.pass(time.Duration(up+min1-h.clock())*time.Millisecond - time.Millisecond)
+		h.isNow("vm", enforce.Up)
+		h.pass(time.Millisecond)
+		if is := h.isNow("vm", enforce.Down); is.Why != "its time has run out" {
+			t.Errorf("%+v", is)
+		}
+		h.pass(5 * time.Minute)
+		h.stop()
+		h.start()
+		h.pass(5 * time.Minute)
+		h.didExactly("vm", enforce.Start, enforce.Stop)
+		lasts(min1)
+		h.pass(0)
+		h.didExactly("vm", enforce.Start)
+		h.up("vm", hour) // now it is known when it ends
+		h.pass(time.Hour - time.Millisecond)
+		h.isNow("vm", enforce.Up)
+		h.pass(time.Millisecond)
+		h.didExactly("vm", enforce.Stop)
+
+		h.up("vm", hour) // it is paused and goes on, of which nobody heard: it was up all the time
+		h.pass(10 * time.Minute)
+		lasts(min1)
+		h.pass(time.Minute - time.Millisecond)
+		h.isNow("vm", enforce.Up)
+		h.pass(time.Millisecond)
+		h.didExactly("vm", enforce.Start, enforce.Stop)
+	})
+}
+
 // TestACrashThatNobodyTells: it is seen at the next look, and the fewer there are the sooner that is.
 func TestACrashThatNobodyTells(t *testing.T) {
 	for resources, most := range map[int]time.Duration{1: 2 * time.Second, 20: 20 * time.Second, 200: time.Minute} {

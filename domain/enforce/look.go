@@ -20,8 +20,8 @@ type goal struct {
 	gone bool   // there is no want
 }
 
-// goalOf reads the want of a resource as it stands.
-func (k *Keeper) goalOf(id string) goal {
+// goalOf reads the want of a resource as it stands, and goes by what it was found to be.
+func (k *Keeper) goalOf(id string, is *Is) goal {
 	w, err := k.Folder.Want(id)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -29,20 +29,20 @@ func (k *Keeper) goalOf(id string) goal {
 	case err != nil:
 		return goal{why: fmt.Sprintf("its want: %v%s", err, untilThen)}
 	}
-	verb, why := w.Verb(k.Boot, k.Now())
+	verb, why := w.Verb(is, k.Boot, k.Now())
 	return goal{verb: verb, want: w, why: why}
 }
 
 // reconsider calls off what is under way if another thing is wanted by now.
 func (k *Keeper) reconsider(e *kept) {
-	switch g := k.goalOf(e.id); {
+	switch g := k.goalOf(e.id, &e.is); {
 	case g.verb == "":
 		e.again = true // what was begun by a want that was valid goes on
 	case g.verb != e.job.begun:
 		e.again = true
 		e.job.cancel()
 	case g.want.State == Up:
-		e.until = g.want.Until
+		e.until = g.want.End(&e.is)
 	}
 	k.schedule(e, math.MaxInt64)
 }
@@ -53,7 +53,7 @@ func (k *Keeper) look(ctx context.Context, wg *sync.WaitGroup, e *kept) {
 		k.schedule(e, k.after(tick))
 		return
 	}
-	g := k.goalOf(e.id)
+	g := k.goalOf(e.id, &e.is)
 	if g.verb == "" {
 		k.leave(e, g)
 		return
@@ -77,7 +77,7 @@ func (k *Keeper) heed(e *kept, g goal) {
 	if g.verb != e.verb || g.want.Generation != e.generation {
 		e.verb, e.generation, e.tries, e.rests = g.verb, g.want.Generation, 0, 0
 	}
-	e.until = g.want.Until // 0, but for up
+	e.until = g.want.End(&e.is)
 }
 
 // isFull reports whether so much is slow at the enforcer of a resource that it has to wait. What
@@ -141,6 +141,7 @@ func (k *Keeper) finish(j *job) {
 		next = now + Boottime(k.jitter().Milliseconds())
 	}
 	k.put(e, j.is, j.verb, as)
+	e.until = j.want.End(&e.is)
 	if e.stale {
 		next = min(next, k.after(backoff(1)))
 	}

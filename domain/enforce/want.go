@@ -41,6 +41,8 @@ type Want struct {
 	Enforcer   string            `json:"enforcer"`             // [Systemd], or the name of an executable in the operator's folder
 	Unit       string            `json:"unit,omitempty"`       // for systemd: the template, as in app@.service
 	Until      Boottime          `json:"until,omitempty"`      // when Up ends
+	Lasts      Boottime          `json:"lasts_ms,omitempty"`   // how long Up lasts from when it is up, until Until at most; 0 is until Until
+	From       Boottime          `json:"from,omitempty"`       // of what lasts: what was up before has been since then
 	Boot       string            `json:"boot"`                 // the boot of which Until is; in another one nothing comes of it
 	Generation int64             `json:"generation"`           // from 1; grows with each change
 	Plan       string            `json:"plan"`                 // what it is told of itself, from here on
@@ -92,16 +94,33 @@ func ParseWant(id string, b []byte) (*Want, error) {
 
 const untilThen = ": nothing is started or stopped until there is a valid one"
 
+// overTime is why what is wanted up is stopped.
+const overTime = "its time has run out"
+
 // Verb returns what w comes to at an instant of a boot, and why, where that is not what its state
-// says. It is empty where nothing is to be started or stopped.
-func (w *Want) Verb(boot string, now Boottime) (v Verb, why string) {
+// says. It is empty where nothing is to be started or stopped. How long something lasts goes by what it
+// was found to be.
+func (w *Want) Verb(is *Is, boot string, now Boottime) (v Verb, why string) {
 	switch {
 	case w.Boot != boot:
 		return "", "its want is of another boot" + untilThen
-	case w.State == Up && w.Until <= now:
-		return Stop, "its time has run out"
+	case w.State == Up && w.End(is) <= now:
+		return Stop, overTime
 	}
 	return Verb(w.State), ""
+}
+
+// End returns when w's Up ends, given what the resource was found to be: 0 of what is not wanted up. What
+// lasts does so from when it is up. Stopped once its time was over, it has none before another want.
+func (w *Want) End(is *Is) Boottime {
+	switch {
+	case w.Lasts == 0:
+	case is.State == Up:
+		return min(w.Until, max(w.From, is.Since)+w.Lasts)
+	case is.Generation == w.Generation && is.Why == overTime:
+		return min(w.Until, is.Since)
+	}
+	return w.Until
 }
 
 // IsDone reports whether a state is what v leads to. What is gone is down, too.
@@ -185,6 +204,8 @@ func (w *Want) check() error {
 		return fmt.Errorf("the enforcer %s has no units", w.Enforcer)
 	case w.State == Up && w.Until <= 0:
 		return errors.New("it has no end")
+	case w.Lasts < 0 || w.From < 0 || (w.Lasts == 0) != (w.From == 0) || w.State != Up && w.Lasts != 0:
+		return fmt.Errorf("what is wanted %s lasts %d ms from %d on", w.State, w.Lasts, w.From)
 	case w.State != Up && w.Until != 0:
 		return errors.New("what is not up has no end")
 	case !bootName.MatchString(w.Boot):

@@ -133,6 +133,7 @@ func TestADamagedWant(t *testing.T) {
 		"a field of another":     strings.Replace(text, `"until": 3600000`, `"until": "3600000"`, 1),
 		"a fraction":             strings.Replace(text, `3600000`, `3600000.0`, 1),
 		"no end of time":         strings.Replace(text, "  \"until\": 3600000,\n", "", 1),
+		"it lasts from nowhere":  strings.Replace(text, `"until": 3600000`, "\"until\": 3600000,\n  \"lasts_ms\": 5", 1),
 		"zeros":                  strings.Repeat("\x00", len(text)),
 		"another state":          strings.Replace(text, `"up"`, `"starting"`, 1),
 		"too large":              text + strings.Repeat(" ", enforce.MaxSize),

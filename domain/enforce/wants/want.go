@@ -64,6 +64,7 @@ func Of(s *resource.State, h Host, r Reading, b Blind, kept bool) (w enforce.Wan
 	case resource.StatusStarting:
 		end := startingEnd(s, r.Own)
 		w.State, w.Until, w.PaidUntil = enforce.Up, r.after(end.Add(Slack+b.grace())), end.String()
+		w.Lasts, w.From = enforce.Boottime(s.Remaining(r.Own)+Slack+b.grace()), r.Up
 	case resource.StatusRunning:
 		w.State, w.PaidUntil = enforce.Up, s.PaidUntil().String()
 		w.Until = r.after(s.PaidUntil().Add(Slack + b.grace()))
@@ -91,7 +92,8 @@ const startRound = 5 * instant.Minute
 
 // startingEnd is when what is starting runs out if it is up about now. Its clock stands, so that
 // its end moves on all the time: it is rounded up, or each minute would bring another want, with
-// which the keeper begins anew. Once it is up, the end is exact.
+// which the keeper begins anew. Once it is up, the end is exact: the keeper goes by how long it lasts, so
+// that a daemon which dies before it has heard of that lets nobody run on.
 func startingEnd(s *resource.State, now instant.Time) instant.Time {
 	end := now.Add(s.Remaining(now) + startRound - 1)
 	return end - end%instant.Time(startRound)

@@ -134,13 +134,16 @@ func TestStartingIsWantedUp(t *testing.T) {
 		if !ok || w.State != enforce.Up || w.Until < least || w.Until >= least+enforce.Boottime(5*minute) {
 			t.Errorf("after %d ms: %v, %s until %d, want %d or a little more", now, ok, w.State, w.Until, least)
 		}
+		if w.Lasts != enforce.Boottime(minute+wants.Slack) || w.From != up+enforce.Boottime(now) {
+			t.Errorf("after %d ms: it lasts %d ms from %d on", now, w.Lasts, w.From)
+		}
 		seen[w.Until] = true
 	}
 	if len(seen) > 13 {
 		t.Errorf("%d wants in an hour", len(seen))
 	}
 	s = resource.Evolve(s, &resource.Started{At: resource.At{At: instant.Time(start) + 7}, Reason: resource.ReasonUp})
-	if w, _ := wants.Of(&s, here, at(0), wants.Blind{}, false); w.Until != up+62_007 {
+	if w, _ := wants.Of(&s, here, at(0), wants.Blind{}, false); w.Until != up+62_007 || w.Lasts != 0 {
 		t.Errorf("once it is up it is wanted until %d", w.Until)
 	}
 }

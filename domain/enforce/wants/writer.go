@@ -224,7 +224,8 @@ func same(before, now *enforce.Want) bool {
 	if d := a.Until - b.Until; -within < d && d < within {
 		a.Until = b.Until
 	}
-	a.Version, a.Generation, b.Version, b.Generation = 0, 0, 0, 0
+	a.Version, a.Generation, b.Version, b.Generation = 0, 0, 0, 0 // and From is when it was written
 	return a.ID == b.ID && a.State == b.State && a.Enforcer == b.Enforcer && a.Unit == b.Unit && a.Until == b.Until &&
-		a.Boot == b.Boot && a.Plan == b.Plan && a.Host == b.Host && a.PaidUntil == b.PaidUntil && len(a.Params) == len(b.Params)
+		a.Lasts == b.Lasts && a.Boot == b.Boot && a.Plan == b.Plan && a.Host == b.Host &&
+		a.PaidUntil == b.PaidUntil && len(a.Params) == len(b.Params)
 }
