@@ -87,9 +87,17 @@ type history struct {
 // units are the templates that are rented out, each of which can be broken. The other one hangs when it is stopped, until systemd
 // kills it.
 var units = map[string]string{
-	"app": "[Unit]\nConditionPathExists=!/run/broken-%i\n[Service]\nType=exec\nExecStart=/usr/bin/sleep infinity",
-	"deaf": "[Unit]\nConditionPathExists=!/run/broken-%i\n[Service]\nType=exec\nExecStart=/bin/sh -c 'trap \"\" TERM; while :; do sleep 1000 & wait; done'\n" +
-		fmt.Sprintf("TimeoutStopSec=%d", deafStop/instant.Second),
+	"app": `[Unit]
+ConditionPathExists=!/run/broken-%i
+[Service]
+Type=exec
+ExecStart=/usr/bin/sleep infinity`,
+	"deaf": `[Unit]
+ConditionPathExists=!/run/broken-%i
+[Service]
+Type=exec
+ExecStart=/bin/sh -c 'trap "" TERM; while :; do sleep 1000 & wait; done'
+` + fmt.Sprintf("TimeoutStopSec=%d", deafStop/instant.Second),
 }
 
 const (
@@ -433,18 +441,23 @@ func (h *history) end() {
 	}
 	h.killKeeper() // the next one tries at once what failed again and again
 	h.WaitReady(h.ctx)
-	for _, t := range h.tenants {
-		h.Until(h.ctx, t.id+" runs while it has time", func() error {
+	agreed := time.Now()
+	h.Until(h.ctx, "all that has time runs, and stays so", func() error {
+		for _, t := range h.tenants {
 			r, err := h.Client().Resource(h.ctx, t.id)
 			if err != nil {
 				return err
 			}
 			if wanted := r.Status == "running"; wanted != h.watch.runs(t.id) {
-				return fmt.Errorf("it is %s with %s left, and runs: %t", r.Status, r.Remaining.Std(), !wanted)
+				agreed = time.Now()
+				return fmt.Errorf("%s is %s with %s left, and runs: %t", t.id, r.Status, r.Remaining.Std(), !wanted)
 			}
-			return nil
-		})
-	}
+		}
+		if time.Since(agreed) < settles.Std() {
+			return errors.New("it has not been so for long")
+		}
+		return nil
+	})
 	h.watch.end()
 	h.judge()
 	for _, audit := range []string{"replay", "reconcile"} {

@@ -188,14 +188,15 @@ func (h *history) past() map[string][]known {
 	return past
 }
 
-// paid returns up to when a state lets a resource run that is up since an instant, and whether it is for
-// time to end it, so that there is a slack.
-func paid(s *resource.State, up instant.Time) (end instant.Time, byTime bool) {
+// paid returns up to when what is known lets a resource run that is up since an instant, and whether it is
+// for time to end it, so that there is a slack.
+func (k *known) paid(up instant.Time) (end instant.Time, byTime bool) {
+	s := &k.state
 	switch s.Status {
 	case resource.StatusRunning:
 		return s.PaidUntil(), true
 	case resource.StatusStarting:
-		return up.Add(s.Left()), true
+		return max(up, k.at).Add(s.Left()), true
 	case resource.StatusSuspended:
 		return s.Since, true
 	case resource.StatusPaused, resource.StatusReleased:
@@ -206,7 +207,7 @@ func paid(s *resource.State, up instant.Time) (end instant.Time, byTime bool) {
 
 // states are those of which wants may have been at an instant: that of the log, and, while the daemon
 // or the folder is away, those of when it still was there.
-func (h *history) states(past []known, t instant.Time) (states []*resource.State) {
+func (h *history) states(past []known, t instant.Time) (states []*known) {
 	from := t.Add(-grain)
 	for _, who := range []who{theDaemon, theFolder} {
 		for _, s := range h.watch.gone[who] {
@@ -217,7 +218,7 @@ func (h *history) states(past []known, t instant.Time) (states []*resource.State
 	}
 	for i := range past {
 		if past[i].at <= t && (i+1 == len(past) || past[i+1].at >= from) {
-			states = append(states, &past[i].state)
+			states = append(states, &past[i])
 		}
 	}
 	return states
@@ -229,7 +230,7 @@ func (h *history) late(past []known, up, t instant.Time) instant.Millis {
 	var sum instant.Millis
 	for at := t; at > t.Add(-instant.Minute); at = at.Add(-grain) {
 		for _, s := range h.states(past, at) {
-			if end, _ := paid(s, up); at < end {
+			if end, _ := s.paid(up); at < end {
 				return sum
 			}
 		}
@@ -269,7 +270,7 @@ func (h *history) mayStop(t *tenant, past []known, up, gone instant.Time) bool {
 	}
 	for at := gone; at >= gone.Add(-before); at = at.Add(-grain) {
 		for _, s := range h.states(past, at) {
-			end, byTime := paid(s, up)
+			end, byTime := s.paid(up)
 			if byTime {
 				end = end.Add(wants.Slack - grain)
 			}
@@ -314,8 +315,8 @@ func (h *history) judge() {
 	if h.t.Failed() {
 		h.tell(past)
 	}
-	h.t.Logf("4 resources ran for %s in all and were stopped %d times, at most %s after their end; of outages %s were not billed by %s",
-		ups.Std(), stops, most.Std(), spared.Std(), h.bill)
+	h.t.Logf("4 resources ran for %s and were stopped %d times, at most %s after their end, by %s; %s of outages were not billed",
+		ups.Std(), stops, most.Std(), h.bill, spared.Std())
 	if stops == 0 || ups == 0 {
 		h.t.Error("nothing was put to the test")
 	}
@@ -324,6 +325,15 @@ func (h *history) judge() {
 // beats is what of an outage may be billed that begins with the machine's: up to when what ran is known
 // by the keeper's signs of life.
 const beats = 12 * instant.Second
+
+// rebooted reports whether the machine went down in a span.
+func (w *watch) rebooted(s span) bool { return slices.ContainsFunc(w.reboots, s.has) }
+
+// untold reports whether the keeper could not say what became of a resource at an instant: the file
+// system was full until the machine went down.
+func (h *history) untold(at instant.Time) bool {
+	return slices.ContainsFunc(h.watch.gone[theFolder], func(s span) bool { return s.has(at) && h.watch.rebooted(s) })
+}
 
 // judgeBills holds what was billed by uptime against the time for which units had processes, and
 // returns how long they had none and had time.
@@ -346,16 +356,19 @@ func (h *history) judgeBills(past map[string][]known) (spared instant.Millis) {
 			if t.plan == "deaf" {
 				over += deafStop
 			}
-			if i+1 == len(h.watch.ran[t.id]) {
-				continue
+			next := now
+			if i+1 < len(h.watch.ran[t.id]) {
+				next = h.watch.ran[t.id][i+1].from
 			}
-			gap := h.watch.ran[t.id][i+1].from.Sub(r.last)
-			down := span{r.last.Add(-unsure), r.last.Add(unsure)}
+			gap := next.Sub(r.last)
 			switch {
-			case gap <= uptime.MinOutage+unsure:
+			case r.gone == 0:
+			case gap <= uptime.MinOutage+unsure || next == now && gap <= uptime.MinOutage+2*settles: // or not told yet
 				short += gap
-			case slices.ContainsFunc(h.watch.reboots, down.has):
+			case h.watch.rebooted(span{r.last.Add(-unsure), r.last.Add(unsure)}):
 				short += min(gap, beats)
+			case h.untold(r.last):
+				short += gap
 			default:
 				short += unsure
 				spared += gap
@@ -378,7 +391,7 @@ func (h *history) judgeBills(past map[string][]known) (spared instant.Millis) {
 func (h *history) tell(past map[string][]known) {
 	for id, states := range past {
 		for _, k := range states {
-			end, _ := paid(&k.state, k.at)
+			end, _ := k.paid(k.at)
 			h.t.Logf("%s %s: %s until %s", k.at, id, k.state.Status, end)
 		}
 		h.t.Logf("%s ran %v", id, h.watch.ran[id])

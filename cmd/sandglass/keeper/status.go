@@ -127,6 +127,21 @@ func look(c config.Keeper, ids []string) (r report, err error) {
 // compare compares what is wanted of a resource with what it is.
 func compare(folder *runfiles.Folder, id, boot string, now enforce.Boottime) line {
 	l := line{ID: id}
+	var whyIs string
+	is, err := folder.Is(id)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		whyIs = err.Error()
+	case is.Boot != boot:
+		whyIs = "what the keeper said of it is of another boot"
+	default:
+		l.Is, l.Acted, l.Tries, l.Invocation = is.State, is.Generation, is.Tries, is.Invocation
+		l.For = instant.Millis(max(0, now-is.Since))
+	}
+	if l.Is == "" {
+		is = new(enforce.Is) // nothing is known of it
+	}
 	var why string
 	w, err := folder.Want(id)
 	switch {
@@ -136,25 +151,15 @@ func compare(folder *runfiles.Folder, id, boot string, now enforce.Boottime) lin
 		why = err.Error()
 	default:
 		l.Enforcer, l.Unit, l.Generation = w.Enforcer, w.Unit, w.Generation
-		if l.Wanted, why = w.Verb(boot, now); l.Wanted == enforce.Start {
-			left := instant.Millis(w.Until - now)
+		if l.Wanted, why = w.Verb(is, boot, now); l.Wanted == enforce.Start {
+			left := instant.Millis(w.End(is) - now)
 			l.Left = &left
 		}
 	}
-	is, err := folder.Is(id)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-	case err != nil:
-		why = strings.TrimSpace(why + " " + err.Error())
-	case is.Boot != boot:
-		why = strings.TrimSpace(why + " what the keeper said of it is of another boot")
-	default:
-		l.Is, l.Acted, l.Tries, l.Invocation = is.State, is.Generation, is.Tries, is.Invocation
-		l.For = instant.Millis(max(0, now-is.Since))
-		if is.Why != "" {
-			why = is.Why
-		}
+	if is.Why != "" {
+		why = is.Why
 	}
+	why = strings.TrimSpace(why + " " + whyIs)
 	l.Why = why
 	l.AsWanted = l.Wanted != "" && l.Wanted.IsDone(l.Is)
 	return l
