@@ -229,7 +229,7 @@ func hideNotExist(err error) error {
 	return err
 }
 
-// write writes a file, all or nothing.
+// write writes a file, all or nothing. Root's is its folder's owner's, or nobody would trust it.
 func (f *Folder) write(sub, id string, b []byte) (err error) {
 	path := filepath.Join(f.dir, sub, id)
 	temp := filepath.Join(f.dir, sub, "."+id)
@@ -243,6 +243,10 @@ func (f *Folder) write(sub, id string, b []byte) (err error) {
 		return err
 	}
 	_, err = file.Write(b)
+	if os.Geteuid() == 0 {
+		owner, of := ownerOf(filepath.Dir(path))
+		err = errors.Join(err, of, file.Chown(int(owner), -1))
+	}
 	if err = errors.Join(err, file.Chmod(mode), file.Close()); err != nil {
 		return err
 	}

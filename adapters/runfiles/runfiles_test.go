@@ -288,3 +288,24 @@ func TestSignsOfLife(t *testing.T) {
 		t.Error("a beat at no time was written")
 	}
 }
+
+// TestRootWritesForTheOwner: what root leaves is trusted as the folder's owner's is.
+func TestRootWritesForTheOwner(t *testing.T) {
+	dir := t.TempDir()
+	f, err := runfiles.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if os.Geteuid() == 0 { // else whoever runs this is the owner
+		if err := os.Chown(filepath.Join(dir, "want"), 4321, -1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w := &enforce.Want{ID: "web-1", State: enforce.Down, Enforcer: "process", Boot: "b1", Generation: 1, Plan: "small"}
+	if err := f.Write(w); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := f.Want("web-1"); err != nil || got.State != enforce.Down {
+		t.Errorf("it reads %+v, %v", got, err)
+	}
+}

@@ -47,6 +47,7 @@ type Want struct {
 	Generation int64             `json:"generation"`           // from 1; grows with each change
 	Plan       string            `json:"plan"`                 // what it is told of itself, from here on
 	Host       string            `json:"host,omitempty"`       // to which it belongs; empty where there is one machine
+	Lost       bool              `json:"lost,omitempty"`       // Down or Gone: the log does not know the resource any more
 	PaidUntil  string            `json:"paid_until,omitempty"` // RFC 3339 with three decimals: for people
 	Params     map[string]string `json:"params,omitempty"`     // as the plan declares them: one line each
 }
@@ -208,6 +209,8 @@ func (w *Want) check() error {
 		return fmt.Errorf("what is wanted %s lasts %d ms from %d on", w.State, w.Lasts, w.From)
 	case w.State != Up && w.Until != 0:
 		return errors.New("what is not up has no end")
+	case w.State == Up && w.Lost:
+		return errors.New("what is lost is not up")
 	case !bootName.MatchString(w.Boot):
 		return fmt.Errorf("no boot has the id %.80q", w.Boot)
 	case w.Generation < 1:

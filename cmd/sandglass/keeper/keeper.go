@@ -17,7 +17,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// Cmd returns keeper, with its subcommand.
+// Cmd returns keeper, with its subcommands.
 func Cmd(e *cli.Env) *cobra.Command {
 	var show bool
 	cmd := &cobra.Command{
@@ -53,7 +53,7 @@ the environment; --print-config lists every variable with its value.`,
 		},
 	}
 	cmd.Flags().BoolVar(&show, "print-config", false, "show every variable, its value, its default and its meaning, and exit")
-	cmd.AddCommand(statusCmd(e))
+	cmd.AddCommand(statusCmd(e), removeCmd(e))
 	return cmd
 }
 

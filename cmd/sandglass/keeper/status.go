@@ -62,6 +62,7 @@ The exit status is 1 if anything is not as wanted, or no keeper runs.`,
 type report struct {
 	Keeper    bool   `json:"keeper_runs"`
 	Wants     int    `json:"wants"`
+	Lost      int    `json:"lost"` // wants of what the log does not know any more
 	Differing int    `json:"differing"`
 	Resources []line `json:"resources"`
 }
@@ -79,6 +80,7 @@ type line struct {
 	Generation int64           `json:"generation,omitempty"` // of the want
 	Acted      int64           `json:"acted_on,omitempty"`   // the generation on which the keeper acted last
 	Tries      int             `json:"tries,omitempty"`
+	Lost       bool            `json:"lost,omitempty"` // the log does not know it any more
 	Why        string          `json:"why,omitempty"`
 	Invocation string          `json:"invocation,omitempty"`
 }
@@ -119,6 +121,9 @@ func look(c config.Keeper, ids []string) (r report, err error) {
 		if !l.AsWanted {
 			r.Differing++
 		}
+		if l.Lost {
+			r.Lost++
+		}
 		r.Resources = append(r.Resources, l)
 	}
 	return r, nil
@@ -150,7 +155,7 @@ func compare(folder *runfiles.Folder, id, boot string, now enforce.Boottime) lin
 	case err != nil:
 		why = err.Error()
 	default:
-		l.Enforcer, l.Unit, l.Generation = w.Enforcer, w.Unit, w.Generation
+		l.Enforcer, l.Unit, l.Generation, l.Lost = w.Enforcer, w.Unit, w.Generation, w.Lost
 		if l.Wanted, why = w.Verb(is, boot, now); l.Wanted == enforce.Start {
 			left := instant.Millis(w.End(is) - now)
 			l.Left = &left
@@ -160,6 +165,9 @@ func compare(folder *runfiles.Folder, id, boot string, now enforce.Boottime) lin
 		why = is.Why
 	}
 	why = strings.TrimSpace(why + " " + whyIs)
+	if l.Lost {
+		why = strings.TrimSpace("the log does not know it any more " + why)
+	}
 	l.Why = why
 	l.AsWanted = l.Wanted != "" && l.Wanted.IsDone(l.Is)
 	return l
@@ -199,7 +207,7 @@ func (r report) table(e *cli.Env) error {
 		if l.Tries > 0 {
 			tries = fmt.Sprint(l.Tries)
 		}
-		rows[i] = show.Cells(l.ID, enforcer, wanted, string(l.Is), since, left, tries, show.Short(l.Why))
+		rows[i] = show.Cells(l.ID, enforcer, wanted, string(l.Is), since, left, tries, l.Why)
 	}
 	if err := show.Table(e.Stdout, "RESOURCE\tENFORCER\tWANTED\tIS\tFOR\tLEFT\tTRIES\tWHY", rows); err != nil {
 		return err
@@ -209,5 +217,9 @@ func (r report) table(e *cli.Env) error {
 		keeper = "NO KEEPER RUNS: nothing is started, and nothing that runs out is stopped"
 	}
 	_, err := fmt.Fprintf(e.Stdout, "%s, %d not as wanted; %s\n", show.Count(int64(r.Wants), "want"), r.Differing, keeper)
+	if err == nil && r.Lost > 0 {
+		_, err = fmt.Fprintf(e.Stdout, "%d lost to the log, and kept for whoever orders them again: "+
+			"\"sandglass keeper remove ID\" removes what one holds\n", r.Lost)
+	}
 	return err
 }

@@ -226,7 +226,7 @@ func quote(s string) string {
 // scriptHead and scriptFoot have the script go on after a command that fails, and tell how many did.
 const (
 	scriptHead = `failed=0; sandglass() { command sandglass "$@" || failed=$((failed + 1)); }`
-	scriptFoot = `[ "$failed" = 0 ] || echo "$failed of %d commands failed, see above: run this again once what they need is there" >&2
+	scriptFoot = `[ "$failed" = 0 ] || echo "$failed of %d commands failed, see above: run this again later" >&2
 exit $((failed > 100 ? 100 : failed))
 `
 )

@@ -479,6 +479,51 @@ func TestTheEndOfAWant(t *testing.T) {
 	})
 }
 
+// What the log does not know any more keeps its time, and then what it holds, until its operator
+// wants it gone; and is as ever once it is ordered again.
+func TestWhatTheLogLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.put(given(t, "a", pay("p", 0)))
+		w.put(given(t, "b", pay("p", 0), resource.Pause{When: when(1)}))
+		w.run(here, func() { w.pass(time.Second) })
+		clear(w.states) // an older backup was restored
+		wants := func(id string, state enforce.State, lost bool, generation int64) {
+			t.Helper()
+			if got := w.want(id); got == nil || got.State != state || got.Lost != lost || got.Generation != generation {
+				t.Fatalf("%s is wanted %+v", id, got)
+			}
+		}
+		w.run(here, func() {
+			wants("a", enforce.Up, false, 1)
+			wants("b", enforce.Down, true, 2)
+			w.pass(3 * time.Minute)
+			wants("a", enforce.Down, true, 2)
+			writes := w.writes
+			w.pass(time.Hour)
+			if w.writes != writes {
+				t.Errorf("written %d times more", w.writes-writes)
+			}
+			w.put(given(t, "a", pay("p", 0), settle(instant.Minute)))
+			synctest.Wait()
+			wants("a", enforce.Down, false, 3)
+			gone := *w.want("b")
+			gone.State, gone.Generation = enforce.Gone, 3
+			if err := w.Write(&gone); err != nil {
+				t.Fatal(err)
+			}
+			w.is["b"] = &enforce.Is{State: enforce.Stopping, Boot: "b1", Generation: 3}
+			w.pass(2 * time.Minute)
+			wants("b", enforce.Gone, true, 3)
+			w.is["b"] = &enforce.Is{State: enforce.Gone, Boot: "b1", Generation: 3}
+			w.pass(2 * time.Minute)
+			if w.files["b"] != "" {
+				t.Error("it is gone, and wanted still")
+			}
+		})
+	})
+}
+
 // What moves to another host is wanted down here until it is.
 func TestAMove(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

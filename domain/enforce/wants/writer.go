@@ -110,6 +110,11 @@ func (w *Writer) all() {
 	for s := range w.resources() {
 		w.leave(s)
 	}
+	for id, left := range w.left {
+		if _, known := w.Views.Resource(resource.ID(id)); !known {
+			w.lose(left)
+		}
+	}
 	old := w.Now().Own.Add(-keepGone)
 	maps.DeleteFunc(w.gone, func(_ resource.ID, at instant.Time) bool { return at < old })
 	counts := map[enforce.State]int{}
@@ -190,6 +195,41 @@ func (w *Writer) leave(s *resource.State) {
 	w.left[id] = &want
 }
 
+// lose says of a want that the log does not know its resource, as after an older backup was put in
+// the log's place. What has time keeps it. Then it is down, and what it holds is kept for whoever
+// orders it again: only its operator knows whether somebody will, and wants it gone.
+func (w *Writer) lose(left *enforce.Want) {
+	is, err := w.Folder.Is(left.ID)
+	if err != nil || is.Boot != left.Boot {
+		is = new(enforce.Is)
+	}
+	switch {
+	case left.Enforcer == "", left.State == enforce.Up && left.Boot == w.Host.Boot && left.End(is) > w.Now().Up:
+		return // it is damaged, or has time
+	case left.State == enforce.Gone:
+		if is.Generation != left.Generation || is.State != enforce.Gone {
+			return
+		}
+		if err := w.Folder.Remove(left.ID); err != nil {
+			w.Failed(resource.ID(left.ID), err)
+			return
+		}
+		delete(w.left, left.ID)
+		return
+	case left.Lost:
+		return
+	}
+	want := *left
+	want.State, want.Lost, want.Boot = enforce.Down, true, w.Host.Boot
+	want.Until, want.Lasts, want.From, want.PaidUntil = 0, 0, 0, ""
+	want.Generation++
+	if err := w.Folder.Write(&want); err != nil {
+		w.Failed(resource.ID(want.ID), err)
+		return
+	}
+	w.left[want.ID] = &want
+}
+
 // end takes away the want of a resource with which the keeper has done.
 func (w *Writer) end(s *resource.State) {
 	if err := w.Folder.Remove(string(s.ID)); err != nil {
@@ -226,6 +266,6 @@ func same(before, now *enforce.Want) bool {
 	}
 	a.Version, a.Generation, b.Version, b.Generation = 0, 0, 0, 0 // and From is when it was written
 	return a.ID == b.ID && a.State == b.State && a.Enforcer == b.Enforcer && a.Unit == b.Unit && a.Until == b.Until &&
-		a.Lasts == b.Lasts && a.Boot == b.Boot && a.Plan == b.Plan && a.Host == b.Host &&
+		a.Lasts == b.Lasts && a.Boot == b.Boot && a.Plan == b.Plan && a.Host == b.Host && a.Lost == b.Lost &&
 		a.PaidUntil == b.PaidUntil && len(a.Params) == len(b.Params)
 }
