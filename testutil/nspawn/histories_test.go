@@ -24,8 +24,8 @@ import (
 )
 
 var (
-	seed      = flag.Uint64("seed", 0, "of the first history; 0 takes one from the clock")
-	histories = flag.Int("histories", 2, "random histories on a real systemd and a real lnd")
+	seed      = flag.Uint64("seed", 1, "of the first history; 0 takes one from the clock")
+	histories = flag.Int("histories", 3, "random histories on a real systemd and a real lnd")
 )
 
 func TestMain(m *testing.M) {

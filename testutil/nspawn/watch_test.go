@@ -343,6 +343,9 @@ func (h *history) judgeBills(past map[string][]known) (spared instant.Millis) {
 	}
 	now := h.watch.ended
 	for _, t := range h.tenants {
+		if len(past[t.id]) == 0 {
+			continue // it was never paid
+		}
 		last := past[t.id][len(past[t.id])-1].state
 		billed := instant.Millis(last.Credited) - last.Remaining(now)
 		var up, short, over instant.Millis
