@@ -234,11 +234,7 @@ func (h *history) late(past []known, up, t instant.Time) instant.Millis {
 				return sum
 			}
 		}
-		away := false
-		for _, s := range h.watch.gone[theKeeper] {
-			away = away || s.has(at)
-		}
-		if !away {
+		if !h.watch.isAway(at, theKeeper) {
 			sum += grain
 		}
 	}
@@ -326,13 +322,27 @@ func (h *history) judge() {
 // by the keeper's signs of life.
 const beats = 12 * instant.Second
 
-// rebooted reports whether the machine went down in a span.
-func (w *watch) rebooted(s span) bool { return slices.ContainsFunc(w.reboots, s.has) }
+// lost returns when the machine went down within an outage, if nobody had said by then that there is one:
+// what the keeper writes is gone with the boot. Else it returns 0.
+func (h *history) lost(from, to instant.Time) instant.Time {
+	boot := slices.IndexFunc(h.watch.reboots, span{from.Add(-unsure), to}.has)
+	if boot < 0 {
+		return 0
+	}
+	down := h.watch.reboots[boot]
+	for at := from.Add(uptime.MinOutage + settles); at < down; at = at.Add(grain) {
+		if !h.watch.isAway(at, theDaemon, theKeeper, theWallet, theFolder) {
+			return 0
+		}
+	}
+	return down
+}
 
-// untold reports whether the keeper could not say what became of a resource at an instant: the file
-// system was full until the machine went down.
-func (h *history) untold(at instant.Time) bool {
-	return slices.ContainsFunc(h.watch.gone[theFolder], func(s span) bool { return s.has(at) && h.watch.rebooted(s) })
+// isAway reports whether any of some was away at an instant.
+func (w *watch) isAway(at instant.Time, some ...who) bool {
+	return slices.ContainsFunc(some, func(who who) bool {
+		return slices.ContainsFunc(w.gone[who], func(s span) bool { return s.has(at) })
+	})
 }
 
 // judgeBills holds what was billed by uptime against the time for which units had processes, and
@@ -368,10 +378,8 @@ func (h *history) judgeBills(past map[string][]known) (spared instant.Millis) {
 			case r.gone == 0:
 			case gap <= uptime.MinOutage+unsure || next == now && gap <= uptime.MinOutage+2*settles: // or not told yet
 				short += gap
-			case h.watch.rebooted(span{r.last.Add(-unsure), r.last.Add(unsure)}):
-				short += min(gap, beats)
-			case h.untold(r.last):
-				short += gap
+			case h.lost(r.last, next) != 0:
+				short += min(gap, h.lost(r.last, next).Sub(r.last)+beats)
 			default:
 				short += unsure
 				spared += gap
