@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -368,6 +369,29 @@ func TestTheEndOfTime(t *testing.T) {
 			w.pass(time.Minute)
 			if want := w.want("a"); want.State != enforce.Down {
 				t.Errorf("after it: %+v", want)
+			}
+		})
+	})
+}
+
+// What can't be left is left within a second once the folder has room, and is told no more than once a minute.
+func TestAFullFolder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.put(given(t, "a", pay("p", 0)))
+		w.put(given(t, "b"))
+		w.run(here, func() {
+			w.broken = syscall.ENOSPC
+			w.put(given(t, "a", pay("p", 0), resource.Pause{When: when(0)}))
+			w.put(given(t, "b", pay("q", 0)))
+			w.pass(30 * time.Second)
+			if len(w.failed) != 2 || !errors.Is(w.failed[0], syscall.ENOSPC) {
+				t.Errorf("it was told %v", w.failed)
+			}
+			w.broken = nil
+			w.pass(time.Second)
+			if w.want("a").State != enforce.Down || w.want("b").State != enforce.Up || w.writes != 3 {
+				t.Errorf("%+v and %+v after %d writes", w.want("a"), w.want("b"), w.writes)
 			}
 		})
 	})

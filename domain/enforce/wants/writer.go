@@ -43,7 +43,7 @@ type Config struct {
 	Host   Host
 	Now    func() Reading
 	Blind  func() Blind
-	// Failed is told of each want that could not be left: the next pass tries again.
+	// Failed is told of each want that could not be left: it is tried again each second.
 	Failed func(id resource.ID, err error)
 	// Passed is told after each pass over all resources how many are wanted up, down and gone.
 	Passed func(map[enforce.State]int)
@@ -63,13 +63,14 @@ const within = 250
 // Writer leaves the wants.
 type Writer struct {
 	Config
-	left map[string]*enforce.Want     // as they stand in the folder; nil before it was read
-	gone map[resource.ID]instant.Time // when they were released, of those that nothing is left of in this boot
+	left   map[string]*enforce.Want     // as they stand in the folder; nil before it was read
+	failed map[resource.ID]bool         // which could not be left, and are tried again
+	gone   map[resource.ID]instant.Time // when they were released, of those that nothing is left of in this boot
 }
 
 // New returns a writer that has left nothing yet.
 func New(c Config) *Writer {
-	return &Writer{Config: c, gone: map[resource.ID]instant.Time{}}
+	return &Writer{Config: c, gone: map[resource.ID]instant.Time{}, failed: map[resource.ID]bool{}}
 }
 
 // Run leaves wants from now on, until ctx ends, and then returns nil. The log has to be folded,
@@ -89,6 +90,7 @@ func (w *Writer) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-t.C:
+			w.retry()
 		case <-w.Views.Touch():
 			for _, id := range w.Views.Touched() {
 				if s, ok := w.Views.Resource(id); ok {
@@ -170,29 +172,50 @@ func (w *Writer) read() error {
 
 // leave leaves what is wanted of a resource, if that is not there already.
 func (w *Writer) leave(s *resource.State) {
+	err := w.update(s)
+	if err == nil {
+		delete(w.failed, s.ID)
+		return
+	}
+	w.failed[s.ID] = true
+	w.Failed(s.ID, err)
+}
+
+// retry leaves what could not be left, up to the first that still can't be: who was paused, or has paid,
+// does not wait for the next pass once the file system has room.
+func (w *Writer) retry() {
+	for id := range w.failed {
+		if s, ok := w.Views.Resource(id); ok && w.update(&s) != nil {
+			return
+		}
+		delete(w.failed, id)
+	}
+}
+
+// update has the folder say what is wanted of a resource.
+func (w *Writer) update(s *resource.State) error {
 	id, before := string(s.ID), w.left[string(s.ID)]
 	if _, gone := w.gone[s.ID]; w.left == nil || gone && before == nil {
-		return
+		return nil
 	}
 	want, ok := Of(s, w.Host, w.Now(), w.Blind(), before != nil)
 	switch {
 	case !ok:
-		return
+		return nil
 	case before != nil && w.done(s, before):
-		w.end(s)
-		return
+		return w.end(s)
 	case before != nil && same(before, &want):
-		return
+		return nil
 	}
 	want.Generation = 1
 	if before != nil {
 		want.Generation += before.Generation
 	}
 	if err := w.Folder.Write(&want); err != nil {
-		w.Failed(s.ID, err)
-		return
+		return err
 	}
 	w.left[id] = &want
+	return nil
 }
 
 // lose says of a want that the log does not know its resource, as after an older backup was put in
@@ -231,15 +254,15 @@ func (w *Writer) lose(left *enforce.Want) {
 }
 
 // end takes away the want of a resource with which the keeper has done.
-func (w *Writer) end(s *resource.State) {
+func (w *Writer) end(s *resource.State) error {
 	if err := w.Folder.Remove(string(s.ID)); err != nil {
-		w.Failed(s.ID, err)
-		return
+		return err
 	}
 	delete(w.left, string(s.ID))
 	if s.Status == resource.StatusReleased {
 		w.gone[s.ID] = s.Since
 	}
+	return nil
 }
 
 // done reports whether the keeper has done what was wanted last of a resource, for good: it is
