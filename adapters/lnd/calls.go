@@ -120,20 +120,28 @@ func (c *Client) Settlements(ctx context.Context, after int64) iter.Seq2[lightni
 
 // Lookup implements [lightning.Wallet].
 func (c *Client) Lookup(ctx context.Context, hash string) (lightning.Entry, error) {
+	inv, err := c.lookup(ctx, hash)
+	if err != nil {
+		return lightning.Entry{}, err
+	}
+	return entry(inv), nil
+}
+
+func (c *Client) lookup(ctx context.Context, hash string) (*lnrpc.Invoice, error) {
 	raw, err := hex.DecodeString(hash)
 	if err != nil || len(raw) != 32 {
-		return lightning.Entry{}, fmt.Errorf("%w: %.80q is no payment_hash", lightning.ErrNoInvoice, hash)
+		return nil, fmt.Errorf("%w: %.80q is no payment_hash", lightning.ErrNoInvoice, hash)
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
 	defer cancel()
 	inv, err := c.watch.lightning.LookupInvoice(ctx, &lnrpc.PaymentHash{RHash: raw}, c.watch.right())
 	switch {
 	case err == nil:
-		return entry(inv), nil
+		return inv, nil
 	case status.Code(err) == codes.NotFound, strings.Contains(err.Error(), "unable to locate invoice"):
-		return lightning.Entry{}, lightning.ErrNoInvoice
+		return nil, lightning.ErrNoInvoice
 	}
-	return lightning.Entry{}, trouble(err)
+	return nil, trouble(err)
 }
 
 // List implements [lightning.Wallet].

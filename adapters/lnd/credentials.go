@@ -4,16 +4,24 @@ import (
 	"bytes"
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"sync"
+
+	"sandglass/adapters/lnd/rights"
+)
+
+var (
+	errNoMacaroon = errors.New("lnd: no macaroon")
+	errEmpty      = errors.New("lnd: the macaroon's file is empty")
 )
 
 // macaroonFile is the right to make calls, read for each of them, and checked against
 // its role whenever it changed. It gives no macaroon that may do more.
 type macaroonFile struct {
 	path string
-	role role // nil: it may be anything
+	role rights.Role // nil: it may be anything
 
 	mu      sync.Mutex // guards what follows
 	checked []byte     // what was found to be in order
@@ -47,7 +55,7 @@ func (m *macaroonFile) read() ([]byte, error) {
 	if bytes.Equal(mac, m.checked) {
 		return mac, nil
 	}
-	if err := m.role.check(mac); err != nil {
+	if err := m.role.Check(mac); err != nil {
 		return nil, fmt.Errorf("lnd: %s: %w", m.path, err)
 	}
 	m.checked = mac

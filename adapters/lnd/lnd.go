@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"sandglass/adapters/lnd/cert"
+	"sandglass/adapters/lnd/rights"
 	"sandglass/domain/lightning"
 	"sandglass/domain/watch"
 
@@ -91,13 +92,13 @@ func Dial(c Config) (*Client, error) {
 	}
 	client := &Client{config: c}
 	var err error
-	if client.watch, err = dial(&c, c.WatchMacaroon, watching); err != nil {
+	if client.watch, err = dial(&c, c.WatchMacaroon, rights.Watching); err != nil {
 		return nil, err
 	}
 	if c.IssueMacaroon == "" {
 		return client, nil
 	}
-	if client.issue, err = dial(&c, c.IssueMacaroon, issuing); err != nil {
+	if client.issue, err = dial(&c, c.IssueMacaroon, rights.Issuing); err != nil {
 		return nil, errors.Join(err, client.Close())
 	}
 	return client, nil
@@ -122,12 +123,12 @@ type link struct {
 	macaroon  *macaroonFile
 }
 
-func dial(c *Config, path string, role role) (*link, error) {
+func dial(c *Config, path string, role rights.Role) (*link, error) {
 	if c.AllowSpending {
 		role = nil
 	}
 	mac := &macaroonFile{path: path, role: role}
-	if _, err := mac.read(); errors.Is(err, errTooMighty) {
+	if _, err := mac.read(); errors.Is(err, rights.ErrTooMighty) {
 		return nil, err
 	}
 	conn, err := grpc.NewClient(c.Addr,

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"sandglass/adapters/lnd/cert"
+	"sandglass/adapters/lnd/rights"
 	"sandglass/domain/watch"
 
 	"github.com/lightningnetwork/lnd/lnrpc"
@@ -52,7 +53,7 @@ var texts = []struct {
 	{"verification failed", watch.Denied, adviceRevoke},
 	{"not satisfied", watch.Denied, adviceDenied}, // a caveat, such as a time that is over
 	{"expected 1 macaroon", watch.Denied, adviceDenied},
-	{errTooMighty.Error(), watch.Denied, "the macaroon is refused by us"},
+	{rights.ErrTooMighty.Error(), watch.Denied, "the macaroon is refused by us"},
 	{errEmpty.Error(), watch.Denied, adviceEmpty},
 	{"not a macaroon", watch.Denied, "the macaroon's file holds something else"},
 	{"no such file or directory", watch.Connecting, adviceFile},

@@ -166,7 +166,8 @@ func (s *session) compareWithLog(ctx context.Context, l *lacking, description st
 	if l.Settle.Request != nil {
 		l.among = string(l.Settle.Request.Resource)
 	}
-	isNew := p.Status == payment.StatusNone || p.Status == payment.StatusRequested || p.Status == payment.StatusExpired
+	isNew := p.Status == payment.StatusNone || p.Status == payment.StatusRequested || p.Status == payment.StatusExpired ||
+		p.Status == payment.StatusAccepted || p.Status == payment.StatusCanceled
 	return logged{lacks: true, isNew: isNew, early: early}, err
 }
 

@@ -46,7 +46,7 @@ type Config struct {
 	Wallet  Wallet
 	Wallets *wallet.Handler
 	Booker  *payment.Booker
-	// Waiting returns the payments that are requested or settled, oldest first. It may be
+	// Waiting returns the payments that are requested, accepted or settled, oldest first. It may be
 	// late, as a projection is.
 	Waiting  func(context.Context) ([]Waiting, error)
 	Requests *request.Set   // invoices that were given out, and are not in the log
@@ -62,7 +62,9 @@ type Config struct {
 	SweptChain func(node string, now instant.Time) instant.Time
 	// Doubted reports whether Now may be another time, by which up to when all that came is
 	// known is not told to others. It may be nil.
-	Doubted  func() bool
+	Doubted func() bool
+	// Held is told, with each sweep, of each invoice whose money the wallet holds. It may be nil.
+	Held     func(hash string)
 	Observer watch.Observer // may be nil
 	Now      func() instant.Time
 

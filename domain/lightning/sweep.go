@@ -172,6 +172,8 @@ func (c *sweep) readWallet(ctx context.Context, from int64) error {
 		case ok && p.Status == payment.StatusRequested:
 			c.waiting[hash] = p
 			hashes = append(hashes, hash)
+		case ok && p.Status == payment.StatusAccepted:
+			hashes = append(hashes, hash) // it may be settled by now
 		}
 	}
 	for _, r := range c.s.w.Requests.Payable() {
@@ -211,6 +213,9 @@ func (c *sweep) compareEntry(ctx context.Context, e Entry) (complete bool, err e
 	lacked, complete, err := c.s.missingFromLog(ctx, e)
 	if err != nil {
 		return false, err
+	}
+	if e.Status == EntryAccepted && c.s.w.Held != nil {
+		c.s.w.Held(e.Hash)
 	}
 	if e.Status == EntryCanceled {
 		err = c.expire(ctx, e.Hash, payment.ReasonCanceled)

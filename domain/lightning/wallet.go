@@ -88,6 +88,6 @@ func (a *Arrival) Find(load func(payment.Key) (payment.State, error)) (payment.S
 // Waiting is a payment that is not at its end.
 type Waiting struct {
 	Key    payment.Key
-	Status payment.Status // StatusRequested or StatusSettled
+	Status payment.Status // StatusRequested, StatusAccepted or StatusSettled
 	Expiry instant.Time   // of its invoice
 }

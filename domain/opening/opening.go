@@ -154,7 +154,7 @@ func (r *Rule) Named(ctx context.Context, id resource.ID) (*payment.Request, err
 		return nil, err
 	}
 	q, _, ok := r.Requests.Order(id)
-	if !ok {
+	if !ok || q.Order.Terms.Hold { // its first payment is held, which this one can't be
 		return nil, nil
 	}
 	return &payment.Request{At: q.At, Resource: id, Price: q.Order.Terms.Price, Order: q.Order}, nil

@@ -1,6 +1,7 @@
 package request
 
 import (
+	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base32"
@@ -30,6 +31,16 @@ var letters = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding
 func (s *Signer) Describe(id resource.ID, time instant.Millis, nonce [8]byte) string {
 	text := string(id) + separator + time.InUnits() + separator
 	return text + letters.EncodeToString(append(nonce[:], s.mac(text, nonce[:])...))
+}
+
+// Preimage returns the secret that settles an invoice of that description whose money is held. It
+// follows from the key, so that nothing of it is kept, and is never told before the money is taken.
+func (s *Signer) Preimage(description string) [32]byte {
+	secret, err := hkdf.Key(sha256.New, s.Key[:], nil, "sandglass preimage\x00"+description, 32)
+	if err != nil {
+		panic(err) // 32 bytes of SHA-256 can be had
+	}
+	return [32]byte(secret)
 }
 
 func (s *Signer) mac(text string, nonce []byte) []byte {

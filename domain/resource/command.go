@@ -160,7 +160,7 @@ type (
 		Host string
 	}
 	// Release ends the resource. Its reason is ReasonHolder, ReasonOperator, or
-	// ReasonNotDelivered: that ends only what has no time.
+	// ReasonNotDelivered: that ends only what is [State.Unpaid].
 	Release struct {
 		When
 		Reason Reason

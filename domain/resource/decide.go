@@ -347,7 +347,7 @@ func (d *deciding) reprice(c Reprice) error {
 }
 
 func (d *deciding) release(reason Reason) {
-	if d.settle(); d.s.Status == StatusReleased || reason == ReasonNotDelivered && d.s.Left() > 0 {
+	if d.settle(); d.s.Status == StatusReleased || reason == ReasonNotDelivered && !d.s.Unpaid() {
 		return
 	}
 	d.emit(&Released{At: d.now(), Reason: reason})

@@ -18,6 +18,7 @@ const (
 	SignEmpty     Sign = "empty"        // an invoice is settled with no amount
 	SignNotFound  Sign = "not_found"    // the wallet does not know an invoice of ours
 	SignExpired   Sign = "expired"      // a request ended without money
+	SignHeld      Sign = "held"         // a payment that was held went back, or can't be taken
 	SignSweep     Sign = "sweep_failed" // a sweep did not finish
 	SignConflict  Sign = "conflict"     // ! a payment came with other content
 	SignAdopted   Sign = "adopted"      // a node is watched for the first time

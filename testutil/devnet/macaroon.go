@@ -21,6 +21,7 @@ var (
 		"/lnrpc.Lightning/SubscribeInvoices",
 		"/lnrpc.Lightning/ListInvoices",
 		"/lnrpc.Lightning/LookupInvoice",
+		"/invoicesrpc.Invoices/SubscribeSingleInvoice",
 		"/lnrpc.Lightning/SubscribeTransactions",
 		"/lnrpc.Lightning/GetTransactions",
 		"/lnrpc.Lightning/CheckMacaroonPermissions",
@@ -33,6 +34,7 @@ var (
 		"/lnrpc.Lightning/AddInvoice",
 		"/lnrpc.Lightning/NewAddress",
 		"/invoicesrpc.Invoices/CancelInvoice",
+		"/invoicesrpc.Invoices/AddHoldInvoice", "/invoicesrpc.Invoices/SettleInvoice",
 		"/lnrpc.Lightning/CheckMacaroonPermissions",
 	}
 )

@@ -10,6 +10,7 @@ import (
 	"github.com/lightningnetwork/lnd/lnrpc"
 	"github.com/lightningnetwork/lnd/lnrpc/chainrpc"
 
+	"sandglass/testutil/fakelnd/queue"
 	"sandglass/testutil/simchain"
 )
 
@@ -56,7 +57,7 @@ func (l *Lnd) Reorg(depth int) (err error) {
 func (l *Lnd) tell(mined ...*simchain.Block) {
 	for _, b := range mined {
 		l.hear(b, b.Transactions...)
-		l.epochs.tell(epoch(b))
+		l.epochs.Tell(epoch(b))
 	}
 }
 
@@ -116,12 +117,12 @@ func (n *notifier) RegisterBlockEpochNtfn(
 	_ *chainrpc.BlockEpoch, stream chainrpc.ChainNotifier_RegisterBlockEpochNtfnServer,
 ) error {
 	n.mu.Lock()
-	q := n.epochs.join()
-	q.add(epoch(n.wallet.chain.Tip()))
+	q := n.epochs.Join()
+	q.Add(epoch(n.wallet.chain.Tip()))
 	ending := n.ending
 	n.mu.Unlock()
 	defer n.change(func() { delete(n.epochs, q) })
-	return serve(stream.Context(), n.Lnd, q, ending, stream.Send)
+	return queue.Serve(stream.Context(), &n.mu, q, ending, stream.Send)
 }
 
 // SubscribeTransactions implements [lnrpc.LightningServer]. It tells nothing of what was.
@@ -129,9 +130,9 @@ func (l *lightning) SubscribeTransactions(
 	_ *lnrpc.GetTransactionsRequest, stream lnrpc.Lightning_SubscribeTransactionsServer,
 ) error {
 	l.mu.Lock()
-	q := l.txs.join()
+	q := l.txs.Join()
 	ending := l.ending
 	l.mu.Unlock()
 	defer l.change(func() { delete(l.txs, q) })
-	return serve(stream.Context(), l.Lnd, q, ending, stream.Send)
+	return queue.Serve(stream.Context(), &l.mu, q, ending, stream.Send)
 }

@@ -7,18 +7,10 @@
 package fakelnd
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/hex"
-	"encoding/pem"
 	"errors"
-	"math/big"
 	"net"
-	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -31,6 +23,8 @@ import (
 	"google.golang.org/grpc/keepalive"
 
 	"sandglass/testutil/fakelnd/invoices"
+	"sandglass/testutil/fakelnd/queue"
+	"sandglass/testutil/fakelnd/selfsigned"
 	"sandglass/testutil/fakelnd/stall"
 )
 
@@ -45,29 +39,30 @@ type Lnd struct {
 	dir  string
 	keys *rootKeys
 
-	mu       sync.Mutex // guards what follows
-	network  string
-	state    lnrpc.WalletState
-	unsynced bool
-	db       db
-	key      *btcec.PrivateKey
-	clients  map[*client]bool
-	wallet   *wallet
-	txs      subscribers[*lnrpc.Transaction]
-	epochs   subscribers[*chainrpc.BlockEpoch]
-	ending   chan struct{} // closed when the streams end
-	faults   faults
-	server   *grpc.Server
-	listener *stall.Listener
-	served   sync.WaitGroup
+	mu        sync.Mutex // guards what follows
+	network   string
+	state     lnrpc.WalletState
+	unsynced  bool
+	db        db
+	key       *btcec.PrivateKey
+	clients   map[*client]bool
+	followers map[*queue.Queue[*lnrpc.Invoice]]string // of one invoice each, by its payment_hash
+	wallet    *wallet
+	txs       queue.Subscribers[*lnrpc.Transaction]
+	epochs    queue.Subscribers[*chainrpc.BlockEpoch]
+	ending    chan struct{} // closed when the streams end
+	faults    faults
+	server    *grpc.Server
+	listener  *stall.Listener
+	served    sync.WaitGroup
 }
 
 // New makes a node whose files are in dir, and starts it.
 func New(dir string) (*Lnd, error) {
 	l := &Lnd{
 		dir: dir, keys: newRootKeys(), network: "regtest", state: lnrpc.WalletState_SERVER_ACTIVE,
-		db: newDB(), clients: map[*client]bool{}, ending: make(chan struct{}), TLSCert: filepath.Join(dir, "tls.cert"),
-		wallet: newWallet(), txs: subscribers[*lnrpc.Transaction]{}, epochs: subscribers[*chainrpc.BlockEpoch]{},
+		db: newDB(), clients: map[*client]bool{}, followers: map[*queue.Queue[*lnrpc.Invoice]]string{}, ending: make(chan struct{}), TLSCert: filepath.Join(dir, "tls.cert"),
+		wallet: newWallet(), txs: queue.Subscribers[*lnrpc.Transaction]{}, epochs: queue.Subscribers[*chainrpc.BlockEpoch]{},
 	}
 	l.SetIdentity(1)
 	var err error
@@ -118,7 +113,7 @@ func (l *Lnd) Start() error {
 	lnrpc.RegisterStateServer(server, &stateService{Lnd: l})
 	chainrpc.RegisterChainKitServer(server, &kit{Lnd: l})
 	chainrpc.RegisterChainNotifierServer(server, &notifier{Lnd: l})
-	invoices.Register(server, func(hash []byte) error { return l.Cancel(hex.EncodeToString(hash)) })
+	invoices.Register(server, holding{l})
 	l.server = server
 	listener := l.listener
 	l.served.Go(func() { _ = server.Serve(listener) }) // it ends with Kill or Stop
@@ -199,26 +194,5 @@ func (l *Lnd) RenewCert() error {
 
 // MakeCert is RenewCert for a certificate of somebody, and of some time.
 func (l *Lnd) MakeCert(organization string, begin, end time.Time) error {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return err
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{Organization: []string{organization}},
-		NotBefore: begin, NotAfter: end, IsCA: true, BasicConstraintsValid: true,
-		KeyUsage:    x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, DNSNames: []string{"localhost"},
-	}
-	cert, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		return err
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		return err
-	}
-	return errors.Join(
-		os.WriteFile(l.TLSCert, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert}), 0o600),
-		os.WriteFile(filepath.Join(l.dir, "tls.key"), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}), 0o600),
-	)
+	return selfsigned.Write(l.TLSCert, filepath.Join(l.dir, "tls.key"), organization, begin, end)
 }

@@ -30,9 +30,11 @@ var (
 		{"uri", "/lnrpc.Lightning/SubscribeTransactions"}, {"uri", "/lnrpc.Lightning/GetTransactions"},
 		{"uri", "/chainrpc.ChainNotifier/RegisterBlockEpochNtfn"}, {"uri", "/chainrpc.ChainKit/GetBlock"},
 		{"uri", "/chainrpc.ChainKit/GetBlockHash"}, {"uri", "/chainrpc.ChainKit/GetBestBlock"},
+		{"uri", invoices.FollowMethod},
 	}
 	Issuing = []Permission{
 		{"uri", "/lnrpc.Lightning/AddInvoice"}, {"uri", "/lnrpc.Lightning/NewAddress"}, {"uri", invoices.CancelMethod},
+		{"uri", invoices.AddHoldMethod}, {"uri", invoices.SettleMethod},
 	}
 	Readonly = []Permission{
 		{"onchain", "read"}, {"offchain", "read"}, {"address", "read"}, {"message", "read"}, {"peers", "read"},
@@ -56,6 +58,9 @@ var needs = map[string][]Permission{
 	"/lnrpc.Lightning/SubscribeInvoices": {{"invoices", "read"}},
 	"/lnrpc.Lightning/NewAddress":        {{"address", "write"}},
 	invoices.CancelMethod:                {{"invoices", "write"}},
+	invoices.AddHoldMethod:               {{"invoices", "write"}},
+	invoices.SettleMethod:                {{"invoices", "write"}},
+	invoices.FollowMethod:                {{"invoices", "read"}},
 	"/lnrpc.Lightning/SendCoins":         {{"onchain", "write"}},
 	"/lnrpc.Lightning/BakeMacaroon":      {{"macaroon", "generate"}},
 

@@ -82,6 +82,7 @@ func (l *Lnd) settle(row *lnrpc.Invoice) {
 	row.Settled = true
 	row.SettleIndex = l.db.settled(row, "")
 	l.dispatch(row, "")
+	l.follow(row)
 }
 
 // Pay settles an invoice by one HTLC for each amount. It may be late: lnd looks at
@@ -119,11 +120,18 @@ func (l *Lnd) Shard(hash string, msat int64) error {
 	})
 }
 
-// Accept holds msat for an invoice. Nobody is told.
+// Accept holds msat for an invoice, for as many blocks as it says. Only who follows the invoice
+// is told.
 func (l *Lnd) Accept(hash string, msat int64) error {
 	return l.on(hash, func(row *lnrpc.Invoice) error {
-		row.Htlcs = append(row.Htlcs, l.htlc(msat, lnrpc.InvoiceHTLCState_ACCEPTED, nil))
+		if row.State != lnrpc.Invoice_OPEN {
+			return fmt.Errorf("invoice %s is %s", hash, row.State)
+		}
+		h := l.htlc(msat, lnrpc.InvoiceHTLCState_ACCEPTED, nil)
+		h.ExpiryHeight = l.wallet.chain.Tip().Height + int32(row.CltvExpiry) + 3
+		row.Htlcs = append(row.Htlcs, h)
 		row.State, row.AmtPaidMsat = lnrpc.Invoice_ACCEPTED, msat
+		l.follow(row)
 		return nil
 	})
 }
@@ -144,6 +152,7 @@ func (l *Lnd) Cancel(hash string) error {
 		for _, h := range row.Htlcs {
 			h.State = lnrpc.InvoiceHTLCState_CANCELED
 		}
+		l.follow(row)
 		return nil
 	})
 }

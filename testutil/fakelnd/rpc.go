@@ -9,6 +9,9 @@ import (
 	"slices"
 	"time"
 
+	"sandglass/testutil/fakelnd/bolt11"
+	"sandglass/testutil/fakelnd/queue"
+
 	"github.com/lightningnetwork/lnd/lnrpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -65,7 +68,7 @@ func (l *lightning) AddInvoice(_ context.Context, in *lnrpc.Invoice) (*lnrpc.Add
 		PaymentAddr: slices.Clone(hash[:]),
 	}
 	var err error
-	if row.PaymentRequest, err = bolt11(l.key, row); err != nil {
+	if row.PaymentRequest, err = bolt11.Encode(l.key, row); err != nil {
 		return nil, err
 	}
 	if in.IsAmp {
@@ -123,26 +126,26 @@ func (l *lightning) CheckMacaroonPermissions(
 
 // client is a subscriber to invoices.
 type client struct {
-	*queue[*lnrpc.Invoice]
+	*queue.Queue[*lnrpc.Invoice]
 	addIndex, settleIndex uint64
 }
 
 // SubscribeInvoices implements [lnrpc.LightningServer]. It is not known to the client
 // when it begins.
 func (l *lightning) SubscribeInvoices(in *lnrpc.InvoiceSubscription, stream lnrpc.Lightning_SubscribeInvoicesServer) error {
-	c := &client{queue: newQueue[*lnrpc.Invoice](), addIndex: in.AddIndex, settleIndex: in.SettleIndex}
+	c := &client{Queue: queue.New[*lnrpc.Invoice](), addIndex: in.AddIndex, settleIndex: in.SettleIndex}
 	l.mu.Lock()
-	c.add(l.db.addedSince(in.AddIndex)...)
+	c.Add(l.db.addedSince(in.AddIndex)...)
 	if l.faults.nativeSQL {
-		c.add(l.db.settledSinceSQL(in.SettleIndex)...)
+		c.Add(l.db.settledSinceSQL(in.SettleIndex)...)
 	} else {
-		c.add(l.db.settledSince(in.SettleIndex)...)
+		c.Add(l.db.settledSince(in.SettleIndex)...)
 	}
 	l.clients[c] = true
 	ending := l.ending
 	l.mu.Unlock()
 	defer l.change(func() { delete(l.clients, c) })
-	return serve(stream.Context(), l.Lnd, c.queue, ending, stream.Send)
+	return queue.Serve(stream.Context(), &l.mu, c.Queue, ending, stream.Send)
 }
 
 // dispatch tells the subscribers of a row that was added or settled. The caller holds
@@ -164,7 +167,7 @@ func (l *Lnd) dispatch(row *lnrpc.Invoice, set string) {
 			c.settleIndex = row.SettleIndex
 		}
 		for range max(1, l.faults.repeat) {
-			c.add(ofSet(row, set))
+			c.Add(ofSet(row, set))
 		}
 	}
 }

@@ -50,7 +50,7 @@ func (l *Lnd) hear(b *simchain.Block, txs ...*wire.MsgTx) {
 		}
 	}
 	for _, listed := range l.wallet.list(b, txs...) {
-		l.txs.tell(listed)
+		l.txs.Tell(listed)
 	}
 }
 

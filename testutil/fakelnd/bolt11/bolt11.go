@@ -1,4 +1,5 @@
-package fakelnd
+// Package bolt11 writes invoices as lnd does.
+package bolt11
 
 import (
 	"time"
@@ -13,8 +14,8 @@ import (
 	"sandglass/testutil/simchain"
 )
 
-// bolt11 writes an invoice as its payer gets it, signed with the node's key.
-func bolt11(key *btcec.PrivateKey, row *lnrpc.Invoice) (string, error) {
+// Encode writes an invoice as its payer gets it, signed with the node's key.
+func Encode(key *btcec.PrivateKey, row *lnrpc.Invoice) (string, error) {
 	features := lnwire.NewRawFeatureVector(lnwire.TLVOnionPayloadRequired, lnwire.PaymentAddrRequired)
 	options := []func(*zpay32.Invoice){
 		zpay32.Description(row.Memo), zpay32.Expiry(time.Duration(row.Expiry) * time.Second),
