@@ -43,6 +43,8 @@ func (b *Service) address(ctx context.Context, meta stream.Meta, s *subject) (st
 		return "", ErrNoChain
 	case s.Status == resource.StatusReleased:
 		return "", resource.ErrReleased
+	case holds(s) || s.Unpaid():
+		return "", ErrNotHeld
 	}
 	if a, ok := b.addressOf(&s.State); ok {
 		return a, nil

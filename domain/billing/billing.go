@@ -38,6 +38,9 @@ var (
 	ErrInvalid     = errors.New("billing: invalid request")
 	ErrNoChain     = errors.New("billing: nothing is paid on the chain here")
 	ErrPaid        = errors.New("billing: the invoice is paid, or being paid")
+	ErrHeld        = errors.New("billing: its first payment is held until it is up: nothing more is taken until that is known")
+	ErrFull        = errors.New("billing: as many payments are held as may be, until what they are for is up: try again later")
+	ErrNotHeld     = errors.New("billing: its first payment is held, which one on the chain can't be: pay the invoice")
 	ErrPayable     = errors.New("billing: an invoice can be paid, and buys time,")
 )
 
@@ -96,6 +99,17 @@ type Deposits interface {
 	Swept() <-chan struct{}
 }
 
+// Holding makes invoices whose money is held, and carries it to its end.
+type Holding interface {
+	// HoldInvoice makes an invoice whose money is held until it is taken by the preimage of hash,
+	// or goes back. Each hash is used once.
+	HoldInvoice(ctx context.Context, hash [32]byte, amount money.Msat, description string, expiry instant.Millis) (Invoice, error)
+	// CanHold says why none can be made: the wallet gives no right to.
+	CanHold() error
+	Given()     // is told of one that is kept
+	Full() bool // reports whether no more can be held now
+}
+
 // Limits bound what strangers can make grow.
 type Limits struct {
 	OpenPerResource int            // open invoices of one resource, its holder's apart from others'
@@ -131,6 +145,7 @@ type Service struct {
 	// Node returns the identity_pubkey of the present wallet: what another one made can't be
 	// paid.
 	Node     func() string
+	Holding  Holding  // nil where no payment is held
 	Deposits Deposits // that the log does not have; nil where nothing is paid on the chain
 	Host     string   // of this daemon, on which orders are placed first; empty where there is one machine
 	Now      func() instant.Time

@@ -75,6 +75,9 @@ func (b *Service) Order(ctx context.Context, meta stream.Meta, r OrderRequest) (
 	if err != nil {
 		return Order{}, err
 	}
+	if r.Address && holds(&s) {
+		return Order{}, ErrNotHeld
+	}
 	o := Order{New: isNew}
 	if s.Status == resource.StatusAwaiting {
 		q, err := priced(s.Terms.Price, r.Time, r.Amount) // its bounds were held when it was new

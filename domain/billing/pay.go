@@ -2,6 +2,7 @@ package billing
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -29,6 +30,8 @@ func (b *Service) Pay(
 		return payment.State{}, err
 	case s.Status == resource.StatusReleased:
 		return payment.State{}, resource.ErrReleased
+	case s.Unpaid():
+		return payment.State{}, ErrHeld
 	case s.order == nil && b.graceOver(&s.State):
 		return payment.State{}, fmt.Errorf("%w: its grace is over, and it is about to be released", resource.ErrReleased)
 	}
@@ -78,6 +81,9 @@ func (b *Service) invoice(ctx context.Context, s *subject, q Quote, byHolder boo
 			return r.State(), nil
 		}
 	}
+	if holds(s) && (b.Holding == nil || b.Holding.Full()) {
+		return payment.State{}, ErrFull
+	}
 	if err := b.takeOrdered(s); err != nil {
 		return payment.State{}, err
 	}
@@ -99,7 +105,7 @@ func (b *Service) newInvoice(ctx context.Context, s *subject, q Quote, byHolder 
 	if _, err := io.ReadFull(b.Random, nonce[:]); err != nil {
 		return payment.State{}, fmt.Errorf("billing: reading random bytes: %w", err)
 	}
-	inv, err := b.Wallet.Invoice(ctx, q.Amount, b.Signer.Describe(s.ID, q.Time, nonce), b.Limits.Expiry)
+	inv, err := b.make(ctx, s, q.Amount, b.Signer.Describe(s.ID, q.Time, nonce))
 	if err != nil {
 		return payment.State{}, fmt.Errorf("%w: %w", ErrWallet, err)
 	}
@@ -112,8 +118,23 @@ func (b *Service) newInvoice(ctx context.Context, s *subject, q Quote, byHolder 
 	if err := b.Requests.Keep(ctx, r); err != nil {
 		return payment.State{}, err // the invoice was shown to nobody, and will expire
 	}
+	if holds(s) {
+		b.Holding.Given()
+	}
 	return r.State(), nil
 }
+
+// make asks the wallet for an invoice. That of an order whose plan says so is held.
+func (b *Service) make(ctx context.Context, s *subject, amount money.Msat, description string) (Invoice, error) {
+	if !holds(s) {
+		return b.Wallet.Invoice(ctx, amount, description, b.Limits.Expiry)
+	}
+	preimage := b.Signer.Preimage(description)
+	return b.Holding.HoldInvoice(ctx, sha256.Sum256(preimage[:]), amount, description, b.Limits.Expiry)
+}
+
+// holds reports whether the next payment is held until what it is for is up: the first.
+func holds(s *subject) bool { return s.order != nil && s.order.Terms.Hold }
 
 func sameOrder(a, b *resource.Order) bool {
 	return a == nil && b == nil || a != nil && b != nil && a.Same(b)

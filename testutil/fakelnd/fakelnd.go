@@ -61,7 +61,8 @@ type Lnd struct {
 func New(dir string) (*Lnd, error) {
 	l := &Lnd{
 		dir: dir, keys: newRootKeys(), network: "regtest", state: lnrpc.WalletState_SERVER_ACTIVE,
-		db: newDB(), clients: map[*client]bool{}, followers: map[*queue.Queue[*lnrpc.Invoice]]string{}, ending: make(chan struct{}), TLSCert: filepath.Join(dir, "tls.cert"),
+		db: newDB(), clients: map[*client]bool{}, followers: map[*queue.Queue[*lnrpc.Invoice]]string{},
+		ending: make(chan struct{}), TLSCert: filepath.Join(dir, "tls.cert"),
 		wallet: newWallet(), txs: queue.Subscribers[*lnrpc.Transaction]{}, epochs: queue.Subscribers[*chainrpc.BlockEpoch]{},
 	}
 	l.SetIdentity(1)

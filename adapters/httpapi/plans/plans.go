@@ -109,7 +109,7 @@ func (c *Calls) publish(ctx context.Context, in *answer[wire.PublishRequest]) (*
 	o := plan.Offer{
 		Terms: resource.Terms{
 			Price: money.Price{Msat: b.Price.Msat, Per: b.Price.Per}, Grace: b.Grace,
-			Uptime: b.Bill == "uptime", StartWithin: b.StartWithin, MaxOutage: b.MaxOutage, MaxPause: b.MaxPause,
+			Uptime: b.Bill == "uptime", Hold: b.Hold, StartWithin: b.StartWithin, MaxOutage: b.MaxOutage, MaxPause: b.MaxPause,
 		},
 		Min: b.Min, Max: b.Max, Enforcer: b.Enforcer, Title: b.Title, Hosts: plan.HostsOf(b.Hosts...), Capacity: b.Capacity,
 	}

@@ -76,6 +76,8 @@ func Anonymous(p wire.Payment) wire.Payment {
 		Final:         p.Final,
 		RequestedAt:   p.RequestedAt,
 		ExpiresAt:     p.ExpiresAt,
+		AcceptedAt:    p.AcceptedAt,
+		HeldUntil:     p.HeldUntil,
 		SettledAt:     p.SettledAt,
 		Via:           p.Via,
 		Reason:        p.Reason,
@@ -124,10 +126,15 @@ func (l look) payment(p *payment.State) wire.Payment {
 		Amount:      p.Amount,
 		RequestedAt: p.Requested,
 		ExpiresAt:   p.Expiry,
+		AcceptedAt:  p.AcceptedAt,
 		SettledAt:   p.SettledAt,
 		Via:         string(p.Via),
 		Reason:      string(p.Reason),
 		ChangedAt:   p.Last,
+	}
+	v.Hold = p.Order != nil && p.Order.Terms.Hold && (p.Status == payment.StatusRequested || p.Status == payment.StatusAccepted)
+	if v.Hold && p.Status == payment.StatusAccepted {
+		v.HeldUntil = p.AcceptedAt.Add(p.Order.Terms.HeldFor())
 	}
 	if p.Price != (money.Price{}) {
 		price := Price(p.Price)

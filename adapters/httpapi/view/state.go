@@ -37,6 +37,7 @@ func Plan(s plan.State) wire.Plan {
 		ChangedAt: s.Last,
 
 		Bill: bill(&s.Terms), StartWithin: s.Terms.StartWithin, MaxOutage: s.Terms.MaxOutage, MaxPause: s.Terms.MaxPause,
+		Hold: s.Terms.Hold,
 	}
 	if w := s.Terms.Warn; w != (resource.Warn{}) {
 		v.Warn = &wire.Warn{Time: w.Time, Amount: w.Amount, Share: w.Share}

@@ -9,11 +9,12 @@ import (
 type Payment struct {
 	// ln-<payment_hash>, amp-<set_id>, or btc-<txid>-<vout>.
 	Key string `json:"key" example:"ln-5f3d..."`
-	// requested: an invoice is open; settled: the money is here; credited: a resource has it;
+	// requested: an invoice is open; accepted: the money is held, and taken only if what was ordered is
+	// up in time; canceled: it went back to its payer; settled: the money is here; credited: a resource has it;
 	// unallocated: no resource has it; expired: nobody paid. On the chain: seen: in no block yet;
 	// confirmed: in a block, not deep enough to count; reorged: its block left the chain, and what
 	// was credited was taken back; replaced: it will not come.
-	Status string `json:"status" enum:"requested,settled,credited,unallocated,expired,seen,confirmed,reorged,replaced" example:"requested"`
+	Status string `json:"status" enum:"requested,accepted,canceled,settled,credited,unallocated,expired,seen,confirmed,reorged,replaced" example:"requested"`
 	// For which it is meant, or which has it; left out for those who don't know it.
 	Resource string `json:"resource,omitempty" example:"web-1"`
 	// Asked for, in millisatoshi.
@@ -53,11 +54,17 @@ type Payment struct {
 	RequestedAt instant.Time `json:"requested_at,omitzero" format:"date-time"`
 	// Until when the invoice is to be paid. Money that comes later is counted all the same.
 	ExpiresAt instant.Time `json:"expires_at,omitzero" format:"date-time"`
+	// Its money is held until what was ordered is up, and goes back if it is not so in time.
+	Hold bool `json:"hold,omitempty"`
+	// From when on the money was held, if it was.
+	AcceptedAt instant.Time `json:"accepted_at,omitzero" format:"date-time"`
+	// While it is held: by when what was ordered is to be up, or the money goes back.
+	HeldUntil instant.Time `json:"held_until,omitzero" format:"date-time"`
 	// When the wallet had the money for good.
 	SettledAt instant.Time `json:"settled_at,omitzero" format:"date-time"`
 	// How it came: bolt11, keysend, amp or onchain.
 	Via string `json:"via,omitempty"`
-	// Why it is unallocated, expired, reorged or replaced: a code.
+	// Why it is unallocated, expired, canceled, reorged or replaced: a code.
 	Reason string `json:"reason,omitempty"`
 	// When its status last changed.
 	ChangedAt instant.Time `json:"changed_at" format:"date-time"`

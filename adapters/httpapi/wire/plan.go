@@ -53,6 +53,9 @@ type Plan struct {
 	Bill string `json:"bill" enum:"wall,uptime" example:"uptime"`
 	// How long a resource may take to be up before that is an alarm, in milliseconds; only by uptime.
 	StartWithin instant.Millis `json:"start_within_ms,omitempty" example:"900000"`
+	// Whether the first payment over Lightning is held until the resource is up, and goes back to its
+	// payer if that is not so within start_within_ms; only by uptime. Such an order has no address.
+	Hold bool `json:"hold,omitempty"`
 	// For how long in each 30 days from its opening it can be down before its time passes all the
 	// same, in milliseconds; only by uptime. Left out, it never does.
 	MaxOutage instant.Millis `json:"max_outage_ms,omitempty" example:"86400000"`
@@ -100,6 +103,9 @@ type PublishRequest struct {
 	Bill string `json:"bill,omitempty" enum:"wall,uptime" example:"uptime"`
 	// How long a resource may take to be up before that is an alarm, in milliseconds; only by uptime.
 	StartWithin instant.Millis `json:"start_within_ms,omitempty" minimum:"0" maximum:"2592000000" example:"900000"`
+	// Whether the first payment over Lightning is held until the resource is up, and goes back to its
+	// payer if that is not so within start_within_ms; only by uptime. Such an order has no address.
+	Hold bool `json:"hold,omitempty"`
 	// For how long in each 30 days from its opening it can be down before its time passes all the
 	// same, in milliseconds; only by uptime. Left out, it never does.
 	MaxOutage instant.Millis `json:"max_outage_ms,omitempty" minimum:"0" maximum:"2592000000" example:"86400000"`

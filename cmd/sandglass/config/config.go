@@ -76,6 +76,8 @@ type Config struct {
 	MaxOpenPer      int   `envconfig:"SANDGLASS_MAX_OPEN_INVOICES_PER_RESOURCE" default:"5"`
 	MaxAwaiting     int   `envconfig:"SANDGLASS_MAX_UNPAID_ORDERS" default:"100000"`
 	MaxAddresses    int   `envconfig:"SANDGLASS_MAX_UNPAID_ADDRESSES_PER_DAY" default:"1000"`
+	MaxHeld         int   `envconfig:"SANDGLASS_MAX_HELD" default:"50"`
+	MaxHeldPerHour  int   `envconfig:"SANDGLASS_MAX_HELD_PER_HOUR" default:"200"`
 	MaxLive         int   `envconfig:"SANDGLASS_MAX_LIVE_STREAMS" default:"2048"`
 	MaxLivePer      int   `envconfig:"SANDGLASS_MAX_LIVE_STREAMS_PER_ADDRESS" default:"64"`
 	FreeSpaceFloor  int64 `envconfig:"SANDGLASS_FREE_SPACE_FLOOR" default:"268435456"`
@@ -166,6 +168,8 @@ func (c *Config) check() error {
 		positive("MAX_OPEN_INVOICES_PER_RESOURCE", c.MaxOpenPer),
 		positive("MAX_UNPAID_ORDERS", c.MaxAwaiting),
 		positive("MAX_UNPAID_ADDRESSES_PER_DAY", c.MaxAddresses),
+		positive("MAX_HELD", c.MaxHeld),
+		positive("MAX_HELD_PER_HOUR", c.MaxHeldPerHour),
 		positive("MAX_LIVE_STREAMS", c.MaxLive),
 		positive("MAX_LIVE_STREAMS_PER_ADDRESS", c.MaxLivePer),
 		want(c.FreeSpaceFloor >= 0, "FREE_SPACE_FLOOR", fmt.Sprint(c.FreeSpaceFloor), "0 or more bytes"),

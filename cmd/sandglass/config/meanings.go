@@ -45,6 +45,8 @@ var meanings = map[string]string{
 	"SANDGLASS_MAX_OPEN_INVOICES_PER_RESOURCE": "open invoices of one resource, its holder's apart from others'",
 	"SANDGLASS_MAX_UNPAID_ORDERS":              "open invoices of orders that were never paid",
 	"SANDGLASS_MAX_UNPAID_ADDRESSES_PER_DAY":   "addresses that are given to orders that were never paid",
+	"SANDGLASS_MAX_HELD":                       "payments held at once until what they are for is up; of more each goes back",
+	"SANDGLASS_MAX_HELD_PER_HOUR":              "and that come to be held in an hour",
 	"SANDGLASS_MAX_LIVE_STREAMS":               "open event streams in all",
 	"SANDGLASS_MAX_LIVE_STREAMS_PER_ADDRESS":   "open event streams of one address; of its network (/24, /48) four times that",
 	"SANDGLASS_FREE_SPACE_FLOOR":               "bytes: writes stop when the disk has less free; 0 is no floor",

@@ -48,6 +48,7 @@ type publishFlags struct {
 	title, enforcer, unit string
 	hosts                 []string
 	capacity              int64
+	hold                  bool
 }
 
 func (f *publishFlags) request(name string) wire.PublishRequest {
@@ -62,9 +63,10 @@ func (f *publishFlags) request(name string) wire.PublishRequest {
 		Grace:    f.grace.Millis,
 		Bill:     f.bill,
 		MaxPause: f.maxPause.Millis,
+		Hold:     f.hold,
 		Capacity: f.capacity,
 	}
-	if r.Bill == "" && r.Enforcer != "" {
+	if r.Bill == "" && (r.Enforcer != "" || r.Hold) {
 		r.Bill = uptime
 	}
 	if r.Bill == uptime {
@@ -106,6 +108,7 @@ func (f *publishFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.unit, "unit", "", "the template of systemd of which each resource is an instance: app@.service")
 	flags.StringVar(&f.bill, "bill", "", "which time is billed: wall, all of it, or uptime, as the host's keeper says (with an enforcer uptime)")
 	flags.Var(&f.startWithin, "start-within", "by uptime: how long it may take to be up before that is an alarm (15m)")
+	flags.BoolVar(&f.hold, "hold", false, "by uptime: hold the first payment until it is up; else it goes back after --start-within")
 	flags.Var(&f.maxOutage, "max-outage", "by uptime: how long in 30 days it can be down before its time passes (1d; 30d: no bound)")
 	flags.Var(&f.maxPause, "max-pause", "how long in 30 days it can be paused before its time passes (no bound)")
 	flags.StringSliceVar(&f.hosts, "hosts", nil, "the hosts that it can be had on, of several: rack-1,rack-2; any if not given")
@@ -263,6 +266,9 @@ func billing(p *wire.Plan) string {
 	}
 	if p.MaxOutage > 0 {
 		said += ", down at most " + bound(p.MaxOutage)
+	}
+	if p.Hold {
+		said += "; the first payment is held until it is up"
 	}
 	return said
 }

@@ -140,6 +140,7 @@ func (c commands) printInvoice(p *wire.Payment, qr bool) error {
 	err := show.Facts(c.Stdout,
 		"to pay", show.Amount(p.Asked),
 		"before", show.Instant(p.ExpiresAt),
+		"held", onlyIfUp(p),
 		"payment", p.Key,
 		"invoice", p.Request,
 		"address", p.Address,
@@ -172,7 +173,7 @@ func (c commands) wait(ctx context.Context, cl *client.Client, id, key string) e
 			return true, nil
 		}
 		paid, err = cl.Payment(ctx, key)
-		return paid.Status == "credited" || paid.Status == "unallocated", err
+		return paid.Status == "credited" || paid.Status == "unallocated" || paid.Status == "canceled", err
 	})
 	if err == nil && paid.Status == "credited" { // which may be younger than what was shown
 		var fresh wire.Resource
@@ -182,6 +183,8 @@ func (c commands) wait(ctx context.Context, cl *client.Client, id, key string) e
 	switch {
 	case err != nil:
 		return err
+	case paid.Status == "canceled":
+		return fmt.Errorf("%s did not start (%s): the payment went back to its payer", id, paid.Reason)
 	case paid.Status != "credited":
 		return fmt.Errorf("payment %s is %s, resource %s is %s", key, paid.Status, id, now.Status)
 	case c.JSON:

@@ -83,6 +83,7 @@ func PrintPayment(e *cli.Env, p wire.Payment, err error) error {
 		"reason", p.Reason,
 		"requested", show.Instant(p.RequestedAt),
 		"expires", show.Instant(p.ExpiresAt),
+		"held", onlyIfUp(&p),
 		"settled", show.Instant(p.SettledAt),
 		"changed", show.Instant(p.ChangedAt),
 		"txid", p.TxID,
@@ -94,6 +95,17 @@ func PrintPayment(e *cli.Env, p wire.Payment, err error) error {
 		"final", final,
 		"invoice", p.Request,
 		"link", p.URI)
+}
+
+// onlyIfUp says that a payment is held, or will be, and until when.
+func onlyIfUp(p *wire.Payment) string {
+	switch {
+	case !p.Hold:
+		return ""
+	case p.HeldUntil == 0:
+		return "paid only if it starts"
+	}
+	return "paid only if it starts, by " + show.Instant(p.HeldUntil)
 }
 
 // arrived names the amount of a payment: what is only seen may still not come.

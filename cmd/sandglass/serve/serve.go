@@ -103,6 +103,7 @@ func run(ctx context.Context, c config.Config, log zerolog.Logger) (err error) {
 	g.Go(func() error { return d.runClock(ctx) })
 	g.Go(func() error { return d.store.fence.Stop(d.requests.Run(ctx)) })
 	g.Go(func() error { return d.watch(ctx) })
+	g.Go(func() error { return d.holding.Run(ctx) })
 	g.Go(func() error { return d.meter.Run(ctx) })
 	g.Go(func() error { return d.enforcing.Run(ctx) })
 	g.Go(func() error { return d.followWallets(ctx) })

@@ -187,6 +187,9 @@ func publish(name string, o *plan.Offer) string {
 	if o.Terms.Uptime { // a bound of 30 days is none
 		args = append(args, "--bill", "uptime", "--start-within", o.Terms.StartWithin.InUnits(),
 			"--max-outage", cmp.Or(o.Terms.MaxOutage, uptime.Period).InUnits())
+		if o.Terms.Hold {
+			args = append(args, "--hold")
+		}
 	} else if o.Enforcer != "" {
 		args = append(args, "--bill", "wall")
 	}

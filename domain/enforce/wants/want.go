@@ -95,6 +95,9 @@ const startRound = 5 * instant.Minute
 // which the keeper begins anew. Once it is up, the end is exact: the keeper goes by how long it lasts, so
 // that a daemon which dies before it has heard of that lets nobody run on.
 func startingEnd(s *resource.State, now instant.Time) instant.Time {
+	if s.Unpaid() { // what is paid once it is up is given up if it does not come up in time
+		return s.Since.Add(s.Terms.HeldFor())
+	}
 	end := now.Add(s.Remaining(now) + startRound - 1)
 	return end - end%instant.Time(startRound)
 }

@@ -149,6 +149,30 @@ func TestStartingIsWantedUp(t *testing.T) {
 	}
 }
 
+// What is to come up before its first payment is taken is wanted up for as long as that is held.
+func TestUnpaidIsWantedUp(t *testing.T) {
+	const minute = instant.Minute
+	s := resource.New("a")
+	events, err := resource.Decide(s, resource.Accept{When: when(0), Order: resource.Order{
+		Plan: "small", Enforcer: "systemd:app@.service", Host: "rack-1",
+		Terms: resource.Terms{
+			Price: money.Price{Msat: 1000, Per: instant.Second}, Uptime: true, Hold: true, StartWithin: 10 * minute,
+		},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range events {
+		s = resource.Evolve(s, e)
+	}
+	for _, after := range []instant.Millis{0, minute, 9 * minute, instant.Hour} {
+		w, ok := wants.Of(&s, here, at(after), wants.Blind{}, false)
+		if !ok || w.State != enforce.Up || w.Until != up+enforce.Boottime(10*minute+wants.Slack) {
+			t.Errorf("after %d ms: %v, %s until %d", after, ok, w.State, w.Until)
+		}
+	}
+}
+
 // Nothing is wanted of what nothing enforces.
 func TestNothingEnforcesIt(t *testing.T) {
 	s := given(t, "a", pay("p", 0))

@@ -49,7 +49,9 @@ func (l *Loop) accept(ctx context.Context, node, hash string) error {
 	}
 	asked := r.Request
 	now := l.Now()
-	_, err = l.Booker.Payments.Execute(ctx, key, watch.Meta, payment.Accept{At: now, Amount: inv.Amount, Node: node, Request: &asked})
+	_, err = l.Booker.Payments.Execute(ctx, key, watch.Meta, payment.Accept{
+		At: now, Amount: inv.Amount, Node: node, Request: &asked,
+	})
 	if err != nil {
 		return err
 	}

@@ -62,7 +62,7 @@ func TestWhatIsNotDeliveredGoesBack(t *testing.T) {
 		"its holder releases it": {after: minute, do: func(w *world, _ string) { w.release() }, reason: payment.ReasonReleased},
 		"its channels are about to time out": {after: minute, do: func(w *world, _ string) { w.blocks(hold.Blocks - hold.Margin) },
 			reason: payment.ReasonTimingOut},
-		"the wallet gives it back by itself": {after: minute, do: func(w *world, hash string) { _ = w.wallet.GiveBack(w.Context(), hash) },
+		"the wallet gives it back by itself": {after: minute, do: func(w *world, hash string) { w.givesBack(hash) },
 			reason: payment.ReasonCanceled},
 		"the wallet is away until it is too late": {after: minute, do: func(w *world, _ string) { w.away(20 * time.Minute) },
 			reason: payment.ReasonNotDelivered},
@@ -94,6 +94,12 @@ func (w *world) release() {
 		w.Fatal(err)
 	}
 	w.touched()
+}
+
+func (w *world) givesBack(hash string) {
+	if err := w.wallet.GiveBack(w.Context(), hash); err != nil {
+		w.Fatal(err)
+	}
 }
 
 func (w *world) blocks(n int64) {
