@@ -186,13 +186,14 @@ func (h *history) boot() {
 	for name, unit := range units {
 		fmt.Fprintf(script, "cat >/etc/systemd/system/%s@.service <<'END'\n%s\nEND\n", name, unit)
 	}
-	// As root, since the files are of root, whom the daemon runs as; TestTheKeeperAsInstalled has the user.
+	// As root, since the files are of root, whom the daemon runs as; TestTheKeeperAsInstalled has the user,
+	// whom the filter of calls is made for.
 	fmt.Fprintf(script, `mkdir -p /etc/sandglass /etc/systemd/system/sandglass-keeper.service.d
 cat >/etc/sandglass/keeper.env <<'END'
 SANDGLASS_SYSTEMD_UNITS=app@.service,deaf@.service
 SANDGLASS_BOOT_ID=%s
 END
-printf '[Service]\nUser=root\nGroup=root\n' >/etc/systemd/system/sandglass-keeper.service.d/user.conf
+printf '[Service]\nUser=root\nGroup=root\nSystemCallFilter=\n' >/etc/systemd/system/sandglass-keeper.service.d/user.conf
 cp /systemd/sandglass-keeper.service /etc/systemd/system/
 systemctl daemon-reload && systemctl start sandglass-keeper.service`, id)
 	h.in(script.String())
@@ -206,7 +207,8 @@ func (h *history) in(script string) {
 	defer cancel()
 	out, err := h.machine.Command(ctx, "sh", "-ec", script).CombinedOutput()
 	if err != nil {
-		h.t.Fatalf("%s: %v: %s", script, err, out)
+		journal, _ := h.machine.Command(ctx, "journalctl", "--no-pager", "-n", "30").CombinedOutput()
+		h.t.Fatalf("%s: %v: %s\n%s", script, err, out, journal)
 	}
 }
 
