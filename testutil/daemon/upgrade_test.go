@@ -29,8 +29,9 @@ func builds(t *testing.T) (from, to, kind string) {
 // upgrade is two hosts on one log, whose daemons watch one wallet.
 type upgrade struct {
 	*rig
-	lnd  *fakelnd.Lnd
-	paid map[string]int64 // msat, by the resource
+	lnd    *fakelnd.Lnd
+	opened wire.Order       // which nobody has paid before the upgrade
+	paid   map[string]int64 // msat, by the resource
 }
 
 func (u *upgrade) pays(o wire.Order) {
@@ -44,6 +45,60 @@ func (u *upgrade) pays(o wire.Order) {
 // as well. What is paid meanwhile is credited once.
 func TestRollingUpgrade(t *testing.T) {
 	from, to, kind := builds(t)
+	u, first := hosts(t, from)
+	ctx := u.ctx
+	second := u.joined(to)
+	first.WaitReady(ctx) // the two get on, until the newer one writes
+	u.pays(u.opened)
+	for n := 0; ; n++ { // until the newer build is the first to book one
+		u.pays(u.order(fmt.Sprint("vm-", n), instant.Hour))
+		u.status(fmt.Sprint("vm-", n), "running")
+		if countOf(u, kind) > 0 {
+			break
+		}
+	}
+	u.stopsAt(first, "position ", kind)
+	u.pays(u.order("meanwhile", instant.Hour))
+	u.status("meanwhile", "running")
+
+	written := countOf(u, "")
+	first.Start() // as systemd does
+	u.stopsAt(first, "position ", kind)
+	if n := countOf(u, ""); n != written {
+		t.Errorf("the log went from %d to %d events while the older build was started", written, n)
+	}
+	first.Use(to)
+	first.Start()
+	u.same(first, second)
+}
+
+// The same for what nobody has paid: the older build stops at the first order that it can't read,
+// and what was ordered and paid meanwhile is credited once.
+func TestRollingUpgradeOverRequests(t *testing.T) {
+	to, kind := daemon.NewerRequests(t)
+	u, first := hosts(t, daemon.Binary(t))
+	second := u.joined(to)
+	unpaid := u.order("unpaid", instant.Hour) // the newer build keeps it
+	u.stopsAt(first, "-requests.invoices", kind)
+	u.pays(u.opened)
+	u.status("open", "running")
+	u.pays(u.order("meanwhile", instant.Hour))
+	u.status("meanwhile", "running")
+
+	first.Start()
+	u.stopsAt(first, "-requests.invoices", kind)
+	first.Use(to)
+	first.Start()
+	first.WaitReady(u.ctx)
+	u.Daemon = first
+	u.pays(unpaid) // which the other one gave
+	u.status("unpaid", "running")
+	u.same(first, second)
+}
+
+// hosts starts the first of two hosts, on which one resource was paid, and one was ordered.
+func hosts(t *testing.T, from string) (u *upgrade, first *daemon.Daemon) {
+	t.Helper()
 	lnd, err := fakelnd.New(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
@@ -52,57 +107,46 @@ func TestRollingUpgrade(t *testing.T) {
 	env := append(daemon.Clustered(esdbserver.New(t, esdbserver.Options{})),
 		"SANDGLASS_LND_ADDR="+lnd.Addr, "SANDGLASS_LND_TLS_CERT="+lnd.TLSCert,
 		"SANDGLASS_LND_WATCH_MACAROON="+lnd.WatchMacaroon, "SANDGLASS_LND_ISSUE_MACAROON="+lnd.IssueMacaroon)
-	first := daemon.NewOf(t, from, env...)
+	first = daemon.NewOf(t, from, env...)
 	first.Start()
-	ctx := t.Context()
-	first.WaitReady(ctx)
-	u := &upgrade{rig: &rig{Daemon: first, t: t, ctx: ctx}, lnd: lnd, paid: map[string]int64{}}
-	_, err = first.Client().Publish(ctx, small)
+	first.WaitReady(t.Context())
+	u = &upgrade{rig: &rig{Daemon: first, t: t, ctx: t.Context()}, lnd: lnd, paid: map[string]int64{}}
+	_, err = first.Client().Publish(u.ctx, small)
 	u.must(err)
 	u.pays(u.order("before", instant.Hour))
 	u.status("before", "running")
-	open := u.order("open", instant.Hour)
+	u.opened = u.order("open", instant.Hour)
+	return u, first
+}
 
-	second := first.Beside("SANDGLASS_HOST=host-2")
-	second.Use(to)
+// joined starts the second host, which is asked from now on.
+func (u *upgrade) joined(bin string) (second *daemon.Daemon) {
+	u.t.Helper()
+	second = u.Beside("SANDGLASS_HOST=host-2")
+	second.Use(bin)
 	second.Start()
-	second.WaitReady(ctx)
-	first.WaitReady(ctx) // the two get on, until the newer one writes
+	second.WaitReady(u.ctx)
 	u.Daemon = second
-	u.pays(open)
-	for n := 0; ; n++ { // until the newer build is the first to book one
-		u.pays(u.order(fmt.Sprint("vm-", n), instant.Hour))
-		u.status(fmt.Sprint("vm-", n), "running")
-		if countOf(u, kind) > 0 {
-			break
-		}
-	}
-	u.stopsAt(first, kind)
-	u.pays(u.order("meanwhile", instant.Hour))
-	u.status("meanwhile", "running")
+	return second
+}
 
-	written := countOf(u, "")
-	first.Start() // as systemd does
-	u.stopsAt(first, kind)
-	if n := countOf(u, ""); n != written {
-		t.Errorf("the log went from %d to %d events while the older build was started", written, n)
-	}
-	first.Use(to)
-	first.Start()
-	first.WaitReady(ctx)
+// same compares what both hosts have, once the first followed the second.
+func (u *upgrade) same(first, second *daemon.Daemon) {
+	u.t.Helper()
+	first.WaitReady(u.ctx)
 	for _, d := range []*daemon.Daemon{first, second} {
 		u.Daemon = d
 		u.creditedOnce()
 		for _, audit := range []string{"replay", "reconcile"} {
-			if out, err := d.Command(ctx, "audit", audit); err != nil {
-				t.Errorf("audit %s: %v\n%s", audit, err, out)
+			if out, err := d.Command(u.ctx, "audit", audit); err != nil {
+				u.t.Errorf("audit %s: %v\n%s", audit, err, out)
 			}
 		}
 	}
 }
 
-// stopsAt waits until a daemon has stopped at an event of that type.
-func (u *upgrade) stopsAt(d *daemon.Daemon, kind string) {
+// stopsAt waits until a daemon has stopped, and said so.
+func (u *upgrade) stopsAt(d *daemon.Daemon, want ...string) {
 	u.t.Helper()
 	ctx, cancel := daemon.Step(u.ctx)
 	defer cancel()
@@ -112,7 +156,6 @@ func (u *upgrade) stopsAt(d *daemon.Daemon, kind string) {
 		u.t.Fatalf("the older build goes on\n%s", d.Log())
 	}
 	u.t.Logf("the older build ends with %d and\n%s", d.ExitCode(), d.Log()[max(0, len(d.Log())-500):])
-	want := []string{"position ", kind}
 	if *former == "" {
 		want = append(want, "sandglass v9.9.9")
 	}
