@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -60,6 +61,16 @@ func (n *nodes) Decode(ctx context.Context, request string) (tour.Invoice, error
 func (n *nodes) Pay(ctx context.Context, request string) error {
 	_, err := n.Bob.Pay(ctx, request)
 	return err
+}
+
+// PayHeld implements [tour.Lightning].
+func (n *nodes) PayHeld(ctx context.Context, request string) (back bool, err error) {
+	_, err = n.Bob.Pay(ctx, request)
+	var failed *devnet.PaymentFailed
+	if errors.As(err, &failed) {
+		return true, nil
+	}
+	return false, err
 }
 
 // Keysend implements [tour.Lightning].

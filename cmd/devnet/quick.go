@@ -5,11 +5,14 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
+	"fmt"
 
+	"github.com/lightningnetwork/lnd/lnrpc"
 	"github.com/lightningnetwork/lnd/zpay32"
 
 	"sandglass/cmd/devnet/tour"
 	"sandglass/domain/money"
+	"sandglass/testutil/devnet"
 	"sandglass/testutil/devnet/process"
 	"sandglass/testutil/fakelnd"
 	"sandglass/testutil/simchain"
@@ -92,6 +95,25 @@ func (q *quick) Pay(ctx context.Context, request string) error {
 		return err
 	}
 	return q.node.Pay(inv.Hash, int64(inv.Amount))
+}
+
+// PayHeld implements [tour.Lightning].
+func (q *quick) PayHeld(ctx context.Context, request string) (back bool, err error) {
+	inv, err := q.Decode(ctx, request)
+	if err != nil {
+		return false, err
+	}
+	if err := q.node.Accept(inv.Hash, int64(inv.Amount)); err != nil {
+		return false, err
+	}
+	err = devnet.Until(ctx, "what is held is taken or given back", func(context.Context) error {
+		state, msat := q.node.Held(inv.Hash)
+		if back = state == lnrpc.Invoice_CANCELED; back || state == lnrpc.Invoice_SETTLED {
+			return nil
+		}
+		return fmt.Errorf("%d msat are %s", msat, state)
+	})
+	return back, err
 }
 
 // Keysend implements [tour.Lightning].

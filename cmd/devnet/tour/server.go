@@ -244,3 +244,32 @@ func (t *Tour) repair(ctx context.Context) (string, error) {
 	return fmt.Sprintf("it was down for %.1f s, and %.1f s of them were not billed", down.Std().Seconds(), moved.Std().Seconds()),
 		holds("its end moved by "+moved.Std().String(), moved >= uptime.MinOutage && moved < down+overdue)
 }
+
+// refund orders what the keeper can't start, since there is no such program. What is paid is held until
+// it is up, and goes back.
+func (t *Tour) refund(ctx context.Context) (string, error) {
+	if _, err := t.daemon.run(ctx, nil, "plan", "publish", "nothing", "--price", "1sat", "--per", "1s", "--min", "1s", "--max", "1h",
+		"--grace", "1h", "--enforcer", "process", "--hold", "--start-within", "3s"); err != nil {
+		return "", err
+	}
+	var o wire.Order
+	if err := t.daemon.ask(ctx, &o, "order", "nothing", "--time", "1m"); err != nil {
+		return "", err
+	}
+	if o.Payment == nil {
+		return "", errors.New("the order has no invoice")
+	}
+	back, err := t.net.PayHeld(ctx, o.Payment.Request)
+	if err != nil {
+		return "", err
+	}
+	var r wire.Resource
+	if err := t.daemon.ask(ctx, &r, "resource", "show", o.Resource.ID); err != nil {
+		return "", err
+	}
+	return "60 sat were held, and are his again", checks(
+		holds("the payer has it", back),
+		is("status", r.Status, "released"),
+		is("credited", r.Credited, 0),
+	)
+}

@@ -46,6 +46,7 @@ func (t *Tour) tourSteps() []step {
 		{"kill -9 of the daemon: a server ends on time", t.dies},
 		{"a payment meanwhile, restart", t.restart},
 		{"the server is repaired: its outage is not billed", t.repair},
+		{"what can't start gives the payer his money back", t.refund},
 		{"the credits are the invoices that lnd settled", t.compare},
 		{"audit replay: every figure follows from the log", t.replay},
 		{"audit reconcile: the log is what the wallet has", t.reconcile},
