@@ -59,6 +59,7 @@ the environment; --print-config lists every variable with its value.`,
 
 // run keeps until ctx ends.
 func run(ctx context.Context, c config.Keeper, log zerolog.Logger) (err error) {
+	spareMemory()
 	boot, err := bootID(c)
 	if err != nil {
 		return err
