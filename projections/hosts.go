@@ -27,6 +27,13 @@ func (v *Views) owned() (n int) {
 	return n
 }
 
+// Enforced reports whether there ever was a resource that something starts and stops.
+func (v *Views) Enforced() bool {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return v.resources.Enforced()
+}
+
 // Hosts returns how many resources that are not released belong to each host that was
 // ever named. Those of no host stand under the empty name. The map is the caller's.
 func (v *Views) Hosts() map[string]int {

@@ -63,8 +63,10 @@ func TestEachIsDueAtOneHost(t *testing.T) {
 // check holds what is due where against the states as the domain folds them.
 func (c cluster) check(t *rapid.T, want model) {
 	due := map[string][]resource.ID{"a": {}, "b": {}}
+	enforced := false
 	next := map[string]instant.Time{"a": instant.Max, "b": instant.Max}
 	for id, s := range want.resources {
+		enforced = enforced || s.Enforcer != ""
 		at, ok := s.Deadline(instant.Hour)
 		if s.Status == resource.StatusRunning && !ok {
 			t.Fatalf("%s runs and is never due", id)
@@ -86,6 +88,9 @@ func (c cluster) check(t *rapid.T, want model) {
 	sameIDs(t, "due in all", dueAll(c.all, 1000), append(due["a"], due["b"]...))
 	if at, ok := c.all.NextDeadline(-1); ok && at != min(next["a"], next["b"]) {
 		t.Fatalf("the next deadline of all is %s, want the earlier of %v", at, next)
+	}
+	if c.all.Enforced() != enforced {
+		t.Fatalf("something is enforced: %v", !enforced)
 	}
 	if c.all.Owns("nobody") || c.a.Owns("nobody") || c.all.Unplaced() != 0 {
 		t.Fatalf("nobody is owned, or %d are unplaced", c.all.Unplaced())

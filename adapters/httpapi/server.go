@@ -30,6 +30,7 @@ import (
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
 	"sandglass/domain/payment"
+	"sandglass/domain/resource"
 	"sandglass/domain/stream"
 	"sandglass/projections"
 
@@ -55,6 +56,10 @@ type Options struct {
 	// where a reorg can take that sum of its resource, the payment included. It may be nil:
 	// then nothing is said of them.
 	Required func(p *payment.State, sum money.Msat) int
+
+	// Found returns what the keeper of this host found of a resource, nil if it said nothing. It
+	// may be nil where there is no keeper, and must not block.
+	Found func(resource.ID) *wire.Found
 
 	// Operator and Auditor are the hashes of the tokens. A zero hash is of no token: the
 	// calls that need one are then refused to all.
@@ -163,7 +168,7 @@ func New(o Options) (*Server, error) {
 		Options:  o,
 		payments: payment.Handler{Aggregate: payment.Aggregate(), Store: o.Store},
 		presenter: &view.Presenter{
-			Views: o.Views, Billing: o.Billing, Now: o.Now, Tip: o.Tip, Required: o.Required,
+			Views: o.Views, Billing: o.Billing, Now: o.Now, Tip: o.Tip, Required: o.Required, Found: o.Found,
 		},
 		mux:  http.NewServeMux(),
 		live: limit.NewQuota(o.Limits.Live, o.Limits.LivePer),

@@ -15,6 +15,10 @@ type Beat struct {
 	Wants   int      `json:"wants"`
 	Differ  int      `json:"differ"`    // that are not as wanted, or whose want is not to be followed
 	Busy    int      `json:"under_way"` // actions and looks
+	Oldest  Boottime `json:"oldest_differs_since,omitempty"`
+	Done    int64    `json:"actions_done"` // since the keeper began
+	Failed  int64    `json:"actions_failed"`
+	Refused int64    `json:"actions_refused"`
 }
 
 // Marshal returns b as its file holds it, or an error if there can be no such. It sets the version.
@@ -43,7 +47,7 @@ func (b *Beat) check() error {
 	switch {
 	case !bootName.MatchString(b.Boot):
 		return fmt.Errorf("no boot has the id %.80q", b.Boot)
-	case b.At < 1 || b.Wants < 0 || b.Differ < 0 || b.Busy < 0:
+	case b.At < 1 || b.Wants < 0 || b.Differ < 0 || b.Busy < 0 || b.Oldest < 0 || b.Done < 0 || b.Failed < 0 || b.Refused < 0:
 		return errors.New("a number is negative, or the time is not known")
 	}
 	return nil

@@ -20,6 +20,7 @@ type job struct {
 	rests Boottime // until when there is no action
 
 	tried       bool  // it did something, or can't
+	acted       bool  // it did something
 	wrote       bool  // is was written, or was tried to be, before the end
 	wasCanceled bool  // another thing is wanted by now
 	err         error // of what it tried
@@ -83,7 +84,7 @@ func (j *job) act(ctx context.Context, e Enforcer) {
 	if j.wasCanceled = ctx.Err() != nil; j.wasCanceled {
 		return
 	}
-	j.tried, j.err = true, err
+	j.tried, j.acted, j.err = true, true, err
 	j.ask(ctx, e)
 	switch {
 	case err != nil:

@@ -81,6 +81,9 @@ type Summary struct {
 	Wants    int
 	Differ   int // that are not as wanted, or whose want is not to be followed
 	UnderWay int // actions and looks
+
+	Oldest                Boottime // since when what has differed longest does; 0 if all is as wanted
+	Done, Failed, Refused int64    // actions since the keeper began
 }
 
 // Keeper makes what is like what is wanted. It remembers little, and nothing that matters if it
@@ -152,7 +155,7 @@ func (k *Keeper) Run(ctx context.Context) error {
 		k.begin(ctx, &wg)
 		if time.Since(beaten) >= tick {
 			beaten = time.Now()
-			k.summary.Wants = len(k.kept)
+			k.summary.Wants, k.summary.Oldest = len(k.kept), k.oldest()
 			k.summary.Looked = k.summary.Looked || k.summary.Ready && k.unseen == 0
 			k.Beat(k.summary)
 		}

@@ -126,6 +126,7 @@ func (k *Keeper) finish(j *job) {
 		return
 	}
 	k.heed(e, j.goal)
+	k.count(j)
 	as := j.verb.IsDone(j.is.State)
 	if j.tried {
 		e.tries++
@@ -148,6 +149,18 @@ func (k *Keeper) finish(j *job) {
 	k.schedule(e, next)
 	if e.again {
 		k.enqueue(e, changed)
+	}
+}
+
+// count counts what was tried by what came of it.
+func (k *Keeper) count(j *job) {
+	switch {
+	case errors.Is(j.err, ErrRefused):
+		k.summary.Refused++
+	case j.err != nil:
+		k.summary.Failed++
+	case j.acted:
+		k.summary.Done++
 	}
 }
 

@@ -176,3 +176,26 @@ func TestTheFormatOfOutages(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestWhatIsTold of a keeper's actions by what came of them, and for how long what differs does.
+func TestWhatIsTold(t *testing.T) {
+	on(t, func(h *host) {
+		h.up("a", hour)
+		h.want("b", func(w *enforce.Want) { w.Enforcer, w.State, w.Until = "nobody", enforce.Up, h.clock()+hour })
+		h.pass(time.Second)
+		h.with("c", func(r *thing) { r.fails = errBroken })
+		at := h.clock()
+		h.up("c", hour)
+		h.pass(2 * time.Second)
+		s := h.summary()
+		if !s.Looked || s.Done != 1 || s.Refused < 1 || s.Failed < 1 || s.Differ != 2 || s.Oldest > at-1000 || s.Oldest < at-2000 {
+			t.Errorf("%+v at %d", s, at)
+		}
+		h.want("b", func(w *enforce.Want) { w.Enforcer = "fake" })
+		h.with("c", func(r *thing) { r.fails = nil })
+		h.pass(2 * time.Minute)
+		if s := h.summary(); s.Done != 3 || s.Differ != 0 || s.Oldest != 0 {
+			t.Errorf("%+v", s)
+		}
+	})
+}

@@ -19,15 +19,15 @@ type kept struct {
 	acted      Boottime // when the last one ended
 	rests      Boottime // until when there is no other one for the same goal
 
-	known  Status // the last that could be told, and that was not on the way to another
-	is     Is     // as it was last written
-	stale  bool   // what is written may be another
-	fails  bool   // it could not be written, which was told
-	told   Is     // as it was last told
-	differ bool   // it counts as not being as wanted
-	seen   bool   // it was looked at
-	again  bool   // look again once the job is done
-	job    *job   // under way, or nil
+	known  Status   // the last that could be told, and that was not on the way to another
+	is     Is       // as it was last written
+	stale  bool     // what is written may be another
+	fails  bool     // it could not be written, which was told
+	told   Is       // as it was last told
+	differ Boottime // since when it counts as not being as wanted; 0 if it is
+	seen   bool     // it was looked at
+	again  bool     // look again once the job is done
+	job    *job     // under way, or nil
 }
 
 // level is how soon what is queued has its turn: all of one level come before the next.
@@ -100,15 +100,28 @@ func (k *Keeper) drop(e *kept) {
 
 // differs counts a resource as not being as wanted, or as being so.
 func (k *Keeper) differs(e *kept, differ bool) {
-	if e.differ == differ {
+	if (e.differ != 0) == differ {
 		return
 	}
-	e.differ = differ
-	if differ {
+	if e.differ = 0; differ {
+		e.differ = k.Now()
 		k.summary.Differ++
 	} else {
 		k.summary.Differ--
 	}
+}
+
+// oldest returns since when what has differed longest does.
+func (k *Keeper) oldest() (since Boottime) {
+	if k.summary.Differ == 0 {
+		return 0
+	}
+	for _, e := range k.kept {
+		if e.differ != 0 && (since == 0 || e.differ < since) {
+			since = e.differ
+		}
+	}
+	return since
 }
 
 // dueHeap has first what is due first.

@@ -101,6 +101,11 @@ func (t *Table) intern(s *resource.State) int32 {
 	return i
 }
 
+// Enforced reports whether anything ever was to be started and stopped.
+func (t *rows) Enforced() bool {
+	return slices.ContainsFunc(t.shared.terms, func(c terms) bool { return c.Enforcer != "" })
+}
+
 // host returns the index of a host's name.
 func (t *Table) host(name string) int32 {
 	i, ok := t.byHost[name]

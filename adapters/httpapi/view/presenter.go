@@ -23,6 +23,10 @@ type Presenter struct {
 	// Required returns how many confirmations a payment needs where a reorg can take that sum
 	// of its resource, the payment included. It may be nil: then nothing is said of them.
 	Required func(p *payment.State, sum money.Msat) int
+
+	// Found returns what the keeper of this host found of a resource, nil if it said nothing. It
+	// may be nil.
+	Found func(resource.ID) *wire.Found
 }
 
 // Resource shows a resource as it is now, or nothing of one that there is not.
@@ -34,6 +38,9 @@ func (p *Presenter) Resource(id resource.ID) (wire.Resource, bool) {
 	}
 	v := Resource(state, p.Now())
 	v.Position = uint64(position)
+	if p.Found != nil {
+		v.Found = p.Found(id)
+	}
 	l := p.look(&state)
 	v.Address, v.URI = l.address, bip21.URI(l.address, 0, "")
 	for _, s := range p.Billing.Payments(id) {

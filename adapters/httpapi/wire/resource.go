@@ -64,6 +64,27 @@ type Uptime struct {
 	Returned money.Msat `json:"returned_msat" example:"0"`
 }
 
+// Found is what the keeper of this daemon's host found of a resource, which starts and stops it.
+type Found struct {
+	// What is starting is not up yet, what is stopping may still run; unknown is never down.
+	State string `json:"state" enum:"up,down,gone,starting,stopping,unknown" example:"up"`
+	// When it became so.
+	Since instant.Time `json:"since" format:"date-time" example:"2026-01-02T03:04:05.678Z"`
+	// Why it is not as it should be, or how it ended, in words.
+	Why string `json:"why,omitempty" example:"exit-code, status 1"`
+	// When it was not up since the machine was booted, for 10 s or more, whether it should be up or
+	// not: the last ten.
+	Outages []Outage `json:"outages" nullable:"false"`
+}
+
+// Outage is a time over which a resource was not up.
+type Outage struct {
+	// When it went down.
+	From instant.Time `json:"from" format:"date-time"`
+	// When it was up again; left out as long as it is not known to be.
+	To instant.Time `json:"to,omitzero" format:"date-time"`
+}
+
 // Resource is a resource at an instant.
 type Resource struct {
 	ID   string `json:"id" example:"web-1"`
@@ -97,6 +118,8 @@ type Resource struct {
 	Grace instant.Millis `json:"grace_ms" example:"86400000"`
 	// How it did; only of one that is billed by its uptime.
 	Uptime *Uptime `json:"uptime,omitempty"`
+	// What the keeper found, if this daemon's host has it; not in lists.
+	Found *Found `json:"found,omitempty"`
 	// Owed for payments that were taken back after they were used; the next ones pay it first. In
 	// millisatoshi.
 	Debt money.Msat `json:"debt_msat" example:"0"`

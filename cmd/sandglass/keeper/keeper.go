@@ -82,6 +82,7 @@ func run(ctx context.Context, c config.Keeper, log zerolog.Logger) (err error) {
 	systemd := &notifier{tell: said, save: func(s enforce.Summary) error {
 		return folder.SaveBeat(&enforce.Beat{
 			Boot: boot, At: sinceBoot(), Looked: s.Looked, Wants: s.Wants, Differ: s.Differ, Busy: s.UnderWay,
+			Oldest: s.Oldest, Done: s.Done, Failed: s.Failed, Refused: s.Refused,
 		})
 	}}
 	log.Info().Str("folder", c.RunDir).Strs("units", c.Units()).Str("enforcers", c.Enforcers).Msg("started")

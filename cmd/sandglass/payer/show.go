@@ -86,7 +86,7 @@ func (c commands) printResource(r *wire.Resource) error {
 		"paid in all", show.Amount(r.Credited),
 		"debt", show.Some(r.Debt),
 		"address", r.Address,
-	}, uptime(r.Uptime)...)...)
+	}, append(found(r.Found), uptime(r.Uptime)...)...)...)
 	if err != nil {
 		return err
 	}
@@ -94,6 +94,24 @@ func (c commands) printResource(r *wire.Resource) error {
 		return err
 	}
 	return c.printPending(r.Pending)
+}
+
+// found tells what the keeper found.
+func found(f *wire.Found) []string {
+	if f == nil {
+		return nil
+	}
+	now, last := f.State+" since "+show.Instant(f.Since), ""
+	if f.Why != "" {
+		now += ", " + show.Short(f.Why)
+	}
+	if n := len(f.Outages); n > 0 {
+		last = "since " + show.Instant(f.Outages[n-1].From)
+		if to := f.Outages[n-1].To; to != 0 {
+			last = show.Left(to.Sub(f.Outages[n-1].From)) + " until " + show.Instant(to)
+		}
+	}
+	return []string{"found", now, "down last", last}
 }
 
 // uptime tells how what is billed by its uptime did.

@@ -39,6 +39,7 @@ func (d *components) newAPI() (*httpapi.Server, error) {
 		Registry:   newRegistry(d),
 		Tip:        d.chain.Tip,
 		Required:   d.billing.Required,
+		Found:      d.enforcing.Found,
 	}
 	return httpapi.New(options)
 }

@@ -264,7 +264,7 @@ func (d *components) newHost(booker *payment.Booker) *host.Host {
 		Views:      d.views,
 		Resources:  booker.Resources,
 		Clock:      d.clock,
-		Health:     d.watcher.Health,
+		Wallet:     d.watcher.Health,
 		Swept:      []<-chan struct{}{d.watcher.Swept(), d.chain.Swept()},
 		Log:        d.log,
 		Failed:     func(err error) *zerolog.Event { return d.counts.failed(partEnforce, "", err) },

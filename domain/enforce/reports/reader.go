@@ -15,6 +15,7 @@ import (
 	"sandglass/domain/enforce/wants"
 	"sandglass/domain/instant"
 	"sandglass/domain/resource"
+	"sandglass/domain/resource/uptime"
 	"sandglass/domain/stream"
 	"sandglass/domain/watch"
 )
@@ -73,7 +74,7 @@ type Reader struct {
 	Config
 	woken chan struct{}
 	begun chan struct{}
-	line  timeline // of one goroutine, but while reports are executed
+	line  timeline // changed by one goroutine, while it holds mu
 
 	mu    sync.Mutex // guards what follows
 	due   map[resource.ID]bool
@@ -109,14 +110,43 @@ func (r *Reader) Touched(ids ...resource.ID) {
 // before: over what went down with the machine it would be given back again.
 func (r *Reader) Begun() <-chan struct{} { return r.begun }
 
-// Found returns what the keeper said last of a resource in this boot, nil if it said nothing.
-func (r *Reader) Found(id resource.ID) *enforce.Is {
+// Found is what the keeper said last of a resource, in our own time.
+type Found struct {
+	State   enforce.State
+	Since   instant.Time // when it became so
+	Why     string
+	Outages []uptime.Span // of this boot, of which the last may have no end
+}
+
+// Found returns what the keeper said last of a resource in this boot, and false if it said nothing.
+func (r *Reader) Found(id resource.ID) (f Found, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if f := r.found[id]; f != nil {
-		return f.is
+	known := r.found[id]
+	if known == nil || known.is == nil {
+		return f, false
 	}
-	return nil
+	is := known.is
+	f = Found{State: is.State, Since: r.line.own(is.Since), Why: is.Why}
+	for _, o := range is.Outages {
+		if o.To == 0 {
+			f.Outages = append(f.Outages, uptime.Span{From: r.line.own(o.From)})
+		} else if o.To-o.From >= enforce.Boottime(uptime.MinOutage) {
+			f.Outages = append(f.Outages, uptime.Span{From: r.line.own(o.From), To: r.line.own(o.To)})
+		}
+	}
+	return f, true
+}
+
+// Count adds to n how many resources are what, by what the keeper said last.
+func (r *Reader) Count(n map[enforce.State]int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, f := range r.found {
+		if f.is != nil {
+			n[f.is.State]++
+		}
+	}
 }
 
 // Run reads and reports until ctx ends, and then returns nil. The log has to be folded, the time
@@ -223,7 +253,10 @@ func (r *Reader) take() map[resource.ID]bool {
 
 // readClocks reads both clocks, and keeps what they show if that is a step.
 func (r *Reader) readClocks() {
-	if r.line.see(r.Now()) {
+	r.mu.Lock()
+	stepped := r.line.see(r.Now())
+	r.mu.Unlock()
+	if stepped {
 		b, err := json.Marshal(r.line)
 		if err == nil {
 			err = r.Folder.SaveTimes(append(b, '\n'))

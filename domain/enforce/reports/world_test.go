@@ -234,6 +234,8 @@ func (l *log) Touched() (ids []resource.ID) {
 
 func (l *log) Touch() <-chan struct{} { return l.touch }
 
+func (l *log) Enforced() bool { return true }
+
 // stretch is a time over which a thing was up. To is 0 as long as it is.
 type stretch struct{ from, to instant.Time }
 

@@ -247,6 +247,18 @@ func (w *world) Touched() []resource.ID {
 	return ids
 }
 func (w *world) Touch() <-chan struct{} { return w.touch }
+
+func (w *world) Enforced() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, s := range w.states {
+		if s.Enforcer != "" {
+			return true
+		}
+	}
+	return false
+}
+
 func (w *world) Wants() ([]string, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -21,6 +21,8 @@ type Views interface {
 	// channel that yields when there is one, once Touched was called.
 	Touched() []resource.ID
 	Touch() <-chan struct{}
+	// Enforced reports whether there ever was a resource that something starts and stops.
+	Enforced() bool
 }
 
 // Folder holds the wants, one file a resource, and what the keeper found. Its writes are whole or
@@ -136,9 +138,12 @@ func (w *Writer) anyWanted() bool {
 	return false
 }
 
-// resources yields all resources, by id.
+// resources yields all resources, by id: none where nothing ever was to be started.
 func (w *Writer) resources() iter.Seq[*resource.State] {
 	return func(yield func(*resource.State) bool) {
+		if !w.Views.Enforced() {
+			return
+		}
 		for page := w.Views.All(""); len(page) > 0; page = w.Views.All(page[len(page)-1].ID) {
 			for i := range page {
 				if !yield(&page[i]) {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io/fs"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"sandglass/adapters/clock"
@@ -32,7 +33,7 @@ type Options struct {
 	Views      *projections.Views
 	Resources  *resource.Handler
 	Clock      *clock.Clock
-	Health     func() watch.Health // of the wallet
+	Wallet     func() watch.Health // whether it is read
 	Swept      []<-chan struct{}   // closed once the wallet was read
 	Log        zerolog.Logger
 	// Failed begins a line about what failed and is tried again, and Works tells that it does.
@@ -47,6 +48,7 @@ type Host struct {
 	blind  blindness
 	reader *reports.Reader
 	counts counts
+	left   atomic.Int64 // wants, as of the last minute
 }
 
 // New returns a host of which nothing was left and read yet.
@@ -91,7 +93,7 @@ func (h *Host) Run(ctx context.Context) error {
 		Folder: h.folder,
 		Host:   h.here(),
 		Now:    h.now,
-		Blind:  func() wants.Blind { return h.blind.at(h.Health()) },
+		Blind:  func() wants.Blind { return h.blind.at(h.Wallet()) },
 		Failed: h.wantFailed,
 		Passed: h.wantsPassed,
 	}).Run(ctx)
@@ -157,6 +159,9 @@ func (v views) Touched() []resource.ID {
 
 // Touch implements [wants.Views].
 func (v views) Touch() <-chan struct{} { return v.Views.Touch() }
+
+// Enforced implements [wants.Views].
+func (v views) Enforced() bool { return v.Views.Enforced() }
 
 // folder is that of the keeper. Where none was ever installed it is not there.
 type folder struct {

@@ -32,7 +32,7 @@ func newCounts() counts {
 
 // Collectors returns what Prometheus reads of h.
 func (h *Host) Collectors() []prometheus.Collector {
-	return []prometheus.Collector{h.counts.wanted, h.counts.outages, h.counts.returned}
+	return []prometheus.Collector{h.counts.wanted, h.counts.outages, h.counts.returned, gauges{h}}
 }
 
 const advice = "see systemd/MANUAL.md, Starting and stopping machines"
@@ -49,6 +49,7 @@ func (h *Host) wantFailed(id resource.ID, err error) {
 // wantsPassed notes how many resources are wanted up, down and gone.
 func (h *Host) wantsPassed(n map[enforce.State]int) {
 	h.Works()
+	h.left.Store(int64(n[enforce.Up] + n[enforce.Down] + n[enforce.Gone]))
 	for _, s := range []enforce.State{enforce.Up, enforce.Down, enforce.Gone} {
 		h.counts.wanted.WithLabelValues(string(s)).Set(float64(n[s]))
 	}
