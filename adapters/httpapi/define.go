@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"sandglass/adapters/httpapi/about"
+	"sandglass/adapters/httpapi/holder"
 	"sandglass/adapters/httpapi/openapi"
 	"sandglass/adapters/httpapi/plans"
 	"sandglass/adapters/httpapi/wallets"
@@ -14,6 +15,7 @@ func (s *Server) define() (err error) {
 	(&plans.Calls{Billing: s.Billing, Views: s.Views, Presenter: s.presenter, Folded: s.folded, Wait: s.wait}).Define(a)
 	s.defineOrders(a)
 	s.defineResources(a)
+	(&holder.Calls{Billing: s.Billing, Folded: s.folded, Done: s.doneAs}).Define(a)
 	s.defineOperator(a)
 	(&wallets.Calls{Billing: s.Billing, Views: s.Views, Folded: s.folded, Wait: s.wait}).Define(a)
 	s.defineAudit(a)

@@ -36,7 +36,8 @@ func (s *Server) defineOrders(a *openapi.API) {
 			"Give `time_ms` or `amount_msat`, one of them.\n\n" +
 			"The same `Idempotency-Key` with the same content gives the same order again, with status 200. " +
 			"The same key or `id` with other content is refused with 409, and so is an `id` that the order of another key has.\n\n" +
-			"Of a provider with several hosts `host` names one of the plan's; left out, one is chosen.",
+			"Of a provider with several hosts `host` names one of the plan's; left out, one is chosen. An order with `params` is " +
+			"taken by the daemon of its host alone, where they are kept.",
 		Refused: []int{404, 409},
 	}, s.order)
 	openapi.Register(a, openapi.Operation{
@@ -102,6 +103,7 @@ func (s *Server) order(ctx context.Context, in *orderInput) (*orderOutput, error
 		Host:           in.Body.Host,
 		IdempotencyKey: string(in.Key),
 		Address:        in.Address,
+		Params:         in.Body.Params,
 	})
 	if err != nil {
 		return nil, plans.OfPlan(in.Body.Plan, err)

@@ -139,10 +139,18 @@ func (s *Server) release(ctx context.Context, meta stream.Meta, id resource.ID) 
 
 // done returns the answer to a command that was durably done: reads show it from now on.
 func (s *Server) done(ctx context.Context, out resource.Outcome, err error) (*answer[wire.Resource], error) {
+	shown, err := s.doneAs(ctx, out, err)
 	if err != nil {
 		return nil, err
 	}
-	return &answer[wire.Resource]{s.shown(ctx, out.Position, out.State)}, nil
+	return &answer[wire.Resource]{shown}, nil
+}
+
+func (s *Server) doneAs(ctx context.Context, out resource.Outcome, err error) (wire.Resource, error) {
+	if err != nil {
+		return wire.Resource{}, err
+	}
+	return s.shown(ctx, out.Position, out.State), nil
 }
 
 // shown returns what the read models show of a resource once they hold what was written.

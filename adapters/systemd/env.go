@@ -47,13 +47,13 @@ func (e *Enforcer) removeEnv(id string) error {
 // inQuotes escapes what means something to systemd between double quotes.
 var inQuotes = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "$", `\$`, "`", "\\`")
 
-// environmentFile writes NAME=value as systemd's EnvironmentFile= reads it. Control characters
-// are refused: systemd would leave the variable out, and say so in its journal alone.
+// environmentFile writes NAME=value as systemd's EnvironmentFile= reads it. Control characters but
+// the end of a line are refused: systemd would leave the variable out, and say so in its journal alone.
 func environmentFile(environ []string) ([]byte, error) {
 	var b bytes.Buffer
 	for _, variable := range environ {
 		name, value, _ := strings.Cut(variable, "=")
-		if strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r == 0x7f || r == '\uFFFD' }) {
+		if strings.ContainsFunc(value, func(r rune) bool { return r != '\n' && r < ' ' || r == 0x7f || r == '\uFFFD' }) {
 			return nil, fmt.Errorf("%w: %s has characters that no unit can be told", enforce.ErrRefused, name)
 		}
 		fmt.Fprintf(&b, "%s=\"%s\"\n", name, inQuotes.Replace(value))

@@ -3,6 +3,8 @@ package systemd_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"math/rand/v2"
 	"os"
 	"strings"
 	"testing"
@@ -57,7 +59,18 @@ func theExample(t *testing.T, k *keeper) {
 func told(t *testing.T, k *keeper) {
 	w := want("app@.service", "a")
 	hard := `"$HOME" ${x} $(id) ` + "`id`" + ` \n \ 'it''s' #; %i ü  ` + `--`
-	w.Host, w.PaidUntil, w.Params = "rack-1", "2026-11-28T09:00:00.000Z", map[string]string{"ssh_key": hard, "end": `\`}
+	w.Host, w.PaidUntil, w.Params = "rack-1", "2026-11-28T09:00:00.000Z", map[string]string{
+		"ssh_key": hard, "end": `\`, "lines": "a\nSANDGLASS_PLAN=large\n\n",
+	}
+	const pieces = "\n\n\\\"$`'#;=% -~{}[]()<>!*?aZ09é€𝄞"
+	r := rand.New(rand.NewPCG(1, 2))
+	for i := range 60 { // whatever is text is told as it is
+		var value strings.Builder
+		for range r.IntN(40) {
+			value.WriteRune([]rune(pieces)[r.IntN(len([]rune(pieces)))])
+		}
+		w.Params[fmt.Sprint("random_", i)] = value.String()
+	}
 	k.do(enforce.Start, w)
 	is, err := os.ReadFile("/run/told-a")
 	if err != nil {
@@ -68,7 +81,7 @@ func told(t *testing.T, k *keeper) {
 			t.Errorf("it was not told %q, but %q", variable, is)
 		}
 	}
-	w.Params = map[string]string{"ssh_key": "a\nSANDGLASS_PLAN=large"}
+	w.Params = map[string]string{"ssh_key": "a\tb"}
 	k.fails(enforce.Start, w, true, "SANDGLASS_PARAM_SSH_KEY")
 }
 

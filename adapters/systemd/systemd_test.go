@@ -94,7 +94,11 @@ func TestEnvironmentFile(t *testing.T) {
 	if err != nil || string(got) != want {
 		t.Errorf("%s, %v, want %s", got, err, want)
 	}
-	for _, value := range []string{"a\nB=c", "\x00", "\r", "\x7f", "\xff", "\x1b[2J"} {
+	got, err = systemd.EnvironmentFile([]string{"A=a\nB=c\\\n", "B="})
+	if err != nil || string(got) != "A=\"a\nB=c\\\\\n\"\nB=\"\"\n" {
+		t.Errorf("lines: %s, %v", got, err)
+	}
+	for _, value := range []string{"\x00", "a\tb", "\r", "\x7f", "\xff", "\x1b[2J"} {
 		if got, err := systemd.EnvironmentFile([]string{"A=" + value}); !errors.Is(err, enforce.ErrRefused) {
 			t.Errorf("%q: %q, %v", value, got, err)
 		}

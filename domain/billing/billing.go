@@ -17,6 +17,7 @@ import (
 	"sync"
 
 	"sandglass/domain/address"
+	"sandglass/domain/billing/params"
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
 	"sandglass/domain/opening"
@@ -145,9 +146,10 @@ type Service struct {
 	// Node returns the identity_pubkey of the present wallet: what another one made can't be
 	// paid.
 	Node     func() string
-	Holding  Holding  // nil where no payment is held
-	Deposits Deposits // that the log does not have; nil where nothing is paid on the chain
-	Host     string   // of this daemon, on which orders are placed first; empty where there is one machine
+	Holding  Holding         // nil where no payment is held
+	Deposits Deposits        // that the log does not have; nil where nothing is paid on the chain
+	Params   *params.Service // nil where no parameters are kept
+	Host     string          // of this daemon, on which orders are placed first; empty where there is one machine
 	Now      func() instant.Time
 	Random   io.Reader
 	Gap      resource.When   // the policy for gaps; its At is not used
@@ -184,6 +186,9 @@ func (b *Service) when() resource.When {
 	w.At = b.Now()
 	return w
 }
+
+// Reading returns [ErrStarting] until the wallet was read.
+func (b *Service) Reading() error { return b.checkSwept() }
 
 func (b *Service) checkSwept() error {
 	select {

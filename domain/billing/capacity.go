@@ -77,7 +77,8 @@ func noCapacity(p *plan.State, host string) error {
 	if host != "" {
 		on = " on " + host
 	}
-	return fmt.Errorf("%w: all %d of plan %q%s are taken: try again later, or choose another one", ErrCapacity, p.Capacity, p.Name, on)
+	return fmt.Errorf("%w: all %d of plan %q%s are taken: try again later, or choose another one",
+		ErrCapacity, p.Capacity, p.Name, on)
 }
 
 // Usage is how much of a plan is taken on a host.

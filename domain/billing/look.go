@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 
+	"sandglass/domain/billing/params"
 	"sandglass/domain/payment"
 	"sandglass/domain/request"
 	"sandglass/domain/resource"
@@ -18,6 +19,7 @@ import (
 type subject struct {
 	resource.State
 	order *resource.Order // of one that is not in the log, else nil
+	kept  *params.Kept    // what the order says, before its next invoice is given out; or nil
 }
 
 // find returns a resource of the log, or else what the order of that id would open, or
@@ -28,7 +30,7 @@ func (b *Service) find(ctx context.Context, id resource.ID) (subject, error) {
 		return subject{State: out.State}, err
 	}
 	if r, opens, ok := b.Requests.Order(id); ok {
-		return subject{opens, r.Order}, nil
+		return subject{opens, r.Order, nil}, nil
 	}
 	return subject{}, resource.ErrNotOpened
 }

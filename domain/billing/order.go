@@ -13,6 +13,7 @@ import (
 	"sandglass/domain/money"
 	"sandglass/domain/payment"
 	"sandglass/domain/plan"
+	"sandglass/domain/plan/param"
 	"sandglass/domain/request"
 	"sandglass/domain/resource"
 	"sandglass/domain/stream"
@@ -28,7 +29,8 @@ type OrderRequest struct {
 	// IdempotencyKey names the request: sent again it gives the same order. It is a
 	// secret, since the holder key follows from it.
 	IdempotencyKey string
-	Address        bool // on the chain is wanted too, if it can be had now
+	Address        bool         // on the chain is wanted too, if it can be had now
+	Params         param.Values // as the plan declares them
 }
 
 // Order is a resource that waits for its payment, or has had it.
@@ -56,7 +58,7 @@ func (b *Service) Order(ctx context.Context, meta stream.Meta, r OrderRequest) (
 		return Order{}, ErrNoChain
 	}
 	defer b.lock(id)()
-	hash := requestHash(r)
+	hash := requestHash(r, holder)
 	s, err := b.find(ctx, id)
 	isNew := errors.Is(err, resource.ErrNotOpened)
 	if err == nil {
@@ -70,7 +72,9 @@ func (b *Service) Order(ctx context.Context, meta stream.Meta, r OrderRequest) (
 		err = b.checkDeposits(id)
 	}
 	if isNew && (err == nil || errors.Is(err, resource.ErrNotOpened)) {
-		s, err = b.newOrder(r, id, resource.Order{Plan: r.Plan, Holder: HashKey(holder), Request: hash})
+		s, err = b.newOrder(r, id, resource.Order{Plan: r.Plan, Holder: HashKey(holder), Request: hash}, holder)
+	} else if err == nil && s.order != nil {
+		s.kept = b.keptAgain(r, s.order, id, holder)
 	}
 	if err != nil {
 		return Order{}, err
@@ -125,18 +129,24 @@ func (b *Service) checkDeposits(id resource.ID) error {
 }
 
 // newOrder returns what an order would open, at the terms that its plan has now.
-func (b *Service) newOrder(r OrderRequest, id resource.ID, o resource.Order) (subject, error) {
+func (b *Service) newOrder(r OrderRequest, id resource.ID, o resource.Order, holder string) (subject, error) {
 	if _, err := b.Quote(r.Plan, r.Time, r.Amount); err != nil {
 		return subject{}, err
 	}
 	p, _ := b.Views.Plan(r.Plan)
 	o.Terms, o.Enforcer = p.Terms, p.Enforcer
-	var err error
+	kept, err := b.orderParams(&p, &r, id, holder)
+	if err != nil {
+		return subject{}, err
+	}
+	if kept != nil {
+		o.Params = kept.Ref().Hash
+	}
 	if o.Host, err = b.place(&p, r.Host, id); err != nil {
 		return subject{}, err
 	}
 	opens, err := resource.Opens(id, &o, b.Now())
-	return subject{opens, &o}, err
+	return subject{opens, &o, kept}, err
 }
 
 // deriveNames returns the id of the order and its holder key. Both follow from the
@@ -165,10 +175,14 @@ func derive(purpose string, seed []byte) string {
 	return base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding).EncodeToString(sum[:])
 }
 
-func requestHash(r OrderRequest) [16]byte {
+func requestHash(r OrderRequest, holder string) [16]byte {
 	text := fmt.Appendf(nil, "%s\x00%d\x00%d", r.Plan, r.Time, r.Amount)
 	if r.Host != "" { // without one it is what it was before there were hosts
 		text = append(append(text, 0), r.Host...)
+	}
+	if len(r.Params) > 0 {
+		said := r.Params.Hash(salt(holder))
+		text = append(append(text, "\x00params\x00"...), said[:]...)
 	}
 	sum := sha256.Sum256(text)
 	return [16]byte(sum[:16])

@@ -115,6 +115,11 @@ func (b *Service) newInvoice(ctx context.Context, s *subject, q Quote, byHolder 
 			At: b.Now(), Resource: s.ID, Amount: q.Amount, Price: q.Price, Expiry: inv.Expiry, Invoice: inv.Request, Order: s.order,
 		},
 	}
+	if s.kept != nil {
+		if err := b.Params.Keep(s.kept); err != nil {
+			return payment.State{}, err
+		}
+	}
 	if err := b.Requests.Keep(ctx, r); err != nil {
 		return payment.State{}, err // the invoice was shown to nobody, and will expire
 	}

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"sandglass/domain/instant"
+	"sandglass/domain/plan/param"
 	"sandglass/domain/resource"
 )
 
@@ -21,8 +22,8 @@ const Version = 1
 const (
 	MaxSize   = 16 << 10 // bytes of a file
 	MaxParams = 32       // parameters of a resource
-	MaxParam  = 4096     // bytes of the value of one
-	maxText   = 500      // bytes of what is for people
+	MaxParam  = param.MaxValue
+	maxText   = 500 // bytes of what is for people
 
 	maxInvocation = 64 // bytes of what names a run
 )
@@ -49,7 +50,7 @@ type Want struct {
 	Host       string            `json:"host,omitempty"`       // to which it belongs; empty where there is one machine
 	Lost       bool              `json:"lost,omitempty"`       // Down or Gone: the log does not know the resource any more
 	PaidUntil  string            `json:"paid_until,omitempty"` // RFC 3339 with three decimals: for people
-	Params     map[string]string `json:"params,omitempty"`     // as the plan declares them: one line each
+	Params     map[string]string `json:"params,omitempty"`     // as the plan declares them: text, which may have lines
 }
 
 // Is is what the keeper found of a resource: the file is/<id>.
@@ -182,9 +183,8 @@ func parse(b []byte, v any, version *int) error {
 }
 
 var (
-	unitName  = regexp.MustCompile(`^[A-Za-z0-9:_.-]+@\.service$`)
-	bootName  = regexp.MustCompile(`^[0-9A-Za-z-]{1,64}$`)
-	paramName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,31}$`)
+	unitName = regexp.MustCompile(`^[A-Za-z0-9:_.-]+@\.service$`)
+	bootName = regexp.MustCompile(`^[0-9A-Za-z-]{1,64}$`)
 )
 
 // maxUnit leaves an instance of 64 bytes its room in the name of a unit, which has up to 255.
@@ -236,8 +236,8 @@ func (w *Want) checkTold() error {
 		return fmt.Errorf("it has %d parameters: want %d at most", len(w.Params), MaxParams)
 	}
 	for name, value := range w.Params {
-		if !paramName.MatchString(name) || len(value) > MaxParam || !isLine(value) {
-			return fmt.Errorf("the parameter %.80q: want a name of a-z, 0-9 and _ and a line of up to %d bytes", name, MaxParam)
+		if !param.IsName(name) || len(value) > MaxParam || !param.IsText(value) {
+			return fmt.Errorf("the parameter %.80q: want a name of a-z, 0-9 and _ and up to %d bytes of text", name, MaxParam)
 		}
 	}
 	return nil

@@ -89,7 +89,7 @@ func TestNoSuchWant(t *testing.T) {
 		"host":                   func(w *enforce.Want) { w.Host = "Rack" },
 		"paid until":             func(w *enforce.Want) { w.PaidUntil = "tomorrow" },
 		"param's name":           func(w *enforce.Want) { w.Params["LD_PRELOAD"] = "x" },
-		"param of two lines":     func(w *enforce.Want) { w.Params["image"] = "a\nb" },
+		"param with a tab":       func(w *enforce.Want) { w.Params["image"] = "a\tb" },
 		"param with NUL":         func(w *enforce.Want) { w.Params["image"] = "a\x00b" },
 		"param not UTF-8":        func(w *enforce.Want) { w.Params["image"] = "\xff" },
 		"param too long":         func(w *enforce.Want) { w.Params["image"] = strings.Repeat("x", enforce.MaxParam+1) },

@@ -242,6 +242,7 @@ func (e *Requested) Fields(f *codec.Fields) {
 	codec.OptHex(f, "holder_hash", o.Holder[:])
 	codec.OptHex(f, "request_hash", o.Request[:])
 	o.Terms.LaterFields(f)
+	codec.OptHex(f, "params_hash", o.Params[:])
 	if e.Order == nil { // it is being read
 		o.Terms.Price = e.Price
 		e.Order = o

@@ -58,10 +58,11 @@ func TestLaterFields(t *testing.T) {
 	p := small(0)
 	p.Hosts, p.Large = plan.HostsOf("b", "a"), plan.ConfirmationRule{Above: 5, Confirmations: 6}
 	p.Terms.Uptime, p.Terms.StartWithin, p.Terms.MaxOutage, p.Terms.MaxPause = true, 1, 2, 3
-	p.Capacity = 4
+	p.Capacity, p.Params = 4, "image:choice=a,b ssh_key:required:max=800"
 	e := stream.Encode(p)
 	const end = `"title":"Kleine Maschine, 1 Kern","deep_above_msat":5,"deep_confirmations":6,"hosts":"a,b",` +
-		`"by_uptime":true,"start_within_ms":1,"max_outage_ms":2,"max_pause_ms":3,"capacity":4}`
+		`"by_uptime":true,"start_within_ms":1,"max_outage_ms":2,"max_pause_ms":3,` +
+		`"capacity":4,"params":"image:choice=a,b ssh_key:required:max=800"}`
 	if !strings.HasSuffix(string(e.Data), end) {
 		t.Errorf("it is written as %s", e.Data)
 	}

@@ -15,6 +15,7 @@ import (
 	"sandglass/domain/enforce"
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
+	"sandglass/domain/plan/param"
 	"sandglass/domain/resource"
 	"sandglass/domain/stream"
 )
@@ -43,8 +44,9 @@ type Offer struct {
 	Enforcer string         // what stops and starts the resource, see [enforce.CheckSpec]; empty is nothing
 	Title    string         // for people
 	Large    ConfirmationRule
-	Hosts    Hosts // on which it is offered; empty is any
-	Capacity int64 // how many of them fit on each host; 0 is no bound
+	Hosts    Hosts      // on which it is offered; empty is any
+	Capacity int64      // how many of them fit on each host; 0 is no bound
+	Params   param.Spec // what an order may say of the resource
 }
 
 // ConfirmationRule asks for more confirmations above an amount: that of all that a resource
@@ -102,6 +104,7 @@ func (e *Published) Fields(f *codec.Fields) {
 	codec.OptString(f, "hosts", &e.Hosts)
 	e.Terms.LaterFields(f)
 	codec.OptInt(f, "capacity", &e.Capacity)
+	codec.OptString(f, "params", &e.Params)
 }
 
 // Fields implements [codec.Fielder].
@@ -221,6 +224,12 @@ func (o *Offer) Check() error {
 		if err := enforce.CheckSpec(o.Enforcer); err != nil {
 			return fmt.Errorf("%w: %w", ErrInvalid, err)
 		}
+	}
+	if err := o.Params.Check(); err != nil {
+		return fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	if o.Params != "" && o.Enforcer == "" {
+		return fmt.Errorf("%w: parameters are for what starts and stops the resource: name it", ErrInvalid)
 	}
 	return o.Hosts.Check()
 }

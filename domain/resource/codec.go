@@ -10,43 +10,33 @@ import (
 func Decode(r *stream.Record) (Event, error) { return stream.Decode(r, blank(r.Type)) }
 
 func blank(kind string) Event {
-	switch kind {
-	case "resource.debited.v1": // by far the most frequent
+	if kind == "resource.debited.v1" { // by far the most frequent
 		return new(Debited)
-	case "resource.credited.v2":
-		return new(Credited)
-	case "resource.opened.v1":
-		return new(Opened)
-	case "resource.started.v1":
-		return new(Started)
-	case "resource.starting.v1":
-		return new(Starting)
-	case "resource.stopped.v1":
-		return new(Stopped)
-	case "resource.returned.v1":
-		return new(Returned)
-	case "resource.exhausted.v1":
-		return new(Exhausted)
-	case "resource.warned.v1":
-		return new(Warned)
-	case "resource.recovered.v1":
-		return new(Recovered)
-	case "resource.granted.v1":
-		return new(Granted)
-	case "resource.paused.v1":
-		return new(Paused)
-	case "resource.reversed.v1":
-		return new(Reversed)
-	case "resource.held.v1":
-		return new(Held)
-	case "resource.repriced.v1":
-		return new(Repriced)
-	case "resource.placed.v1":
-		return new(Placed)
-	case "resource.released.v1":
-		return new(Released)
+	}
+	if make, ok := blanks[kind]; ok {
+		return make()
 	}
 	return former(kind)
+}
+
+var blanks = map[string]func() Event{
+	"resource.credited.v2":   func() Event { return new(Credited) },
+	"resource.opened.v1":     func() Event { return new(Opened) },
+	"resource.started.v1":    func() Event { return new(Started) },
+	"resource.starting.v1":   func() Event { return new(Starting) },
+	"resource.stopped.v1":    func() Event { return new(Stopped) },
+	"resource.returned.v1":   func() Event { return new(Returned) },
+	"resource.exhausted.v1":  func() Event { return new(Exhausted) },
+	"resource.warned.v1":     func() Event { return new(Warned) },
+	"resource.recovered.v1":  func() Event { return new(Recovered) },
+	"resource.granted.v1":    func() Event { return new(Granted) },
+	"resource.paused.v1":     func() Event { return new(Paused) },
+	"resource.reversed.v1":   func() Event { return new(Reversed) },
+	"resource.held.v1":       func() Event { return new(Held) },
+	"resource.repriced.v1":   func() Event { return new(Repriced) },
+	"resource.placed.v1":     func() Event { return new(Placed) },
+	"resource.released.v1":   func() Event { return new(Released) },
+	"resource.configured.v1": func() Event { return new(Configured) },
 }
 
 func price(f *codec.Fields, p *money.Price) {
@@ -90,15 +80,6 @@ func (e *Granted) Fields(f *codec.Fields) {
 }
 
 // Fields implements [codec.Fielder].
-func (e *Started) Fields(f *codec.Fields) { codec.String(f, "reason", &e.Reason) }
-
-// Fields implements [codec.Fielder].
-func (e *Starting) Fields(f *codec.Fields) { codec.String(f, "reason", &e.Reason) }
-
-// Fields implements [codec.Fielder].
-func (e *Stopped) Fields(f *codec.Fields) { codec.OptString(f, "why", &e.Why) }
-
-// Fields implements [codec.Fielder].
 func (e *Returned) Fields(f *codec.Fields) {
 	codec.Time(f, "from", &e.From)
 	codec.Int(f, "time_ms", &e.Time)
@@ -112,18 +93,6 @@ func (e *Debited) Fields(f *codec.Fields) {
 	codec.Int(f, "amount_msat", &e.Amount)
 	codec.OptInt(f, "forgiven_ms", &e.Forgiven)
 }
-
-// Fields implements [codec.Fielder].
-func (*Paused) Fields(*codec.Fields) {}
-
-// Fields implements [codec.Fielder].
-func (*Warned) Fields(*codec.Fields) {}
-
-// Fields implements [codec.Fielder].
-func (*Recovered) Fields(*codec.Fields) {}
-
-// Fields implements [codec.Fielder].
-func (*Exhausted) Fields(*codec.Fields) {}
 
 // Fields implements [codec.Fielder].
 func (e *Reversed) Fields(f *codec.Fields) {
@@ -142,10 +111,13 @@ func (e *Held) Fields(f *codec.Fields) {
 }
 
 // Fields implements [codec.Fielder].
+func (e *Started) Fields(f *codec.Fields)  { codec.String(f, "reason", &e.Reason) }
+func (e *Starting) Fields(f *codec.Fields) { codec.String(f, "reason", &e.Reason) }
+func (e *Stopped) Fields(f *codec.Fields)  { codec.OptString(f, "why", &e.Why) }
+func (*Paused) Fields(*codec.Fields)       {}
+func (*Warned) Fields(*codec.Fields)       {}
+func (*Recovered) Fields(*codec.Fields)    {}
+func (*Exhausted) Fields(*codec.Fields)    {}
 func (e *Repriced) Fields(f *codec.Fields) { price(f, &e.Price) }
-
-// Fields implements [codec.Fielder].
-func (e *Placed) Fields(f *codec.Fields) { codec.String(f, "host", &e.Host) }
-
-// Fields implements [codec.Fielder].
+func (e *Placed) Fields(f *codec.Fields)   { codec.String(f, "host", &e.Host) }
 func (e *Released) Fields(f *codec.Fields) { codec.String(f, "reason", &e.Reason) }

@@ -10,6 +10,7 @@ import (
 
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
+	"sandglass/domain/resource/config"
 	"sandglass/domain/resource/terms"
 	"sandglass/domain/stream"
 )
@@ -158,6 +159,11 @@ type (
 	Place struct {
 		When
 		Host string
+	}
+	// Configure sets the parameters, or deletes them, by the zero hash.
+	Configure struct {
+		When
+		Params config.Hash
 	}
 	// Release ends the resource. Its reason is ReasonHolder, ReasonOperator, or
 	// ReasonNotDelivered: that ends only what is [State.Unpaid].

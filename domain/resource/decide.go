@@ -6,6 +6,7 @@ import (
 
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
+	"sandglass/domain/resource/config"
 	"sandglass/domain/resource/uptime"
 )
 
@@ -45,6 +46,8 @@ func Decide(s State, c Command) ([]Event, error) {
 		err = d.reprice(c)
 	case Place:
 		err = d.place(c)
+	case Configure:
+		err = d.configure(c.Params)
 	case Release:
 		d.release(c.Reason)
 	default:
@@ -125,7 +128,19 @@ func (d *deciding) open(c Order) error {
 	if c.Host != "" {
 		d.emit(&Placed{At: d.now(), Host: c.Host})
 	}
-	return nil
+	return d.configure(c.Params)
+}
+
+func (d *deciding) configure(params config.Hash) error {
+	if d.s.Status == StatusReleased {
+		return ErrReleased
+	}
+	d.settle()
+	e, err := d.s.Config.Change(params, d.t)
+	if e != nil {
+		d.emit(e)
+	}
+	return err
 }
 
 // accept lets what was never paid start for an order whose first payment is held.

@@ -3,6 +3,7 @@ package resource
 import (
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
+	"sandglass/domain/resource/config"
 	"sandglass/domain/resource/terms"
 	"sandglass/domain/stream"
 )
@@ -159,6 +160,9 @@ type Placed struct {
 	At
 	Host string
 }
+
+// Configured says with which parameters it is configured from now on.
+type Configured = config.Configured
 
 // Released ends the resource for good.
 type Released struct {

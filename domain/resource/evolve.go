@@ -6,6 +6,7 @@ import (
 
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
+	"sandglass/domain/resource/config"
 	"sandglass/domain/resource/lots"
 	"sandglass/domain/resource/uptime"
 )
@@ -38,6 +39,7 @@ type State struct {
 	Terms    Terms
 	Holder   [16]byte // hash of the key that pauses, resumes and releases
 	Request  [16]byte
+	Config   *config.State // with which parameters, nil if with none ever
 
 	Last  instant.Time   // the latest event
 	Since instant.Time   // since when it has its status
@@ -125,6 +127,8 @@ func Evolve(s State, e Event) State {
 	case *Placed:
 		s.Host = e.Host
 		s.alter(func(u *uptime.State) { u.Billed, u.Up = nil, false })
+	case *Configured:
+		s.Config = config.After(e)
 	case *Released:
 		s.enter(StatusReleased, e.At.At)
 	default:

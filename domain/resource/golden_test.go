@@ -43,6 +43,7 @@ var samples = []resource.Event{
 	&resource.Held{At: stamp(0), Payment: "btc-00ff-1", Until: instant.Time(instant.Day)},
 	&resource.Repriced{At: stamp(0), Price: money.Price{Msat: 1, Per: instant.Century}},
 	&resource.Placed{At: stamp(0), Host: "rack-7"},
+	&resource.Configured{At: stamp(0), Hash: [32]byte{0xef, 31: 1}},
 	&resource.Released{At: stamp(0), Reason: "grace_over"},
 }
 

@@ -88,6 +88,7 @@ func orderFields(f *snapshot.Fields, order **resource.Order) {
 	snapshot.String(f, &o.Host)
 	snapshot.Bytes(f, o.Holder[:])
 	snapshot.Bytes(f, o.Request[:])
+	snapshot.Bytes(f, o.Params[:])
 	if *order == nil { // it is being read; what is written is shared with readers
 		*order = o
 	}

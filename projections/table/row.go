@@ -6,6 +6,7 @@ import (
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
 	"sandglass/domain/resource"
+	"sandglass/domain/resource/config"
 	"sandglass/domain/resource/lots"
 	"sandglass/domain/resource/uptime"
 	"sandglass/domain/stream"
@@ -17,7 +18,8 @@ type row struct {
 	id                              resource.ID
 	lots                            []lots.Lot // what Remaining reads lies together
 	uptime                          *uptime.State
-	mark                            instant.Time // DebitedTo or, of a row that is held, HoldUntil
+	config                          *config.State // nil if it never was configured
+	mark                            instant.Time  // DebitedTo or, of a row that is held, HoldUntil
 	first, terms                    int32
 	status                          resource.Status
 	warned, held, resumed, halted   bool
@@ -47,7 +49,8 @@ func (r *row) unpack(shared *common, s *resource.State) {
 		ID: r.id, Holder: r.holder, Request: r.request,
 		Last: r.last, Since: r.since, Full: r.full,
 		Queue: lots.Queue{Lots: r.lots, First: r.first}, Debt: r.debt, Credited: r.credited, Debited: r.debited, ReversedSum: r.undone,
-		Uptime: r.uptime, Status: r.status, Warned: r.warned, Resumed: r.resumed, Halted: r.halted, Host: shared.hosts[r.host],
+		Uptime: r.uptime, Status: r.status, Warned: r.warned, Resumed: r.resumed, Halted: r.halted,
+		Config: r.config, Host: shared.hosts[r.host],
 	}
 	if r.held {
 		s.HoldUntil = r.mark
@@ -66,7 +69,8 @@ func (r *row) pack(s *resource.State) {
 	r.mark, r.held = cmp.Or(s.HoldUntil, s.DebitedTo), s.HoldUntil != 0
 	r.last, r.since, r.full = s.Last, s.Since, s.Full
 	r.lots, r.debt, r.credited, r.debited, r.undone = s.Lots, s.Debt, s.Credited, s.Debited, s.ReversedSum
-	r.uptime, r.first, r.status, r.warned, r.resumed, r.halted = s.Uptime, s.First, s.Status, s.Warned, s.Resumed, s.Halted
+	r.config, r.uptime, r.first, r.status = s.Config, s.Uptime, s.First, s.Status
+	r.warned, r.resumed, r.halted = s.Warned, s.Resumed, s.Halted
 }
 
 // fields passes a row.
@@ -99,6 +103,24 @@ func (r *row) fields(f *snapshot.Fields) {
 		lot(f, &r.lots[i])
 	}
 	uptimeFields(f, &r.uptime)
+	configFields(f, &r.config)
+}
+
+// configFields passes what a row has of one: read, it is a new one.
+func configFields(f *snapshot.Fields, of **config.State) {
+	there := *of != nil
+	if snapshot.Bool(f, &there); !there {
+		return
+	}
+	var c config.State
+	if !f.Reading() {
+		c = **of
+	}
+	snapshot.Bytes(f, c.Hash[:])
+	snapshot.Int(f, &c.Set)
+	if f.Reading() {
+		*of = &c
+	}
 }
 
 // uptimeFields passes what a row has of one: read, it is a new one.

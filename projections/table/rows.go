@@ -11,7 +11,7 @@ import (
 
 // pageRows is how many rows lie together: what a write copies while an image is held.
 // With its epoch a page of so many just fills a size class of the allocator, 40 KiB.
-const pageRows = 243
+const pageRows = 222
 
 // page is a stretch of rows. A page that an image holds, which has an older epoch than
 // the table, is copied before it is written to.

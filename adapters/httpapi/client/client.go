@@ -177,6 +177,16 @@ func (c *Client) Release(ctx context.Context, id string) (out wire.Resource, err
 	return out, c.call(ctx, "POST", resource(id, "/release"), nil, &out)
 }
 
+// SetParams changes parameters of a resource, by the same tokens: an empty text takes one away.
+func (c *Client) SetParams(ctx context.Context, id string, params map[string]string) (out wire.Resource, err error) {
+	return out, c.call(ctx, "PATCH", resource(id, "/params"), wire.Params{Params: params}, &out)
+}
+
+// DeleteParams deletes what is kept of the parameters of a resource, by the same tokens.
+func (c *Client) DeleteParams(ctx context.Context, id string) (out wire.Resource, err error) {
+	return out, c.call(ctx, "DELETE", resource(id, "/params"), nil, &out)
+}
+
 func resource(id, rest string) string { return "/v1/resources/" + url.PathEscape(id) + rest }
 
 // call sends in, unless it is nil, and reads the answer into out.

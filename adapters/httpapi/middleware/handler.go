@@ -139,7 +139,7 @@ func (h *Handler) invalid(hr *http.Request) *problem.Problem {
 	switch {
 	case hr.ContentLength > h.MaxBody:
 		return problem.TooLarge(h.MaxBody)
-	case hr.ContentLength != 0 && hr.Method != http.MethodPost:
+	case hr.ContentLength != 0 && hr.Method != http.MethodPost && hr.Method != http.MethodPatch:
 		return problem.New(http.StatusBadRequest, "malformed_request", "%s takes no body", hr.Method)
 	}
 	query, err := url.ParseQuery(hr.URL.RawQuery)

@@ -4,6 +4,7 @@ package plans
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 
 	"sandglass/adapters/httpapi/auth"
@@ -16,6 +17,7 @@ import (
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
 	"sandglass/domain/plan"
+	"sandglass/domain/plan/param"
 	"sandglass/domain/resource"
 	"sandglass/domain/stream"
 	"sandglass/projections"
@@ -113,6 +115,11 @@ func (c *Calls) publish(ctx context.Context, in *answer[wire.PublishRequest]) (*
 		},
 		Min: b.Min, Max: b.Max, Enforcer: b.Enforcer, Title: b.Title, Hosts: plan.HostsOf(b.Hosts...), Capacity: b.Capacity,
 	}
+	declared, err := params(b.Params)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", plan.ErrInvalid, err)
+	}
+	o.Params = declared
 	if w := b.Warn; w != nil {
 		o.Terms.Warn = resource.Warn{Time: w.Time, Amount: w.Amount, Share: w.Share}
 	}
@@ -125,6 +132,23 @@ func (c *Calls) publish(ctx context.Context, in *answer[wire.PublishRequest]) (*
 	}
 	c.Wait(ctx, out.Position)
 	return &answer[wire.Plan]{c.Presenter.Plan(out.State)}, nil
+}
+
+// params returns what is declared.
+func params(list []wire.Param) (param.Spec, error) {
+	all := make([]param.Param, len(list))
+	for i, p := range list {
+		all[i] = param.Param{
+			Name: p.Name, Required: p.Required, Max: p.Max, Lines: p.Lines, Choices: p.Choices, Default: p.Default,
+		}
+		if p.Max == 0 && len(p.Choices) == 0 {
+			all[i].Max = param.DefaultMax
+		}
+		if err := all[i].Check(); err != nil { // before it is a text
+			return "", err
+		}
+	}
+	return param.SpecOf(all...), nil
 }
 
 type planPath struct {

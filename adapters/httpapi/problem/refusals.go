@@ -7,15 +7,19 @@ import (
 	"strings"
 	"time"
 
+	"sandglass/adapters/httpapi/wire"
 	"sandglass/domain/address"
 	"sandglass/domain/billing"
+	"sandglass/domain/billing/params"
 	"sandglass/domain/chain/find"
 	"sandglass/domain/fence"
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
 	"sandglass/domain/payment"
 	"sandglass/domain/plan"
+	"sandglass/domain/plan/param"
 	"sandglass/domain/resource"
+	"sandglass/domain/resource/config"
 	"sandglass/domain/resource/uptime"
 	"sandglass/domain/stream"
 	"sandglass/domain/wallet"
@@ -58,6 +62,10 @@ var refusals = []struct {
 	{fence.ErrUnread, 503, "starting", 2 * time.Second, unread},
 	{billing.ErrTooManyOpen, 429, "too_many_open", time.Minute, tooManyOpen},
 	{billing.ErrWallet, 503, "no_wallet", 15 * time.Second, noWallet},
+	{param.ErrInvalid, 422, "invalid_parameter", 0, ""},
+	{params.ErrElsewhere, 409, "other_host", 0, ""},
+	{params.ErrFull, 429, "too_many_open", time.Minute, tooManyOpen},
+	{config.ErrTooSoon, 429, "too_soon", config.MinKept.Std(), ""},
 	{billing.ErrCapacity, 409, "no_capacity", time.Minute, ""},
 	{billing.ErrHost, 422, "wrong_host", 0, ""},
 	{billing.ErrInvalid, 422, "invalid_request", 0, ""},
@@ -106,6 +114,9 @@ func Of(ctx context.Context, err error) *Problem {
 		if soon, ok := errors.AsType[*uptime.TooSoonError](err); ok {
 			p.Retry = soon.Wait.Std()
 		}
+		if named, ok := errors.AsType[*param.Error](err); ok {
+			p.Errors = []wire.Fault{{Location: "body.params." + cut(named.Name), Message: named.Why}}
+		}
 		if r.status >= 500 {
 			p.Cause = err
 		}
@@ -123,6 +134,9 @@ func Of(ctx context.Context, err error) *Problem {
 	}
 	return Internal(err)
 }
+
+// cut bounds a name that a client gave.
+func cut(name string) string { return strings.ToValidUTF8(name[:min(len(name), 40)], "?") }
 
 // bare returns the text of err without the name of the package that leads it.
 func bare(err error) string {

@@ -8,11 +8,14 @@
 package view
 
 import (
+	"encoding/hex"
+
 	"sandglass/adapters/httpapi/wire"
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
 	"sandglass/domain/plan"
 	"sandglass/domain/resource"
+	"sandglass/domain/resource/config"
 	"sandglass/domain/resource/lots"
 	"sandglass/domain/stream"
 	"sandglass/projections"
@@ -41,6 +44,11 @@ func Plan(s plan.State) wire.Plan {
 	}
 	if w := s.Terms.Warn; w != (resource.Warn{}) {
 		v.Warn = &wire.Warn{Time: w.Time, Amount: w.Amount, Share: w.Share}
+	}
+	for _, p := range s.Params.Params() {
+		v.Params = append(v.Params, wire.Param{
+			Name: p.Name, Required: p.Required, Max: p.Max, Lines: p.Lines, Choices: p.Choices, Default: p.Default,
+		})
 	}
 	if d := s.Large; d.Confirmations > 0 {
 		v.Deep = &wire.Deep{Above: d.Above, Confirmations: d.Confirmations}
@@ -87,6 +95,9 @@ func Resource(s resource.State, at instant.Time) wire.Resource {
 		Pending:   []wire.Payment{},
 	}
 	v.Uptime = uptime(&s, at)
+	if hash := s.Config.Of(); hash != (config.Hash{}) {
+		v.ParamsHash = hex.EncodeToString(hash[:])
+	}
 	v.PaidUntil, _ = projections.PaidUntil(&s)
 	if end, ok := s.ReleaseAt(); ok && (s.Status != resource.StatusAwaiting || end > at) { // an order may be paid later too
 		v.ReleaseAt = end

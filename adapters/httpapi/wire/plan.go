@@ -73,6 +73,8 @@ type Plan struct {
 	// How many more of it can be had now, on all its hosts, where it has a capacity: what may still be paid
 	// counts as taken.
 	Available *int64 `json:"available,omitempty" example:"3"`
+	// What an order may say of the resource.
+	Params []Param `json:"params,omitempty" nullable:"false"`
 	// When it was published or withdrawn.
 	ChangedAt instant.Time `json:"changed_at" format:"date-time" example:"2026-01-02T03:04:05.678Z"`
 }
@@ -122,6 +124,24 @@ type PublishRequest struct {
 	// How many of it fit on each host: no invoice or address is given for more. Left out, there is no
 	// bound.
 	Capacity int64 `json:"capacity,omitempty" minimum:"1" maximum:"100000" example:"20"`
+	// What an order may say of the resource, in any order: it goes to the enforcer, which is needed.
+	Params []Param `json:"params,omitempty" nullable:"false" maxItems:"16"`
+}
+
+// Param is a parameter of a plan: what an order says by it is text, in one line or, with lines, in several.
+type Param struct {
+	// 1 to 32 of a-z, 0-9 and _, a letter first. In capitals it is a part of a variable's name.
+	Name string `json:"name" minLength:"1" maxLength:"32" example:"ssh_key"`
+	// Whether an order has to say it.
+	Required bool `json:"required,omitempty"`
+	// So many bytes at most. Left out, 256; or it has choices.
+	Max int `json:"max_bytes,omitempty" minimum:"0" maximum:"4096" example:"800"`
+	// Whether it may have several lines.
+	Lines bool `json:"lines,omitempty"`
+	// If there are any it is one of these: 1 to 64 letters, digits and . _ - / @ +
+	Choices []string `json:"choices,omitempty" nullable:"false" maxItems:"32" example:"[\"debian\",\"alpine\"]"`
+	// What it is if an order does not say it: one of the choices.
+	Default string `json:"default,omitempty" example:"debian"`
 }
 
 // Quote is what an amount buys, or a time costs.

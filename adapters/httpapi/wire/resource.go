@@ -17,6 +17,14 @@ type OrderRequest struct {
 	ID string `json:"id,omitempty" minLength:"1" maxLength:"64" format:"name" example:"web-1"`
 	// On which host of the plan's; one is chosen if it is left out.
 	Host string `json:"host,omitempty" minLength:"1" maxLength:"64" format:"name" example:"rack-1"`
+	// What it is told, as the plan declares it. The log has a hash of it alone.
+	Params map[string]string `json:"params,omitempty" example:"{\"image\":\"debian\"}"`
+}
+
+// Params are what a resource is told, by name.
+type Params struct {
+	// Each as the plan declares it; an empty text takes one away.
+	Params map[string]string `json:"params" example:"{\"image\":\"alpine\"}"`
 }
 
 // Order is a resource that waits for its payment.
@@ -91,6 +99,8 @@ type Resource struct {
 	Plan string `json:"plan" example:"vm-small"`
 	// The host that it belongs to; left out where there is one machine.
 	Host string `json:"host,omitempty" example:"rack-1"`
+	// The SHA-256 of its parameters, and of what keeps them from being guessed; left out if it has none.
+	ParamsHash string `json:"params_hash,omitempty" example:"5f3d…"`
 	// awaiting its first payment, starting since it has time and is not known to be up, running,
 	// paused by its holder, suspended for want of time, or released for good.
 	Status string `json:"status" enum:"awaiting,starting,running,paused,suspended,released" example:"running"`

@@ -11,6 +11,7 @@ import (
 	"sandglass/domain/enforce"
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
+	"sandglass/domain/plan/param"
 
 	"github.com/spf13/cobra"
 )
@@ -49,9 +50,10 @@ type publishFlags struct {
 	hosts                 []string
 	capacity              int64
 	hold                  bool
+	params                []string
 }
 
-func (f *publishFlags) request(name string) wire.PublishRequest {
+func (f *publishFlags) request(name string) (wire.PublishRequest, error) {
 	r := wire.PublishRequest{
 		Name:     name,
 		Title:    f.title,
@@ -81,7 +83,16 @@ func (f *publishFlags) request(name string) wire.PublishRequest {
 	if f.deep.Confirmations > 0 {
 		r.Deep = &f.deep.Deep
 	}
-	return r
+	for _, text := range f.params {
+		p, err := param.Parse(text)
+		if err != nil {
+			return r, cli.Usage("--param: %v", err)
+		}
+		r.Params = append(r.Params, wire.Param{
+			Name: p.Name, Required: p.Required, Max: p.Max, Lines: p.Lines, Choices: p.Choices, Default: p.Default,
+		})
+	}
+	return r, nil
 }
 
 // spec is the enforcer with its unit.
@@ -113,6 +124,7 @@ func (f *publishFlags) add(cmd *cobra.Command) {
 	flags.Var(&f.maxPause, "max-pause", "how long in 30 days it can be paused before its time passes (no bound)")
 	flags.StringSliceVar(&f.hosts, "hosts", nil, "the hosts that it can be had on, of several: rack-1,rack-2; any if not given")
 	flags.Int64Var(&f.capacity, "capacity", 0, "how many fit on each host: no invoice is given for more (no bound)")
+	flags.StringArrayVar(&f.params, "param", nil, "a `PARAMETER` that orders may set: ssh_key:required:max=800; given again for each")
 	for _, name := range []string{"price", "per", "min", "max", "grace"} {
 		_ = cmd.MarkFlagRequired(name) // fails only for an unknown flag
 	}
@@ -130,20 +142,27 @@ ordered with. A warning is written once whenever what is left falls to --warn.
 With --capacity no invoice or address is given for more than fit on a host; those that may still be paid
 count. What is paid late all the same runs, and "sandglass status" tells that it is over.
 
+With --param an order may say something of the resource, which what starts it is told: a name, and after
+colons required, max=800 (bytes; 256), lines (more than one), choice=debian,alpine, default=debian.
+
 With an enforcer its time passes while the keeper of its host says that it is up (--bill uptime), unless
 you bill the wall: all time from the payment on. An outage that is learned late is given back.`,
 		Example: `  sandglass plan publish small --price 3600000 --per 1h --min 1m --max 720h --warn 10m --grace 24h
   sandglass plan publish large --price 0.001btc --per 1d --min 1h --max 365d --warn-share 10% --grace 7d \
       --deep 1000000sat:6 --enforcer systemd --unit app@.service --title "A large virtual machine"
   sandglass plan publish app --price 100sat --per 1h --min 1h --max 30d --grace 1d --enforcer systemd --unit app@.service \
-      --max-pause 7d --capacity 20`,
+      --max-pause 7d --capacity 20 --param ssh_key:required:max=800 --param image:choice=debian,alpine:default=debian`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			r, err := p.request(args[0])
+			if err != nil {
+				return err
+			}
 			cl, err := c.Client(cli.Operator)
 			if err != nil {
 				return err
 			}
-			plan, err := cl.Publish(cmd.Context(), p.request(args[0]))
+			plan, err := cl.Publish(cmd.Context(), r)
 			if err != nil {
 				return err
 			}
@@ -223,7 +242,20 @@ func (c commands) printPlan(p wire.Plan) error {
 		"on the chain", deeper(p.Deep),
 		"hosts", strings.Join(p.Hosts, ", "),
 		"can be had", available(&p),
+		"parameters", declared(p.Params),
 		"enforcer", p.Enforcer)
+}
+
+// declared says what an order may set.
+func declared(list []wire.Param) string {
+	texts := make([]string, len(list))
+	for i, p := range list {
+		of := param.Param{
+			Name: p.Name, Required: p.Required, Max: p.Max, Lines: p.Lines, Choices: p.Choices, Default: p.Default,
+		}
+		texts[i] = of.String()
+	}
+	return strings.Join(texts, " ")
 }
 
 // available says how many of a plan can be had now, where that is bounded.

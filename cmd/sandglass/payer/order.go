@@ -41,6 +41,7 @@ func OrderCmd(e *cli.Env) *cobra.Command {
 	var buy buyFlags
 	var id, host, keyFile string
 	var onChain bool
+	var set []string
 	cmd := &cobra.Command{
 		Use:   "order PLAN",
 		Short: "Order a resource: it runs once it is paid",
@@ -51,10 +52,13 @@ The holder key, which pauses, resumes and releases it, is shown once: keep it.
 
 With --idempotency-key-file the same command, run again after a lost answer, gives the
 same order and the same key: the file is read, or made with a random key. Without it the
-order can't be asked for again.`,
+order can't be asked for again.
+
+With --set it says what its plan declares. ` + saidHelp,
 		Example: `  sandglass order small --time 2h
   sandglass order small --amount 0.0001btc --id web-1 --wait
-  sandglass order small --time 2h --idempotency-key-file order.key --json`,
+  sandglass order small --time 2h --idempotency-key-file order.key --json
+  sandglass order small --time 2h --set ssh_key=@id.pub --set image=debian`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: c.CompletePlans,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -62,7 +66,11 @@ order can't be asked for again.`,
 			if err != nil {
 				return err
 			}
-			r := wire.OrderRequest{Plan: args[0], Time: buy.time.Millis, Amount: buy.amount.Msat, ID: id, Host: host}
+			said, err := c.said(set)
+			if err != nil {
+				return err
+			}
+			r := wire.OrderRequest{Plan: args[0], Time: buy.time.Millis, Amount: buy.amount.Msat, ID: id, Host: host, Params: said}
 			return c.order(cmd.Context(), r, key, onChain, &buy)
 		},
 	}
@@ -70,6 +78,7 @@ order can't be asked for again.`,
 	cmd.Flags().BoolVar(&onChain, "address", false, "have an address on the chain too")
 	cmd.Flags().StringVar(&id, "id", "", "the id that the resource shall have, instead of a random one")
 	cmd.Flags().StringVar(&host, "host", "", "the host that it shall be on, of those of the plan, instead of any")
+	cmd.Flags().StringArrayVar(&set, "set", nil, "a parameter of the plan, `NAME=VALUE`: ssh_key=@id.pub; may be given again")
 	cmd.Flags().StringVar(&keyFile, "idempotency-key-file", "auto",
 		"`file` with a secret that names this order, made if it is missing; auto is a random one that is not kept")
 	return cmd

@@ -17,7 +17,7 @@ func ResourceCmd(e *cli.Env) *cobra.Command {
 	c := commands{e}
 	cmd := &cobra.Command{
 		Use:   "resource",
-		Short: "What is rented: show, fund, pause, release",
+		Short: "What is rented: show, fund, set, pause, release",
 		Example: `  sandglass resource show ID
   sandglass resource pay ID --time 1h
   SANDGLASS_HOLDER_KEY=... sandglass resource pause ID`,
@@ -26,6 +26,7 @@ func ResourceCmd(e *cli.Env) *cobra.Command {
 		resourceShowCmd(c),
 		resourcePayCmd(c),
 		resourceAddressCmd(c),
+		resourceSetCmd(c),
 		c.holderCmd("pause", "Stop the clock of a running resource", (*client.Client).Pause),
 		c.holderCmd("resume", "Let a paused resource run again", (*client.Client).Resume),
 		c.holderCmd("release", "End a resource for good: what it holds is lost to it", (*client.Client).Release),

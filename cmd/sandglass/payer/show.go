@@ -86,6 +86,7 @@ func (c commands) printResource(r *wire.Resource) error {
 		"paid in all", show.Amount(r.Credited),
 		"debt", show.Some(r.Debt),
 		"address", r.Address,
+		"parameters", r.ParamsHash,
 	}, append(found(r.Found), uptime(r.Uptime)...)...)...)
 	if err != nil {
 		return err

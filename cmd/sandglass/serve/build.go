@@ -9,12 +9,14 @@ import (
 	"sandglass/adapters/clock"
 	"sandglass/adapters/httpapi"
 	"sandglass/adapters/lnd"
+	"sandglass/adapters/paramfiles"
 	"sandglass/cmd/sandglass/config"
 	"sandglass/cmd/sandglass/serve/host"
 	"sandglass/cmd/sandglass/serve/signer"
 	"sandglass/cmd/sandglass/storeurl"
 	"sandglass/domain/address"
 	"sandglass/domain/billing"
+	"sandglass/domain/billing/params"
 	"sandglass/domain/chain"
 	"sandglass/domain/instant"
 	"sandglass/domain/lightning"
@@ -48,6 +50,7 @@ type components struct {
 	clock    *clock.Clock
 	watcher  *lightning.Watcher
 	holding  *hold.Loop
+	params   *params.Service
 	billing  *billing.Service
 	chain    *chain.Watcher
 	sweeps   *meter.Sweeps
@@ -94,6 +97,9 @@ func build(
 	booker := d.newBooker()
 	d.holding = d.newHolding(booker)
 	if d.watcher, err = d.newWatcher(booker); err != nil {
+		return nil, err
+	}
+	if d.params, err = d.newParams(booker); err != nil {
 		return nil, err
 	}
 	d.billing = d.newBilling(booker)
@@ -213,6 +219,7 @@ func (d *components) newBilling(booker *payment.Booker) *billing.Service {
 		Signer:        d.signer,
 		Holding:       holder{d.holding, d.lnd},
 		Node:          func() string { return d.watcher.Health().Node },
+		Params:        d.params,
 		Host:          d.Host,
 		Now:           d.clock.Now,
 		Random:        rand.Reader,
@@ -228,6 +235,19 @@ func (d *components) newBilling(booker *payment.Booker) *billing.Service {
 			Expiry:          instant.OfDuration(d.InvoiceExpiry),
 		},
 	}
+}
+
+// maxParams is how many bytes of parameters may be kept before no more orders have some.
+const maxParams = 256 << 20
+
+// newParams returns what keeps the parameters of the resources of this host.
+func (d *components) newParams(booker *payment.Booker) (*params.Service, error) {
+	files, err := paramfiles.Open(d.StateDir)
+	return &params.Service{
+		Store: files, Views: d.views, Requests: d.requests, Resources: booker.Resources, Host: d.Host, Random: rand.Reader,
+		When:     func() resource.When { w := booker.Gap; w.At = d.clock.Now(); return w },
+		MaxBytes: maxParams, Failed: d.counts.paramsFailed,
+	}, err
 }
 
 // watchesChain reports whether there is something to watch on the chain: where payments on it
@@ -266,6 +286,7 @@ func (d *components) newHost(booker *payment.Booker) *host.Host {
 		Clock:      d.clock,
 		Wallet:     d.watcher.Health,
 		Swept:      []<-chan struct{}{d.watcher.Swept(), d.chain.Swept()},
+		Values:     d.params.Values,
 		Log:        d.log,
 		Failed:     func(err error) *zerolog.Event { return d.counts.failed(partEnforce, "", err) },
 		Works:      func() { d.counts.works(partEnforce) },

@@ -182,6 +182,11 @@ func (c *counts) requestsFailed(err error) {
 	c.failed(partRequests, "", err).Msg("the store of requests: will be tried again")
 }
 
+// paramsFailed tells that parameters, which are kept beside the log, can't be read or deleted now.
+func (c *counts) paramsFailed(err error) {
+	c.failed(partRequests, "params", err).Msg("the parameters of resources: will be tried again")
+}
+
 func (c *counts) settled(n int, late instant.Millis) {
 	c.debited.Add(float64(n))
 	c.late.Observe(late.Std().Seconds())

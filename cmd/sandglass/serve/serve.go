@@ -106,6 +106,7 @@ func run(ctx context.Context, c config.Config, log zerolog.Logger) (err error) {
 	g.Go(func() error { return d.holding.Run(ctx) })
 	g.Go(func() error { return d.meter.Run(ctx) })
 	g.Go(func() error { return d.enforcing.Run(ctx) })
+	g.Go(func() error { return d.params.Run(ctx) })
 	g.Go(func() error { return d.followWallets(ctx) })
 	g.Go(func() error { return d.api.Run(ctx, listener) })
 	g.Go(func() error { return d.serveMetrics(ctx, metrics) })

@@ -16,7 +16,9 @@ import (
 	"sandglass/domain/enforce/wants"
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
+	"sandglass/domain/plan/param"
 	"sandglass/domain/resource"
+	"sandglass/domain/resource/config"
 )
 
 const (
@@ -195,6 +197,7 @@ type world struct {
 
 	files  map[string]string // as they were written
 	is     map[string]*enforce.Is
+	values map[config.Hash]param.Values
 	broken error // of every write
 	away   error // of the folder
 	writes int
@@ -238,6 +241,12 @@ func (w *world) All(after resource.ID) (page []resource.State) {
 		}
 	}
 	return page
+}
+func (w *world) Values(_ resource.ID, hash config.Hash) (param.Values, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	v, ok := w.values[hash]
+	return v, ok || hash == config.Hash{}
 }
 func (w *world) Touched() []resource.ID {
 	w.mu.Lock()
@@ -318,6 +327,7 @@ func (w *world) run(host wants.Host, do func()) {
 			defer w.mu.Unlock()
 			w.failed = append(w.failed, err)
 		},
+		Values: w.Values,
 		Passed: func(map[enforce.State]int) {},
 	})
 	done := make(chan error, 1)
@@ -600,6 +610,42 @@ func TestAMove(t *testing.T) {
 			if len(w.files) > 0 {
 				t.Error("it is still wanted down")
 			}
+		})
+	})
+}
+
+// What a resource is told is in its want: what is set anew at once. What was deleted, or is not kept, it
+// was told before, and what stops and removes it still is.
+func TestParameters(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		one, two := config.Hash{1}, config.Hash{2}
+		w.values = map[config.Hash]param.Values{one: {"image": "debian"}, two: {"image": "alpine", "note": "a\nb"}}
+		set := func(d instant.Millis, hash config.Hash) resource.Command {
+			return resource.Configure{When: when(d), Params: hash}
+		}
+		told := func(want map[string]string, generation int64) {
+			t.Helper()
+			synctest.Wait()
+			if got := w.want("a"); !maps.Equal(got.Params, want) || got.Generation != generation {
+				t.Errorf("it is told %q in generation %d, want %q in %d", got.Params, got.Generation, want, generation)
+			}
+		}
+		w.put(given(t, "a", pay("p", 0), set(1, one)))
+		w.run(here, func() {
+			told(w.values[one], 1)
+			w.pass(time.Minute)
+			told(w.values[one], 1)
+			w.put(given(t, "a", pay("p", 0), pay("q", 0), set(1, one), set(80_000, two)))
+			told(w.values[two], 2)
+			w.put(given(t, "a", pay("p", 0), pay("q", 0), set(1, one), set(80_000, two), set(81_000, config.Hash{})))
+			told(w.values[two], 2)
+			delete(w.values, two)
+		})
+		w.run(here, func() {
+			told(map[string]string{"image": "alpine", "note": "a\nb"}, 2)
+			w.put(given(t, "a", pay("p", 0), set(1, two), resource.Release{When: when(2), Reason: resource.ReasonHolder}))
+			told(map[string]string{"image": "alpine", "note": "a\nb"}, 3)
 		})
 	})
 }

@@ -8,7 +8,9 @@ import (
 
 	"sandglass/domain/enforce"
 	"sandglass/domain/instant"
+	"sandglass/domain/plan/param"
 	"sandglass/domain/resource"
+	"sandglass/domain/resource/config"
 )
 
 // Views are the read models of the log.
@@ -38,12 +40,15 @@ type Folder interface {
 	Is(id string) (*enforce.Is, error)
 }
 
-// Config is what a [Writer] is made of. All fields are needed.
+// Config is what a [Writer] is made of. All but Values are needed.
 type Config struct {
 	Views  Views
 	Folder Folder
 	Host   Host
 	Now    func() Reading
+	// Values returns what a resource is told by the hash of its parameters, false if that is not kept: then
+	// it is told what it was told before. It may be nil: then nothing is told.
+	Values func(id resource.ID, hash config.Hash) (param.Values, bool)
 	Blind  func() Blind
 	// Failed is told of each want that could not be left: it is tried again each second.
 	Failed func(id resource.ID, err error)
@@ -67,12 +72,15 @@ type Writer struct {
 	Config
 	left   map[string]*enforce.Want     // as they stand in the folder; nil before it was read
 	failed map[resource.ID]bool         // which could not be left, and are tried again
+	told   map[resource.ID]config.Hash  // the parameters that they have
 	gone   map[resource.ID]instant.Time // when they were released, of those that nothing is left of in this boot
 }
 
 // New returns a writer that has left nothing yet.
 func New(c Config) *Writer {
-	return &Writer{Config: c, gone: map[resource.ID]instant.Time{}, failed: map[resource.ID]bool{}}
+	return &Writer{
+		Config: c, gone: map[resource.ID]instant.Time{}, failed: map[resource.ID]bool{}, told: map[resource.ID]config.Hash{},
+	}
 }
 
 // Run leaves wants from now on, until ctx ends, and then returns nil. The log has to be folded,
@@ -204,9 +212,11 @@ func (w *Writer) update(s *resource.State) error {
 		return nil
 	}
 	want, ok := Of(s, w.Host, w.Now(), w.Blind(), before != nil)
-	switch {
-	case !ok:
+	if !ok {
 		return nil
+	}
+	want.Params = w.params(s, before)
+	switch {
 	case before != nil && w.done(s, before):
 		return w.end(s)
 	case before != nil && same(before, &want):
@@ -217,6 +227,7 @@ func (w *Writer) update(s *resource.State) error {
 		want.Generation += before.Generation
 	}
 	if err := w.Folder.Write(&want); err != nil {
+		delete(w.told, s.ID)
 		return err
 	}
 	w.left[id] = &want
@@ -258,12 +269,34 @@ func (w *Writer) lose(left *enforce.Want) {
 	w.left[want.ID] = &want
 }
 
+// params returns what a resource is told. What is not kept, or was deleted, it is told as before: what
+// stops it may need what started it.
+func (w *Writer) params(s *resource.State, before *enforce.Want) map[string]string {
+	if w.Values == nil {
+		return nil
+	}
+	hash := s.Config.Of()
+	if told, ok := w.told[s.ID]; ok && told == hash && before != nil && before.Enforcer != "" { // else it is damaged
+		return before.Params
+	}
+	values, kept := w.Values(s.ID, hash)
+	switch {
+	case kept && len(values) > 0:
+		w.told[s.ID] = hash
+		return values
+	case before != nil:
+		return before.Params
+	}
+	return nil
+}
+
 // end takes away the want of a resource with which the keeper has done.
 func (w *Writer) end(s *resource.State) error {
 	if err := w.Folder.Remove(string(s.ID)); err != nil {
 		return err
 	}
 	delete(w.left, string(s.ID))
+	delete(w.told, s.ID)
 	if s.Status == resource.StatusReleased {
 		w.gone[s.ID] = s.Since
 	}
@@ -295,5 +328,5 @@ func same(before, now *enforce.Want) bool {
 	a.Version, a.Generation, b.Version, b.Generation = 0, 0, 0, 0 // and From is when it was written
 	return a.ID == b.ID && a.State == b.State && a.Enforcer == b.Enforcer && a.Unit == b.Unit && a.Until == b.Until &&
 		a.Lasts == b.Lasts && a.Boot == b.Boot && a.Plan == b.Plan && a.Host == b.Host && a.Lost == b.Lost &&
-		a.PaidUntil == b.PaidUntil && len(a.Params) == len(b.Params)
+		a.PaidUntil == b.PaidUntil && maps.Equal(a.Params, b.Params)
 }

@@ -17,7 +17,9 @@ import (
 	"sandglass/domain/enforce/reports"
 	"sandglass/domain/enforce/wants"
 	"sandglass/domain/instant"
+	"sandglass/domain/plan/param"
 	"sandglass/domain/resource"
+	"sandglass/domain/resource/config"
 	"sandglass/domain/stream"
 	"sandglass/domain/watch"
 	"sandglass/projections"
@@ -35,7 +37,9 @@ type Options struct {
 	Clock      *clock.Clock
 	Wallet     func() watch.Health // whether it is read
 	Swept      []<-chan struct{}   // closed once the wallet was read
-	Log        zerolog.Logger
+	// Values returns what a resource is told by the hash of its parameters: see [wants.Config].
+	Values func(resource.ID, config.Hash) (param.Values, bool)
+	Log    zerolog.Logger
 	// Failed begins a line about what failed and is tried again, and Works tells that it does.
 	Failed func(error) *zerolog.Event
 	Works  func()
@@ -93,6 +97,7 @@ func (h *Host) Run(ctx context.Context) error {
 		Folder: h.folder,
 		Host:   h.here(),
 		Now:    h.now,
+		Values: h.Values,
 		Blind:  func() wants.Blind { return h.blind.at(h.Wallet()) },
 		Failed: h.wantFailed,
 		Passed: h.wantsPassed,
