@@ -331,8 +331,18 @@ func (h *host) daemon(alive bool) {
 		h.stopDaemon = nil
 		return
 	}
-	here := wants.Host{Name: "rack-1", Boot: h.boot()}
-	now := func() wants.Reading { return wants.Reading{Own: h.own(), Up: h.since()} }
+	here, now := h.newReader()
+	writer := wants.New(wants.Config{
+		Views: both{h.log, h.reader}, Folder: h.files, Host: here, Now: now, Blind: func() (b wants.Blind) { return b },
+		Failed: func(resource.ID, error) {}, Passed: func(map[enforce.State]int) {},
+	})
+	h.stopDaemon = h.run(h.reader.Run, writer.Run, h.clock, h.meter)
+}
+
+// newReader makes a reader, which nobody runs yet.
+func (h *host) newReader() (here wants.Host, now func() wants.Reading) {
+	here = wants.Host{Name: "rack-1", Boot: h.boot()}
+	now = func() wants.Reading { return wants.Reading{Own: h.own(), Up: h.since()} }
 	h.reader = reports.New(reports.Config{
 		Views: h.log, Folder: h.files, Host: here, Now: now, Off: h.off,
 		Report: func(_ context.Context, id resource.ID, c resource.Report) error { return h.execute(id, c) },
@@ -343,11 +353,23 @@ func (h *host) daemon(alive bool) {
 		},
 		Reported: func(resource.ID, []resource.Event) {}, Passed: func() {},
 	})
-	writer := wants.New(wants.Config{
-		Views: both{h.log, h.reader}, Folder: h.files, Host: here, Now: now, Blind: func() (b wants.Blind) { return b },
-		Failed: func(resource.ID, error) {}, Passed: func(map[enforce.State]int) {},
-	})
-	h.stopDaemon = h.run(h.reader.Run, writer.Run, h.clock, h.meter)
+	return here, now
+}
+
+// startReader starts a reader alone, which hears of what is touched by its own writes.
+func (h *host) startReader() {
+	h.newReader()
+	tell := func(ctx context.Context) error {
+		for {
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-h.Touch():
+				h.reader.Touched(h.Touched()...)
+			}
+		}
+	}
+	h.stopDaemon = h.run(h.reader.Run, tell)
 }
 
 // both tells a reader what was touched, as the daemon does.
