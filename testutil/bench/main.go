@@ -17,6 +17,7 @@ import (
 	"strings"
 	"syscall"
 
+	"sandglass/testutil/bench/enforcing"
 	"sandglass/testutil/bench/harness"
 	"sandglass/testutil/bench/unpaid"
 )
@@ -56,6 +57,7 @@ func measures() []harness.Measure {
 		{Name: "commands", About: "commands through the handler, beside a bare client's appends", Run: commands},
 		{Name: "settle", About: "from lnd's SETTLED to the credit visible over HTTP and SSE", Run: settle},
 		{Name: "requests", About: "a million orders that nobody pays, and what is left when they lapse", Run: unpaid.Measure},
+		{Name: "enforcing", About: "from a payment in the log to its start by the keeper, beside a bare one", Run: enforcing.Measure},
 		{Name: "deposits", About: "from the block of many deposits to their durable credits, beside bare appends", Run: deposits},
 	}
 }
