@@ -11,12 +11,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"sandglass/cmd/devnet/tour"
+	"sandglass/cmd/devnet/tour/host"
 )
 
 func demoCommand() *cobra.Command {
 	var binary string
 	var once, quick bool
-	var store tour.Store
+	var store host.Store
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Show Sandglass at work on a network of its own",
@@ -79,7 +80,7 @@ namespace demo_…, and stays there. The user's password is in a file.`,
 
 // storeOf checks where the log is to be. Only a cluster can be named: a file is the daemon's
 // own, and gone with the network.
-func storeOf(s tour.Store) (tour.Store, error) {
+func storeOf(s host.Store) (host.Store, error) {
 	switch {
 	case s.URL == "" && s.PasswordFile == "":
 		return s, nil

@@ -12,6 +12,7 @@ import (
 	"github.com/lightningnetwork/lnd/lnrpc"
 
 	"sandglass/cmd/devnet/tour"
+	"sandglass/cmd/devnet/tour/host"
 	"sandglass/domain/money"
 	"sandglass/testutil/devnet"
 )
@@ -42,7 +43,7 @@ func (n *nodes) leaveInfo() (command string, err error) {
 		return "", err
 	}
 	path := filepath.Join(n.Dir(), "devnet.json")
-	return quote(self) + " --info " + quote(path), writeWhole(path, data)
+	return host.Quote(self) + " --info " + host.Quote(path), writeWhole(path, data)
 }
 
 // Payee implements [tour.Lightning].

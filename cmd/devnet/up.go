@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sandglass/cmd/devnet/tour/host"
 	"sandglass/testutil/devnet"
 )
 
@@ -89,18 +90,17 @@ func describe(w io.Writer, net *devnet.Network, file string) error {
 	fmt.Fprint(w, "\n# To run Sandglass on alice, paste this:\n")
 	for _, setting := range net.Env() {
 		name, value, _ := strings.Cut(setting, "=")
-		fmt.Fprintf(w, "export %s=%s\n", name, quote(value))
+		fmt.Fprintf(w, "export %s=%s\n", name, host.Quote(value))
 	}
 	for _, d := range []devnet.NodeInfo{info.Alice, info.Bob} {
 		fmt.Fprintf(w, "%s() { %s --network=regtest --rpcserver=%s --lnddir=%s \"$@\"; }\n",
-			d.Name, quote(info.Lncli), d.GRPC, quote(d.Dir))
+			d.Name, host.Quote(info.Lncli), d.GRPC, host.Quote(d.Dir))
 	}
 	_, err := fmt.Fprint(w, "\nCtrl-C ends it all.\n")
 	return err
 }
 
 // quote makes s one word of a shell.
-func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
 // writeWhole has data appear at path at once, for a script that waits for it.
 func writeWhole(path string, data []byte) error {

@@ -40,7 +40,7 @@ func (t *Tour) compare(ctx context.Context) (string, error) {
 // credits reads from the log what was credited for each payment_hash. A hash that was
 // credited twice is an error; only an output on the chain may be, after a reorg.
 func (t *Tour) credits(ctx context.Context) (map[string]money.Msat, error) {
-	text, err := t.daemon.run(ctx, nil, "events", "--from", "0", "--type", "resource.credited.", "--json")
+	text, err := t.daemon.Run(ctx, nil, "events", "--from", "0", "--type", "resource.credited.", "--json")
 	if err != nil {
 		return nil, err
 	}
@@ -70,25 +70,25 @@ func (t *Tour) credits(ctx context.Context) (map[string]money.Msat, error) {
 }
 
 func (t *Tour) replay(ctx context.Context) (string, error) {
-	text, err := t.daemon.run(ctx, nil, "audit", "replay")
+	text, err := t.daemon.Run(ctx, nil, "audit", "replay")
 	return lastLine(text), err
 }
 
 // offline stops the daemon and replays its log.
 func (t *Tour) offline(ctx context.Context) (string, error) {
-	figures, err := t.daemon.run(ctx, nil, "audit", "dump")
+	figures, err := t.daemon.Run(ctx, nil, "audit", "dump")
 	if err != nil {
 		return "", err
 	}
-	dir := filepath.Dir(t.daemon.log)
+	dir := filepath.Dir(t.daemon.Log)
 	dump := filepath.Join(dir, "figures.ndjson")
 	if err := os.WriteFile(dump, figures, 0o600); err != nil {
 		return "", err
 	}
-	if err := t.daemon.stop(); err != nil {
+	if err := t.daemon.Stop(); err != nil {
 		return "", err
 	}
-	text, err := t.daemon.run(ctx, nil, "audit", "replay", "--store", t.daemon.store, "--dump", dump)
+	text, err := t.daemon.Run(ctx, nil, "audit", "replay", "--store", t.daemon.Store, "--dump", dump)
 	return lastLine(text), err
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"sandglass/adapters/httpapi/wire"
+	"sandglass/cmd/devnet/tour/host"
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
 )
@@ -20,14 +21,14 @@ const (
 // deposit pays the resource's address, and waits until that is shown.
 func (t *Tour) deposit(ctx context.Context) (string, error) {
 	var asked wire.Resource
-	if err := t.daemon.ask(ctx, &asked, "resource", "address", t.long.Resource.ID); err != nil {
+	if err := t.daemon.Ask(ctx, &asked, "resource", "address", t.long.Resource.ID); err != nil {
 		return "", err
 	}
-	v, err := t.daemon.follow(ctx, t.long.Resource.ID)
+	v, err := t.daemon.Follow(ctx, t.long.Resource.ID)
 	if err != nil {
 		return "", err
 	}
-	defer v.end()
+	defer v.End()
 	if t.txid, err = t.net.Send(ctx, asked.Address, coin); err != nil {
 		return "", err
 	}
@@ -46,8 +47,8 @@ func (t *Tour) deposit(ctx context.Context) (string, error) {
 }
 
 // shows waits until the payment on the chain is shown with a status.
-func (t *Tour) shows(v *view, status string) (r wire.Resource, p wire.Payment, err error) {
-	r, err = v.until("the payment on the chain is "+status, func(r *wire.Resource) bool {
+func (t *Tour) shows(v *host.View, status string) (r wire.Resource, p wire.Payment, err error) {
+	r, err = v.Until("the payment on the chain is "+status, func(r *wire.Resource) bool {
 		for _, pending := range r.Pending {
 			if pending.TxID == t.txid && pending.Status == status {
 				p = pending
@@ -68,7 +69,7 @@ func confirmationsOf(p wire.Payment) int64 {
 
 // confirm mines the blocks that make the payment count: the first of them does not.
 func (t *Tour) confirm(ctx context.Context) (string, error) {
-	return t.counts(ctx, func(v *view) error {
+	return t.counts(ctx, func(v *host.View) error {
 		if err := t.net.Mine(ctx, 1); err != nil {
 			return err
 		}
@@ -81,16 +82,16 @@ func (t *Tour) confirm(ctx context.Context) (string, error) {
 }
 
 // counts has blocks mined, and waits until the payment on the chain is credited.
-func (t *Tour) counts(ctx context.Context, mine func(*view) error) (string, error) {
-	v, err := t.daemon.follow(ctx, t.long.Resource.ID)
+func (t *Tour) counts(ctx context.Context, mine func(*host.View) error) (string, error) {
+	v, err := t.daemon.Follow(ctx, t.long.Resource.ID)
 	if err != nil {
 		return "", err
 	}
-	defer v.end()
+	defer v.End()
 	if err := mine(v); err != nil {
 		return "", err
 	}
-	r, err := v.until("the payment on the chain counts", func(r *wire.Resource) bool { return r.Credited > t.paid })
+	r, err := v.Until("the payment on the chain counts", func(r *wire.Resource) bool { return r.Credited > t.paid })
 	if err != nil {
 		return "", err
 	}
@@ -99,19 +100,19 @@ func (t *Tour) counts(ctx context.Context, mine func(*view) error) (string, erro
 
 // reorg replaces the blocks by others, and one more, none of which holds the payment.
 func (t *Tour) reorg(ctx context.Context) (string, error) {
-	v, err := t.daemon.follow(ctx, t.long.Resource.ID)
+	v, err := t.daemon.Follow(ctx, t.long.Resource.ID)
 	if err != nil {
 		return "", err
 	}
-	defer v.end()
-	lots := len(v.last.Lots)
+	defer v.End()
+	lots := len(v.Last.Lots)
 	if err := t.net.Reorg(ctx, deep); err != nil {
 		return "", err
 	}
 	if _, _, err := t.shows(v, "reorged"); err != nil {
 		return "", err
 	}
-	r, err := v.until("its time is taken back", func(r *wire.Resource) bool { return len(r.Lots) < lots })
+	r, err := v.Until("its time is taken back", func(r *wire.Resource) bool { return len(r.Lots) < lots })
 	if err != nil {
 		return "", err
 	}
@@ -121,7 +122,7 @@ func (t *Tour) reorg(ctx context.Context) (string, error) {
 }
 
 func (t *Tour) mineAgain(ctx context.Context) (string, error) {
-	return t.counts(ctx, func(*view) error { return t.net.Mine(ctx, deep) })
+	return t.counts(ctx, func(*host.View) error { return t.net.Mine(ctx, deep) })
 }
 
 // reconcile holds the log against the wallet, as the operator does.
@@ -136,7 +137,7 @@ func (t *Tour) reconcile(ctx context.Context) (string, error) {
 		Chain       side `json:"onchain"`
 		Differences int  `json:"count"`
 	}
-	err := t.daemon.ask(ctx, &report, "audit", "reconcile")
+	err := t.daemon.Ask(ctx, &report, "audit", "reconcile")
 	if err != nil {
 		return "", err
 	}

@@ -51,7 +51,7 @@ type answer struct {
 // watch asks a server from now on whether it answers.
 func (t *Tour) watch(id string) *server {
 	ctx, cancel := context.WithCancel(context.Background())
-	s := &server{id: id, file: t.keeper.access(id), cancel: cancel, done: make(chan struct{})}
+	s := &server{id: id, file: t.keeper.Access(id), cancel: cancel, done: make(chan struct{})}
 	t.servers = append(t.servers, s)
 	go func() {
 		defer close(s.done)
@@ -147,7 +147,7 @@ func (s *server) end() {
 // rent orders and pays a server, and waits until it answers. before is done once it is ordered.
 func (t *Tour) rent(ctx context.Context, before func(id string) error) (*server, string, error) {
 	var o wire.Order
-	if err := t.daemon.ask(ctx, &o, "order", "server", "--time", serverTime.Std().String()); err != nil {
+	if err := t.daemon.Ask(ctx, &o, "order", "server", "--time", serverTime.Std().String()); err != nil {
 		return nil, "", err
 	}
 	if o.Payment == nil {
@@ -169,7 +169,7 @@ func (t *Tour) rent(ctx context.Context, before func(id string) error) (*server,
 
 func (t *Tour) rentServer(ctx context.Context) (note string, err error) {
 	t.server, note, err = t.rent(ctx, func(id string) error {
-		return t.daemon.ask(ctx, &t.more, "resource", "pay", id, "--time", moreTime.Std().String())
+		return t.daemon.Ask(ctx, &t.more, "resource", "pay", id, "--time", moreTime.Std().String())
 	})
 	return note, err
 }
@@ -190,14 +190,14 @@ func (t *Tour) serverReturns(ctx context.Context) (string, error) {
 
 // dies kills the daemon while a server has a few seconds left: the keeper stops it by itself.
 func (t *Tour) dies(ctx context.Context) (string, error) {
-	if err := t.daemon.ask(ctx, &t.missed, "resource", "pay", t.long.Resource.ID, "--time", missedTime.Std().String()); err != nil {
+	if err := t.daemon.Ask(ctx, &t.missed, "resource", "pay", t.long.Resource.ID, "--time", missedTime.Std().String()); err != nil {
 		return "", err
 	}
 	s, _, err := t.rent(ctx, func(string) error { return nil })
 	if err != nil {
 		return "", err
 	}
-	if err := t.daemon.kill(); err != nil {
+	if err := t.daemon.Kill(); err != nil {
 		return "", err
 	}
 	return s.ends(ctx)
@@ -205,7 +205,7 @@ func (t *Tour) dies(ctx context.Context) (string, error) {
 
 // crash kills the server, which then does not start any more.
 func (t *Tour) crash(ctx context.Context) (string, error) {
-	if err := os.WriteFile(t.keeper.broken(t.server.id), nil, 0o600); err != nil {
+	if err := os.WriteFile(t.keeper.Broken(t.server.id), nil, 0o600); err != nil {
 		return "", err
 	}
 	if err := syscall.Kill(t.server.last().pid, syscall.SIGKILL); err != nil {
@@ -220,22 +220,22 @@ func (t *Tour) crash(ctx context.Context) (string, error) {
 // which tries at once. What was paid is there when the server is.
 func (t *Tour) repair(ctx context.Context) (string, error) {
 	s := t.server
-	v, err := t.daemon.follow(ctx, s.id)
+	v, err := t.daemon.Follow(ctx, s.id)
 	if err != nil {
 		return "", err
 	}
-	defer v.end()
-	if _, err := v.until("its outage counts", func(r *wire.Resource) bool { return r.Status == "starting" }); err != nil {
+	defer v.End()
+	if _, err := v.Until("its outage counts", func(r *wire.Resource) bool { return r.Status == "starting" }); err != nil {
 		return "", err
 	}
-	if err := errors.Join(os.Remove(t.keeper.broken(s.id)), t.keeper.kill(), t.keeper.start(t.daemon)); err != nil {
+	if err := errors.Join(os.Remove(t.keeper.Broken(s.id)), t.keeper.Kill(), t.keeper.Start(t.daemon)); err != nil {
 		return "", err
 	}
 	a, err := s.becomes(ctx, true)
 	if err != nil {
 		return "", err
 	}
-	r, err := v.until("it is known to run", func(r *wire.Resource) bool { return r.Status == "running" })
+	r, err := v.Until("it is known to run", func(r *wire.Resource) bool { return r.Status == "running" })
 	if err != nil {
 		return "", err
 	}
@@ -248,12 +248,12 @@ func (t *Tour) repair(ctx context.Context) (string, error) {
 // refund orders what the keeper can't start, since there is no such program. What is paid is held until
 // it is up, and goes back.
 func (t *Tour) refund(ctx context.Context) (string, error) {
-	if _, err := t.daemon.run(ctx, nil, "plan", "publish", "nothing", "--price", "1sat", "--per", "1s", "--min", "1s", "--max", "1h",
+	if _, err := t.daemon.Run(ctx, nil, "plan", "publish", "nothing", "--price", "1sat", "--per", "1s", "--min", "1s", "--max", "1h",
 		"--grace", "1h", "--enforcer", "process", "--hold", "--start-within", "3s"); err != nil {
 		return "", err
 	}
 	var o wire.Order
-	if err := t.daemon.ask(ctx, &o, "order", "nothing", "--time", "1m"); err != nil {
+	if err := t.daemon.Ask(ctx, &o, "order", "nothing", "--time", "1m"); err != nil {
 		return "", err
 	}
 	if o.Payment == nil {
@@ -264,7 +264,7 @@ func (t *Tour) refund(ctx context.Context) (string, error) {
 		return "", err
 	}
 	var r wire.Resource
-	if err := t.daemon.ask(ctx, &r, "resource", "show", o.Resource.ID); err != nil {
+	if err := t.daemon.Ask(ctx, &r, "resource", "show", o.Resource.ID); err != nil {
 		return "", err
 	}
 	return "60 sat were held, and are his again", checks(

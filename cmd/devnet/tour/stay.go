@@ -8,20 +8,14 @@ import (
 	"strings"
 
 	"sandglass/adapters/httpapi/wire"
+	"sandglass/cmd/devnet/tour/host"
 )
 
 // newcomer orders two hours, has bob pay, and shows the time drain until ctx ends, or
 // the daemon does.
 func (t *Tour) newcomer(ctx context.Context) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	go func() {
-		select {
-		case <-t.daemon.done:
-			cancel(errors.New("the daemon has ended"))
-		case <-ctx.Done():
-		}
-	}()
+	ctx, cancel := t.daemon.WhileRuns(ctx)
+	defer cancel()
 	err := t.tellNewcomer(ctx)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -30,14 +24,14 @@ func (t *Tour) newcomer(ctx context.Context) error {
 }
 
 func (t *Tour) tellNewcomer(ctx context.Context) error {
-	keyFile := filepath.Join(filepath.Dir(t.daemon.log), "order.key")
+	keyFile := filepath.Join(filepath.Dir(t.daemon.Log), "order.key")
 	order := []string{"order", "small", "--time", "2h", "--address", "--idempotency-key-file", keyFile}
 	if err := t.show(ctx, order...); err != nil {
 		return err
 	}
 	// The same key gives the same order, this time for us to read.
 	var o wire.Order
-	if err := t.daemon.ask(ctx, &o, order...); err != nil {
+	if err := t.daemon.Ask(ctx, &o, order...); err != nil {
 		return err
 	}
 	if o.Payment == nil {
@@ -70,7 +64,7 @@ func (t *Tour) tellNewcomer(ctx context.Context) error {
 // show runs a command with our own terminal.
 func (t *Tour) show(ctx context.Context, args ...string) error {
 	fmt.Fprintf(t.Out, "\n$ sandglass %s\n", strings.Join(args, " "))
-	cmd := t.daemon.command(ctx, nil, args...)
+	cmd := t.daemon.Command(ctx, nil, args...)
 	cmd.Stdout, cmd.Stderr = t.Out, t.Progress
 	if err := cmd.Run(); err != nil && ctx.Err() == nil {
 		return fmt.Errorf("sandglass %s: %w", args[0], err)
@@ -81,7 +75,7 @@ func (t *Tour) show(ctx context.Context, args ...string) error {
 
 // describe prints where things are, and what to try in another terminal.
 func (t *Tour) describe(o *wire.Order, command string) error {
-	url := t.daemon.url
+	url := t.daemon.URL
 	fmt.Fprintf(t.Out, `
 API         %[1]s/openapi.json
 resource    %[1]s/v1/resources/%[2]s
@@ -91,11 +85,11 @@ metrics     %[1]s/metrics, with -H "Authorization: Bearer $(cat $SANDGLASS_OPERA
 
 # In another terminal:
 `, url, o.Resource.ID)
-	for _, setting := range t.daemon.env {
+	for _, setting := range t.daemon.Env {
 		switch name, value, _ := strings.Cut(setting, "="); name {
 		case "SANDGLASS_URL", "SANDGLASS_OPERATOR_TOKEN_FILE",
 			"SANDGLASS_LND_ADDR", "SANDGLASS_LND_TLS_CERT", "SANDGLASS_LND_WATCH_MACAROON", "SANDGLASS_RUN_DIR":
-			fmt.Fprintf(t.Out, "export %s=%s\n", name, quote(value))
+			fmt.Fprintf(t.Out, "export %s=%s\n", name, host.Quote(value))
 		}
 	}
 	_, err := fmt.Fprintf(t.Out, `export SANDGLASS_HOLDER_KEY=%[1]s
@@ -115,9 +109,6 @@ sandglass audit replay
 sandglass audit reconcile
 
 Ctrl-C ends it all.
-`, quote(o.HolderKey), quote(t.Sandglass), command, o.Resource.ID, o.Resource.Address)
+`, host.Quote(o.HolderKey), host.Quote(t.Sandglass), command, o.Resource.ID, o.Resource.Address)
 	return err
 }
-
-// quote makes s one word of a shell.
-func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }

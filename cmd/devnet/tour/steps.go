@@ -56,7 +56,7 @@ func (t *Tour) tourSteps() []step {
 
 func (t *Tour) order(ctx context.Context) (string, error) {
 	o := &t.long
-	if err := t.daemon.ask(ctx, o, "order", "small", "--time", "2h"); err != nil {
+	if err := t.daemon.Ask(ctx, o, "order", "small", "--time", "2h"); err != nil {
 		return "", err
 	}
 	if o.Payment == nil {
@@ -80,15 +80,15 @@ func (t *Tour) order(ctx context.Context) (string, error) {
 func (t *Tour) funded(
 	ctx context.Context, id string, credited money.Msat, pay func(context.Context) error,
 ) (r wire.Resource, err error) {
-	v, err := t.daemon.follow(ctx, id)
+	v, err := t.daemon.Follow(ctx, id)
 	if err != nil {
 		return r, err
 	}
-	defer v.end()
+	defer v.End()
 	if err := pay(ctx); err != nil {
 		return r, err
 	}
-	return v.until("it was paid", func(r *wire.Resource) bool { return r.Credited >= credited && r.Status == "running" })
+	return v.Until("it was paid", func(r *wire.Resource) bool { return r.Credited >= credited && r.Status == "running" })
 }
 
 func (t *Tour) bobPays(p *wire.Payment) func(context.Context) error {
@@ -124,7 +124,7 @@ func (t *Tour) topped(r *wire.Resource, amount money.Msat, time instant.Millis) 
 func (t *Tour) topUp(ctx context.Context) (string, error) {
 	id := t.long.Resource.ID
 	var p wire.Payment
-	if err := t.daemon.ask(ctx, &p, "resource", "pay", id, "--time", "30m"); err != nil {
+	if err := t.daemon.Ask(ctx, &p, "resource", "pay", id, "--time", "30m"); err != nil {
 		return "", err
 	}
 	r, err := t.funded(ctx, id, t.paid+cost(topUp), t.bobPays(&p))
@@ -148,17 +148,17 @@ func (t *Tour) keysend(ctx context.Context) (string, error) {
 
 func (t *Tour) pause(ctx context.Context) (string, error) {
 	id, key := t.long.Resource.ID, []string{"SANDGLASS_HOLDER_KEY=" + t.long.HolderKey}
-	if _, err := t.daemon.run(ctx, key, "resource", "pause", id); err != nil {
+	if _, err := t.daemon.Run(ctx, key, "resource", "pause", id); err != nil {
 		return "", err
 	}
 	var paused, now wire.Resource
-	if err := t.daemon.ask(ctx, &paused, "resource", "show", id); err != nil {
+	if err := t.daemon.Ask(ctx, &paused, "resource", "show", id); err != nil {
 		return "", err
 	}
-	if _, err := t.daemon.run(ctx, key, "resource", "resume", id); err != nil {
+	if _, err := t.daemon.Run(ctx, key, "resource", "resume", id); err != nil {
 		return "", err
 	}
-	if err := t.daemon.ask(ctx, &now, "resource", "show", id); err != nil {
+	if err := t.daemon.Ask(ctx, &now, "resource", "show", id); err != nil {
 		return "", err
 	}
 	t.until = now.PaidUntil
@@ -170,30 +170,30 @@ func (t *Tour) pause(ctx context.Context) (string, error) {
 }
 
 func (t *Tour) exhaust(ctx context.Context) (string, error) {
-	if _, err := t.daemon.run(ctx, nil, "plan", "publish", "short", "--price", "1sat", "--per", "1s", "--min", "1s", "--max", "1h",
+	if _, err := t.daemon.Run(ctx, nil, "plan", "publish", "short", "--price", "1sat", "--per", "1s", "--min", "1s", "--max", "1h",
 		"--warn", "1s", "--grace", "1h"); err != nil {
 		return "", err
 	}
-	if err := t.daemon.ask(ctx, &t.short, "order", "short", "--time", "3s"); err != nil {
+	if err := t.daemon.Ask(ctx, &t.short, "order", "short", "--time", "3s"); err != nil {
 		return "", err
 	}
 	id := t.short.Resource.ID
-	if err := t.daemon.ask(ctx, &t.late, "resource", "pay", id, "--time", "5m"); err != nil {
+	if err := t.daemon.Ask(ctx, &t.late, "resource", "pay", id, "--time", "5m"); err != nil {
 		return "", err
 	}
-	v, err := t.daemon.follow(ctx, id)
+	v, err := t.daemon.Follow(ctx, id)
 	if err != nil {
 		return "", err
 	}
-	defer v.end()
+	defer v.End()
 	if err := t.bobPays(t.short.Payment)(ctx); err != nil {
 		return "", err
 	}
-	running, err := v.until("it runs", func(r *wire.Resource) bool { return r.Status == "running" })
+	running, err := v.Until("it runs", func(r *wire.Resource) bool { return r.Status == "running" })
 	if err != nil {
 		return "", err
 	}
-	end, err := v.until("its time runs out", func(r *wire.Resource) bool { return r.Status == "suspended" })
+	end, err := v.Until("its time runs out", func(r *wire.Resource) bool { return r.Status == "suspended" })
 	if err != nil {
 		return "", err
 	}
@@ -222,7 +222,7 @@ func (t *Tour) restart(ctx context.Context) (string, error) {
 	if err := t.bobPays(&t.missed)(ctx); err != nil {
 		return "", err
 	}
-	if err := t.daemon.start(ctx); err != nil {
+	if err := t.daemon.Start(ctx); err != nil {
 		return "", err
 	}
 	nothing := func(context.Context) error { return nil }

@@ -8,11 +8,13 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"text/tabwriter"
 	"time"
 
 	"sandglass/adapters/httpapi/wire"
+	"sandglass/cmd/devnet/tour/host"
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
 )
@@ -24,18 +26,18 @@ const stepTime = time.Minute
 type Tour struct {
 	Sandglass string // the path of the binary
 	Out       io.Writer
-	Progress  io.Writer // for what is said beside the steps
-	Title     string    // of the first step, which is Start
-	Store     Store     // where the daemon's log is to be; a file of its own if that says nothing
+	Progress  io.Writer  // for what is said beside the steps
+	Title     string     // of the first step, which is Start
+	Store     host.Store // where the daemon's log is to be; a file of its own if that says nothing
 	Start     func(context.Context) (net Network, note string, err error)
 	Control   func() (string, error) // for Stay: the command that acts on the network from another terminal
-	Program   string                 // the path of a program of which "app" serves what is rented out, see [keeper]
+	Program   string                 // the path of a program of which "app" serves what is rented out, see [host.NewKeeper]
 
 	begin  time.Time
 	rows   []row
 	net    Network
-	daemon *daemon
-	keeper *keeper
+	daemon *host.Daemon
+	keeper *host.Keeper
 	words  string // the last ones of the daemon and of the keeper
 
 	// What the steps know of each other.
@@ -139,12 +141,12 @@ func (t *Tour) end() error {
 		s.end()
 	}
 	if t.keeper != nil {
-		t.words += t.keeper.words() // before its folder is gone
-		errs = append(errs, t.keeper.end())
+		t.words += t.keeper.Words() // before its folder is gone
+		errs = append(errs, t.keeper.End())
 	}
 	if t.daemon != nil {
-		errs = append(errs, t.daemon.stop())
-		t.words += t.daemon.words()
+		errs = append(errs, t.daemon.Stop())
+		t.words += t.daemon.Words()
 	}
 	if t.net != nil {
 		errs = append(errs, t.net.Close())
@@ -202,33 +204,33 @@ func (t *Tour) startNetwork(ctx context.Context) (string, error) {
 }
 
 func (t *Tour) startDaemon(ctx context.Context) (string, error) {
-	daemon, err := newDaemon(t.Sandglass, t.net, t.Store)
+	daemon, err := host.NewDaemon(t.Sandglass, filepath.Join(t.net.Dir(), "sandglass"), t.net.Env(), t.Store)
 	if err != nil {
 		return "", err
 	}
 	t.daemon = daemon
-	if t.keeper, err = newKeeper(daemon, t.Program); err != nil {
+	if t.keeper, err = host.NewKeeper(daemon, t.Program); err != nil {
 		return "", err
 	}
-	if _, err := t.daemon.run(ctx, nil, "init"); err != nil {
+	if _, err := t.daemon.Run(ctx, nil, "init"); err != nil {
 		return "", err
 	}
-	if err := t.daemon.start(ctx); err != nil {
+	if err := t.daemon.Start(ctx); err != nil {
 		return "", err
 	}
-	return "ready at " + daemon.url + daemon.beside(), nil
+	return "ready at " + daemon.URL + daemon.Beside(), nil
 }
 
 func (t *Tour) startKeeper(context.Context) (string, error) {
-	return "starts and stops programs", t.keeper.start(t.daemon)
+	return "starts and stops programs", t.keeper.Start(t.daemon)
 }
 
 func (t *Tour) publish(ctx context.Context) (string, error) {
-	if _, err := t.daemon.run(ctx, nil, "plan", "publish", "small", "--title", "An application server", "--price", "3600sat",
+	if _, err := t.daemon.Run(ctx, nil, "plan", "publish", "small", "--title", "An application server", "--price", "3600sat",
 		"--per", "1h", "--min", "1m", "--max", "720h", "--warn", "10m", "--grace", "24h"); err != nil {
 		return "", err
 	}
-	_, err := t.daemon.run(ctx, nil, "plan", "publish", "server", "--title", "A server that really runs", "--price", "1sat",
+	_, err := t.daemon.Run(ctx, nil, "plan", "publish", "server", "--title", "A server that really runs", "--price", "1sat",
 		"--per", "1s", "--min", "1s", "--max", "1h", "--grace", "1h", "--enforcer", "process")
 	return "small: 3,600 sat an hour; server: 1 sat a second", err
 }

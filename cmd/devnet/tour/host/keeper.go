@@ -1,4 +1,4 @@
-package tour
+package host
 
 import (
 	"context"
@@ -6,36 +6,38 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"sandglass/scripts/enforcers"
 	"sandglass/testutil/devnet/process"
 )
 
-// keeper is a `sandglass keeper` beside the daemon, as the same user. What it starts are programs of
-// this machine: the plan server rents out an application server, which is [Tour.Program].
-type keeper struct {
+// Keeper is a `sandglass keeper` beside the daemon, as the same user. What it starts are programs of
+// this machine.
+type Keeper struct {
 	child
 	dir   *process.Dir // of its executables: it need not be in memory, where often none may be run
 	run   string       // SANDGLASS_RUN_DIR
 	lease *os.File     // a FIFO: what the keeper has started ends once nobody has it open, if we are killed too
 }
 
-// newKeeper makes what a keeper needs, and tells the daemon.
-func newKeeper(d *daemon, program string) (k *keeper, err error) {
-	k = &keeper{run: filepath.Join(filepath.Dir(d.log), "run")}
+// NewKeeper makes what a keeper needs, and tells the daemon. What is rented out as "server" is the
+// program at that path, of which "app" serves.
+func NewKeeper(d *Daemon, program string) (k *Keeper, err error) {
+	k = &Keeper{run: filepath.Join(filepath.Dir(d.Log), "run")}
 	if err := os.Mkdir(k.run, 0o750); err != nil {
 		return nil, err
 	}
 	if k.dir, err = process.NewDir(os.TempDir()); err != nil {
 		return nil, err
 	}
-	d.env = append(d.env, "SANDGLASS_RUN_DIR="+k.run)
-	k.child = child{name: "the keeper", log: filepath.Join(k.dir.Path, "keeper.log")}
+	d.Env = append(d.Env, "SANDGLASS_RUN_DIR="+k.run)
+	k.child = child{name: "the keeper", Log: filepath.Join(k.dir.Path, "keeper.log")}
 	fifo := filepath.Join(k.dir.Path, "lease")
 	server := fmt.Sprintf("#!/bin/sh\nif [ -e %s\"$SANDGLASS_RESOURCE\" ]; then exit 1; fi\n"+
 		"exec %s app --while %s --address-file \"$SANDGLASS_STATE_DIR/$SANDGLASS_RESOURCE.access\"\n",
-		quote(k.broken("")), quote(program), quote(fifo))
+		Quote(k.Broken("")), Quote(program), Quote(fifo))
 	err = errors.Join(
 		syscall.Mkfifo(fifo, 0o600),
 		os.Mkdir(k.file("enforcers"), 0o755), os.WriteFile(k.file("enforcers", "process"), enforcers.Process, 0o755),
@@ -49,24 +51,27 @@ func newKeeper(d *daemon, program string) (k *keeper, err error) {
 	return k, nil
 }
 
-func (k *keeper) file(names ...string) string {
+func (k *Keeper) file(names ...string) string {
 	return filepath.Join(append([]string{k.dir.Path}, names...)...)
 }
 
-// broken is the file whose being there keeps a server from starting.
-func (k *keeper) broken(id string) string { return k.file("broken-" + id) }
+// Broken is the file whose being there keeps a server from starting.
+func (k *Keeper) Broken(id string) string { return k.file("broken-" + id) }
 
-// access is the file in which a server says where it answers.
-func (k *keeper) access(id string) string {
+// Access is the file in which a server says where it answers.
+func (k *Keeper) Access(id string) string {
 	return filepath.Join(k.run, "enforcers", "process", id+".access")
 }
 
-// start starts the keeper. What it finds wanted it does.
-func (k *keeper) start(d *daemon) error {
-	return k.begin(d.command(context.Background(), []string{
+// Start starts the keeper. What it finds wanted it does.
+func (k *Keeper) Start(d *Daemon) error {
+	return k.begin(d.Command(context.Background(), []string{
 		"SANDGLASS_ENFORCERS=" + k.file("enforcers"), "ENFORCER_PROGRAMS=" + k.file("programs"), "ENFORCER_GRACE=5",
 	}, "keeper"))
 }
 
-// end stops the keeper, and then what it has started.
-func (k *keeper) end() error { return errors.Join(k.stop(), k.lease.Close(), k.dir.Remove()) }
+// End stops the keeper, and then what it has started.
+func (k *Keeper) End() error { return errors.Join(k.Stop(), k.lease.Close(), k.dir.Remove()) }
+
+// Quote returns s as a word of a shell.
+func Quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }

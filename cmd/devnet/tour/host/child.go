@@ -1,4 +1,6 @@
-package tour
+// Package host runs Sandglass as a host does: the daemon, the keeper beside it, and the commands
+// that speak to them, as processes of their own.
+package host
 
 import (
 	"context"
@@ -14,14 +16,14 @@ import (
 // child is a process of ours that lasts, and what it logs.
 type child struct {
 	name string // such as "the daemon"
-	log  string // the file with what it says
+	Log  string // the file with what it says
 	cmd  *exec.Cmd
 	done chan struct{} // closed once the process has ended
 }
 
 // begin starts a process.
 func (c *child) begin(cmd *exec.Cmd) error {
-	log, err := os.OpenFile(c.log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	log, err := os.OpenFile(c.Log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return err
 	}
@@ -38,8 +40,8 @@ func (c *child) begin(cmd *exec.Cmd) error {
 	return nil
 }
 
-// whileRuns returns ctx, which ends with the process too.
-func (c *child) whileRuns(ctx context.Context) (context.Context, context.CancelFunc) {
+// WhileRuns returns ctx, which ends with the process too.
+func (c *child) WhileRuns(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	go func(cmd *exec.Cmd, done chan struct{}) {
 		select {
@@ -63,8 +65,8 @@ func (c *child) running() bool {
 	}
 }
 
-// kill ends the process with SIGKILL, as a power cut would.
-func (c *child) kill() error {
+// Kill ends the process with SIGKILL, as a power cut would.
+func (c *child) Kill() error {
 	if !c.running() {
 		return fmt.Errorf("%s has ended by itself", c.name)
 	}
@@ -76,8 +78,8 @@ func (c *child) kill() error {
 // stopTime is how long a process may take to end by itself.
 const stopTime = 10 * time.Second
 
-// stop asks the process to end. It must, with status 0.
-func (c *child) stop() error {
+// Stop asks the process to end. It must, with status 0.
+func (c *child) Stop() error {
 	if !c.running() {
 		return nil
 	}
@@ -87,7 +89,7 @@ func (c *child) stop() error {
 	select {
 	case <-c.done:
 	case <-time.After(stopTime):
-		return errors.Join(fmt.Errorf("%s did not end within %s", c.name, stopTime), c.kill())
+		return errors.Join(fmt.Errorf("%s did not end within %s", c.name, stopTime), c.Kill())
 	}
 	if !c.cmd.ProcessState.Success() {
 		return fmt.Errorf("%s ended: %s", c.name, c.cmd.ProcessState)
@@ -95,9 +97,9 @@ func (c *child) stop() error {
 	return nil
 }
 
-// words are the last lines of what the process logged, and whose they are.
-func (c *child) words() string {
-	data, err := os.ReadFile(c.log)
+// Words are the last lines of what the process logged, and whose they are.
+func (c *child) Words() string {
+	data, err := os.ReadFile(c.Log)
 	if err != nil {
 		return "\n" + err.Error()
 	}

@@ -1,4 +1,4 @@
-package tour
+package host
 
 import (
 	"bytes"
@@ -20,15 +20,15 @@ import (
 	"sandglass/testutil/devnet"
 )
 
-// daemon is a `sandglass serve` that watches the network's wallet, with its files in the
-// network's folder, and the commands that speak to it.
-type daemon struct {
+// Daemon is a `sandglass serve` that watches a wallet, and the commands that speak to it.
+type Daemon struct {
 	child
-	binary, url string
-	token       string // the operator's
-	store       string // the URL of its event log
-	namespace   string // of that in a cluster
-	env         []string
+	URL       string   // of its API
+	Store     string   // the URL of its event log
+	Env       []string // of all its commands
+	binary    string
+	token     string // the operator's
+	namespace string // of its log in a cluster
 }
 
 // Store is where a daemon keeps its log.
@@ -47,16 +47,17 @@ func (s Store) env(namespace string) []string {
 	return env
 }
 
-// beside says where the log is, if it is not in a file.
-func (d *daemon) beside() string {
+// Beside says where the log is, if it is not in a file.
+func (d *Daemon) Beside() string {
 	if d.namespace == "" {
 		return ""
 	}
 	return ", the log is in the namespace " + d.namespace
 }
 
-func newDaemon(binary string, n Network, store Store) (*daemon, error) {
-	dir := filepath.Join(n.Dir(), "sandglass")
+// NewDaemon makes the folder of a daemon, and an operator's token in it. The settings, as NAME=VALUE,
+// name the wallet that it watches.
+func NewDaemon(binary, dir string, settings []string, store Store) (*Daemon, error) {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return nil, err
 	}
@@ -68,25 +69,25 @@ func newDaemon(binary string, n Network, store Store) (*daemon, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &daemon{
-		child:  child{name: "the daemon", log: filepath.Join(dir, "serve.log")},
-		binary: binary, url: "http://" + listen, token: token,
+	d := &Daemon{
+		child:  child{name: "the daemon", Log: filepath.Join(dir, "serve.log")},
+		binary: binary, URL: "http://" + listen, token: token,
 	}
 	for _, setting := range os.Environ() {
 		if !strings.HasPrefix(setting, "SANDGLASS_") {
-			d.env = append(d.env, setting)
+			d.Env = append(d.Env, setting)
 		}
 	}
-	d.env = append(d.env, n.Env()...)
-	d.env = append(d.env,
+	d.Env = append(d.Env, settings...)
+	d.Env = append(d.Env,
 		"SANDGLASS_STATE_DIR="+dir,
 		"SANDGLASS_LISTEN="+listen,
-		"SANDGLASS_URL="+d.url,
+		"SANDGLASS_URL="+d.URL,
 		"SANDGLASS_OPERATOR_TOKEN_FILE="+file)
-	d.store = "sqlite:" + filepath.Join(dir, "sandglass.db")
+	d.Store = "sqlite:" + filepath.Join(dir, "sandglass.db")
 	if store.URL != "" {
-		d.store, d.namespace = store.URL, "demo_"+strings.ToLower(rand.Text())
-		d.env = append(d.env, store.env(d.namespace)...)
+		d.Store, d.namespace = store.URL, "demo_"+strings.ToLower(rand.Text())
+		d.Env = append(d.Env, store.env(d.namespace)...)
 	}
 	return d, nil
 }
@@ -106,20 +107,20 @@ func listenAddress() (string, error) {
 	return "", errors.New("no port is free on 127.0.0.1")
 }
 
-// command is a child in a process group of its own, so that a Ctrl-C in the terminal
+// Command is a child in a process group of its own, so that a Ctrl-C in the terminal
 // reaches only us, and ended by the kernel if we are killed.
-func (d *daemon) command(ctx context.Context, env []string, args ...string) *exec.Cmd {
+func (d *Daemon) Command(ctx context.Context, env []string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, d.binary, args...)
-	cmd.Env = append(append([]string(nil), d.env...), env...)
+	cmd.Env = append(append([]string(nil), d.Env...), env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 5 * time.Second
 	return cmd
 }
 
-// run runs a command as a user would, and returns what it printed.
-func (d *daemon) run(ctx context.Context, env []string, args ...string) ([]byte, error) {
-	cmd := d.command(ctx, env, args...)
+// Run runs a command as a user would, and returns what it printed.
+func (d *Daemon) Run(ctx context.Context, env []string, args ...string) ([]byte, error) {
+	cmd := d.Command(ctx, env, args...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
@@ -129,9 +130,9 @@ func (d *daemon) run(ctx context.Context, env []string, args ...string) ([]byte,
 	return stdout.Bytes(), nil
 }
 
-// ask runs a command with --json and reads its answer into out.
-func (d *daemon) ask(ctx context.Context, out any, args ...string) error {
-	text, err := d.run(ctx, nil, append(args, "--json")...)
+// Ask runs a command with --json and reads its answer into out.
+func (d *Daemon) Ask(ctx context.Context, out any, args ...string) error {
+	text, err := d.Run(ctx, nil, append(args, "--json")...)
 	if err != nil {
 		return err
 	}
@@ -141,18 +142,18 @@ func (d *daemon) ask(ctx context.Context, out any, args ...string) error {
 	return nil
 }
 
-// start starts the daemon and waits until it is ready.
-func (d *daemon) start(ctx context.Context) error {
-	if err := d.begin(d.command(context.Background(), nil, "serve")); err != nil {
+// Start starts the daemon and waits until it is ready.
+func (d *Daemon) Start(ctx context.Context) error {
+	if err := d.begin(d.Command(context.Background(), nil, "serve")); err != nil {
 		return err
 	}
-	ctx, cancel := d.whileRuns(ctx)
+	ctx, cancel := d.WhileRuns(ctx)
 	defer cancel()
 	return devnet.Until(ctx, "the daemon is ready", d.ready)
 }
 
-func (d *daemon) ready(ctx context.Context) error {
-	cl, err := client.New(d.url, d.token)
+func (d *Daemon) ready(ctx context.Context) error {
+	cl, err := client.New(d.URL, d.token)
 	if err != nil {
 		return err
 	}
@@ -168,16 +169,16 @@ func (d *daemon) ready(ctx context.Context) error {
 	return errors.New("it is not ready, and does not say why")
 }
 
-// view follows a resource by server-sent events, through the command line.
-type view struct {
+// View follows a resource by server-sent events, through the command line.
+type View struct {
 	cmd   *exec.Cmd
 	lines *json.Decoder
-	last  wire.Resource
+	Last  wire.Resource // what was told last
 }
 
-// follow starts to follow, and returns once the present state was told.
-func (d *daemon) follow(ctx context.Context, id string) (*view, error) {
-	cmd := d.command(ctx, nil, "resource", "show", id, "--follow", "--json")
+// Follow starts to follow, and returns once the present state was told.
+func (d *Daemon) Follow(ctx context.Context, id string) (*View, error) {
+	cmd := d.Command(ctx, nil, "resource", "show", id, "--follow", "--json")
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return nil, err
@@ -185,31 +186,31 @@ func (d *daemon) follow(ctx context.Context, id string) (*view, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	v := &view{cmd: cmd, lines: json.NewDecoder(out)}
+	v := &View{cmd: cmd, lines: json.NewDecoder(out)}
 	return v, v.next()
 }
 
-func (v *view) next() error {
-	v.last = wire.Resource{}
-	if err := v.lines.Decode(&v.last); err != nil {
+func (v *View) next() error {
+	v.Last = wire.Resource{}
+	if err := v.lines.Decode(&v.Last); err != nil {
 		return fmt.Errorf("following: %w", err)
 	}
 	return nil
 }
 
-// until waits for a state. The context that the view was made with ends the waiting.
-func (v *view) until(what string, ok func(*wire.Resource) bool) (wire.Resource, error) {
-	for !ok(&v.last) {
-		before := v.last
+// Until waits for a state. The context that the view was made with ends the waiting.
+func (v *View) Until(what string, ok func(*wire.Resource) bool) (wire.Resource, error) {
+	for !ok(&v.Last) {
+		before := v.Last
 		if err := v.next(); err != nil {
 			return before, fmt.Errorf("waiting until %s, it is %s with %d ms left: %w", what, before.Status, before.Remaining, err)
 		}
 	}
-	return v.last, nil
+	return v.Last, nil
 }
 
-// end stops following.
-func (v *view) end() {
+// End stops following.
+func (v *View) End() {
 	_ = v.cmd.Process.Signal(os.Interrupt)
 	_ = v.cmd.Wait()
 }
