@@ -19,7 +19,8 @@ func TestTenThousand(t *testing.T) {
 		h.stopDaemon = nil
 		id := func(i int) resource.ID { return resource.ID(fmt.Sprint("vm-", i)) }
 		is := func(i int, s enforce.State, o ...enforce.Outage) {
-			if err := h.SaveIs(&enforce.Is{ID: string(id(i)), State: s, Since: h.since(), First: 1, Boot: h.boot(), Outages: o}); err != nil {
+			found := &enforce.Is{ID: string(id(i)), State: s, Since: h.since(), First: 1, Boot: h.boot(), Outages: o}
+			if err := h.SaveIs(found); err != nil {
 				t.Fatal(err)
 			}
 		}
