@@ -2,6 +2,7 @@ package httpapi_test
 
 import (
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -217,13 +218,18 @@ func TestUnallocatedMoneyIsGiven(t *testing.T) {
 	if page, err = c.Unallocated(t.Context(), page.Next, 2); err != nil || len(page.Payments) != 1 || page.Next != "" {
 		t.Errorf("the last page: %+v, %v", page, err)
 	}
-	if _, err := c.Allocate(t.Context(), "ln-aa", o.Resource.ID); client.Code(err) != "released" {
+	if _, err := c.Allocate(t.Context(), "ln-aa", wire.AllocateRequest{Resource: o.Resource.ID}); client.Code(err) != "released" {
 		t.Errorf("to a released resource: %v", err)
 	}
 	s.order("web-2")
-	p, err := c.Allocate(t.Context(), "ln-aa", "web-2")
+	_, err = c.Allocate(t.Context(), "ln-aa", wire.AllocateRequest{Resource: "web-2"})
+	if client.Code(err) != "which_order" {
+		t.Fatalf("to an order that it is not for: %v", err)
+	}
+	order := regexp.MustCompile("[0-9a-f]{8} \\(plan").FindString(err.Error())[:8]
+	p, err := c.Allocate(t.Context(), "ln-aa", wire.AllocateRequest{Resource: "web-2", Order: order})
 	s.must(err)
-	if p.Status != "credited" || p.Resource != "web-2" {
+	if p.Status != "credited" || p.Resource != "web-2" || p.Opened == nil || p.Opened.Order != order || p.Opened.At == 0 {
 		t.Errorf("allocated: %+v", p)
 	}
 	r, err := c.Resource(t.Context(), "web-2")

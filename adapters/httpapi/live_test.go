@@ -201,7 +201,7 @@ func TestManyChangesAreShownAsFew(t *testing.T) {
 	for i := range 100 {
 		key := fmt.Sprintf("ln-%064d-1-%d", 0, i)
 		s.settle(key, price)
-		_, err := s.billing.Allocate(t.Context(), stream.Meta{}, payment.Key(key), "web-1")
+		_, err := s.billing.Allocate(t.Context(), stream.Meta{}, payment.Key(key), "web-1", "")
 		s.must(err)
 	}
 	if r := <-last; r.Credited != money.Msat(102*price) {

@@ -10,6 +10,7 @@ import (
 	"sandglass/adapters/httpapi/openapi"
 	"sandglass/adapters/httpapi/view"
 	"sandglass/adapters/httpapi/wire"
+	"sandglass/domain/billing"
 	"sandglass/domain/money"
 	"sandglass/domain/payment"
 	"sandglass/domain/plan"
@@ -50,7 +51,8 @@ func (s *Server) defineOperator(a *openapi.API) {
 	openapi.Register(a, openapi.Operation{
 		Name: "allocate", Method: "POST", Path: "/v1/unallocated/{key}/allocate", Tag: "operate", Who: auth.Operator,
 		Summary: "Give unallocated money to a resource",
-		Doc:     "It buys time at the resource's price.",
+		Doc: "It buys time at the resource's price. One that is only ordered is opened by the order that the payment is for, " +
+			"or by the one that is named: `which_order` says whose orders there are, where neither can be.",
 		Refused: []int{404, 409},
 	}, s.allocate)
 	openapi.Register(a, openapi.Operation{
@@ -130,7 +132,7 @@ type grantInput struct {
 func (s *Server) grant(ctx context.Context, in *grantInput) (*answer[wire.Resource], error) {
 	b := in.Body
 	out, err := s.Billing.Grant(ctx, middleware.RequestOf(ctx).Meta("operator"), resource.ID(in.ID), b.Key, b.Time, b.Reason)
-	return s.done(ctx, out, err)
+	return s.opened(ctx, out, err)
 }
 
 type repriceInput struct {
@@ -140,7 +142,7 @@ type repriceInput struct {
 
 func (s *Server) reprice(ctx context.Context, in *repriceInput) (*answer[wire.Resource], error) {
 	out, err := s.Billing.Reprice(ctx, middleware.RequestOf(ctx).Meta("operator"), resource.ID(in.ID), price(in.Body.Price))
-	return s.done(ctx, out, err)
+	return s.opened(ctx, out, err)
 }
 
 type moveInput struct {
@@ -150,7 +152,18 @@ type moveInput struct {
 
 func (s *Server) move(ctx context.Context, in *moveInput) (*answer[wire.Resource], error) {
 	out, err := s.Billing.Move(ctx, middleware.RequestOf(ctx).Meta("operator"), resource.ID(in.ID), in.Body.Host)
-	return s.done(ctx, out, err)
+	return s.opened(ctx, out, err)
+}
+
+// opened is done for what may have opened an order, which is told.
+func (s *Server) opened(
+	ctx context.Context, out billing.Outcome[resource.State], err error,
+) (*answer[wire.Resource], error) {
+	a, err := s.done(ctx, out.Outcome, err)
+	if err == nil {
+		a.Body.Opened = view.Ordered(out.Opened)
+	}
+	return a, err
 }
 
 func (s *Server) unallocated(_ context.Context, in *Page) (*answer[wire.Payments], error) {
@@ -161,6 +174,7 @@ func (s *Server) unallocated(_ context.Context, in *Page) (*answer[wire.Payments
 	out := wire.Payments{Payments: make([]wire.Payment, len(list))}
 	for i, p := range list {
 		out.Payments[i] = s.presenter.Payment(p)
+		out.Payments[i].Order = view.Ordered(s.Billing.OtherOrder(&p))
 	}
 	if len(list) == in.Limit {
 		out.Next = string(list[len(list)-1].Key)
@@ -182,7 +196,10 @@ func (s *Server) adopt(ctx context.Context, in *adoptInput) (*answer[wire.Addres
 	if err != nil {
 		return nil, err
 	}
-	return &answer[wire.Address]{wire.Address{Address: a.Address, Resource: string(a.Resource), Height: a.Height, Node: a.Node}}, nil
+	return &answer[wire.Address]{wire.Address{
+		Address: a.State.Address, Resource: string(a.State.Resource), Height: a.State.Height, Node: a.State.Node,
+		Opened: view.Ordered(a.Opened),
+	}}, nil
 }
 
 type allocateInput struct {
@@ -198,10 +215,13 @@ func (s *Server) allocate(ctx context.Context, in *allocateInput) (*answer[wire.
 	if plan.CheckName(in.Body.Resource) != nil {
 		return nil, noResource(in.Body.Resource)
 	}
-	out, err := s.Billing.Allocate(ctx, middleware.RequestOf(ctx).Meta("operator"), key, resource.ID(in.Body.Resource))
+	meta, to := middleware.RequestOf(ctx).Meta("operator"), resource.ID(in.Body.Resource)
+	out, err := s.Billing.Allocate(ctx, meta, key, to, in.Body.Order)
 	if err != nil {
 		return nil, err
 	}
 	s.wait(ctx, out.Position)
-	return &answer[wire.Payment]{s.presenter.Payment(out.State)}, nil
+	v := s.presenter.Payment(out.State)
+	v.Opened = view.Ordered(out.Opened)
+	return &answer[wire.Payment]{v}, nil
 }

@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"errors"
 	"testing"
 
 	"sandglass/adapters/httpapi/client"
@@ -50,6 +51,8 @@ func TestANodeIsRetired(t *testing.T) {
 					t.Errorf("it is %+v", w)
 				}
 			}
+			head, err := s.store.Head(t.Context())
+			s.must(errors.Join(err, s.views.WaitFor(t.Context(), head))) // after a lost answer nobody waited
 			list, err := c.Wallets(t.Context())
 			if s.must(err); len(list.Wallets) != 2 || !list.Wallets[0].Served || list.Wallets[0].Retired != 0 ||
 				list.Wallets[1].Retired == 0 {

@@ -23,42 +23,42 @@ type Finder interface {
 // [address.ErrConflict], but for what that order opened. Done again it changes nothing.
 func (b *Service) Adopt(
 	ctx context.Context, meta stream.Meta, addr string, id resource.ID, lost bool,
-) (address.State, error) {
+) (did Outcome[address.State], err error) {
 	if b.Finder == nil {
-		return address.State{}, fmt.Errorf("%w: nothing is paid on the chain here", ErrInvalid)
+		return did, fmt.Errorf("%w: nothing is paid on the chain here", ErrInvalid)
 	}
 	if err := b.checkSwept(); err != nil {
-		return address.State{}, err
+		return did, err
 	}
 	r, err := b.Resources.Load(ctx, id)
 	switch {
 	case err != nil:
-		return address.State{}, err
+		return did, err
 	case r.State.Status == resource.StatusNone && !lost:
-		if err := b.openOrder(ctx, meta, id); err != nil {
-			return address.State{}, err
+		if did.Opened, err = b.openLatest(ctx, meta, id); err != nil {
+			return did, err
 		}
 		if r, err = b.Resources.Load(ctx, id); err != nil {
-			return address.State{}, err
+			return did, err
 		}
 	}
 	a, err := b.Finder.FindAddress(ctx, addr) // first: what is no address has no stream
 	if err != nil {
-		return address.State{}, err
+		return did, err
 	}
 	if q, ordered := b.Requests.FindAddress(a.Address); ordered && !r.State.OpenedBy(q.Order) {
-		return address.State{}, fmt.Errorf("%w: %s was given to an order of %q that nobody has paid, and is watched: "+
+		return did, fmt.Errorf("%w: %s was given to an order of %q that nobody has paid, and is watched: "+
 			"what it receives opens that, or is unallocated, from where you can allocate it", address.ErrConflict, a.Address, q.Resource)
 	}
-	out, err := b.Addresses.Execute(ctx, a.Address, meta, address.Issue{At: b.Now(), Resource: id, Node: a.Node, Height: a.Height})
-	if err != nil {
-		return out.State, err
+	issue := address.Issue{At: b.Now(), Resource: id, Node: a.Node, Height: a.Height}
+	if did.Outcome, err = b.Addresses.Execute(ctx, a.Address, meta, issue); err != nil {
+		return did, err
 	}
-	if err := b.Views.WaitFor(ctx, out.Position); err != nil {
-		return out.State, err
+	if err := b.Views.WaitFor(ctx, did.Position); err != nil {
+		return did, err
 	}
 	if b.Adopted != nil {
 		b.Adopted()
 	}
-	return out.State, nil
+	return did, nil
 }

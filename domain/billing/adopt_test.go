@@ -28,7 +28,8 @@ func (f *finder) FindAddress(_ context.Context, addr string) (billing.Address, e
 func TestAnAddressIsAdopted(t *testing.T) {
 	s := open(t)
 	adopt := func(addr string, id resource.ID, lost bool) (address.State, error) {
-		return s.Adopt(t.Context(), stream.Meta{Actor: "operator"}, addr, id, lost)
+		out, err := s.Adopt(t.Context(), stream.Meta{Actor: "operator"}, addr, id, lost)
+		return out.State, err
 	}
 	s.Addresses = &address.Handler{Aggregate: address.Aggregate(), Store: s.store}
 	if _, err := adopt("bcrt1qlost", "vm", false); !errors.Is(err, billing.ErrInvalid) {

@@ -101,6 +101,15 @@ func (b *Service) Payment(key payment.Key) (payment.State, bool) {
 	return p, true
 }
 
+// OtherOrder returns the order that a payment is for, and when it was asked for, if that is not the
+// one which its id is of now; else nil.
+func (b *Service) OtherOrder(p *payment.State) *request.Record {
+	if s, ok := b.Resource(p.Resource); p.Order == nil || ok && s.OpenedBy(p.Order) {
+		return nil
+	}
+	return b.Opening.OrderOf(p)
+}
+
 // AddressOf returns the address of a resource, or of an order, that the present wallet holds the
 // key of: one whose money goes there, and to no other order of the same id.
 func (b *Service) AddressOf(id resource.ID) (string, bool) {

@@ -118,49 +118,42 @@ func (b *Service) cancelAll(ctx context.Context, id resource.ID) error {
 }
 
 // Grant gives time for nothing, once for each key. It opens what was only ordered, as all
-// that operators do.
+// that operators do: by its latest order.
 func (b *Service) Grant(
 	ctx context.Context, meta stream.Meta, id resource.ID, key string, time instant.Millis, reason string,
-) (resource.Outcome, error) {
+) (Outcome[resource.State], error) {
 	if err := plan.CheckName(key); err != nil {
-		return resource.Outcome{}, err
+		return Outcome[resource.State]{}, err
 	}
 	return b.byOperator(ctx, meta, id, resource.Grant{When: b.when(), Key: key, Time: time, Reason: reason})
 }
 
 // Reprice sets the price of a resource's later credits.
-func (b *Service) Reprice(ctx context.Context, meta stream.Meta, id resource.ID, p money.Price) (resource.Outcome, error) {
+func (b *Service) Reprice(
+	ctx context.Context, meta stream.Meta, id resource.ID, p money.Price,
+) (Outcome[resource.State], error) {
 	return b.byOperator(ctx, meta, id, resource.Reprice{When: b.when(), Price: p})
 }
 
 // Move gives a resource to another host. Both daemons may run: whoever settles it
 // meanwhile does so at the revision that they read.
-func (b *Service) Move(ctx context.Context, meta stream.Meta, id resource.ID, host string) (resource.Outcome, error) {
+func (b *Service) Move(ctx context.Context, meta stream.Meta, id resource.ID, host string) (Outcome[resource.State], error) {
 	return b.byOperator(ctx, meta, id, resource.Place{When: b.when(), Host: host})
 }
 
 // byOperator executes c, on a resource that it opens if it was only ordered and c is possible.
 func (b *Service) byOperator(
 	ctx context.Context, meta stream.Meta, id resource.ID, c resource.Command,
-) (resource.Outcome, error) {
-	out, err := b.command(ctx, meta, id, c)
+) (did Outcome[resource.State], err error) {
+	did.Outcome, err = b.command(ctx, meta, id, c)
 	if !errors.Is(err, resource.ErrNotOpened) {
-		return out, err
+		return did, err
 	}
-	if err := b.openOrder(ctx, meta, id); err != nil {
-		return out, err
+	if did.Opened, err = b.openLatest(ctx, meta, id); err != nil {
+		return did, err
 	}
-	return b.command(ctx, meta, id, c)
-}
-
-// openOrder opens what was only ordered: the operator's hand stands for money.
-func (b *Service) openOrder(ctx context.Context, meta stream.Meta, id resource.ID) error {
-	r, _, ok := b.Requests.Order(id)
-	if !ok {
-		return resource.ErrNotOpened
-	}
-	_, err := b.Resources.Execute(ctx, id, meta, resource.Open{When: b.when(), Order: *r.Order})
-	return err
+	did.Outcome, err = b.command(ctx, meta, id, c)
+	return did, err
 }
 
 // command executes c once the wallet has been read: a command settles its resource
@@ -197,19 +190,4 @@ func (b *Service) canHold() error {
 // Withdraw takes a plan off the offer. What was sold runs on.
 func (b *Service) Withdraw(ctx context.Context, meta stream.Meta, name string) (plan.Outcome, error) {
 	return b.Plans.Execute(ctx, name, meta, plan.Withdraw{At: b.Now()})
-}
-
-// Allocate gives unallocated money to a resource.
-func (b *Service) Allocate(ctx context.Context, meta stream.Meta, key payment.Key, to resource.ID) (payment.Outcome, error) {
-	if err := b.checkSwept(); err != nil {
-		return payment.Outcome{}, err
-	}
-	out, err := b.Booker.Allocate(ctx, meta, key, to)
-	if !errors.Is(err, resource.ErrNotOpened) {
-		return out, err
-	}
-	if err := b.openOrder(ctx, meta, to); err != nil {
-		return out, err
-	}
-	return b.Booker.Allocate(ctx, meta, key, to)
 }

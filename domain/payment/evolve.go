@@ -33,7 +33,7 @@ func Evolve(s State, e Event) State {
 	case *Unallocated:
 		s.Status, s.Resource, s.Reason = StatusUnallocated, e.Resource, e.Reason
 	case *Allocated:
-		s.Status, s.Reason, s.Meant = StatusSettled, "", ""
+		s.Status, s.Reason, s.Meant, s.Order = StatusSettled, "", "", nil // whichever order its resource is of
 		s.meanFor(e.Resource)
 	case *Expired:
 		s.Status, s.Reason = StatusExpired, e.Reason

@@ -1,9 +1,11 @@
 package daemon_test
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 
+	"sandglass/adapters/httpapi/client"
 	"sandglass/adapters/httpapi/wire"
 	"sandglass/domain/instant"
 	"sandglass/testutil/devnet"
@@ -113,7 +115,12 @@ func TestADepositForAReleasedResource(t *testing.T) {
 	if err != nil || len(list.Payments) != 1 || list.Payments[0].Key != key(tx, 0) {
 		t.Errorf("unallocated are %+v, %v", list.Payments, err)
 	}
-	_, err = s.Client().Allocate(s.ctx, key(tx, 0), "new")
+	_, err = s.Client().Allocate(s.ctx, key(tx, 0), wire.AllocateRequest{Resource: "new"})
+	if client.Code(err) != "which_order" { // it is for none of its orders
+		t.Fatalf("to what is only ordered: %v", err)
+	}
+	order := regexp.MustCompile(`[0-9a-f]{8} \(plan`).FindString(err.Error())[:8]
+	_, err = s.Client().Allocate(s.ctx, key(tx, 0), wire.AllocateRequest{Resource: "new", Order: order})
 	s.must(err)
 	s.has("new", 5000)
 	s.reorg(3)

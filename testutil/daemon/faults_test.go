@@ -291,7 +291,7 @@ func TestKeysend(t *testing.T) {
 		}
 		return errors.Join(err, fmt.Errorf("%+v", list))
 	})
-	p, err := r.Client().Allocate(r.ctx, homeless.Key, "vm")
+	p, err := r.Client().Allocate(r.ctx, homeless.Key, wire.AllocateRequest{Resource: "vm"})
 	r.must(err)
 	got, err := r.Client().Resource(r.ctx, "vm")
 	r.must(err)

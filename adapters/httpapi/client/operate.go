@@ -66,8 +66,8 @@ func (c *Client) Unallocated(ctx context.Context, after string, limit int) (out 
 }
 
 // Allocate gives an unallocated payment to a resource.
-func (c *Client) Allocate(ctx context.Context, key, to string) (out wire.Payment, err error) {
-	return out, c.call(ctx, "POST", "/v1/unallocated/"+url.PathEscape(key)+"/allocate", wire.AllocateRequest{Resource: to}, &out)
+func (c *Client) Allocate(ctx context.Context, key string, r wire.AllocateRequest) (out wire.Payment, err error) {
+	return out, c.call(ctx, "POST", "/v1/unallocated/"+url.PathEscape(key)+"/allocate", r, &out)
 }
 
 // Wallets returns the nodes that were ever watched.

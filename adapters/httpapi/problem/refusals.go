@@ -15,6 +15,7 @@ import (
 	"sandglass/domain/fence"
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
+	"sandglass/domain/opening"
 	"sandglass/domain/payment"
 	"sandglass/domain/plan"
 	"sandglass/domain/plan/param"
@@ -51,6 +52,7 @@ var refusals = []struct {
 	detail string
 }{
 	{billing.ErrPayable, 409, "payable", time.Minute, ""},
+	{opening.ErrWhichOrder, 409, "which_order", 0, ""},
 	{billing.ErrServed, 409, "served_wallet", 0, ""},
 	{wallet.ErrUnknown, 404, "unknown_wallet", 0, "there is no such wallet: GET /v1/wallets lists those that were ever watched"},
 	{billing.ErrPaid, 409, "being_paid", 5 * time.Second, "an invoice of it is just being paid: try again in a moment"},

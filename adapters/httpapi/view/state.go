@@ -13,7 +13,9 @@ import (
 	"sandglass/adapters/httpapi/wire"
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
+	"sandglass/domain/opening"
 	"sandglass/domain/plan"
+	"sandglass/domain/request"
 	"sandglass/domain/resource"
 	"sandglass/domain/resource/config"
 	"sandglass/domain/resource/lots"
@@ -114,6 +116,14 @@ func Resource(s resource.State, at instant.Time) wire.Resource {
 		v.Lots[i] = lot(&s.Lots[i], i >= int(s.First))
 	}
 	return v
+}
+
+// Ordered shows an order, nil where there is none.
+func Ordered(r *request.Record) *wire.Ordered {
+	if r == nil {
+		return nil
+	}
+	return &wire.Ordered{Order: opening.NameOf(r.Order), Plan: r.Order.Plan, At: r.At}
 }
 
 // lot shows a lot; open tells of one that is not drawn to its end.

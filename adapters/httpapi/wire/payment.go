@@ -17,6 +17,10 @@ type Payment struct {
 	Status string `json:"status" enum:"requested,accepted,canceled,settled,credited,unallocated,expired,seen,confirmed,reorged,replaced" example:"requested"`
 	// For which it is meant, or which has it; left out for those who don't know it.
 	Resource string `json:"resource,omitempty" example:"web-1"`
+	// The order that it is for, if that is not the one which its id is of now; only in a list.
+	Order *Ordered `json:"order,omitempty"`
+	// The order that this call opened, if the resource was only ordered.
+	Opened *Ordered `json:"opened,omitempty"`
 	// Asked for, in millisatoshi.
 	Asked money.Msat `json:"asked_msat,omitempty" example:"86400000"`
 	// What arrived, or was seen on the chain, in millisatoshi; left out before.
@@ -88,6 +92,8 @@ type Address struct {
 	Height int64 `json:"height"`
 	// The identity_pubkey of the node that holds its key.
 	Node string `json:"node"`
+	// The order that this call opened, if the resource was only ordered: its latest one.
+	Opened *Ordered `json:"opened,omitempty"`
 }
 
 // AdoptRequest gives an address of the wallet to a resource.
@@ -102,4 +108,7 @@ type AdoptRequest struct {
 type AllocateRequest struct {
 	// The id of the resource.
 	Resource string `json:"resource" minLength:"1" maxLength:"64" example:"web-1"`
+	// Which of its orders the money opens, if it is only ordered: by its name. Left out it is the
+	// one that the payment is for.
+	Order string `json:"order,omitempty" pattern:"^[0-9a-f]{8}$" patternDescription:"8 hexadecimal digits" example:"3f2a91c0"`
 }

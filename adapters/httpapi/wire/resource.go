@@ -93,6 +93,16 @@ type Outage struct {
 	To instant.Time `json:"to,omitzero" format:"date-time"`
 }
 
+// Ordered tells the orders of one id apart.
+type Ordered struct {
+	// What it is called among the orders of its id.
+	Order string `json:"order" example:"3f2a91c0"`
+	// Its plan.
+	Plan string `json:"plan" example:"vm-small"`
+	// When it was asked for.
+	At instant.Time `json:"ordered_at,omitzero" format:"date-time" example:"2026-01-02T03:04:05.678Z"`
+}
+
 // Resource is a resource at an instant.
 type Resource struct {
 	ID   string `json:"id" example:"web-1"`
@@ -108,6 +118,8 @@ type Resource struct {
 	Since instant.Time `json:"since" format:"date-time" example:"2026-01-02T03:04:05.678Z"`
 	// The instant that the figures hold for.
 	At instant.Time `json:"at" format:"date-time" example:"2026-01-02T15:04:05.678Z"`
+	// The order that this call opened, if the resource was only ordered: its latest one.
+	Opened *Ordered `json:"opened,omitempty"`
 	// Set if an instant was asked for: only events that took effect by then are counted.
 	AsOf instant.Time `json:"as_of,omitzero" format:"date-time"`
 	// How long the balance lasts from the instant at, in milliseconds, rounded down.

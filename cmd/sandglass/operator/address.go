@@ -5,6 +5,7 @@ import (
 
 	"sandglass/adapters/httpapi/wire"
 	"sandglass/cmd/sandglass/cli"
+	"sandglass/cmd/sandglass/payer"
 	"sandglass/cmd/sandglass/show"
 
 	"github.com/spf13/cobra"
@@ -46,6 +47,9 @@ address that you use yourself. One that nobody has paid yet is taken on your wor
 				return show.JSON(c.Stdout, a)
 			}
 			_, err = fmt.Fprintf(c.Stdout, "%s is of %s: its payments are looked for from height %d on\n", a.Address, a.Resource, a.Height)
+			if a.Opened != nil && err == nil {
+				_, err = fmt.Fprintf(c.Stdout, "%s was only ordered: opened is %s\n", a.Resource, payer.Ordered(a.Opened))
+			}
 			return err
 		},
 	}

@@ -10,6 +10,7 @@ import (
 	"sandglass/adapters/httpapi/wire"
 	"sandglass/cmd/sandglass/cli"
 	"sandglass/cmd/sandglass/config"
+	"sandglass/cmd/sandglass/payer"
 	"sandglass/cmd/sandglass/show"
 	"sandglass/domain/plan"
 
@@ -93,6 +94,9 @@ func (c commands) moveEach(ctx context.Context, cl *client.Client, ids []string,
 		}
 		if done = append(done, r); !c.JSON {
 			fmt.Fprintf(c.Stdout, "%s is on %s, %s\n", r.ID, r.Host, r.Status)
+			if r.Opened != nil {
+				fmt.Fprintf(c.Stdout, "%s was only ordered: opened is %s\n", r.ID, payer.Ordered(r.Opened))
+			}
 		}
 	}
 	if c.JSON {

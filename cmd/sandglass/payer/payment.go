@@ -1,6 +1,7 @@
 package payer
 
 import (
+	"fmt"
 	"strconv"
 
 	"sandglass/adapters/httpapi/wire"
@@ -75,6 +76,7 @@ func PrintPayment(e *cli.Env, p wire.Payment, err error) error {
 		"payment", p.Key,
 		"status", p.Status,
 		"resource", p.Resource,
+		"opened", Ordered(p.Opened),
 		"asked", show.Some(p.Asked),
 		arrived(&p), show.Some(p.Amount),
 		"buys", expected,
@@ -106,6 +108,14 @@ func onlyIfUp(p *wire.Payment) string {
 		return "paid only if it starts"
 	}
 	return "paid only if it starts, by " + show.Instant(p.HeldUntil)
+}
+
+// Ordered says which order it is, nothing where there is none.
+func Ordered(o *wire.Ordered) string {
+	if o == nil {
+		return ""
+	}
+	return fmt.Sprintf("order %s of plan %s, asked for at %s", o.Order, o.Plan, show.Instant(o.At))
 }
 
 // arrived names the amount of a payment: what is only seen may still not come.

@@ -129,5 +129,8 @@ func PrintResult(e *cli.Env, r wire.Resource, err error) error {
 		return show.JSON(e.Stdout, r)
 	}
 	_, err = fmt.Fprintf(e.Stdout, "%s is %s, %s left\n", r.ID, r.Status, show.Left(r.Remaining))
+	if r.Opened != nil && err == nil {
+		_, err = fmt.Fprintf(e.Stdout, "%s was only ordered: opened is %s\n", r.ID, Ordered(r.Opened))
+	}
 	return err
 }
