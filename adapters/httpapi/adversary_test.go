@@ -80,7 +80,10 @@ func TestStrangersGetNowhere(t *testing.T) {
 func newAdversary(t *testing.T, networks, open int) *adversary {
 	every := func(seconds float64) limit.Rate { return limit.Rate{PerSecond: 1 / seconds, Burst: 1} }
 	share := limit.Share{Address: every(1000), Network: every(1000)}
-	a := &adversary{random: rand.New(rand.NewPCG(1, 2)), networks: networks, open: open, chain: &chain{}, statuses: map[string]int{}, slots: make(chan struct{}, mostStreams)}
+	a := &adversary{
+		random: rand.New(rand.NewPCG(1, 2)), networks: networks, open: open, chain: &chain{},
+		statuses: map[string]int{}, slots: make(chan struct{}, mostStreams),
+	}
 	a.shop = build(t, func(o *httpapi.Options) {
 		o.TrustProxy = true
 		o.Limits = httpapi.Limits{Live: mostStreams, LivePer: 4, Addresses: 1000, Unpaid: admission.Limits{

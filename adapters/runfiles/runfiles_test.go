@@ -270,7 +270,8 @@ func TestSignsOfLife(t *testing.T) {
 	if !errors.Is(err, fs.ErrNotExist) || !errors.Is(err2, fs.ErrNotExist) {
 		t.Error(err, err2)
 	}
-	if err := errors.Join(f.SaveBeat(&enforce.Beat{Boot: "b", At: 7, Looked: true, Wants: 2}), f.SaveTimes([]byte("{}\n"))); err != nil {
+	beat := &enforce.Beat{Boot: "b", At: 7, Looked: true, Wants: 2}
+	if err := errors.Join(f.SaveBeat(beat), f.SaveTimes([]byte("{}\n"))); err != nil {
 		t.Fatal(err)
 	}
 	if b, err := f.Beat(); err != nil || b.At != 7 || b.Wants != 2 || !b.Looked || b.Version != 1 {

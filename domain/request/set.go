@@ -82,7 +82,8 @@ func New(o Options) *Set {
 	return &Set{
 		store: o.Store, now: o.Now, most: o.Most, fail: o.Failed, retry: watch.Retry{}.OrDefaults(),
 		gone: map[string]instant.Time{}, expiring: new(expiries), expired: map[string]*expiries{}, wallets: map[string]sweeps{},
-		hosts: map[string]int{}, reserved: reserved{}, ofNode: map[string]int{}, listeners: watch.Listeners[resource.ID]{}, caughtUp: make(chan struct{}),
+		hosts: map[string]int{}, reserved: reserved{}, ofNode: map[string]int{}, listeners: watch.Listeners[resource.ID]{},
+		caughtUp: make(chan struct{}),
 	}
 }
 

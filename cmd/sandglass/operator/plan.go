@@ -117,14 +117,14 @@ func (f *publishFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.title, "title", "", "what people are shown")
 	flags.StringVar(&f.enforcer, "enforcer", "", "what starts and stops the resource: systemd with --unit, or an executable's name")
 	flags.StringVar(&f.unit, "unit", "", "the template of systemd of which each resource is an instance: app@.service")
-	flags.StringVar(&f.bill, "bill", "", "which time is billed: wall, all of it, or uptime, as the host's keeper says (with an enforcer uptime)")
+	flags.StringVar(&f.bill, "bill", "", "which time is billed: wall, all of it, or uptime, as the keeper says (with an enforcer uptime)")
 	flags.Var(&f.startWithin, "start-within", "by uptime: how long it may take to be up before that is an alarm (15m)")
 	flags.BoolVar(&f.hold, "hold", false, "by uptime: hold the first payment until it is up; else it goes back after --start-within")
 	flags.Var(&f.maxOutage, "max-outage", "by uptime: how long in 30 days it can be down before its time passes (1d; 30d: no bound)")
 	flags.Var(&f.maxPause, "max-pause", "how long in 30 days it can be paused before its time passes (no bound)")
 	flags.StringSliceVar(&f.hosts, "hosts", nil, "the hosts that it can be had on, of several: rack-1,rack-2; any if not given")
 	flags.Int64Var(&f.capacity, "capacity", 0, "how many fit on each host: no invoice is given for more (no bound)")
-	flags.StringArrayVar(&f.params, "param", nil, "a `PARAMETER` that orders may set: ssh_key:required:max=800; given again for each")
+	flags.StringArrayVar(&f.params, "param", nil, "a `PARAMETER` that orders may set: ssh_key:required:max=800; again for each")
 	for _, name := range []string{"price", "per", "min", "max", "grace"} {
 		_ = cmd.MarkFlagRequired(name) // fails only for an unknown flag
 	}
