@@ -3,6 +3,7 @@ package serve
 import (
 	"time"
 
+	"sandglass/cmd/sandglass/serve/outages"
 	"sandglass/domain/instant"
 	"sandglass/domain/payment"
 	"sandglass/domain/resource"
@@ -16,7 +17,7 @@ import (
 // the log lines of it.
 type counts struct {
 	log     zerolog.Logger
-	outages outages
+	outages outages.Outages
 
 	booked   *prometheus.CounterVec
 	latency  prometheus.Histogram
@@ -96,7 +97,7 @@ const (
 
 // failed returns the line of a failure that is tried again, or nil if it is not to be told.
 func (c *counts) failed(part, kind string, err error) *zerolog.Event {
-	s, tell := c.outages.failed(part, kind)
+	s, tell := c.outages.Failed(part, kind)
 	if !tell {
 		return nil // which takes all that a line takes
 	}
@@ -109,7 +110,7 @@ func (c *counts) failed(part, kind string, err error) *zerolog.Event {
 
 // works tells that a part works, if it did not.
 func (c *counts) works(part string) {
-	if s, tell := c.outages.ended(part); tell {
+	if s, tell := c.outages.Ended(part); tell {
 		c.log.Info().Str("component", part).Int64("failures", s.Failures).
 			Msgf("%s after %s", worksAgain[part], s.Lasted.Round(time.Millisecond))
 	}

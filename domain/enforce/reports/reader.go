@@ -101,7 +101,9 @@ func (r *Reader) Touched(ids ...resource.ID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, id := range ids {
-		r.due[id] = r.due[id]
+		if _, ok := r.due[id]; !ok {
+			r.due[id] = false
+		}
 	}
 	watch.Signal(r.woken)
 }

@@ -1,4 +1,4 @@
-package serve
+package outages
 
 import (
 	"bytes"
@@ -17,10 +17,10 @@ import (
 )
 
 // failing has a part fail every second for so long, and returns when it was told.
-func failing(o *outages, d time.Duration, kind string) (told []string) {
+func failing(o *Outages, d time.Duration, kind string) (told []string) {
 	begin := time.Now()
 	for ; time.Since(begin) < d; time.Sleep(time.Second) { // of a test's own clock
-		if s, tell := o.failed("wallet", kind); tell {
+		if s, tell := o.Failed("wallet", kind); tell {
 			told = append(told, fmt.Sprintf("%s %d", s.Lasted, s.Failures))
 		}
 	}
@@ -36,13 +36,13 @@ func same(t *testing.T, got []string, want ...string) {
 
 func TestAnOutageIsToldAtItsBeginThenMoreSeldomAndAtItsEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var o outages
+		var o Outages
 		same(t, failing(&o, 190*time.Minute, "connecting"),
 			"0s 1", "1m0s 61", "5m0s 301", "15m0s 901", "1h0m0s 3601", "2h0m0s 7201", "3h0m0s 10801")
-		if s, tell := o.ended("wallet"); !tell || s != (span{190 * 60, 190 * time.Minute}) {
+		if s, tell := o.Ended("wallet"); !tell || s != (Span{190 * 60, 190 * time.Minute}) {
 			t.Errorf("at its end: %v %t", s, tell)
 		}
-		if _, tell := o.ended("wallet"); tell {
+		if _, tell := o.Ended("wallet"); tell {
 			t.Error("its end is told twice")
 		}
 		time.Sleep(settled)
@@ -52,7 +52,7 @@ func TestAnOutageIsToldAtItsBeginThenMoreSeldomAndAtItsEnd(t *testing.T) {
 
 func TestAnotherKindOfOutageIsToldOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var o outages
+		var o Outages
 		same(t, failing(&o, 10*time.Second, "connecting"), "0s 1")
 		same(t, failing(&o, 10*time.Second, "locked"), "10s 11")
 		same(t, failing(&o, 10*time.Second, "connecting"))
@@ -63,12 +63,12 @@ func TestAnotherKindOfOutageIsToldOnce(t *testing.T) {
 // TestWhatComesAndGoesIsOneOutage: such as a stream that is refused after each sweep.
 func TestWhatComesAndGoesIsOneOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var o outages
+		var o Outages
 		var told []string
 		ends := 0
 		for range 6 * 50 { // 50 minutes
 			told = append(told, failing(&o, 5*time.Second, "denied")...)
-			if _, tell := o.ended("wallet"); tell {
+			if _, tell := o.Ended("wallet"); tell {
 				ends++
 			}
 			time.Sleep(5 * time.Second)
@@ -83,10 +83,10 @@ func TestWhatComesAndGoesIsOneOutage(t *testing.T) {
 }
 
 func TestPartsFailByThemselves(t *testing.T) {
-	var o outages
-	_, first := o.failed("wallet", "connecting")
-	_, second := o.failed("chain", "connecting")
-	_, other := o.ended("meter")
+	var o Outages
+	_, first := o.Failed("wallet", "connecting")
+	_, second := o.Failed("chain", "connecting")
+	_, other := o.Ended("meter")
 	if !first || !second || other {
 		t.Error(first, second, other)
 	}

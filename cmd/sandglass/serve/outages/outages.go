@@ -1,4 +1,5 @@
-package serve
+// Package outages tells in few lines of a log what fails many times a minute.
+package outages
 
 import (
 	"sync"
@@ -16,10 +17,10 @@ const (
 	settled = 10 * time.Minute
 )
 
-// outages turn the failures of what is away, which is tried again many times a minute, into few
+// Outages turn the failures of what is away, which is tried again many times a minute, into few
 // lines of the log: one when an outage begins, one now and then, one when it ends. The zero value
 // has none; it can be used by many goroutines. Counters are left to the caller.
-type outages struct {
+type Outages struct {
 	mu    sync.Mutex // guards known
 	known map[string]*outage
 }
@@ -38,15 +39,15 @@ type outage struct {
 	downTold     bool
 }
 
-// span is how long something failed, and how often.
-type span struct {
+// Span is how long something failed, and how often.
+type Span struct {
 	Failures int64
 	Lasted   time.Duration
 }
 
-// failed counts a failure of a part, and reports whether it is to be told: the first, one of a
+// Failed counts a failure of a part, and reports whether it is to be told: the first, one of a
 // kind that the outage did not have yet, and one for each reminder.
-func (o *outages) failed(part, kind string) (span, bool) {
+func (o *Outages) Failed(part, kind string) (Span, bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	now := time.Now()
@@ -64,7 +65,7 @@ func (o *outages) failed(part, kind string) (span, bool) {
 		u.kinds[kind], u.downTold = true, true
 		u.remind(now)
 	}
-	return span{u.failures, now.Sub(u.began)}, tell
+	return Span{u.failures, now.Sub(u.began)}, tell
 }
 
 func (u *outage) count(now time.Time) {
@@ -86,14 +87,14 @@ func (u *outage) remind(now time.Time) {
 	u.next = now.Add(remindEvery)
 }
 
-// ended says that a part works, and reports whether that is to be told: it failed, and that was.
-func (o *outages) ended(part string) (span, bool) {
+// Ended says that a part works, and reports whether that is to be told: it failed, and that was.
+func (o *Outages) Ended(part string) (Span, bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	u := o.known[part]
 	if u == nil || !u.down {
-		return span{}, false
+		return Span{}, false
 	}
 	u.down, u.latest = false, time.Now()
-	return span{u.downFailures, u.latest.Sub(u.downSince)}, u.downTold
+	return Span{u.downFailures, u.latest.Sub(u.downSince)}, u.downTold
 }
