@@ -455,7 +455,7 @@ func (h *history) end() {
 				return fmt.Errorf("%s is %s with %s left, and runs: %t", t.id, r.Status, r.Remaining.Std(), !wanted)
 			}
 		}
-		if time.Since(agreed) < settles.Std() {
+		if time.Since(agreed) < reported.Std() {
 			return errors.New("it has not been so for long")
 		}
 		return nil

@@ -155,10 +155,12 @@ func (w *watch) runs(id string) bool {
 // The bounds by which a history is judged, beside the slack of wants and the grace of what is blind.
 // They leave room for a loaded machine: left alone it takes milliseconds.
 const (
-	lag     = 2 * instant.Second  // from an end to the last process of a unit
-	settles = 2 * instant.Second  // from an answer to the wants of what was missed meanwhile
-	grain   = instant.Millis(50)  // of what is looked at
-	unsure  = instant.Millis(500) // about the instant of a kill
+	lag      = 2 * instant.Second  // from an end to the last process of a unit
+	settles  = 2 * instant.Second  // from an answer to the wants of what was missed meanwhile
+	within   = instant.Millis(250) // by which a want's end may be another before it is written anew
+	reported = 12 * instant.Second // from when all is well to the report of an outage: a keeper gives signs of life
+	grain    = instant.Millis(50)  // of what is looked at
+	unsure   = instant.Millis(500) // about the instant of a kill
 )
 
 // known is what the log says of a resource from an instant on.
@@ -268,7 +270,7 @@ func (h *history) mayStop(t *tenant, past []known, up, gone instant.Time) bool {
 		for _, s := range h.states(past, at) {
 			end, byTime := s.paid(up)
 			if byTime {
-				end = end.Add(wants.Slack - grain)
+				end = end.Add(wants.Slack - within - grain)
 			}
 			if at >= end {
 				return true
