@@ -3,7 +3,6 @@ package serve
 import (
 	"context"
 	"crypto/rand"
-	"slices"
 	"time"
 
 	"sandglass/adapters/clock"
@@ -12,6 +11,7 @@ import (
 	"sandglass/adapters/paramfiles"
 	"sandglass/cmd/sandglass/config"
 	"sandglass/cmd/sandglass/serve/host"
+	"sandglass/cmd/sandglass/serve/holding"
 	"sandglass/cmd/sandglass/serve/signer"
 	"sandglass/cmd/sandglass/storeurl"
 	"sandglass/domain/address"
@@ -20,7 +20,6 @@ import (
 	"sandglass/domain/chain"
 	"sandglass/domain/instant"
 	"sandglass/domain/lightning"
-	"sandglass/domain/lightning/hold"
 	"sandglass/domain/meter"
 	"sandglass/domain/money"
 	"sandglass/domain/opening"
@@ -49,7 +48,7 @@ type components struct {
 	counts   *counts
 	clock    *clock.Clock
 	watcher  *lightning.Watcher
-	holding  *hold.Loop
+	holding  *holding.Holder
 	params   *params.Service
 	billing  *billing.Service
 	chain    *chain.Watcher
@@ -95,7 +94,10 @@ func build(
 		Head:      d.store.Head,
 	}
 	booker := d.newBooker()
-	d.holding = d.newHolding(booker)
+	d.holding = holding.New(holding.Config{
+		Wallet: d.lnd, Node: func() string { return d.watcher.Health().Node }, Booker: booker, Requests: d.requests, Signer: d.signer,
+		Views: d.views, Begun: d.clock.Begun(), Observer: d.counts.of(partWallet), AtOnce: d.MaxHeld, PerHour: d.MaxHeldPerHour,
+	})
 	if d.watcher, err = d.newWatcher(booker); err != nil {
 		return nil, err
 	}
@@ -140,41 +142,12 @@ func (d *components) newWatcher(booker *payment.Booker) (*lightning.Watcher, err
 		Opening:    d.opening,
 		SweptChain: func(node string, now instant.Time) instant.Time { return d.chain.SweptTo(node, now) },
 		Doubted:    func() bool { return d.clock.Doubt().Reason != "" },
-		Held:       d.holding.Held,
+		Held:       d.holding.Loop.Held,
 		Observer:   d.counts.of(partWallet),
 		Now:        d.clock.Now,
 		SweepEvery: d.SweepEvery,
 		Retry:      retry,
 	})
-}
-
-// newHolding returns the loop that carries payments to their end which the wallet holds.
-func (d *components) newHolding(booker *payment.Booker) *hold.Loop {
-	return hold.New(hold.Config{
-		Wallet:   d.lnd,
-		Node:     func() string { return d.watcher.Health().Node },
-		Booker:   booker,
-		Requests: d.requests,
-		Signer:   d.signer,
-		Accepted: d.accepted,
-		Watch:    d.views.Watch,
-		Ready:    []<-chan struct{}{d.views.CaughtUp(), d.requests.CaughtUp(), d.clock.Begun()},
-		Observer: d.counts.of(partWallet),
-		Now:      d.clock.Now,
-		AtOnce:   d.MaxHeld,
-		PerHour:  d.MaxHeldPerHour,
-	})
-}
-
-// accepted returns the payments that are held, oldest first.
-func (d *components) accepted() (list []payment.State) {
-	return slices.DeleteFunc(d.views.OpenPayments(), func(p payment.State) bool { return p.Status != payment.StatusAccepted })
-}
-
-// holder makes invoices whose money is held, and carries it to its end.
-type holder struct {
-	*hold.Loop
-	*lnd.Client
 }
 
 func (d *components) newChainWatcher(booker *payment.Booker) (*chain.Watcher, error) {
@@ -217,7 +190,7 @@ func (d *components) newBilling(booker *payment.Booker) *billing.Service {
 		Views:         d.views,
 		Requests:      d.requests,
 		Signer:        d.signer,
-		Holding:       holder{d.holding, d.lnd},
+		Holding:       d.holding,
 		Node:          func() string { return d.watcher.Health().Node },
 		Params:        d.params,
 		Host:          d.Host,
