@@ -521,12 +521,12 @@ func TestBadRequestsChangeNothing(t *testing.T) {
 		want error
 	}{
 		"unknown plan":     {order(billing.OrderRequest{Plan: "big", Time: hour}), plan.ErrUnknown},
-		"neither":          {order(billing.OrderRequest{Plan: "small"}), billing.ErrInvalid},
-		"both":             {order(billing.OrderRequest{Plan: "small", Time: hour, Amount: 1}), billing.ErrInvalid},
+		"neither":          {order(billing.OrderRequest{Plan: "small"}), plan.ErrInvalid},
+		"both":             {order(billing.OrderRequest{Plan: "small", Time: hour, Amount: 1}), plan.ErrInvalid},
 		"too short":        {order(billing.OrderRequest{Plan: "small", Time: 1}), plan.ErrBounds},
 		"too long":         {order(billing.OrderRequest{Plan: "small", Time: 1 << 62}), plan.ErrBounds},
 		"all the bitcoin":  {order(billing.OrderRequest{Plan: "small", Amount: 1<<63 - 1}), plan.ErrBounds},
-		"negative":         {order(billing.OrderRequest{Plan: "small", Time: -hour}), billing.ErrInvalid},
+		"negative":         {order(billing.OrderRequest{Plan: "small", Time: -hour}), plan.ErrInvalid},
 		"bad id":           {order(billing.OrderRequest{Plan: "small", Time: hour, ID: "../etc"}), plan.ErrInvalid},
 		"short key":        {order(billing.OrderRequest{Plan: "small", Time: hour, IdempotencyKey: "1"}), billing.ErrInvalid},
 		"long key":         {order(billing.OrderRequest{Plan: "small", Time: hour, IdempotencyKey: long}), billing.ErrInvalid},

@@ -84,7 +84,7 @@ func (b *Service) Order(ctx context.Context, meta stream.Meta, r OrderRequest) (
 	}
 	o := Order{New: isNew}
 	if s.Status == resource.StatusAwaiting {
-		q, err := priced(s.Terms.Price, r.Time, r.Amount) // its bounds were held when it was new
+		q, err := plan.Priced(s.Terms.Price, r.Time, r.Amount) // its bounds were held when it was new
 		if err != nil {
 			return Order{}, err
 		}

@@ -10,6 +10,7 @@ import (
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
 	"sandglass/domain/payment"
+	"sandglass/domain/plan"
 	"sandglass/domain/request"
 	"sandglass/domain/resource"
 )
@@ -64,7 +65,7 @@ func (b *Service) Required(of *payment.State, sum money.Msat) int {
 // invoice gives an open invoice for q, or makes one. The caller holds the lock of s. While the
 // log takes nothing, no invoice is given and the wallet is asked for none: money that is paid
 // then could not be recorded.
-func (b *Service) invoice(ctx context.Context, s *subject, q Quote, byHolder bool) (payment.State, error) {
+func (b *Service) invoice(ctx context.Context, s *subject, q plan.Quote, byHolder bool) (payment.State, error) {
 	if err := b.writable(); err != nil {
 		return payment.State{}, err
 	}
@@ -100,7 +101,7 @@ func (b *Service) invoice(ctx context.Context, s *subject, q Quote, byHolder boo
 	return b.newInvoice(ctx, s, q, byHolder)
 }
 
-func (b *Service) newInvoice(ctx context.Context, s *subject, q Quote, byHolder bool) (payment.State, error) {
+func (b *Service) newInvoice(ctx context.Context, s *subject, q plan.Quote, byHolder bool) (payment.State, error) {
 	var nonce [8]byte
 	if _, err := io.ReadFull(b.Random, nonce[:]); err != nil {
 		return payment.State{}, fmt.Errorf("billing: reading random bytes: %w", err)
