@@ -232,7 +232,7 @@ func hideNotExist(err error) error {
 // write writes a file, all or nothing. Root's is its folder's owner's, or nobody would trust it.
 func (f *Folder) write(sub, id string, b []byte) (err error) {
 	path := filepath.Join(f.dir, sub, id)
-	temp := filepath.Join(f.dir, sub, "."+id)
+	temp := filepath.Join(f.dir, sub, "."+id+".new") // which is none of the folder's own: no id has a dot
 	defer func() {
 		if err != nil {
 			os.Remove(temp)

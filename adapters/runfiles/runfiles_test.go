@@ -77,6 +77,54 @@ func TestWhatOneWritesTheOtherReads(t *testing.T) {
 	}
 }
 
+// TestAResourceIsCalledLikeAFileOfTheFolder: whatever a stranger calls his resource, the folder's own
+// files stay what they are.
+func TestAResourceIsCalledLikeAFileOfTheFolder(t *testing.T) {
+	f, dir := open(t)
+	other := runfiles.At(dir)
+	release, err := f.Keep()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	if err := errors.Join(f.SaveBeat(&enforce.Beat{Boot: "b", At: 1}), f.SaveTimes([]byte("times"))); err != nil {
+		t.Fatal(err)
+	}
+	own, err := filepath.Glob(filepath.Join(dir, "*", "*"))
+	if err != nil || len(own) != 3 {
+		t.Fatalf("%v, %v", own, err)
+	}
+	for _, path := range own {
+		id := strings.TrimLeft(filepath.Base(path), ".")
+		write := func() error {
+			return errors.Join(f.Write(want(id)), f.SaveIs(&enforce.Is{ID: id, State: enforce.Up, Boot: "b"}))
+		}
+		inTheWay := filepath.Join(dir, "want", id)
+		if err := errors.Join(write(), write(), f.Remove(id), f.RemoveIs(id), os.MkdirAll(inTheWay, 0o700)); err != nil {
+			t.Error(err)
+		}
+		if write() == nil { // what it had begun is taken away
+			t.Error("a folder was replaced")
+		}
+		if err := errors.Join(os.Remove(inTheWay), f.RemoveIs(id)); err != nil {
+			t.Error(err)
+		}
+		_, err := other.Keep()
+		if kept, asked := other.IsKept(); !kept || asked != nil || !errors.Is(err, runfiles.ErrKept) {
+			t.Errorf("after a resource %q the keeper is not alone: %t, %v, %v", id, kept, asked, err)
+		}
+		if b, err := other.Beat(); err != nil || b.Boot != "b" {
+			t.Errorf("after a resource %q the sign of life is %+v, %v", id, b, err)
+		}
+		if b, err := other.Times(); err != nil || string(b) != "times" {
+			t.Errorf("after a resource %q the times are %q, %v", id, b, err)
+		}
+	}
+	if left, err := filepath.Glob(filepath.Join(dir, "*", "*")); err != nil || fmt.Sprint(left) != fmt.Sprint(own) {
+		t.Errorf("%v, %v", left, err)
+	}
+}
+
 func TestWithoutAKeeperThereIsNoFolder(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
 	if _, err := runfiles.Open(dir); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "systemd-tmpfiles --create") {
