@@ -115,11 +115,11 @@ func (f *publishFlags) add(cmd *cobra.Command) {
 	flags.Var(&f.grace, "grace", "how long a resource without time is kept")
 	flags.Var(&f.deep, "deep", "above a sum on the chain that is not final, ask for more confirmations: 1000000sat:6")
 	flags.StringVar(&f.title, "title", "", "what people are shown")
-	flags.StringVar(&f.enforcer, "enforcer", "", "what starts and stops the resource: systemd with --unit, or an executable's name")
-	flags.StringVar(&f.unit, "unit", "", "the template of systemd of which each resource is an instance: app@.service")
+	flags.StringVar(&f.enforcer, "enforcer", "", "what starts and stops the resource: systemd:app@.service, or an executable's name")
+	flags.StringVar(&f.unit, "unit", "", "app@.service is the same as --enforcer systemd:app@.service")
 	flags.StringVar(&f.bill, "bill", "", "which time is billed: wall, all of it, or uptime, by the keeper (uptime with an enforcer)")
 	flags.Var(&f.startWithin, "start-within", "by uptime: how long it may take to be up before that is an alarm (15m)")
-	flags.BoolVar(&f.hold, "hold", false, "by uptime: hold the first payment until it is up; it goes back after --start-within")
+	flags.BoolVar(&f.hold, "hold", false, "by uptime: hold the first payment until it is up, or give it back after --start-within")
 	flags.Var(&f.maxOutage, "max-outage", "by uptime: how long in 30 days it can be down before its time passes (1d; 30d: no bound)")
 	flags.Var(&f.maxPause, "max-pause", "how long in 30 days it can be paused before its time passes (no bound)")
 	flags.StringSliceVar(&f.hosts, "hosts", nil, "the hosts that it can be had on, of several: rack-1,rack-2; any if not given")
@@ -149,8 +149,8 @@ With an enforcer its time passes while the keeper of its host says that it is up
 you bill the wall: all time from the payment on. An outage that is learned late is given back.`,
 		Example: `  sandglass plan publish small --price 3600000 --per 1h --min 1m --max 720h --warn 10m --grace 24h
   sandglass plan publish large --price 0.001btc --per 1d --min 1h --max 365d --warn-share 10% --grace 7d \
-      --deep 1000000sat:6 --enforcer systemd --unit app@.service --title "A large virtual machine"
-  sandglass plan publish app --price 100sat --per 1h --min 1h --max 30d --grace 1d --enforcer systemd --unit app@.service \
+      --deep 1000000sat:6 --enforcer systemd:app@.service --title "A large virtual machine"
+  sandglass plan publish app --price 100sat --per 1h --min 1h --max 30d --grace 1d --enforcer systemd:app@.service \
       --max-pause 7d --capacity 20 --param ssh_key:required:max=800 --param image:choice=debian,alpine:default=debian`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
