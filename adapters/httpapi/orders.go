@@ -14,6 +14,7 @@ import (
 	"sandglass/adapters/httpapi/view"
 	"sandglass/adapters/httpapi/wire"
 	"sandglass/domain/billing"
+	"sandglass/domain/billing/keys"
 	"sandglass/domain/payment"
 	"sandglass/domain/resource"
 
@@ -150,7 +151,7 @@ func (s *Server) fund(ctx context.Context, in *fundInput) (*paymentOutput, error
 	}
 	id := resource.ID(in.ID)
 	state, _ := s.Billing.Resource(id)
-	byHolder := billing.Holds(state, middleware.RequestOf(ctx).Caller.Token)
+	byHolder := keys.Holds(state, middleware.RequestOf(ctx).Caller.Token)
 	p, err := s.Billing.Pay(ctx, id, in.Body.Time, in.Body.Amount, byHolder)
 	if err != nil {
 		return nil, err
@@ -204,5 +205,5 @@ func (s *Server) knows(c auth.Caller, id resource.ID) bool {
 		return c.Auditor
 	}
 	state, _, ok := s.Views.Resource(id)
-	return ok && billing.Holds(state, c.Token)
+	return ok && keys.Holds(state, c.Token)
 }

@@ -11,7 +11,7 @@ import (
 	"sandglass/adapters/httpapi/problem"
 	"sandglass/adapters/httpapi/view"
 	"sandglass/adapters/httpapi/wire"
-	"sandglass/domain/billing"
+	"sandglass/domain/billing/keys"
 	"sandglass/domain/instant"
 	"sandglass/domain/resource"
 	"sandglass/domain/stream"
@@ -122,7 +122,7 @@ func (s *Server) hold(do command) func(context.Context, *ResourcePath) (*answer[
 		r := middleware.RequestOf(ctx)
 		actor := "operator"
 		if !r.Caller.Operator {
-			if !billing.Holds(state, r.Caller.Token) {
+			if !keys.Holds(state, r.Caller.Token) {
 				return nil, auth.WrongToken(auth.Holder)
 			}
 			actor = "holder"

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"sandglass/domain/billing"
+	"sandglass/domain/billing/keys"
 	"sandglass/domain/opening"
 	"sandglass/domain/payment"
 	"sandglass/domain/request"
@@ -51,7 +52,7 @@ func TestTheOperatorChoosesTheOrder(t *testing.T) {
 	if err != nil || out.State.Status != payment.StatusCredited || opening.NameOf(out.Opened.Order) != theirs {
 		t.Errorf("%s: %s, %v", out.State.Status, out.State.Reason, err)
 	}
-	if r, _ := s.Resource("web-1"); !billing.Holds(r, customers.HolderKey) || r.Status != resource.StatusRunning {
+	if r, _ := s.Resource("web-1"); !keys.Holds(r, customers.HolderKey) || r.Status != resource.StatusRunning {
 		t.Errorf("it is %s, and not the customer's", r.Status)
 	}
 	// More for the same order is given as well, and names that it was for another.
@@ -77,7 +78,7 @@ func TestAllocatedMoneyOpensItsOwnOrder(t *testing.T) {
 	if err != nil || out.State.Status != payment.StatusCredited || !out.Opened.Order.Same(p.Order) {
 		t.Errorf("%s: %s, %v", out.State.Status, out.State.Reason, err)
 	}
-	if r, _ := s.Resource("web-1"); billing.Holds(r, customers.HolderKey) {
+	if r, _ := s.Resource("web-1"); keys.Holds(r, customers.HolderKey) {
 		t.Error("it is the customer's")
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"sandglass/domain/address"
 	"sandglass/domain/billing"
+	"sandglass/domain/billing/keys"
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
 	"sandglass/domain/opening"
@@ -173,7 +174,7 @@ func TestAnOrderIsTheSameOrderWhenSentAgain(t *testing.T) {
 	case first.Resource.ID != again.Resource.ID || first.HolderKey != again.HolderKey ||
 		first.Payment.Invoice != again.Payment.Invoice:
 		t.Errorf("%+v\nand then %+v", first, again)
-	case first.HolderKey == "" || !billing.Holds(first.Resource, first.HolderKey) || billing.Holds(first.Resource, "guess"):
+	case first.HolderKey == "" || !keys.Holds(first.Resource, first.HolderKey) || keys.Holds(first.Resource, "guess"):
 		t.Errorf("the holder key is %q", first.HolderKey)
 	case first.Payment.Asked != 2*price || first.Resource.Status != resource.StatusAwaiting:
 		t.Errorf("got %+v", first)
@@ -212,7 +213,7 @@ func TestAKeyAnswersWithItsOwnOrder(t *testing.T) {
 	refused("while the stranger's can be paid")
 	s.clock.Advance(2 * hour)
 	again := s.order(r)
-	if !again.New || again.HolderKey != mine.HolderKey || !billing.Holds(again.Resource, mine.HolderKey) {
+	if !again.New || again.HolderKey != mine.HolderKey || !keys.Holds(again.Resource, mine.HolderKey) {
 		t.Errorf("once the stranger's lapsed, the key makes %+v", again)
 	}
 	s.clock.Advance(2 * hour)

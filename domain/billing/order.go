@@ -3,12 +3,12 @@ package billing
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/base32"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
 
+	"sandglass/domain/billing/keys"
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
 	"sandglass/domain/payment"
@@ -62,7 +62,7 @@ func (b *Service) Order(ctx context.Context, meta stream.Meta, r OrderRequest) (
 	s, err := b.find(ctx, id)
 	isNew := errors.Is(err, resource.ErrNotOpened)
 	if err == nil {
-		same, own := s.Plan == r.Plan && s.Request == hash, Holds(s.State, holder)
+		same, own := s.Plan == r.Plan && s.Request == hash, keys.Holds(s.State, holder)
 		isNew = s.order != nil && !(same && own) && !b.mayBePaid(id)
 		if !isNew && !(same && (own || r.IdempotencyKey == "")) { // a key answers with the order that it made alone
 			err = resource.ErrExists
@@ -72,7 +72,7 @@ func (b *Service) Order(ctx context.Context, meta stream.Meta, r OrderRequest) (
 		err = b.checkDeposits(id)
 	}
 	if isNew && (err == nil || errors.Is(err, resource.ErrNotOpened)) {
-		s, err = b.newOrder(r, id, resource.Order{Plan: r.Plan, Holder: HashKey(holder), Request: hash}, holder)
+		s, err = b.newOrder(r, id, resource.Order{Plan: r.Plan, Holder: keys.Hash(holder), Request: hash}, holder)
 	} else if err == nil && s.order != nil {
 		s.kept = b.keptAgain(r, s.order, id, holder)
 	}
@@ -88,14 +88,14 @@ func (b *Service) Order(ctx context.Context, meta stream.Meta, r OrderRequest) (
 		if err != nil {
 			return Order{}, err
 		}
-		if o.Payment, err = b.invoice(ctx, &s, q, Holds(s.State, holder)); err != nil {
+		if o.Payment, err = b.invoice(ctx, &s, q, keys.Holds(s.State, holder)); err != nil {
 			return Order{}, err
 		}
 		if r.Address {
 			_, _ = b.address(ctx, meta, &s) // the invoice pays all the same, and the next request tries again
 		}
 	}
-	if Holds(s.State, holder) {
+	if keys.Holds(s.State, holder) {
 		o.HolderKey = holder
 	}
 	o.Resource = s.State
@@ -163,16 +163,9 @@ func (b *Service) deriveNames(r OrderRequest) (id resource.ID, holder string, er
 	}
 	id = r.ID
 	if id == "" {
-		id = resource.ID(derive("order", seed)[:20])
+		id = resource.ID(keys.Derive("order", seed)[:20])
 	}
-	return id, derive("holder", seed), plan.CheckName(string(id))
-}
-
-// derive returns 256 bits that follow from a secret for one purpose, in letters and
-// digits that are hard to mistake.
-func derive(purpose string, seed []byte) string {
-	sum := sha256.Sum256(append([]byte("sandglass "+purpose+"\x00"), seed...))
-	return base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding).EncodeToString(sum[:])
+	return id, keys.Derive("holder", seed), plan.CheckName(string(id))
 }
 
 func requestHash(r OrderRequest, holder string) [16]byte {
@@ -181,7 +174,7 @@ func requestHash(r OrderRequest, holder string) [16]byte {
 		text = append(append(text, 0), r.Host...)
 	}
 	if len(r.Params) > 0 {
-		said := r.Params.Hash(salt(holder))
+		said := r.Params.Hash(keys.Salt(holder))
 		text = append(append(text, "\x00params\x00"...), said[:]...)
 	}
 	sum := sha256.Sum256(text)

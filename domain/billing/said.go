@@ -1,9 +1,9 @@
 package billing
 
 import (
-	"crypto/sha256"
 	"fmt"
 
+	"sandglass/domain/billing/keys"
 	"sandglass/domain/billing/params"
 	"sandglass/domain/plan"
 	"sandglass/domain/resource"
@@ -19,7 +19,7 @@ func (b *Service) orderParams(p *plan.State, r *OrderRequest, id resource.ID, ho
 		}
 		return nil, nil
 	}
-	k, err := b.Params.Order(p, id, salt(holder), r.Params)
+	k, err := b.Params.Order(p, id, keys.Salt(holder), r.Params)
 	if k == nil || err != nil || b.Host == "" {
 		return k, err
 	}
@@ -37,16 +37,9 @@ func (b *Service) keptAgain(r OrderRequest, o *resource.Order, id resource.ID, h
 	if !ok || b.Params == nil {
 		return nil
 	}
-	k, err := b.Params.Order(&p, id, salt(holder), r.Params)
+	k, err := b.Params.Order(&p, id, keys.Salt(holder), r.Params)
 	if err != nil || k == nil || k.Ref().Hash != o.Params {
 		return nil
 	}
 	return k
-}
-
-// salt returns what keeps an order's parameters from being guessed by their hash: it follows from the
-// holder key, so that an order that is sent again is the same.
-func salt(holder string) [16]byte {
-	sum := sha256.Sum256([]byte("sandglass params salt\x00" + holder))
-	return [16]byte(sum[:16])
 }

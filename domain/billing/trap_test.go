@@ -8,6 +8,7 @@ import (
 
 	"sandglass/domain/address"
 	"sandglass/domain/billing"
+	"sandglass/domain/billing/keys"
 	"sandglass/domain/money"
 	"sandglass/domain/payment"
 	"sandglass/domain/plan"
@@ -45,7 +46,7 @@ func TestTheAddressOfAnOrderIsItsOwn(t *testing.T) {
 	}
 	a, ok := s.AddressOf("web-1")
 	r, _ := s.Requests.FindAddress(a)
-	if !ok || a == trap || r.Order.Holder != billing.HashKey(customer.HolderKey) {
+	if !ok || a == trap || r.Order.Holder != keys.Hash(customer.HolderKey) {
 		t.Errorf("shown is %q, whose money opens the resource for somebody else", a)
 	}
 	if again, err := s.Address(t.Context(), stream.Meta{}, "web-1"); again != a || err != nil {

@@ -10,6 +10,7 @@ import (
 	"sandglass/adapters/httpapi/openapi"
 	"sandglass/adapters/httpapi/wire"
 	"sandglass/domain/billing"
+	"sandglass/domain/billing/keys"
 	"sandglass/domain/plan/param"
 	"sandglass/domain/resource"
 	"sandglass/domain/stream"
@@ -61,7 +62,7 @@ func (c *Calls) actor(ctx context.Context, id resource.ID) (string, error) {
 		return "", resource.ErrNotOpened
 	case caller.Operator:
 		return "operator", nil
-	case !billing.Holds(state, caller.Token):
+	case !keys.Holds(state, caller.Token):
 		return "", auth.WrongToken(auth.Holder)
 	}
 	return "holder", nil
