@@ -226,7 +226,7 @@ func TestUnallocatedMoneyIsGiven(t *testing.T) {
 	if client.Code(err) != "which_order" {
 		t.Fatalf("to an order that it is not for: %v", err)
 	}
-	order := regexp.MustCompile("[0-9a-f]{8} \\(plan").FindString(err.Error())[:8]
+	order := regexp.MustCompile(`[0-9a-f]{8} \(plan`).FindString(err.Error())[:8]
 	p, err := c.Allocate(t.Context(), "ln-aa", wire.AllocateRequest{Resource: "web-2", Order: order})
 	s.must(err)
 	if p.Status != "credited" || p.Resource != "web-2" || p.Opened == nil || p.Opened.Order != order || p.Opened.At == 0 {

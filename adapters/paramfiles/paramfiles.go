@@ -76,12 +76,11 @@ func (f *Folder) keep(k *params.Kept) error {
 		return err
 	}
 	b = append(b, '\n')
-	if err := os.Mkdir(f.dir, 0o700); err == nil {
+	err = os.Mkdir(f.dir, 0o700)
+	if err == nil {
 		err = sync(filepath.Dir(f.dir))
-	} else if errors.Is(err, fs.ErrExist) {
-		err = nil
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
 	path := f.path(k.Ref())

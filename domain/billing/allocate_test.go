@@ -114,7 +114,7 @@ func TestAllocatedMoneyOpensNoOthersOrder(t *testing.T) {
 
 // Whatever else an operator does to what is only ordered opens the latest order, and says so.
 func TestTheOperatorIsToldWhatWasOpened(t *testing.T) {
-	s, a := trapped(t)
+	s, _ := trapped(t)
 	s.order(next)
 	s.Finder = &finder{}
 	latest, _, _ := s.Requests.Order("web-1")
@@ -125,7 +125,7 @@ func TestTheOperatorIsToldWhatWasOpened(t *testing.T) {
 	if out, err = s.Grant(t.Context(), stream.Meta{}, "web-1", "again", hour, ""); err != nil || out.Opened != nil {
 		t.Errorf("granted again: %+v, %v", out.Opened, err)
 	}
-	s, a = trapped(t)
+	s, a := trapped(t)
 	s.Finder = &finder{}
 	adopted, err := s.Adopt(t.Context(), stream.Meta{}, a, "web-1", false)
 	if err != nil || adopted.Opened == nil || adopted.Opened.Resource != "web-1" {
