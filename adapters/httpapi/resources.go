@@ -38,13 +38,15 @@ func (s *Server) defineResources(a *openapi.API) {
 	}{
 		{
 			"pause", "Stop the clock",
-			"Its time runs no further until it is resumed. What was resumed runs for a minute first: until then it is `too_soon`.",
+			"Its time runs no further until it is resumed. What was resumed runs for a minute first: until then it is `too_soon`. " +
+				"While a payment of it is held, only the operator can: `held`.",
 			s.Billing.Pause,
 		},
 		{"resume", "Let a paused resource run again", "It needs time that is left.", s.Billing.Resume},
 		{
 			"release", "End a resource for good",
-			"What it still holds is not paid out by this call. Money that comes later is unallocated.", s.release,
+			"What it still holds is not paid out by this call. Money that comes later is unallocated. While a payment of it is " +
+				"held until it is up, only the operator can: `held`.", s.release,
 		},
 	} {
 		openapi.Register(a, openapi.Operation{

@@ -8,10 +8,12 @@ import (
 	"testing"
 
 	"sandglass/domain/billing"
+	"sandglass/domain/billing/held"
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
 	"sandglass/domain/payment"
 	"sandglass/domain/plan"
+	"sandglass/domain/plan/param"
 	"sandglass/domain/resource"
 	"sandglass/domain/stream"
 )
@@ -117,5 +119,79 @@ func TestTheFirstPaymentIsHeld(t *testing.T) {
 	s.must(err)
 	if _, err := s.Pay(ctx, "vm-9", hour, 0, true); err != nil || s.wallet.made != 1 || len(h.made) != 1 {
 		t.Errorf("a top-up is held, or refused: %v", err)
+	}
+}
+
+// TestItsHolderDoesNotHaveItBack holds that while a payment is held nothing that its holder can do keeps
+// what it is for from coming up: not even once something else has given it time. The operator can.
+func TestItsHolderDoesNotHaveItBack(t *testing.T) {
+	s := open(t)
+	s.keeps()
+	ctx := t.Context()
+	s.Holding = &holding{shop: s}
+	offer := holdPlan()
+	offer.Params = "name:max=80"
+	out, err := s.Publish(ctx, stream.Meta{}, "held", offer)
+	s.must(errors.Join(err, s.views.WaitFor(ctx, out.Position)))
+	holder, operator := stream.Meta{Actor: "holder"}, stream.Meta{Actor: "operator"}
+	refused := func(when string) {
+		t.Helper()
+		for what, do := range map[string]func() (resource.Outcome, error){
+			"release": func() (resource.Outcome, error) { return s.Release(ctx, holder, "vm-9", resource.ReasonHolder) },
+			"pause":   func() (resource.Outcome, error) { return s.Pause(ctx, holder, "vm-9") },
+			"set": func() (resource.Outcome, error) {
+				return s.Params.Set(ctx, holder, "vm-9", param.Values{"name": "other"})
+			},
+			"delete": func() (resource.Outcome, error) { return s.Params.Delete(ctx, holder, "vm-9") },
+		} {
+			if _, err := do(); !errors.Is(err, held.Err) {
+				t.Errorf("%s: %s: %v", when, what, err)
+			}
+		}
+	}
+	s.order(billing.OrderRequest{Plan: "held", Time: hour, ID: "vm-9", Params: param.Values{"name": "mine"}})
+	r := s.Requests.Of("vm-9")[0]
+	accepted, err := s.Booker.Payments.Execute(ctx, r.Key, stream.Meta{}, payment.Accept{
+		At: s.clock.Now(), Amount: r.Amount, Node: "02aa", Request: &r.Request,
+	})
+	s.must(errors.Join(err, s.views.WaitFor(ctx, accepted.Position)))
+	if _, err := s.Release(ctx, holder, "vm-9", resource.ReasonHolder); !errors.Is(err, held.Err) {
+		t.Errorf("before it is opened: %v", err)
+	}
+	opened, err := s.Resources.Execute(ctx, "vm-9", stream.Meta{}, resource.Accept{
+		When: resource.When{At: s.clock.Now()}, Order: *r.Order,
+	})
+	s.must(errors.Join(err, s.views.WaitFor(ctx, opened.Position)))
+	refused("held")
+	credited, err := s.Resources.Execute(ctx, "vm-9", stream.Meta{}, resource.Credit{
+		When: resource.When{At: s.clock.Now()}, Payment: "keysend", Amount: 1, Paid: s.clock.Now(),
+	})
+	s.must(errors.Join(err, s.views.WaitFor(ctx, credited.Position)))
+	refused("held, and given a moment")
+	s.clock.Advance(instant.Minute)
+	if _, err := s.Params.Set(ctx, operator, "vm-9", param.Values{"name": "other"}); err != nil {
+		t.Errorf("the operator sets: %v", err)
+	}
+	if out, err := s.Pause(ctx, operator, "vm-9"); err != nil || out.State.Status != resource.StatusPaused {
+		t.Errorf("the operator pauses: %s, %v", out.State.Status, err)
+	}
+	if out, err := s.Release(ctx, operator, "vm-9", resource.ReasonOperator); err != nil || out.State.Status != resource.StatusReleased {
+		t.Errorf("the operator releases: %s, %v", out.State.Status, err)
+	}
+}
+
+// TestWhatWasPaidIsReleased holds that once the payment is taken its holder can do as he likes.
+func TestWhatWasPaidIsReleased(t *testing.T) {
+	s := open(t)
+	ctx := t.Context()
+	s.Holding = &holding{shop: s}
+	out, err := s.Publish(ctx, stream.Meta{}, "held", holdPlan())
+	s.must(errors.Join(err, s.views.WaitFor(ctx, out.Position)))
+	s.order(billing.OrderRequest{Plan: "held", Time: hour, ID: "vm-9"})
+	r := s.Requests.Of("vm-9")[0]
+	s.settle(r.State(), r.Amount)
+	if out, err := s.Release(ctx, stream.Meta{Actor: "holder"}, "vm-9", resource.ReasonHolder); err != nil ||
+		out.State.Status != resource.StatusReleased {
+		t.Errorf("%s, %v", out.State.Status, err)
 	}
 }

@@ -31,14 +31,15 @@ func (c *Calls) Define(a *openapi.API) {
 		Summary: "Set parameters of a resource",
 		Doc: "Changes those that are named, as the plan declares them by now; an empty text takes one away. What runs is told " +
 			"when it is started the next time. The log has a hash of them alone, and they can be set once a minute. Only the " +
-			"daemon of its host takes them. The same again changes nothing.",
+			"daemon of its host takes them, and while a payment of it is held from the operator alone. The same again changes nothing.",
 		Refused: []int{404, 409},
 	}, c.set)
 	openapi.Register(a, openapi.Operation{
 		Name: "delete-params", Method: "DELETE", Path: "/v1/resources/{id}/params", Tag: "hold", Who: auth.Holder,
 		Summary: "Delete the parameters of a resource",
 		Doc: "What is kept of them is deleted. What runs was told them: what starts and stops it remembers them until it is " +
-			"gone, or its host is booted. They are deleted at its release, too. Done again it changes nothing.",
+			"gone, or its host is booted. They are deleted at its release, too. While a payment of it is held only the operator can. " +
+			"Done again it changes nothing.",
 		Refused: []int{404, 409},
 	}, c.clear)
 }

@@ -10,6 +10,7 @@ import (
 	"sandglass/adapters/httpapi/wire"
 	"sandglass/domain/address"
 	"sandglass/domain/billing"
+	"sandglass/domain/billing/held"
 	"sandglass/domain/billing/params"
 	"sandglass/domain/chain/find"
 	"sandglass/domain/fence"
@@ -58,6 +59,7 @@ var refusals = []struct {
 	{billing.ErrPaid, 409, "being_paid", 5 * time.Second, "an invoice of it is just being paid: try again in a moment"},
 	{billing.ErrNoChain, 409, "no_chain", 0, "nothing is paid on the chain here: pay the invoice"},
 	{billing.ErrHeld, 409, "held", 15 * time.Second, ""},
+	{held.Err, 409, "held", 15 * time.Second, ""},
 	{billing.ErrNotHeld, 409, "only_invoice", 0, ""},
 	{billing.ErrFull, 503, "too_many_held", time.Minute, ""},
 	{billing.ErrStarting, 503, "starting", 5 * time.Second, starting},

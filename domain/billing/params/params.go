@@ -18,6 +18,7 @@ import (
 	"sync"
 	"time"
 
+	"sandglass/domain/billing/held"
 	"sandglass/domain/instant"
 	"sandglass/domain/payment"
 	"sandglass/domain/plan"
@@ -144,7 +145,7 @@ func (s *Service) fail(err error) {
 func (s *Service) Set(ctx context.Context, meta stream.Meta, id resource.ID, changed param.Values) (resource.Outcome, error) {
 	s.setting.Lock()
 	defer s.setting.Unlock()
-	out, err := s.load(ctx, id)
+	out, err := s.load(ctx, meta, id)
 	if err != nil {
 		return out, err
 	}
@@ -179,15 +180,15 @@ func (s *Service) Set(ctx context.Context, meta stream.Meta, id resource.ID, cha
 func (s *Service) Delete(ctx context.Context, meta stream.Meta, id resource.ID) (resource.Outcome, error) {
 	s.setting.Lock()
 	defer s.setting.Unlock()
-	out, err := s.load(ctx, id)
+	out, err := s.load(ctx, meta, id)
 	if err != nil {
 		return out, err
 	}
 	return s.execute(ctx, meta, id, out.State.Config.Of(), resource.Configure{When: s.When()})
 }
 
-// load returns a resource of this host.
-func (s *Service) load(ctx context.Context, id resource.ID) (resource.Outcome, error) {
+// load returns a resource of this host that may be told something else now.
+func (s *Service) load(ctx context.Context, meta stream.Meta, id resource.ID) (resource.Outcome, error) {
 	out, err := s.Resources.Load(ctx, id)
 	switch r := &out.State; {
 	case err != nil:
@@ -200,7 +201,7 @@ func (s *Service) load(ctx context.Context, id resource.ID) (resource.Outcome, e
 	case s.Host != "" && r.Host != s.Host:
 		return out, fmt.Errorf("%w: ask the daemon of %q", ErrElsewhere, r.Host)
 	}
-	return out, nil
+	return out, held.Check(s.Views, resource.Reason(meta.Actor), &out.State)
 }
 
 // execute executes c, and forgets what was kept before it.

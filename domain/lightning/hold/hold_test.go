@@ -59,7 +59,7 @@ func TestWhatIsNotDeliveredGoesBack(t *testing.T) {
 		"it does not come up": {after: 0, do: func(*world, string) {}, reason: payment.ReasonNotDelivered},
 		"it is up a moment too late": {after: 10*minute + 15_000, do: func(w *world, _ string) { w.report("vm-1", true, now()) },
 			reason: payment.ReasonNotDelivered},
-		"its holder releases it": {after: minute, do: func(w *world, _ string) { w.release() }, reason: payment.ReasonReleased},
+		"the operator releases it": {after: minute, do: func(w *world, _ string) { w.release() }, reason: payment.ReasonReleased},
 		"its channels are about to time out": {after: minute, do: func(w *world, _ string) { w.blocks(hold.Blocks - hold.Margin) },
 			reason: payment.ReasonTimingOut},
 		"the wallet gives it back by itself": {after: minute, do: func(w *world, hash string) { w.givesBack(hash) },
@@ -85,10 +85,10 @@ func TestWhatIsNotDeliveredGoesBack(t *testing.T) {
 	}
 }
 
-// release releases vm-1 as its holder does.
+// release releases vm-1 as the operator does.
 func (w *world) release() {
 	_, err := booker(w.store).Resources.Execute(w.Context(), "vm-1", watch.Meta, resource.Release{
-		When: resource.When{At: now()}, Reason: resource.ReasonHolder,
+		When: resource.When{At: now()}, Reason: resource.ReasonOperator,
 	})
 	if err != nil {
 		w.Fatal(err)
