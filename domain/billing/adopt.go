@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"sandglass/domain/address"
+	"sandglass/domain/request"
 	"sandglass/domain/resource"
 	"sandglass/domain/stream"
 )
@@ -20,7 +21,8 @@ type Finder interface {
 // it received, and will, is watched for ever. So an address comes back that a restored log
 // has lost. The resource must have been opened, unless it may be lost too: then the money is
 // unallocated, and names it. One that was given to an order which nobody has paid is
-// [address.ErrConflict], but for what that order opened. Done again it changes nothing.
+// [address.ErrConflict], but for what that order opened. What is only ordered is opened once all else
+// is known to be possible. Done again it changes nothing.
 func (b *Service) Adopt(
 	ctx context.Context, meta stream.Meta, addr string, id resource.ID, lost bool,
 ) (did Outcome[address.State], err error) {
@@ -31,26 +33,31 @@ func (b *Service) Adopt(
 		return did, err
 	}
 	r, err := b.Resources.Load(ctx, id)
-	switch {
-	case err != nil:
+	if err != nil {
 		return did, err
-	case r.State.Status == resource.StatusNone && !lost:
-		if did.Opened, err = b.openLatest(ctx, meta, id); err != nil {
-			return did, err
-		}
-		if r, err = b.Resources.Load(ctx, id); err != nil {
-			return did, err
+	}
+	is, opens := r.State, (*request.Record)(nil) // and the order that is to be opened for it
+	if is.Status == resource.StatusNone && !lost {
+		var ok bool
+		if opens, is, ok = b.Requests.Order(id); !ok {
+			return did, resource.ErrNotOpened
 		}
 	}
 	a, err := b.Finder.FindAddress(ctx, addr) // first: what is no address has no stream
 	if err != nil {
 		return did, err
 	}
-	if q, ordered := b.Requests.FindAddress(a.Address); ordered && !r.State.OpenedBy(q.Order) {
+	if q, ordered := b.Requests.FindAddress(a.Address); ordered && !is.OpenedBy(q.Order) {
 		return did, fmt.Errorf("%w: %s was given to an order of %q that nobody has paid, and is watched: "+
 			"what it receives opens that, or is unallocated, from where you can allocate it", address.ErrConflict, a.Address, q.Resource)
 	}
 	issue := address.Issue{At: b.Now(), Resource: id, Node: a.Node, Height: a.Height}
+	if opens != nil {
+		if err := b.openForAddress(ctx, meta, opens, a.Address, issue); err != nil {
+			return did, err
+		}
+		did.Opened = opens
+	}
 	if did.Outcome, err = b.Addresses.Execute(ctx, a.Address, meta, issue); err != nil {
 		return did, err
 	}
@@ -61,4 +68,16 @@ func (b *Service) Adopt(
 		b.Adopted()
 	}
 	return did, nil
+}
+
+// openForAddress opens an order for an address that it can have.
+func (b *Service) openForAddress(ctx context.Context, meta stream.Meta, r *request.Record, a string, c address.Issue) error {
+	known, err := b.Addresses.Load(ctx, a)
+	if err == nil {
+		_, err = address.Decide(known.State, c)
+	}
+	if err != nil {
+		return err
+	}
+	return b.openBy(ctx, meta, r)
 }

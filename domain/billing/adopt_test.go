@@ -8,6 +8,9 @@ import (
 
 	"sandglass/domain/address"
 	"sandglass/domain/billing"
+	"sandglass/domain/instant"
+	"sandglass/domain/money"
+	"sandglass/domain/plan"
 	"sandglass/domain/resource"
 	"sandglass/domain/stream"
 	"sandglass/testutil/storetest"
@@ -91,5 +94,57 @@ func TestAnAddressIsAdoptedThroughFaults(t *testing.T) {
 		if n := all(s); n != 1 {
 			t.Errorf("%d addresses", n)
 		}
+	}
+}
+
+// TestNothingIsOpenedForWhatIsRefused: what an operator asks for in vain opens nobody's order.
+func TestNothingIsOpenedForWhatIsRefused(t *testing.T) {
+	s, trap := trapped(t)
+	ctx := t.Context()
+	f := &finder{}
+	s.Finder = f
+	_, err := s.Adopt(ctx, stream.Meta{}, "bcrt1qother", "other", true) // an address of another resource
+	s.must(err)
+	_, err = s.Release(ctx, stream.Meta{}, "web-1", resource.ReasonHolder) // the order of the trap is no more
+	s.must(err)
+	s.order(next)
+	adopt := func(addr string) error {
+		_, err := s.Adopt(ctx, stream.Meta{}, addr, "web-1", false)
+		return err
+	}
+	away := func(addr string) error {
+		f.err = errNotOurs
+		defer func() { f.err = nil }()
+		return adopt(addr)
+	}
+	grant := func(key string, time instant.Millis) error {
+		_, err := s.Grant(ctx, stream.Meta{}, "web-1", key, time, "")
+		return err
+	}
+	_, price := s.Reprice(ctx, stream.Meta{}, "web-1", money.Price{})
+	_, move := s.Move(ctx, stream.Meta{}, "web-1", "no host")
+	for what, x := range map[string]struct{ got, want error }{
+		"what is no address":                  {adopt("1"), billing.ErrInvalid},
+		"an address that is not the wallet's": {away("bcrt1qnonsense"), errNotOurs},
+		"the address of another resource":     {adopt("bcrt1qother"), address.ErrConflict},
+		"that of an order which was released": {adopt(trap), address.ErrConflict},
+		"a grant of no time":                  {grant("g", 0), resource.ErrInvalid},
+		"a grant of too much":                 {grant("g", money.MaxTime+1), resource.ErrInvalid},
+		"a grant without a key":               {grant("", hour), plan.ErrInvalid},
+		"a price that is none":                {price, resource.ErrInvalid},
+		"a host that can't be":                {move, resource.ErrInvalid},
+	} {
+		if !errors.Is(x.got, x.want) {
+			t.Errorf("%s: %v, want %v", what, x.got, x.want)
+		}
+	}
+	if out, err := s.Resources.Load(ctx, "web-1"); err != nil || out.State.Status != resource.StatusNone {
+		t.Errorf("it was opened, and is %s, %v", out.State.Status, err)
+	}
+	if err := adopt("bcrt1qlost"); err != nil {
+		t.Error(err)
+	}
+	if out, err := s.Resources.Load(ctx, "web-1"); err != nil || out.State.Status != resource.StatusAwaiting {
+		t.Errorf("it is %s, %v", out.State.Status, err)
 	}
 }

@@ -36,7 +36,7 @@ func (b *Service) Allocate(
 	}
 	if s := &named.State; s.Status == resource.StatusNone {
 		if did.Opened, err = b.Opening.Choose(ctx, &paid.State, to, order); err == nil {
-			err = b.openBy(ctx, meta, did.Opened)
+			err = b.openFor(ctx, meta, did.Opened, &paid.State)
 		}
 	} else if is := opening.NameOf(&resource.Order{Plan: s.Plan, Holder: s.Holder, Request: s.Request}); order != "" && is != order {
 		err = fmt.Errorf("%w %q is opened by its order %s, and by no other any more", opening.ErrWhichOrder, to, is)
@@ -46,6 +46,18 @@ func (b *Service) Allocate(
 	}
 	did.Outcome, err = b.Booker.Allocate(ctx, meta, key, to)
 	return did, err
+}
+
+// openFor opens an order for money that it can take.
+func (b *Service) openFor(ctx context.Context, meta stream.Meta, r *request.Record, p *payment.State) error {
+	opens, err := resource.Opens(r.Resource, r.Order, b.Now())
+	if err == nil {
+		_, err = resource.Decide(opens, resource.Credit{When: b.when(), Payment: string(p.Key), Amount: p.Amount})
+	}
+	if err != nil {
+		return err
+	}
+	return b.openBy(ctx, meta, r)
 }
 
 // openLatest opens what was only ordered, by its latest order: the operator's hand stands for money.

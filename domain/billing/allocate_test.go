@@ -7,6 +7,7 @@ import (
 
 	"sandglass/domain/billing"
 	"sandglass/domain/billing/keys"
+	"sandglass/domain/money"
 	"sandglass/domain/opening"
 	"sandglass/domain/payment"
 	"sandglass/domain/request"
@@ -93,6 +94,16 @@ func TestAllocatedMoneyOpensNoOthersOrder(t *testing.T) {
 	s.must(errors.Join(err, s.views.WaitFor(t.Context(), foreign.Position)))
 	if _, err := s.allocate(foreign.State, ""); !errors.Is(err, opening.ErrWhichOrder) || !strings.Contains(err.Error(), name) {
 		t.Errorf("foreign money: %v", err)
+	}
+	much, err := s.Booker.Book(t.Context(), stream.Meta{}, "ln-f1", payment.Settle{
+		At: s.clock.Now(), Amount: 100 * money.BTC, Via: payment.ViaBOLT11,
+	})
+	s.must(errors.Join(err, s.views.WaitFor(t.Context(), much.Position)))
+	if _, err := s.allocate(much.State, name); !errors.Is(err, money.ErrTooLong) {
+		t.Errorf("more than it can take: %v", err)
+	}
+	if out, _ := s.Resources.Load(t.Context(), "web-1"); out.State.Status != resource.StatusNone {
+		t.Fatalf("for that it was opened, and is %s", out.State.Status)
 	}
 	_, err = s.Release(t.Context(), stream.Meta{}, "web-1", "holder")
 	s.must(err)
