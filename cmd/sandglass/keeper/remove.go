@@ -18,8 +18,8 @@ func removeCmd(e *cli.Env) *cobra.Command {
 		Use:   "remove ID",
 		Short: "Have the keeper remove what a lost resource holds",
 		Long: `Have the keeper remove what a resource holds that the log does not know any more: as after an
-older backup was put in the log's place, which "sandglass keeper status" tells. Nobody can have
-it back then. If its buyer may order it again, by the same id, leave it.
+older backup was put in the log's place. "sandglass keeper status" tells which, once their time is
+over. Nobody can have it back then. If its buyer may order it again, by the same id, leave it.
 
 It leaves a want in SANDGLASS_RUN_DIR, as the daemon would, and so is for root or the daemon's
 user. What the log knows is released instead, by "sandglass resource release".`,
@@ -43,7 +43,8 @@ func remove(e *cli.Env, folder *runfiles.Folder, id string) error {
 	case err != nil:
 		return fmt.Errorf("the want of %.80q: %w", id, err)
 	case !want.Lost:
-		return fmt.Errorf("the log knows %s: to remove what it holds, sandglass resource release %s", id, id)
+		return fmt.Errorf("%s is not known to be lost to the log: to remove what it holds, sandglass resource release %s; "+
+			"if the log does not know it, wait until its time is over", id, id)
 	case want.State != enforce.Gone:
 		want.State = enforce.Gone
 		want.Generation++
