@@ -175,8 +175,9 @@ func TestItsHolderDoesNotHaveItBack(t *testing.T) {
 	if out, err := s.Pause(ctx, operator, "vm-9"); err != nil || out.State.Status != resource.StatusPaused {
 		t.Errorf("the operator pauses: %s, %v", out.State.Status, err)
 	}
-	if out, err := s.Release(ctx, operator, "vm-9", resource.ReasonOperator); err != nil || out.State.Status != resource.StatusReleased {
-		t.Errorf("the operator releases: %s, %v", out.State.Status, err)
+	released, err := s.Release(ctx, operator, "vm-9", resource.ReasonOperator)
+	if err != nil || released.State.Status != resource.StatusReleased {
+		t.Errorf("the operator releases: %s, %v", released.State.Status, err)
 	}
 }
 

@@ -29,7 +29,8 @@ func ResourceCmd(e *cli.Env) *cobra.Command {
 		resourceSetCmd(c),
 		c.holderCmd("pause", "Stop the clock of a running resource", (*client.Client).Pause),
 		c.holderCmd("resume", "Let a paused resource run again", (*client.Client).Resume),
-		c.holderCmd("release", "End a resource for good, once no payment of it is held: what it holds is lost to it", (*client.Client).Release),
+		c.holderCmd("release", "End a resource for good, once no payment of it is held: what it holds is lost to it",
+			(*client.Client).Release),
 	)
 	return cmd
 }
