@@ -54,7 +54,8 @@ func TestSeveralHosts(t *testing.T) {
 	}
 	for f, want := range map[client.Filter]string{
 		{Host: "a"}: "web-2 web-3", {Host: "b"}: "web-1 web-4", {Host: "c"}: "", {Unplaced: true}: "alone",
-		{Host: "a", Status: "awaiting"}: "web-2 web-3", {Host: "a", Status: "running"}: "", {}: "alone web-1 web-2 web-3 web-4",
+		{Host: "a", Status: "awaiting"}: "web-2 web-3", {Host: "a", Status: "running"}: "",
+		{Host: "a", Opened: true}: "", {}: "alone web-1 web-2 web-3 web-4",
 	} {
 		if got := strings.Join(list(f), " "); got != want {
 			t.Errorf("%+v lists %q, want %q", f, got, want)

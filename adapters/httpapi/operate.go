@@ -78,6 +78,7 @@ type listInput struct {
 	Status   string `query:"status" enum:"awaiting,starting,running,paused,suspended,released" doc:"Only those of this status."`
 	Host     string `query:"host" maxLength:"64" doc:"Only those of this host." example:"rack-1"`
 	Unplaced bool   `query:"unplaced" doc:"Only those of no host."`
+	Opened   bool   `query:"opened" doc:"Only those that are opened: no orders that nobody has paid yet."`
 }
 
 // takes reports whether a resource is asked for.
@@ -107,7 +108,7 @@ func (s *Server) listResources(_ context.Context, in *listInput) (*answer[wire.R
 func (s *Server) list(in *listInput) []resource.State {
 	after := resource.ID(in.After)
 	list := s.Views.Resources(after, in.Limit, in.takes)
-	for n := len(list); len(list)-n < in.Limit; {
+	for n := len(list); !in.Opened && len(list)-n < in.Limit; {
 		ids := s.Billing.Requests.Orders(after, in.Limit)
 		if len(ids) == 0 {
 			break

@@ -26,6 +26,7 @@ func (c *Client) Withdraw(ctx context.Context, name string) (out wire.Plan, err 
 type Filter struct {
 	Status, Host string
 	Unplaced     bool // those of no host
+	Opened       bool // no orders that nobody has paid yet
 }
 
 // Resources returns a page of the resources that a filter takes, by id. The next page
@@ -41,6 +42,9 @@ func (c *Client) Resources(ctx context.Context, after string, limit int, f Filte
 	}
 	if f.Unplaced {
 		q.Set("unplaced", "true")
+	}
+	if f.Opened {
+		q.Set("opened", "true")
 	}
 	return out, c.call(ctx, "GET", "/v1/resources?"+q.Encode(), nil, &out)
 }

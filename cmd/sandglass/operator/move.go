@@ -31,7 +31,8 @@ func moveCmd(c commands) *cobra.Command {
 		Long: `Give resources to a host: those of the ids, all of another host, or all that have none.
 The daemons of both hosts may run meanwhile: what was used until then is debited first,
 once. To empty a host, publish its plans without it first, so that no more come up there.
-What is released is left where it is; what is there already stays. It can be run again.`,
+What is released is left where it is, and so are orders that nobody has paid yet, unless
+their ids are given, which opens them; what is there already stays. It can be run again.`,
 		Example: `  sandglass resource move web-1 web-2 --to rack-2
   sandglass resource move --from rack-1 --to rack-2
   sandglass resource move --unplaced --to rack-1`,
@@ -54,6 +55,7 @@ What is released is left where it is; what is there already stays. It can be run
 			case err != nil:
 				return err
 			case some:
+				from.Opened = true // what is only ordered would be opened by it
 				return c.moveAll(cmd.Context(), cl, from, to)
 			}
 			return c.moveEach(cmd.Context(), cl, ids, to)
