@@ -21,8 +21,9 @@ var (
 
 // TestHistories are random ones of a host: payments, pauses, reorgs, moves, outages, things of which
 // nobody can tell what they are, keepers and daemons that die, writes that fail, changes that are
-// not heard, a clock that is set, and power cuts. At the end each resource is billed for the time
-// for which it was up while its clock ran, to the millisecond.
+// not heard, a clock that is set, power cuts, also several in short order and of containers, and
+// wallets that are away when a daemon starts. At the end each resource is billed for the time for
+// which it was up while its clock ran, to the millisecond.
 func TestHistories(t *testing.T) {
 	for range *many {
 		seed := cmp.Or(*first, uint64(time.Now().UnixNano()))
@@ -36,6 +37,7 @@ func name(i int) resource.ID { return resource.ID(fmt.Sprint("vm-", i)) }
 
 func history(h *host, seed uint64) {
 	random := rand.New(rand.NewPCG(seed, 0))
+	h.container = random.IntN(2) == 0
 	for i := range resources {
 		h.open(name(i), time.Hour, resource.Terms{})
 	}
@@ -58,6 +60,7 @@ func history(h *host, seed uint64) {
 
 // well makes all well again, and waits until it is.
 func (h *host) well() {
+	h.wallet(true)
 	h.keeper(true)
 	h.daemon(true)
 	h.log.mu.Lock()
@@ -76,7 +79,7 @@ func (h *host) well() {
 func step(h *host, random *rand.Rand, id resource.ID, n int) {
 	coin := random.IntN(2) == 0
 	alive := h.stopDaemon != nil
-	switch what := random.IntN(20); {
+	switch what := random.IntN(21); {
 	case what < 5:
 		h.crash(string(id))
 	case what < 9:
@@ -87,7 +90,7 @@ func step(h *host, random *rand.Rand, id resource.ID, n int) {
 		h.keeper(coin)
 	case what == 11:
 		h.daemon(coin)
-	case what == 12 && alive:
+	case what == 12 && h.isRead:
 		_ = h.credit(id, fmt.Sprint(n), time.Duration(random.Int64N(int64(20*time.Minute)))+time.Millisecond)
 	case what == 13 && alive:
 		if h.execute(id, resource.Pause{When: h.when()}) != nil {
@@ -117,7 +120,15 @@ func step(h *host, random *rand.Rand, id resource.ID, n int) {
 		h.pass(2 * time.Second)
 	case what == 19 && coin:
 		h.well() // what stood in files alone would be gone
-		h.powerCut(time.Duration(random.Int64N(int64(time.Hour))))
+		h.wallet(random.IntN(2) == 0)
+		for n := 1 + random.IntN(3); n > 0; n-- {
+			h.powerCut(time.Duration(random.Int64N(int64(2*time.Minute)>>(3*random.IntN(3)))), random.IntN(3) > 0)
+			h.pass(time.Duration(random.Int64N(int64(20 * time.Second))))
+		}
+		h.daemon(true)
+		h.pass(time.Second) // else the keeper can die before it knows what was down
+	case what == 20:
+		h.wallet(coin)
 	}
 }
 
@@ -172,7 +183,7 @@ func (h *host) ran(id resource.ID) (ran []stretch) {
 			h.tmu.Lock()
 			runs := h.things[string(id)].runs
 			h.tmu.Unlock()
-			inRun := func(u stretch) bool { return u.from <= at && at < u.to }
+			inRun := func(u stretch) bool { return u.from <= at && at < max(u.to, u.from+1) }
 			isBegin := slices.ContainsFunc(runs, func(u stretch) bool { return u.from == at })
 			if ups := whole(runs, h.own()); !slices.ContainsFunc(ups, inRun) || at != last && !isBegin {
 				h.Errorf("%s is started at %s, after %s, and was up %v", id, at, last, ups)

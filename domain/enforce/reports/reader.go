@@ -52,6 +52,9 @@ type Config struct {
 	Now    func() wants.Reading
 	// Off is our own time when the boot before was last seen to run, 0 if that is not known.
 	Off instant.Time
+	// Read is closed once the wallet was read. Before that nobody's time ends by a report, since a
+	// payment may still be found.
+	Read <-chan struct{}
 	// Report executes a report.
 	Report func(context.Context, resource.ID, resource.Report) error
 	// Failed is told of what could not be read or reported, which is tried again.
@@ -108,8 +111,8 @@ func (r *Reader) Touched(ids ...resource.ID) {
 	watch.Signal(r.woken)
 }
 
-// Begun is closed once all was reported for the first time that could be. No time should be let pass
-// before: over what went down with the machine it would be given back again.
+// Begun is closed once all was reported that could be, with the wallet read. No time should be let
+// pass before: over what went down with the machine it would be given back again.
 func (r *Reader) Begun() <-chan struct{} { return r.begun }
 
 // Found is what the keeper said last of a resource, in our own time.
@@ -151,9 +154,9 @@ func (r *Reader) Count(n map[enforce.State]int) {
 	}
 }
 
-// Run reads and reports until ctx ends, and then returns nil. The log has to be folded, the time
-// to be known and the wallet to be read: a report settles its resource first, which must not end
-// the time of somebody whose payment is still to be found.
+// Run reads and reports until ctx ends, and then returns nil. The log has to be folded and the time
+// to be known. It does not wait for the wallet: what was not reported before the machine goes down
+// is lost.
 func (r *Reader) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
@@ -163,12 +166,15 @@ func (r *Reader) Run(ctx context.Context) error {
 	t := time.NewTicker(look)
 	defer t.Stop()
 	var passed time.Time
+	unread := r.Read // nil once all was reported with the wallet read
 	for first := true; ; first = false {
-		if missed := r.missed(); missed || time.Since(passed) >= every {
+		read := unread != nil && r.isRead()
+		if missed := r.missed(); missed || read || time.Since(passed) >= every {
 			passed = time.Now()
-			r.pass(first)
+			r.pass(first || read)
 		}
-		if r.report(ctx); first {
+		if r.report(ctx); read {
+			unread = nil
 			close(r.begun)
 		}
 		select {
@@ -176,7 +182,18 @@ func (r *Reader) Run(ctx context.Context) error {
 			return nil
 		case <-t.C:
 		case <-r.woken:
+		case <-unread:
 		}
+	}
+}
+
+// isRead reports whether the wallet was read.
+func (r *Reader) isRead() bool {
+	select {
+	case <-r.Read:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -210,9 +227,9 @@ func (r *Reader) missed() bool {
 	return all
 }
 
-// pass looks at all files again, and the first time at all resources that run by the log: what
+// pass looks at all files again, and at the start at all resources that run by the log: what
 // went down with the machine has no file.
-func (r *Reader) pass(first bool) {
+func (r *Reader) pass(start bool) {
 	names, err := r.Folder.Founds()
 	if err != nil {
 		r.Failed("", err)
@@ -223,7 +240,7 @@ func (r *Reader) pass(first bool) {
 			ids = append(ids, resource.ID(name))
 		}
 	}
-	if first && r.Off > 0 {
+	if start && r.Off > 0 {
 		for page := r.Views.All(""); len(page) > 0; page = r.Views.All(page[len(page)-1].ID) {
 			for i := range page {
 				ids = append(ids, page[i].ID)
@@ -282,7 +299,7 @@ func (r *Reader) report(ctx context.Context) {
 		changed := due[id]
 		if !away.Load() {
 			again, err := r.one(ctx, id, changed, known)
-			if changed = false; !again {
+			if changed = false; !again || errors.Is(err, errUnread) {
 				return nil
 			}
 			away.CompareAndSwap(false, errors.Is(err, stream.ErrUnavailable))
@@ -316,7 +333,7 @@ func (r *Reader) one(ctx context.Context, id resource.ID, changed bool, known in
 	if !counts {
 		return false, nil
 	}
-	off, booted := r.off()
+	off, booted, began := r.off()
 	if off > 0 && !f.off {
 		c := resource.Report{When: resource.When{At: booted}, Host: r.Host.Name, Since: off, Why: "the machine was booted"}
 		if s, err = r.do(ctx, s, c); err != nil {
@@ -327,7 +344,7 @@ func (r *Reader) one(ctx context.Context, id resource.ID, changed bool, known in
 	if f.is == nil {
 		return false, nil
 	}
-	if s.Since >= booted {
+	if s.Since >= began {
 		off = 0 // it has been reported since
 	}
 	c, ok := Of(f.is, r.Host.Name, known, off, r.line.own)
@@ -341,13 +358,14 @@ func (r *Reader) one(ctx context.Context, id resource.ID, changed bool, known in
 	return s.Status == resource.StatusStarting && c.Up || s.Status == resource.StatusRunning && !c.Up, nil
 }
 
-// off returns when the machine went down with the boot before, 0 if that is not known, and when it
-// was booted.
-func (r *Reader) off() (last, booted instant.Time) {
-	if booted = r.line.own(0); r.Off < booted {
-		last = r.Off
+// off returns when the machine went down with the boot before, 0 if that is not known, from when on it
+// is booted, and since when what the log says is of this boot. A container has the clock since boot of
+// its host: it was booted after the former and before a daemon first looked.
+func (r *Reader) off() (last, booted, began instant.Time) {
+	if booted = r.line.own(0); booted > r.Off {
+		return r.Off, booted, booted
 	}
-	return last, booted
+	return r.Off, r.Off, r.line.own(r.line.Steps[0].From)
 }
 
 // read returns what is known of a resource, by its file if that is to be read again.
@@ -372,9 +390,20 @@ func (r *Reader) read(id resource.ID, again bool) *found {
 	return f
 }
 
-// do executes a report if anything comes of it, and returns what becomes of the resource by it.
+// errUnread says that a report has more to tell once the wallet was read. Then all are looked at again.
+var errUnread = errors.New("the wallet is not read yet")
+
+// do executes a report if anything comes of it, and returns what becomes of the resource by it. Before
+// the wallet was read it is as much of it as ends nobody's time; the rest is errUnread.
 func (r *Reader) do(ctx context.Context, s resource.State, c resource.Report) (resource.State, error) {
 	events, err := resource.Decide(s, c)
+	var rest error
+	for read := r.isRead(); err == nil && !read && slices.ContainsFunc(events, ends); events, err = resource.Decide(s, c) {
+		rest = errUnread
+		if !shorten(&c) {
+			return s, rest
+		}
+	}
 	if err == nil && len(events) > 0 {
 		err = r.Report(ctx, s.ID, c)
 	}
@@ -390,5 +419,11 @@ func (r *Reader) do(ctx context.Context, s resource.State, c resource.Report) (r
 	for _, e := range events {
 		s = resource.Evolve(s, e)
 	}
-	return s, nil
+	return s, rest
+}
+
+// ends reports whether the time of a resource ends by an event.
+func ends(e resource.Event) bool {
+	_, ok := e.(*resource.Exhausted)
+	return ok
 }

@@ -86,3 +86,17 @@ func cut(s string) string {
 	}
 	return s
 }
+
+// shorten leaves out the latest that a report knows, and returns false if nothing is left.
+func shorten(r *resource.Report) bool {
+	n := len(r.Outages)
+	if n > 0 && r.Up && r.At == r.Outages[n-1].To {
+		n--
+	}
+	if n == 0 {
+		return false
+	}
+	end := r.Outages[n-1].To
+	*r = resource.Report{When: resource.When{At: end}, Host: r.Host, Up: true, Since: end, Outages: r.Outages[:n]}
+	return true
+}

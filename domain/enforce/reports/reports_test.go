@@ -8,7 +8,9 @@ import (
 
 	"sandglass/domain/enforce"
 	"sandglass/domain/enforce/reports"
+	"sandglass/domain/enforce/wants"
 	"sandglass/domain/instant"
+	"sandglass/domain/money"
 	"sandglass/domain/resource"
 	"sandglass/domain/resource/uptime"
 )
@@ -91,18 +93,76 @@ func TestOutagesOfADeadDaemon(t *testing.T) {
 	})
 }
 
-// TestAPowerCut counts from when the daemon's clock was kept last.
+// TestAPowerCut counts from when the daemon's clock was kept last, of a machine and of a container.
 func TestAPowerCut(t *testing.T) {
+	for _, container := range []bool{false, true} {
+		on(t, func(h *host) {
+			h.container = container
+			h.open("vm", time.Hour, resource.Terms{})
+			h.pass(65 * time.Second)
+			h.powerCut(10*time.Minute, true)
+			h.pass(30 * time.Second)
+			h.isBilled("vm", 90*time.Second)
+			h.daemon(false)
+			h.daemon(true)
+			h.pass(2 * time.Minute)
+			h.isBilled("vm", 210*time.Second)
+			h.powerCut(3*time.Second, false) // and another one, before the daemon is alive again
+			h.powerCut(5*time.Second, true)
+			h.pass(time.Minute)
+			h.isBilled("vm", 270*time.Second)
+		})
+	}
+}
+
+// TestTheWalletIsAway: what was down while the daemon was dead is reported before its wallet is back, so
+// that no power cut takes it away.
+func TestTheWalletIsAway(t *testing.T) {
 	on(t, func(h *host) {
 		h.open("vm", time.Hour, resource.Terms{})
-		h.pass(65 * time.Second)
-		h.powerCut(10 * time.Minute)
-		h.pass(30 * time.Second)
-		h.isBilled("vm", 90*time.Second)
+		h.pass(time.Minute)
 		h.daemon(false)
+		h.crash("vm")
+		h.pass(30 * time.Second)
+		h.heal("vm")
+		h.pass(time.Minute)
+		h.wallet(false)
+		h.daemon(true)
+		h.pass(0)
+		h.powerCut(time.Minute, true)
+		h.isBilled("vm", 2*time.Minute)
+		h.wallet(true)
+		h.pass(time.Minute)
+		h.isBilled("vm", 3*time.Minute)
+	})
+}
+
+// TestNobodysTimeEndsUnread: of what happened after the time was over, nothing is reported before the
+// wallet was read, in which a payment may be found; what came before is.
+func TestNobodysTimeEndsUnread(t *testing.T) {
+	on(t, func(h *host) {
+		h.blind = wants.Blind{Since: h.own(), Grace: instant.Hour}
+		h.open("vm", 2*time.Minute, resource.Terms{})
+		h.pass(time.Minute)
+		h.daemon(false)
+		h.crash("vm")
+		h.pass(30 * time.Second)
+		h.heal("vm")
+		h.pass(90 * time.Second) // its time is over since 30 s, unless it was paid
+		h.crash("vm")
+		h.pass(30 * time.Second)
+		h.wallet(false)
 		h.daemon(true)
 		h.pass(2 * time.Minute)
-		h.isBilled("vm", 210*time.Second)
+		h.status("vm", resource.StatusRunning)
+		if s, _ := h.Resource("vm"); s.Debited != money.Msat(60_000) {
+			t.Errorf("%d are debited", s.Debited)
+		}
+		h.pay("vm", "found", 5*time.Minute)
+		h.wallet(true)
+		h.pass(10 * time.Second)
+		h.status("vm", resource.StatusStarting)
+		h.audit("vm")
 	})
 }
 

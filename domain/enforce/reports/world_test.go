@@ -251,8 +251,8 @@ type thing struct {
 	cantTell bool
 }
 
-// host is a machine with a keeper and a daemon, of which each can be dead, and a wallet that is
-// always read.
+// host is a machine with a keeper and a daemon, of which each can be dead, and a wallet that can be
+// away, so that a daemon which starts meanwhile does not read it.
 type host struct {
 	*testing.T
 	*files
@@ -264,12 +264,18 @@ type host struct {
 	off    instant.Time // as of the boot before
 	leap   instant.Millis
 
+	container bool // its clock since boot is that of its host, which goes on
+
 	tmu    sync.Mutex
 	things map[string]*thing
 	told   chan string
 
 	stopKeeper, stopDaemon func() // nil: it is dead
 	reader                 *reports.Reader
+	away                   bool // the wallet
+	blind                  wants.Blind
+	read                   chan struct{} // closed once the daemon has read it; nil while that is dead
+	isRead                 bool          // it is closed
 }
 
 func on(t *testing.T, f func(h *host)) {
@@ -331,12 +337,22 @@ func (h *host) daemon(alive bool) {
 		h.stopDaemon = nil
 		return
 	}
+	h.read, h.isRead = make(chan struct{}), false
+	h.wallet(!h.away)
 	here, now := h.newReader()
 	writer := wants.New(wants.Config{
-		Views: both{h.log, h.reader}, Folder: h.files, Host: here, Now: now, Blind: func() (b wants.Blind) { return b },
+		Views: both{h.log, h.reader}, Folder: h.files, Host: here, Now: now, Blind: func() wants.Blind { return h.blind },
 		Failed: func(resource.ID, error) {}, Passed: func(map[enforce.State]int) {},
 	})
 	h.stopDaemon = h.run(h.reader.Run, writer.Run, h.clock, h.meter)
+}
+
+// wallet has the wallet be there, or not.
+func (h *host) wallet(there bool) {
+	if h.away = !there; there && !h.isRead && h.read != nil {
+		close(h.read)
+		h.isRead = true
+	}
 }
 
 // newReader makes a reader, which nobody runs yet.
@@ -344,7 +360,7 @@ func (h *host) newReader() (here wants.Host, now func() wants.Reading) {
 	here = wants.Host{Name: "rack-1", Boot: h.boot()}
 	now = func() wants.Reading { return wants.Reading{Own: h.own(), Up: h.since()} }
 	h.reader = reports.New(reports.Config{
-		Views: h.log, Folder: h.files, Host: here, Now: now, Off: h.off,
+		Views: h.log, Folder: h.files, Host: here, Now: now, Off: h.off, Read: h.read,
 		Report: func(_ context.Context, id resource.ID, c resource.Report) error { return h.execute(id, c) },
 		Failed: func(_ resource.ID, err error) {
 			if !errors.Is(err, errBroken) && !errors.Is(err, stream.ErrUnavailable) {
@@ -436,8 +452,8 @@ func (h *host) meter(ctx context.Context) error {
 	}
 }
 
-// powerCut takes the machine down, and boots it after a while.
-func (h *host) powerCut(away time.Duration) {
+// powerCut takes the machine down, and boots it after a while, with the daemon dead or alive.
+func (h *host) powerCut(away time.Duration, daemon bool) {
 	h.keeper(false)
 	h.daemon(false)
 	h.off = h.marked
@@ -446,7 +462,7 @@ func (h *host) powerCut(away time.Duration) {
 		r.become(false, h)
 		r.since, r.seen, r.wanted = 0, true, false
 		for n := len(r.runs) - 1; n >= 0 && r.runs[n].to > h.off; n-- { // it counts as down since then
-			if r.runs[n].to = h.off; r.runs[n].from >= h.off {
+			if r.runs[n].to = h.off; r.runs[n].from > h.off {
 				r.runs = r.runs[:n]
 			}
 		}
@@ -454,8 +470,10 @@ func (h *host) powerCut(away time.Duration) {
 	h.tmu.Unlock()
 	h.pass(away)
 	h.boots++
-	h.began, h.leap = h.own(), 0
-	h.booted = time.Now()
+	if !h.container {
+		h.began, h.leap = h.own(), 0
+		h.booted = time.Now()
+	}
 	h.files.mu.Lock()
 	clear(h.files.want)
 	clear(h.files.is)
@@ -463,7 +481,7 @@ func (h *host) powerCut(away time.Duration) {
 	h.files.mu.Unlock()
 	h.pass(7 * time.Second)
 	h.keeper(true)
-	h.daemon(true)
+	h.daemon(daemon)
 	h.pass(0)
 }
 

@@ -51,6 +51,7 @@ type Host struct {
 	folder folder
 	blind  blindness
 	reader *reports.Reader
+	read   chan struct{} // closed once the wallet was read
 	counts counts
 	left   atomic.Int64 // wants, as of the last minute
 }
@@ -62,6 +63,7 @@ func New(o Options) *Host {
 		folder:  folder{runfiles.At(o.RunDir), o.RunDir},
 		blind:   blindness{grace: instant.OfDuration(o.BlindGrace)},
 		counts:  newCounts(),
+		read:    make(chan struct{}),
 	}
 	h.reader = reports.New(reports.Config{
 		Views:    views{h},
@@ -69,6 +71,7 @@ func New(o Options) *Host {
 		Host:     h.here(),
 		Now:      h.now,
 		Off:      o.Clock.Off(),
+		Read:     h.read,
 		Report:   h.report,
 		Failed:   h.readFailed,
 		Reported: h.reported,
@@ -79,8 +82,8 @@ func New(o Options) *Host {
 
 func (h *Host) here() wants.Host { return wants.Host{Name: h.Name, Boot: h.Clock.Boot} }
 
-// Run leaves wants, once the log is folded and the time is known, and reports what is, once the
-// wallet was read too, until ctx ends: a lnd that is locked keeps nobody down who has paid.
+// Run leaves wants and reports what is, once the log is folded and the time is known, until ctx ends: a
+// lnd that is locked keeps nobody down who has paid, and has nobody pay for an outage.
 func (h *Host) Run(ctx context.Context) error {
 	if !wait(ctx, h.Views.CaughtUp(), h.Clock.Begun()) {
 		return nil
@@ -89,9 +92,10 @@ func (h *Host) Run(ctx context.Context) error {
 	defer wg.Wait()
 	wg.Go(func() {
 		if wait(ctx, h.Swept...) {
-			_ = h.reader.Run(ctx) // returns nil, once ctx ends
+			close(h.read)
 		}
 	})
+	wg.Go(func() { _ = h.reader.Run(ctx) }) // returns nil, once ctx ends
 	return wants.New(wants.Config{
 		Views:  views{h},
 		Folder: h.folder,
