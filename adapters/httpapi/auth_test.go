@@ -44,7 +44,11 @@ func TestWhoMayDoWhat(t *testing.T) {
 				if token != "" {
 					headers = append(headers, bearer(token))
 				}
-				got := s.send(strings.ToUpper(method), path, "", headers...)
+				body := ""
+				if method == "patch" { // whose resource it is is asked once it is known what is wanted
+					body = `{"params":{}}`
+				}
+				got := s.send(strings.ToUpper(method), path, body, headers...)
 				want := 403
 				switch {
 				case who == "nobody":
@@ -90,6 +94,8 @@ func TestTheRolesOfTheCalls(t *testing.T) {
 		"POST /v1/resources/{id}/pause":       "holder operator",
 		"POST /v1/resources/{id}/resume":      "holder operator",
 		"POST /v1/resources/{id}/release":     "holder operator",
+		"PATCH /v1/resources/{id}/params":     "holder operator",
+		"DELETE /v1/resources/{id}/params":    "holder operator",
 		"POST /v1/plans":                      "operator",
 		"DELETE /v1/plans/{name}":             "operator",
 		"GET /v1/resources":                   "operator",

@@ -75,8 +75,7 @@ func TestHeldPaymentsOfARealDaemon(t *testing.T) {
 	lost, back := r.payHeld("short", "down")
 	r.status("down", "starting")
 	r.Kill()
-	r.Start()
-	r.WaitReady(r.ctx)
+	r.Start() // it is ready once it hears of its keeper
 	r.keeperSays(folder, "up")
 	r.must(<-bob)
 	r.status("up", "running")
