@@ -38,7 +38,9 @@ func (s *Server) defineOrders(a *openapi.API) {
 			"The same `Idempotency-Key` with the same content gives the same order again, with status 200. " +
 			"The same key or `id` with other content is refused with 409, and so is an `id` that the order of another key has.\n\n" +
 			"Of a provider with several hosts `host` names one of the plan's; left out, one is chosen. An order with `params` is " +
-			"taken by the daemon of its host alone, where they are kept.",
+			"taken by the daemon of its host alone, where they are kept.\n\n" +
+			"Of a plan that has a capacity, the invoice of an order that nobody has paid may be canceled, after two minutes or sooner " +
+			"if its network has ordered more, for an order of somebody else. Order again then.",
 		Refused: []int{404, 409},
 	}, s.order)
 	openapi.Register(a, openapi.Operation{

@@ -183,7 +183,7 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	s.desk = admission.New(o.Limits.Unpaid, o.Limits.Addresses, o.Now, requests.CountLimited)
-	o.Billing.Admit = s.desk.Admit
+	o.Billing.Admit, o.Billing.Network = s.desk.Admit, admission.NetworkOf
 	if err = s.define(); err != nil {
 		return nil, err
 	}

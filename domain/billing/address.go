@@ -55,7 +55,7 @@ func (b *Service) address(ctx context.Context, meta stream.Meta, s *subject) (st
 	if s.order != nil && b.Requests.AddressesSince(b.Now().Add(-instant.Day)) >= b.Limits.Addresses {
 		return "", fmt.Errorf("%w: %d addresses a day are given to orders that nobody has paid yet", ErrTooManyOpen, b.Limits.Addresses)
 	}
-	if err := b.takeOrdered(s); err != nil {
+	if err := b.takeOrdered(ctx, s, false); err != nil {
 		return "", err
 	}
 	if err := b.admit(ctx, Ask{Resource: s.ID, Unpaid: s.order != nil, Address: true}); err != nil {

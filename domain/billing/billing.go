@@ -14,10 +14,13 @@ import (
 	"errors"
 	"hash/maphash"
 	"io"
+	"net/netip"
 	"sync"
 
 	"sandglass/domain/address"
+	"sandglass/domain/billing/hosts"
 	"sandglass/domain/billing/params"
+	"sandglass/domain/billing/room"
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
 	"sandglass/domain/opening"
@@ -35,7 +38,7 @@ var (
 	ErrTooManyOpen = errors.New("billing: too many open invoices or unpaid orders: pay one, or wait until one expires")
 	ErrWallet      = errors.New("billing: the wallet gives no invoice now; try again later")
 	ErrCapacity    = errors.New("billing: there is no room")
-	ErrHost        = errors.New("billing: it can't be had on that host")
+	ErrHost        = hosts.Err
 	ErrInvalid     = errors.New("billing: invalid request")
 	ErrNoChain     = errors.New("billing: nothing is paid on the chain here")
 	ErrPaid        = errors.New("billing: the invoice is paid, or being paid")
@@ -165,11 +168,13 @@ type Service struct {
 	// Admit, if not nil, says why the wallet is not to be asked for an invoice or an address now,
 	// by whoever ctx is the request of.
 	Admit func(ctx context.Context, a Ask) error
+	// Network, if not nil, returns the network that ctx is the request of.
+	Network func(ctx context.Context) netip.Addr
 	// AddressFailed, if not nil, is told why a resource got no address yet.
 	AddressFailed func(id resource.ID, err error)
 
 	locks [256]sync.Mutex // by resource: one invoice is asked for at a time
-	rooms rooms
+	rooms room.Rooms
 	seed  maphash.Seed
 	once  sync.Once
 }
@@ -219,7 +224,7 @@ func (b *Service) lock(id resource.ID) (unlock func()) {
 	m := &b.locks[maphash.String(b.seed, string(id))%uint64(len(b.locks))]
 	m.Lock()
 	return func() {
-		b.rooms.free(id)
+		b.rooms.Free(id)
 		m.Unlock()
 	}
 }

@@ -1,73 +1,79 @@
 package billing
 
 import (
-	"cmp"
+	"context"
+	"errors"
 	"fmt"
-	"slices"
-	"sync"
+	"net/netip"
 
+	"sandglass/domain/billing/room"
 	"sandglass/domain/plan"
 	"sandglass/domain/resource"
 )
 
 // A plan's capacity is how many of it fit on each host. A place is taken by a resource that is not
 // released, by an order that may still be paid, and while an order is being taken. Nothing is given out
-// for an order that has none; what is paid all the same, as an address that was given out long ago, is
-// opened: money comes first. Operators open what they like.
+// for an order that has none, and has not made another one give way, as [room.Rooms] has it; what is paid
+// all the same, as an address that was given out long ago, is opened: money comes first. Operators open
+// what they like.
 
-// rooms are the places that orders take which are under way: each has the lock of its id.
-type rooms struct {
-	mu    sync.Mutex // from counting to taking
-	taken map[resource.ID]room
+// orders is what is known of them.
+func (b *Service) orders() *room.Orders {
+	return &room.Orders{Requests: b.Requests, Views: b.Views, Opening: b.Opening, Node: b.node()}
 }
 
-type room struct{ plan, host string }
-
-// free lets go of the place of an order that is not under way any more: it is kept, or will not be.
-func (r *rooms) free(id resource.ID) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	delete(r.taken, id)
+// take takes a place for an order whose lock the caller holds, and reports whether there is one: where
+// overtake, also that of an order that gives way.
+func (b *Service) take(p *plan.State, host string, id resource.ID, from netip.Addr, overtake bool) bool {
+	at := room.Place{Plan: p.Name, Host: host}
+	return p.Capacity == 0 || b.rooms.Take(b.orders(), at, p.Capacity, id, room.Asker{Network: from, At: b.Now()}, overtake)
 }
 
-// take takes a place for an order whose lock the caller holds, and reports whether there is one.
-func (b *Service) take(p *plan.State, host string, id resource.ID) bool {
-	if p.Capacity == 0 {
-		return true
-	}
-	b.rooms.mu.Lock()
-	defer b.rooms.mu.Unlock()
-	others := slices.DeleteFunc(b.ordered(p.Name, host), func(other resource.ID) bool { return other == id })
-	if int64(b.Views.Taken(p.Name, host, others)) >= p.Capacity {
-		return false
-	}
-	if b.rooms.taken == nil {
-		b.rooms.taken = map[resource.ID]room{}
-	}
-	b.rooms.taken[id] = room{p.Name, host}
-	return true
-}
-
-// ordered returns the orders of a plan on a host that are under way, or may still be paid by an invoice.
-// The caller holds the lock of rooms.
-func (b *Service) ordered(name, host string) []resource.ID {
-	ids := b.Requests.Reserved(name, host)
-	for id, at := range b.rooms.taken {
-		if at == (room{name, host}) {
-			ids = append(ids, id)
-		}
-	}
-	return ids
-}
-
-// takeOrdered is take for an order that is there already, and gets another invoice, or an address.
-func (b *Service) takeOrdered(s *subject) error {
+// takeOrdered is take for an order that is there already, and gets another invoice, or an address, which
+// no other gives way to.
+func (b *Service) takeOrdered(ctx context.Context, s *subject, invoice bool) error {
 	if s.order == nil {
 		return nil
 	}
 	p, ok := b.Views.Plan(s.Plan)
-	if ok && !b.take(&p, s.Host, s.ID) {
+	if ok && !b.take(&p, s.Host, s.ID, b.network(ctx), invoice) {
 		return noCapacity(&p, s.Host)
+	}
+	return nil
+}
+
+// network returns the network that ctx is the request of.
+func (b *Service) network(ctx context.Context) (a netip.Addr) {
+	if b.Network != nil {
+		a = b.Network(ctx)
+	}
+	return a
+}
+
+// clear makes sure that nobody can pay the order any more whose place an order takes: only then it gets
+// an invoice. What is just being paid stays, and another one gives way.
+func (b *Service) clear(ctx context.Context, s *subject) error {
+	for other, ok := b.rooms.Yields(s.ID); ok; other, ok = b.rooms.Yields(s.ID) {
+		err := b.cancelOrder(ctx, other)
+		switch {
+		case err == nil:
+			return nil
+		case !errors.Is(err, ErrPaid):
+			return fmt.Errorf("%w: %w", ErrWallet, err)
+		case !b.rooms.Next(b.orders(), s.ID):
+			p, _ := b.Views.Plan(s.Plan)
+			return noCapacity(&p, s.Host)
+		}
+	}
+	return nil
+}
+
+// cancelOrder cancels the invoices by which an order may be paid.
+func (b *Service) cancelOrder(ctx context.Context, id resource.ID) error {
+	for _, r := range b.Requests.OrderedBy(id) {
+		if err := b.cancel(ctx, r); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -89,12 +95,10 @@ type Usage struct {
 
 // Usage returns how much of a plan that has a capacity is taken on each host that it can be had on.
 func (b *Service) Usage(p *plan.State) []Usage {
-	hosts := b.candidates(p)
+	hosts := b.hosts().Candidates(p)
 	all := make([]Usage, len(hosts))
 	for i, host := range hosts {
-		b.rooms.mu.Lock()
-		ordered := b.ordered(p.Name, host)
-		b.rooms.mu.Unlock()
+		ordered := b.rooms.Ordered(b.orders(), room.Place{Plan: p.Name, Host: host})
 		all[i] = Usage{host, int64(b.Views.Taken(p.Name, host, ordered))}
 	}
 	return all
@@ -110,11 +114,4 @@ func (b *Service) Available(p *plan.State) (n int64, known bool) {
 		n += max(0, p.Capacity-u.Taken)
 	}
 	return n, true
-}
-
-// byLoad sorts hosts by how many resources they have, fewest first.
-func (b *Service) byLoad(hosts []string) []string {
-	loads := b.hosts()
-	slices.SortStableFunc(hosts, func(a, b string) int { return cmp.Compare(loads[a], loads[b]) })
-	return hosts
 }

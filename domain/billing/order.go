@@ -72,7 +72,7 @@ func (b *Service) Order(ctx context.Context, meta stream.Meta, r OrderRequest) (
 		err = b.checkDeposits(id)
 	}
 	if isNew && (err == nil || errors.Is(err, resource.ErrNotOpened)) {
-		s, err = b.newOrder(r, id, resource.Order{Plan: r.Plan, Holder: keys.Hash(holder), Request: hash}, holder)
+		s, err = b.newOrder(ctx, r, id, resource.Order{Plan: r.Plan, Holder: keys.Hash(holder), Request: hash}, holder)
 	} else if err == nil && s.order != nil {
 		s.kept = b.keptAgain(r, s.order, id, holder)
 	}
@@ -129,7 +129,9 @@ func (b *Service) checkDeposits(id resource.ID) error {
 }
 
 // newOrder returns what an order would open, at the terms that its plan has now.
-func (b *Service) newOrder(r OrderRequest, id resource.ID, o resource.Order, holder string) (subject, error) {
+func (b *Service) newOrder(
+	ctx context.Context, r OrderRequest, id resource.ID, o resource.Order, holder string,
+) (subject, error) {
 	if _, err := b.Quote(r.Plan, r.Time, r.Amount); err != nil {
 		return subject{}, err
 	}
@@ -142,7 +144,7 @@ func (b *Service) newOrder(r OrderRequest, id resource.ID, o resource.Order, hol
 	if kept != nil {
 		o.Params = kept.Ref().Hash
 	}
-	if o.Host, err = b.place(&p, r.Host, id); err != nil {
+	if o.Host, err = b.place(ctx, &p, r.Host, id); err != nil {
 		return subject{}, err
 	}
 	opens, err := resource.Opens(id, &o, b.Now())

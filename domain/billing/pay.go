@@ -85,7 +85,7 @@ func (b *Service) invoice(ctx context.Context, s *subject, q plan.Quote, byHolde
 	if holds(s) && (b.Holding == nil || b.Holding.Full()) {
 		return payment.State{}, ErrFull
 	}
-	if err := b.takeOrdered(s); err != nil {
+	if err := b.takeOrdered(ctx, s, true); err != nil {
 		return payment.State{}, err
 	}
 	if err := b.admit(ctx, Ask{Resource: s.ID, Unpaid: s.order != nil, ByHolder: byHolder}); err != nil {
@@ -98,7 +98,15 @@ func (b *Service) invoice(ctx context.Context, s *subject, q plan.Quote, byHolde
 	if s.order != nil && n.Orders >= b.Limits.Awaiting || s.order == nil && !byHolder && n.Invoices >= b.Limits.Open {
 		return payment.State{}, ErrTooManyOpen
 	}
-	return b.newInvoice(ctx, s, q, byHolder)
+	b.rooms.Asked(s.ID)
+	p, err := payment.State{}, b.clear(ctx, s)
+	if err == nil {
+		p, err = b.newInvoice(ctx, s, q, byHolder)
+	}
+	if err != nil && ctx.Err() == nil { // else whoever hangs up in time would take places away for nothing
+		b.rooms.Failed(s.ID)
+	}
+	return p, err
 }
 
 func (b *Service) newInvoice(ctx context.Context, s *subject, q plan.Quote, byHolder bool) (payment.State, error) {

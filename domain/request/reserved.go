@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 
+	"sandglass/domain/instant"
 	"sandglass/domain/resource"
 )
 
@@ -39,10 +40,24 @@ func (s *Set) unreserve(at place) {
 	maps.DeleteFunc(s.reserved[at], func(id resource.ID, _ struct{}) bool {
 		list, _ := s.ofID.get(id)
 		return !slices.ContainsFunc(list, func(e *entry) bool {
-			return e.Order != nil && e.Key != "" && at == place{e.Order.Plan, e.Order.Host} && e.Expiry.Add(Settling) > now
+			return e.reserves(now) && at == place{e.Order.Plan, e.Order.Host}
 		})
 	})
 	if len(s.reserved[at]) == 0 {
 		delete(s.reserved, at)
 	}
+}
+
+// reserves reports whether e is an invoice that may still pay an order.
+func (e *entry) reserves(now instant.Time) bool {
+	return e.Order != nil && e.Key != "" && e.Expiry.Add(Settling) > now
+}
+
+// OrderedBy returns the invoices that may still pay an order of an id, oldest first.
+func (s *Set) OrderedBy(id resource.ID) []*Record {
+	now := s.now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list, _ := s.ofID.get(id)
+	return records(slices.DeleteFunc(slices.Clone(list), func(e *entry) bool { return !e.reserves(now) }))
 }

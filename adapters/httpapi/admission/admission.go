@@ -12,6 +12,7 @@ import (
 	"cmp"
 	"context"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"sandglass/adapters/httpapi/limit"
@@ -114,4 +115,12 @@ func (d *Desk) Admit(ctx context.Context, ask billing.Ask) error {
 // Len returns how many addresses, networks and resources are remembered.
 func (d *Desk) Len() int {
 	return d.orders.Len() + d.addresses.Len() + d.topUps.Len() + d.holders.Len()
+}
+
+// NetworkOf is [billing.Service].Network.
+func NetworkOf(ctx context.Context) (network netip.Addr) {
+	if r, ok := middleware.Asks(ctx); ok {
+		network = limit.NetworkOf(r.Addr)
+	}
+	return network
 }
