@@ -16,14 +16,10 @@ import (
 	"sandglass/domain/stream"
 )
 
-// Pause stops the clock of a running resource, but for the operator's while a payment of it is held:
-// [held.Err].
+// Pause stops the clock of a running resource. While a payment of it is held it is [held.Err] for its holder.
 func (b *Service) Pause(ctx context.Context, meta stream.Meta, id resource.ID) (resource.Outcome, error) {
 	out, err := b.Resources.Load(ctx, id)
-	if err == nil {
-		err = held.Check(b.Views, resource.Reason(meta.Actor), &out.State)
-	}
-	if err != nil {
+	if err = errors.Join(err, held.Check(b.Views, resource.Reason(meta.Actor), &out.State)); err != nil {
 		return out, err
 	}
 	return b.command(ctx, meta, id, resource.Pause{When: b.when()})
@@ -36,9 +32,8 @@ func (b *Service) Resume(ctx context.Context, meta stream.Meta, id resource.ID) 
 
 // Release ends a resource for good. Reason is holder or operator. Its open invoices are
 // canceled at the wallet first, since one that can be paid buys time: where one can't be, it is
-// [ErrPayable], and nothing is released; while a payment of it is held its holder is refused, by
-// [held.Err]. An order that nobody has paid is gone, and its id free:
-// what comes to its address from then on, or is on its way there, is unallocated.
+// [ErrPayable], and nothing is released; while a payment of it is held it is [held.Err] for its holder. An
+// order that nobody has paid is gone, and its id free: what comes to its address from then on is unallocated.
 func (b *Service) Release(
 	ctx context.Context, meta stream.Meta, id resource.ID, reason resource.Reason,
 ) (resource.Outcome, error) {
