@@ -7,10 +7,11 @@
 //	down    makes it not run, and keeps what it holds
 //	gone    stops it and removes what is left
 //	status  prints what it is
-//	access  prints how its holder reaches it: JSON or text
+//	access  prints how its holder reaches it: JSON or text; nothing, where nothing is to be told
 //
 // Each may be called again, whatever became of the call before, and must then do what is left to
-// do. One resource has one call at a time, but for one that a keeper left behind which was killed.
+// do. One resource has one call at a time, but for one that a keeper left behind which was killed, and
+// for access, which changes nothing.
 // Exit status 0 says that it is done, 78 that it can't be before somebody changes the configuration,
 // and any other one that it is to be tried again; what was written to stderr is the reason.
 //

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"sandglass/adapters/clock"
 	"sandglass/adapters/runfiles"
@@ -85,6 +86,11 @@ func run(ctx context.Context, c config.Keeper, log zerolog.Logger) (err error) {
 			Oldest: s.Oldest, Done: s.Done, Failed: s.Failed, Refused: s.Refused,
 		})
 	}}
+	ctx, cancel := context.WithCancel(ctx)
+	var asked sync.WaitGroup
+	defer asked.Wait()
+	defer cancel()
+	asked.Go(func() { answerDaemon(ctx, folder, with, boot, log) })
 	log.Info().Str("folder", c.RunDir).Strs("units", c.Units()).Str("enforcers", c.Enforcers).Msg("started")
 	defer func() { log.Info().Err(err).Msg("stopped") }()
 	err = enforce.NewKeeper(enforce.Options{
