@@ -102,6 +102,7 @@ func TestTheRolesOfTheCalls(t *testing.T) {
 		"POST /v1/resources/{id}/grants":      "operator",
 		"POST /v1/resources/{id}/reprice":     "operator",
 		"POST /v1/resources/{id}/move":        "operator",
+		"GET /v1/resources/{id}/access":       "holder operator",
 		"GET /v1/unallocated":                 "operator",
 		"POST /v1/unallocated/{key}/allocate": "operator",
 		"POST /v1/addresses/{address}/adopt":  "operator",

@@ -15,7 +15,7 @@ func (s *Server) define() (err error) {
 	(&plans.Calls{Billing: s.Billing, Views: s.Views, Presenter: s.presenter, Folded: s.folded, Wait: s.wait}).Define(a)
 	s.defineOrders(a)
 	s.defineResources(a)
-	(&holder.Calls{Billing: s.Billing, Folded: s.folded, Done: s.doneAs}).Define(a)
+	(&holder.Calls{Billing: s.Billing, Folded: s.folded, Done: s.doneAs, Access: s.Access}).Define(a)
 	s.defineOperator(a)
 	(&wallets.Calls{Billing: s.Billing, Views: s.Views, Folded: s.folded, Wait: s.wait}).Define(a)
 	s.defineAudit(a)

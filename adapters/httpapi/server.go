@@ -61,6 +61,10 @@ type Options struct {
 	// may be nil where there is no keeper, and must not block.
 	Found func(resource.ID) *wire.Found
 
+	// Access asks the keeper how a resource is reached, which must not be kept: see package access of
+	// the domain. It may be nil where there is no keeper.
+	Access func(context.Context, resource.ID) (string, error)
+
 	// Operator and Auditor are the hashes of the tokens. A zero hash is of no token: the
 	// calls that need one are then refused to all.
 	Operator, Auditor TokenHash

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"sandglass/adapters/httpapi/wire"
+	"sandglass/domain/enforce/access"
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
 )
@@ -185,6 +186,29 @@ func (c *Client) SetParams(ctx context.Context, id string, params map[string]str
 // DeleteParams deletes what is kept of the parameters of a resource, by the same tokens.
 func (c *Client) DeleteParams(ctx context.Context, id string) (out wire.Resource, err error) {
 	return out, c.call(ctx, "DELETE", resource(id, "/params"), nil, &out)
+}
+
+// Access returns how a resource is reached, JSON or text, by the same tokens.
+func (c *Client) Access(ctx context.Context, id string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	req, err := c.request(ctx, "GET", resource(id, "/access"), nil)
+	if err != nil {
+		return "", err
+	}
+	res, err := c.open(req)
+	if err != nil {
+		return "", err
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(io.LimitReader(res.Body, access.MaxText+1))
+	if err == nil && len(b) > access.MaxText {
+		err = fmt.Errorf("it has more than %d bytes", access.MaxText)
+	}
+	if err != nil {
+		return "", fmt.Errorf("client: how %s is reached: %w", id, err)
+	}
+	return string(b), nil
 }
 
 func resource(id, rest string) string { return "/v1/resources/" + url.PathEscape(id) + rest }

@@ -16,12 +16,14 @@ import (
 	"sandglass/domain/stream"
 )
 
-// Calls answers the calls. All fields are required.
+// Calls answers the calls. All fields but Access are required.
 type Calls struct {
 	Billing *billing.Service
 	Folded  func() error // says why the read models are not to be shown yet
 	// Done shows a resource once the read models hold what a command came to.
 	Done func(ctx context.Context, out resource.Outcome, err error) (wire.Resource, error)
+	// Access asks the keeper how a resource is reached; nil where there is none.
+	Access func(context.Context, resource.ID) (string, error)
 }
 
 // Define defines the calls.
@@ -42,6 +44,7 @@ func (c *Calls) Define(a *openapi.API) {
 			"Done again it changes nothing.",
 		Refused: []int{404, 409},
 	}, c.clear)
+	c.defineAccess(a)
 }
 
 type answer[T any] struct{ Body T }

@@ -13,6 +13,7 @@ import (
 	"sandglass/domain/billing/held"
 	"sandglass/domain/billing/params"
 	"sandglass/domain/chain/find"
+	"sandglass/domain/enforce/access"
 	"sandglass/domain/fence"
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
@@ -37,6 +38,7 @@ const (
 		"it is open whether what was asked for was done; the same request can be sent again"
 	readOnly      = "the daemon can't record anything now, so it takes no money either: try again later"
 	orderConflict = "the id or Idempotency-Key belongs to another order: send what its key was sent with, or choose a new id and key"
+	noKeeper      = "the keeper of its host, which knows how it is reached, does not answer: try again later"
 	released      = "the resource is released, which is final: POST /v1/orders makes another one"
 	noPayment     = "there is no such payment: GET /v1/unallocated lists those without a resource"
 	tooSlow       = "the daemon took too long: it is open whether it was done; the same request can be sent again"
@@ -69,6 +71,12 @@ var refusals = []struct {
 	{param.ErrInvalid, 422, "invalid_parameter", 0, ""},
 	{params.ErrElsewhere, 409, "other_host", 0, ""},
 	{params.ErrFull, 429, "too_many_open", time.Minute, tooManyOpen},
+	{access.ErrNoKeeper, 503, "no_keeper", 15 * time.Second, noKeeper},
+	{access.ErrBusy, 503, "busy", time.Second, ""},
+	{access.ErrNone, 404, "no_access", 0, ""},
+	{access.ErrNotUp, 409, "not_up", 0, ""},
+	{access.ErrTooSoon, 429, "too_soon", time.Second, ""},
+	{access.ErrFailed, 502, "access_failed", 15 * time.Second, ""},
 	{config.ErrTooSoon, 429, "too_soon", config.MinKept.Std(), ""},
 	{billing.ErrCapacity, 409, "no_capacity", time.Minute, ""},
 	{billing.ErrHost, 422, "wrong_host", 0, ""},

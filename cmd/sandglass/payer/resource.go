@@ -26,6 +26,7 @@ func ResourceCmd(e *cli.Env) *cobra.Command {
 		resourceShowCmd(c),
 		resourcePayCmd(c),
 		resourceAddressCmd(c),
+		resourceAccessCmd(c),
 		resourceSetCmd(c),
 		c.holderCmd("pause", "Stop the clock of a running resource", (*client.Client).Pause),
 		c.holderCmd("resume", "Let a paused resource run again", (*client.Client).Resume),

@@ -40,6 +40,7 @@ func (d *components) newAPI() (*httpapi.Server, error) {
 		Tip:        d.chain.Tip,
 		Required:   d.billing.Required,
 		Found:      d.enforcing.Found,
+		Access:     d.enforcing.Access,
 	}
 	return httpapi.New(options)
 }

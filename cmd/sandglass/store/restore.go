@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"sandglass/adapters/sqlite/backup"
@@ -40,9 +39,8 @@ check", and only read. What is at the log's place, also a damaged log, is kept i
 beside it; an old -wal is never left beside the new file.
 
 Orders that nobody has paid yet are kept beside the log: those that are there stay, and if
-they are missing, those of the backup are put there. What is damaged among these is told, and
-the daemon puts it aside when it starts. Where another log is than the backup's, nothing is
-changed without --force; its orders are then kept with it, and not mixed in.
+they are missing, those of the backup are put there. Where another log is than the backup's,
+nothing is changed without --force; its orders are then kept with it, and not mixed in.
 
 A daemon that starts on the older log finds in the wallet what was paid since, and books it.
 What was only in the log does not come back: orders, grants, pauses, prices, plans, moves,
@@ -85,16 +83,11 @@ func restore(ctx context.Context, e *cli.Env, path string, f *restoreFlags) erro
 	if r.Backup, err = check(ctx, e, from, &conf); err != nil {
 		return err
 	}
-	log := *r.Backup
 	r.Backup.checkRequests(backup.Requests(path))
-	if why := refusal(path, &log, r.Backup, f.force); why != "" {
+	if r.Backup.damaged || r.Backup.Count > 0 && !f.force {
 		err := r.Backup.print(e)
-		fmt.Fprintf(e.Stderr, "sandglass: nothing was changed: %s\n", why)
+		fmt.Fprintf(e.Stderr, "sandglass: nothing was changed: %s is not whole, look for another backup\n", path)
 		return err
-	}
-	if r.Backup.Count > log.Count {
-		fmt.Fprintf(e.Stderr, "sandglass: the log and the other orders come back, but for what is damaged beside it: %s\n",
-			show.EscapeLines(strings.TrimPrefix(strings.TrimPrefix(r.Backup.Error, log.Error), "\n")))
 	}
 	other, err := otherLog(ctx, to, r.Backup.Log)
 	if err != nil {
@@ -122,19 +115,6 @@ func restore(ctx context.Context, e *cli.Env, path string, f *restoreFlags) erro
 		r.Store = to.String()
 	}
 	return r.print(e)
-}
-
-// refusal says why a backup is not restored, or nothing: log is what was found in it, and all that with
-// the orders beside it.
-func refusal(path string, log, all *checked, force bool) string {
-	switch {
-	case log.damaged || log.Count > 0 && !force:
-		return path + " is not whole, look for another backup"
-	case all.damaged:
-		return fmt.Sprintf("the log in %s can be restored, but not the orders beside it that nobody had paid: "+
-			"take those of another backup of this log, or move %s away, to do without them", path, backup.Requests(path))
-	}
-	return ""
 }
 
 // otherLog returns the id of the log that is at a place, if it is another one than that of this id.
