@@ -387,6 +387,13 @@ func (h *host) Do(ctx context.Context, v enforce.Verb, w *enforce.Want) error {
 	return nil
 }
 
+// asked returns how often it was asked for a status.
+func (h *host) asked() int {
+	h.hmu.Lock()
+	defer h.hmu.Unlock()
+	return h.calls
+}
+
 func (h *host) Status(ctx context.Context, w *enforce.Want) (enforce.Status, error) {
 	h.hmu.Lock()
 	r := h.thing(w.ID)

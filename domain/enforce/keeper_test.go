@@ -127,9 +127,9 @@ func TestACrashThatNobodyTells(t *testing.T) {
 			if !h.runs("vm-0") {
 				t.Errorf("one of %d is still down after %s", resources, most)
 			}
-			calls := h.calls
+			calls := h.asked()
 			h.pass(time.Hour)
-			if each := (h.calls - calls) / resources; each < 60 || each > 2*int(time.Hour/most)+2 {
+			if each := (h.asked() - calls) / resources; each < 60 || each > 2*int(time.Hour/most)+2 {
 				t.Errorf("one of %d was looked at %d times in an hour", resources, each)
 			}
 		})
