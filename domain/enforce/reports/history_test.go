@@ -116,7 +116,7 @@ func step(h *host, random *rand.Rand, id resource.ID, n int) {
 		h.files.mu.Unlock()
 	case what == 18 && alive: // else our own time follows later
 		h.pass(time.Second)
-		h.leap += 100 + instant.Millis(random.Int64N(int64(2*instant.Minute)))
+		h.leap.Add(100 + random.Int64N(int64(2*instant.Minute)))
 		h.pass(2 * time.Second)
 	case what == 19 && coin:
 		h.well() // what stood in files alone would be gone

@@ -9,6 +9,7 @@ import (
 	"iter"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -262,7 +263,7 @@ type host struct {
 	began  instant.Time // this boot, by our own time, but for leaps since
 	marked instant.Time // when the daemon's clock was kept last
 	off    instant.Time // as of the boot before
-	leap   instant.Millis
+	leap   atomic.Int64 // of the clock, in ms, in this boot
 
 	container bool // its clock since boot is that of its host, which goes on
 
@@ -294,9 +295,11 @@ func on(t *testing.T, f func(h *host)) {
 }
 
 func (h *host) boot() string            { return fmt.Sprint("b", h.boots) }
-func (h *host) own() instant.Time       { return h.began.Add(instant.Millis(h.since()) + h.leap) }
 func (h *host) since() enforce.Boottime { return enforce.Boottime(time.Since(h.booted).Milliseconds()) }
-func (h *host) when() resource.When     { return resource.When{At: h.own()} }
+func (h *host) own() instant.Time {
+	return h.began.Add(instant.Millis(h.since()) + instant.Millis(h.leap.Load()))
+}
+func (h *host) when() resource.When { return resource.When{At: h.own()} }
 
 func (h *host) pass(d time.Duration) {
 	time.Sleep(d)
@@ -471,7 +474,8 @@ func (h *host) powerCut(away time.Duration, daemon bool) {
 	h.pass(away)
 	h.boots++
 	if !h.container {
-		h.began, h.leap = h.own(), 0
+		h.began = h.own()
+		h.leap.Store(0)
 		h.booted = time.Now()
 	}
 	h.files.mu.Lock()
