@@ -103,6 +103,7 @@ func TestWhatIsFound(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
+	close(h.read) // the wallet is
 	go func() { ended <- h.reader.Run(ctx) }()
 	<-h.Begun()
 	v := h.Found("web-1")
