@@ -354,8 +354,12 @@ func (r *Reader) one(ctx context.Context, id resource.ID, changed bool, known in
 	if s, err = r.do(ctx, s, c); err != nil {
 		return true, err
 	}
-	// It is not long enough for an outage yet, or the log tells of a time that has not come here.
-	return s.Status == resource.StatusStarting && c.Up || s.Status == resource.StatusRunning && !c.Up, nil
+	// It is not long enough for an outage yet, though its time may be over, or the log tells of a time
+	// that has not come here.
+	if c.Up {
+		return s.Status == resource.StatusStarting, nil
+	}
+	return s.Status == resource.StatusRunning || c.At.Sub(c.Since) < uptime.MinOutage, nil
 }
 
 // off returns when the machine went down with the boot before, 0 if that is not known, from when on it

@@ -166,6 +166,21 @@ func TestNobodysTimeEndsUnread(t *testing.T) {
 	})
 }
 
+// TestDownBeforeItsTimeEnds: what goes down just before its time is over has it back as soon as that is an
+// outage, and not with the minute's pass.
+func TestDownBeforeItsTimeEnds(t *testing.T) {
+	on(t, func(h *host) {
+		h.open("vm", time.Minute, resource.Terms{})
+		h.pass(57 * time.Second)
+		h.crash("vm")
+		h.pass(5 * time.Second)
+		h.status("vm", resource.StatusSuspended)
+		h.pass(12 * time.Second)
+		h.status("vm", resource.StatusStarting)
+		h.isBilled("vm", 57*time.Second)
+	})
+}
+
 // TestOf is what a file comes to: of a boot that began at 1000 by our own time.
 func TestOf(t *testing.T) {
 	own := func(at enforce.Boottime) instant.Time { return 1_000_000 + instant.Time(at) }
