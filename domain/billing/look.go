@@ -41,8 +41,11 @@ func (b *Service) Resource(id resource.ID) (resource.State, bool) {
 	if s, _, ok := b.Views.Resource(id); ok {
 		return s, true
 	}
-	_, opens, ok := b.Requests.Order(id)
-	return opens, ok
+	if _, opens, ok := b.Requests.Order(id); ok {
+		return opens, true
+	}
+	s, _, ok := b.Views.Resource(id) // it may have been paid between the two looks
+	return s, ok
 }
 
 // Payments returns the payments that a resource waits for: those that the log has and that

@@ -56,8 +56,8 @@ func (l *Loop) accept(ctx context.Context, node, hash string) error {
 		return err
 	}
 	l.began = append(l.began, now)
-	l.Requests.Done(ctx, r.Name())
 	_, err = l.carryOn(ctx, key)
+	l.Requests.Done(ctx, r.Name()) // once it is open: until then the order is what is shown
 	return err
 }
 
