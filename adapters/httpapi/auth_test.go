@@ -88,6 +88,7 @@ func TestTheRolesOfTheCalls(t *testing.T) {
 		"POST /v1/orders":                     "",
 		"GET /v1/resources/{id}":              "",
 		"GET /v1/resources/{id}/live":         "",
+		"GET /v1/resources/{id}/history":      "",
 		"POST /v1/resources/{id}/address":     "",
 		"POST /v1/resources/{id}/payments":    "",
 		"GET /v1/payments/{key}":              "",

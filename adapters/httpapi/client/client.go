@@ -163,6 +163,11 @@ func (c *Client) PaymentOf(ctx context.Context, id, key string) (out wire.Paymen
 	return out, c.call(ctx, "GET", "/v1/payments/"+url.PathEscape(key)+"?"+q.Encode(), nil, &out)
 }
 
+// History returns what happened to a resource; of a payment alone, unless that is "".
+func (c *Client) History(ctx context.Context, id, payment string) (out wire.History, err error) {
+	return out, c.call(ctx, "GET", resource(id, "/history?"+url.Values{"payment": {payment}}.Encode()), nil, &out)
+}
+
 // Pause stops the clock of a resource. It takes its holder key or the operator's token.
 func (c *Client) Pause(ctx context.Context, id string) (out wire.Resource, err error) {
 	return out, c.call(ctx, "POST", resource(id, "/pause"), nil, &out)
