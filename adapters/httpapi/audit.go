@@ -125,7 +125,7 @@ func (s *Server) cut(on bool) error {
 	return context.Canceled
 }
 
-func (s *Server) dump(context.Context, *none) (*huma.StreamResponse, error) {
+func (s *Server) dump(context.Context, *struct{}) (*huma.StreamResponse, error) {
 	if err := s.folded(); err != nil {
 		return nil, err
 	}

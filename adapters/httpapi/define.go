@@ -21,8 +21,9 @@ func (s *Server) define() (err error) {
 	s.defineOperator(a)
 	(&wallets.Calls{Billing: s.Billing, Views: s.Views, Folded: s.folded, Wait: s.wait}).Define(a)
 	s.defineAudit(a)
-	s.defineDaemon(a)
+	s.daemon.Define(a)
 	s.traits = a.Traits()
+	s.mux.Add(s.Mounts, s.traits)
 	s.openapi, err = a.Document(wire.OfRequests)
 	return err
 }

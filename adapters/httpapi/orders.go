@@ -24,8 +24,6 @@ import (
 // answer is the answer of a call that has a body and no more.
 type answer[T any] struct{ Body T }
 
-type none struct{}
-
 // defineOrders defines what anyone can buy.
 func (s *Server) defineOrders(a *openapi.API) {
 	openapi.Register(a, openapi.Operation{

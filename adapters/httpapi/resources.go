@@ -189,6 +189,15 @@ func (s *Server) folded() error {
 	}
 }
 
+// readiness returns how the daemon is, in full.
+func (s *Server) readiness() wire.Ready {
+	var others []wire.Component
+	if s.Components != nil {
+		others = s.Components()
+	}
+	return s.presenter.Ready(s.folded() == nil, others)
+}
+
 func starting() *problem.Problem {
 	return problem.New(http.StatusServiceUnavailable, "starting",
 		"the daemon has just started and is reading its log: try again in a moment").After(2 * time.Second)

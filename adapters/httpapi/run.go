@@ -33,10 +33,7 @@ func (s *Server) Run(ctx context.Context, l net.Listener) error {
 // reaches it: no token is asked for.
 func (s *Server) RunMetrics(ctx context.Context, l net.Listener) error {
 	const conns = 16 // a Prometheus keeps one
-	pages := http.NewServeMux()
-	pages.Handle("GET /metrics", s.metrics.page)
-	pages.HandleFunc("GET /readyz", s.readyPage)
-	return s.serve(ctx, l, pages, limit.NewQuota(conns, conns))
+	return s.serve(ctx, l, s.daemon.Pages(), limit.NewQuota(conns, conns))
 }
 
 func (s *Server) serve(ctx context.Context, l net.Listener, h http.Handler, open *limit.Quota) error {

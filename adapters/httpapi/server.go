@@ -16,14 +16,16 @@ package httpapi
 import (
 	"context"
 	"errors"
-	"net/http"
 	"net/netip"
 	"time"
 
+	"sandglass/adapters/httpapi/about"
 	"sandglass/adapters/httpapi/admission"
 	"sandglass/adapters/httpapi/auth"
+	"sandglass/adapters/httpapi/daemon"
 	"sandglass/adapters/httpapi/limit"
 	"sandglass/adapters/httpapi/middleware"
+	"sandglass/adapters/httpapi/mount"
 	"sandglass/adapters/httpapi/view"
 	"sandglass/adapters/httpapi/wire"
 	"sandglass/domain/billing"
@@ -79,6 +81,9 @@ type Options struct {
 	// every link that is answered; empty: links are paths, as without a proxy.
 	PublicURL string
 
+	// Mounts are what is served beside the calls, behind the same middleware.
+	Mounts []Mount
+
 	Limits   Limits // what is zero has its default
 	Version  string // of the build, shown at /
 	Now      func() instant.Time
@@ -109,6 +114,9 @@ type TokenHash = auth.TokenHash
 
 // HashToken returns the hash of a token, of which "" has the zero one.
 func HashToken(token string) TokenHash { return auth.HashToken(token) }
+
+// Mount is what is served at a pattern beside the calls.
+type Mount = mount.Mount
 
 // Rate is so many requests a second, and a burst of so many at once.
 type Rate = limit.Rate
@@ -150,7 +158,8 @@ type Server struct {
 	Options
 	payments  payment.Handler
 	presenter *view.Presenter
-	mux       *http.ServeMux
+	mux       *mount.Mux
+	daemon    *daemon.Calls
 	traits    map[string]middleware.Traits // by pattern
 	handler   *middleware.Handler
 	openapi   []byte
@@ -174,7 +183,7 @@ func New(o Options) (*Server, error) {
 		presenter: &view.Presenter{
 			Views: o.Views, Billing: o.Billing, Now: o.Now, Tip: o.Tip, Required: o.Required, Found: o.Found,
 		},
-		mux:  http.NewServeMux(),
+		mux:  mount.New(o.Mounts, o.Limits.Body),
 		live: limit.NewQuota(o.Limits.Live, o.Limits.LivePer),
 	}
 	s.stopping, s.stop = context.WithCancel(context.Background())
@@ -188,11 +197,15 @@ func New(o Options) (*Server, error) {
 	}
 	s.desk = admission.New(o.Limits.Unpaid, o.Limits.Addresses, o.Now, requests.CountLimited)
 	o.Billing.Admit, o.Billing.Network = s.desk.Admit, admission.NetworkOf
+	s.daemon = &daemon.Calls{
+		About: about.Root(o.Version, o.PublicURL), Ready: s.readiness, Metrics: s.metrics.page,
+		Document: func() []byte { return s.openapi },
+	}
 	if err = s.define(); err != nil {
 		return nil, err
 	}
 	s.handler = middleware.New(middleware.Options{
-		Mux:        s.mux,
+		Mux:        s.mux.ServeMux,
 		Traits:     s.traits,
 		Tokens:     auth.Tokens{Operator: o.Operator, Auditor: o.Auditor},
 		Reads:      limit.NewRates[netip.Addr](o.Limits.Reads, o.Limits.Addresses),

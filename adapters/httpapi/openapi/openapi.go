@@ -41,7 +41,7 @@ type Bounds struct {
 }
 
 // New returns an API whose calls are added to a mux, and to a document that has none yet.
-func New(m *http.ServeMux, doc *huma.OpenAPI, b Bounds) *API {
+func New(m humago.Mux, doc *huma.OpenAPI, b Bounds) *API {
 	schemas := huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)
 	doc.Components.Schemas = schemas
 	a := &API{bounds: b, traits: map[string]middleware.Traits{}}
@@ -114,11 +114,11 @@ func marshal(w io.Writer, v any) error {
 }
 
 // mux gives the root to GET / alone: to net/http "/" is the root of everything.
-type mux struct{ *http.ServeMux }
+type mux struct{ humago.Mux }
 
 // HandleFunc implements [humago.Mux].
 func (m mux) HandleFunc(pattern string, h func(http.ResponseWriter, *http.Request)) {
-	m.ServeMux.HandleFunc(exact(pattern), h)
+	m.Mux.HandleFunc(exact(pattern), h)
 }
 
 func exact(pattern string) string {
