@@ -170,16 +170,10 @@ type paymentInput struct {
 	Resource string `query:"resource" maxLength:"64" doc:"The id of its resource, of which more is shown then." example:"web-1"`
 }
 
-// payment answers from the read model what is not at its end, and else from the log.
 func (s *Server) payment(ctx context.Context, in *paymentInput) (*answer[wire.Payment], error) {
-	key := payment.Key(in.Key)
-	state, ok := s.Billing.Payment(key)
-	if !ok && key.Valid() {
-		out, err := s.payments.Load(ctx, key)
-		if err != nil {
-			return nil, err
-		}
-		state = out.State
+	state, err := s.Billing.Payment(ctx, payment.Key(in.Key))
+	if err != nil {
+		return nil, err
 	}
 	if state.Status == payment.StatusNone || in.Resource != "" && in.Resource != string(state.Resource) {
 		return nil, problem.New(http.StatusNotFound, "unknown_payment", "no payment %.80q%s: a key is in the answer to an order, "+

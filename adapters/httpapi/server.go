@@ -156,7 +156,6 @@ func (l Limits) orDefaults() Limits {
 // Server answers HTTP.
 type Server struct {
 	Options
-	payments  payment.Handler
 	presenter *view.Presenter
 	mux       *mount.Mux
 	daemon    *daemon.Calls
@@ -178,8 +177,7 @@ func New(o Options) (*Server, error) {
 	}
 	o.Limits = o.Limits.orDefaults()
 	s := &Server{
-		Options:  o,
-		payments: payment.Handler{Aggregate: payment.Aggregate(), Store: o.Store},
+		Options: o,
 		presenter: &view.Presenter{
 			Views: o.Views, Billing: o.Billing, Now: o.Now, Tip: o.Tip, Required: o.Required, Found: o.Found,
 		},

@@ -313,7 +313,7 @@ func (s *shop) book(key payment.Key, c payment.Settle) {
 	s.wallet.mu.Lock()
 	s.wallet.close(key)
 	s.wallet.mu.Unlock()
-	s.requests.Done(context.Background(), string(key))
+	s.requests.Done(context.Background(), string(key), 0)
 }
 
 // order orders two hours under a key, and an id if it is not empty; with an address where there

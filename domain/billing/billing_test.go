@@ -160,7 +160,7 @@ func (s *shop) settle(p payment.State, amount money.Msat) payment.State {
 	out, err := s.Booker.Book(s.t.Context(), stream.Meta{}, p.Key, c)
 	s.must(errors.Join(err, s.views.WaitFor(s.t.Context(), out.Position)))
 	s.wallet.closed[p.Key] = true
-	s.Requests.Done(s.t.Context(), string(p.Key))
+	s.Requests.Done(s.t.Context(), string(p.Key), 0)
 	return out.State
 }
 

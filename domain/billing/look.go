@@ -25,11 +25,12 @@ type subject struct {
 // find returns a resource of the log, or else what the order of that id would open, or
 // [resource.ErrNotOpened].
 func (b *Service) find(ctx context.Context, id resource.ID) (subject, error) {
-	out, err := b.Resources.Load(ctx, id)
-	if err != nil || out.State.Status != resource.StatusNone {
+	r, opens, ordered := b.Requests.Order(id)
+	out, err := b.Resources.Load(ctx, id) // last: an order is there until the log has what it opened
+	switch {
+	case err != nil || out.State.Status != resource.StatusNone:
 		return subject{State: out.State}, err
-	}
-	if r, opens, ok := b.Requests.Order(id); ok {
+	case ordered:
 		return subject{opens, r.Order, nil}, nil
 	}
 	return subject{}, resource.ErrNotOpened
@@ -44,7 +45,7 @@ func (b *Service) Resource(id resource.ID) (resource.State, bool) {
 	if _, opens, ok := b.Requests.Order(id); ok {
 		return opens, true
 	}
-	s, _, ok := b.Views.Resource(id) // it may have been paid between the two looks
+	s, _, ok := b.Views.Resource(id) // an order is there until they have what it opened
 	return s, ok
 }
 
@@ -52,11 +53,15 @@ func (b *Service) Resource(id resource.ID) (resource.State, bool) {
 // are not at their end, and the invoices that can still be paid. What is for another order of its
 // id, or for one that was released, is none of them.
 func (b *Service) Payments(id resource.ID) []payment.State {
+	asked := b.open(id)
+	logged := b.Opening.Payments(id) // last: what is asked for no more is there by now
 	var list []payment.State
-	for _, r := range b.open(id) {
-		list = append(list, r.State())
+	for _, r := range asked {
+		if !slices.ContainsFunc(logged, func(p payment.State) bool { return p.Key == r.Key }) {
+			list = append(list, r.State())
+		}
 	}
-	list = append(list, b.Opening.Payments(id)...)
+	list = append(list, logged...)
 	s, _ := b.Resource(id)
 	list = slices.DeleteFunc(list, func(p payment.State) bool {
 		return p.Order != nil && (!s.OpenedBy(p.Order) || s.Status == resource.StatusAwaiting && b.Opening.IsReleased(&p))
@@ -81,27 +86,35 @@ func (b *Service) open(id resource.ID) (list []*request.Record) {
 	return list
 }
 
-// Payment returns a payment that is not at its end: of the log, or an invoice that nobody has
-// paid.
-func (b *Service) Payment(key payment.Key) (payment.State, bool) {
-	if p, _, ok := b.Views.Payment(key); ok {
-		return p, true
+// Payment returns a payment as the log has it, or else an invoice, or a payment of an order that no
+// block holds. Its status is [payment.StatusNone] where there is none.
+func (b *Service) Payment(ctx context.Context, key payment.Key) (payment.State, error) {
+	if p, _, ok := b.Views.Payment(key); ok || !key.Valid() {
+		return p, nil
 	}
+	asked := b.unlogged(key)
+	out, err := b.Booker.Payments.Load(ctx, key) // last: what is asked for no more was written before
+	if err != nil || out.State.Status != payment.StatusNone {
+		return out.State, err
+	}
+	return asked, nil
+}
+
+// unlogged returns a payment as it is asked for, or is to be seen on the chain.
+func (b *Service) unlogged(key payment.Key) (p payment.State) {
 	r, ok := b.Requests.Find(key)
 	switch {
 	case !ok && b.Deposits != nil:
-		return b.Deposits.UnloggedPayment(key)
+		p, _ = b.Deposits.UnloggedPayment(key)
+		return p
 	case !ok:
-		return payment.State{}, false
+		return p
 	}
-	if s, _, ok := b.Views.Resource(r.Resource); ok && s.Has(string(key)) {
-		return payment.State{}, false // it was paid: the log tells
-	}
-	p := r.State()
+	p = r.State()
 	if r.Expiry <= b.Now() || r.Released > 0 {
 		p.Status, p.Last = payment.StatusExpired, r.Expiry
 	}
-	return p, true
+	return p
 }
 
 // OtherOrder returns the order that a payment is for, and when it was asked for, if that is not the

@@ -7,6 +7,7 @@ import (
 	"sandglass/domain/payment"
 	"sandglass/domain/request"
 	"sandglass/domain/resource"
+	"sandglass/domain/stream"
 	"sandglass/domain/watch"
 )
 
@@ -93,10 +94,11 @@ func (s *sweep) logIfOpened(ctx context.Context, r *request.Record) (opened bool
 	if err != nil || out.State.Status == resource.StatusNone || !out.State.OpenedBy(r.Order) {
 		return false, err
 	}
-	if err := s.logAddress(ctx, r); err != nil {
+	written, err := s.logAddress(ctx, r)
+	if err != nil {
 		return false, err
 	}
-	s.w.Requests.Done(ctx, r.Name())
+	s.w.Requests.Done(ctx, r.Name(), written)
 	return true, nil
 }
 
@@ -113,12 +115,13 @@ func (s *sweep) logPaidAddress(ctx context.Context, addr string) error {
 	if err != nil || out.State.Status != resource.StatusNone && !out.State.OpenedBy(r.Order) {
 		return err
 	}
-	return s.logAddress(ctx, r)
+	_, err = s.logAddress(ctx, r)
+	return err
 }
 
-func (s *sweep) logAddress(ctx context.Context, r *request.Record) error {
-	_, err := s.w.Addresses.Execute(ctx, r.Address, watch.Meta, address.Issue{
+func (s *sweep) logAddress(ctx context.Context, r *request.Record) (written stream.Position, err error) {
+	out, err := s.w.Addresses.Execute(ctx, r.Address, watch.Meta, address.Issue{
 		At: s.w.Now(), Resource: r.Resource, Node: r.Node, Height: r.Height,
 	})
-	return err
+	return out.Position, err
 }

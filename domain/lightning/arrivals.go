@@ -154,7 +154,7 @@ func (s *session) compareWithLog(ctx context.Context, l *lacking, description st
 				return logged{}, err
 			}
 		}
-		s.w.Requests.Done(ctx, string(l.Key))
+		s.w.Requests.Done(ctx, string(l.Key), 0)
 		s.w.ended.Add(l.Key, p.Amount, p.Last)
 		return logged{handled: p.Last}, nil
 	case p.Status == payment.StatusNone && s.known.Predates(l.Settle.Index, l.Settle.At):
@@ -259,7 +259,7 @@ func (s *session) book(ctx context.Context, l *lacking) (wrote bool, err error) 
 		out, err := s.bookOnce(ctx, l, c)
 		switch {
 		case err == nil:
-			s.w.Requests.Done(ctx, string(l.Key))
+			s.w.Requests.Done(ctx, string(l.Key), out.Position)
 			s.w.ended.Add(l.Key, c.Amount, s.w.Now())
 			return out.Position > 0, nil
 		case payment.Contradicts(err):

@@ -118,7 +118,7 @@ func (w *world) actions() map[string]func(*rapid.T) {
 			if _, ok := d.Find(payment.Key(name)); ok {
 				d.done[name] = true
 			}
-			d.Done(t.Context(), name)
+			d.Done(t.Context(), name, 0)
 			w.done[name] = true
 		},
 		"swept": func(t *rapid.T) {

@@ -34,6 +34,7 @@ type Set struct {
 	most  int
 	retry watch.Retry
 	fail  func(error)
+	shown func(context.Context, stream.Position) error
 
 	mu        sync.Mutex // guards what follows
 	byName    parts[string, *entry]
@@ -72,6 +73,9 @@ type Options struct {
 	Now    func() instant.Time
 	Most   int         // records of invoices that are kept at most, of those that can't be paid any more
 	Failed func(error) // is told why the store is read anew, or does not forget; may be nil
+	// Shown, if not nil, returns once what the log has up to there is shown by the read models, or
+	// the error of ctx.
+	Shown func(context.Context, stream.Position) error
 }
 
 // New returns an empty set, which [Set.Run] fills.
@@ -80,7 +84,7 @@ func New(o Options) *Set {
 		o.Failed = func(error) {}
 	}
 	return &Set{
-		store: o.Store, now: o.Now, most: o.Most, fail: o.Failed, retry: watch.Retry{}.OrDefaults(),
+		store: o.Store, now: o.Now, most: o.Most, fail: o.Failed, shown: o.Shown, retry: watch.Retry{}.OrDefaults(),
 		gone: map[string]instant.Time{}, expiring: new(expiries), expired: map[string]*expiries{}, wallets: map[string]sweeps{},
 		hosts: map[string]int{}, reserved: reserved{}, ofNode: map[string]int{}, listeners: watch.Listeners[resource.ID]{},
 		caughtUp: make(chan struct{}),
@@ -233,10 +237,14 @@ func (s *Set) expiredAt(node string) *expiries {
 	return s.expired[node]
 }
 
-// Done takes a record out: the log has what it says, by the payment of that name or the
+// Done takes a record out, as soon as the read models show what the log has up to written: whoever
+// looks finds it in one or the other. The log has what it says, by the payment of that name or the
 // address. A store that forgets by itself may yield it once more, after a restart: then it is
-// looked for again, and found in the log.
-func (s *Set) Done(ctx context.Context, name string) {
+// looked for again, and found in the log, as it is where ctx ends before.
+func (s *Set) Done(ctx context.Context, name string, written stream.Position) {
+	if _, ok := s.find(name); !ok || s.shown != nil && s.shown(ctx, written) != nil {
+		return
+	}
 	s.mu.Lock()
 	e, ok := s.byName.get(name)
 	if ok {

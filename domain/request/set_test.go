@@ -12,6 +12,7 @@ import (
 	"sandglass/domain/instant"
 	"sandglass/domain/request"
 	"sandglass/domain/resource"
+	"sandglass/domain/stream"
 )
 
 // What a store does not follow now is followed once it does, and nothing is lost meanwhile.
@@ -46,7 +47,7 @@ func TestSetOutlivesItsStore(t *testing.T) {
 		if _, ok := b.Find(r.Key); !ok || failures == 0 {
 			t.Errorf("it is found: %t, after %d failures", ok, failures)
 		}
-		b.Done(ctx, r.Name())
+		b.Done(ctx, r.Name(), 0)
 		if _, ok := b.Find(r.Key); ok || len(store.holds()) != 0 {
 			t.Errorf("it is done, and found: %t, and %d are in the store", ok, len(store.holds()))
 		}
@@ -70,7 +71,7 @@ func TestWhatIsDoneStaysDone(t *testing.T) {
 			if err := s.Keep(ctx, r); err != nil {
 				t.Fatal(err)
 			}
-			s.Done(ctx, r.Name())
+			s.Done(ctx, r.Name(), 0)
 		}
 		again := func() (n int) {
 			store.fail(nil, true)
@@ -87,6 +88,50 @@ func TestWhatIsDoneStaysDone(t *testing.T) {
 		if n := again(); n != 2 {
 			t.Errorf("%d came again, want both: else what is done would be remembered for good", n)
 		}
+	})
+}
+
+// What is done is there until the read models show it, and what nobody waits for to the end stays.
+func TestWhatIsDoneIsThereUntilTheLogShowsIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		shown := make(chan struct{})
+		s := request.New(request.Options{
+			Store: newShelf(true), Now: func() instant.Time { return epoch },
+			Shown: func(ctx context.Context, written stream.Position) error {
+				if written != 7 {
+					t.Errorf("it waits for %d, want 7", written)
+				}
+				select {
+				case <-shown:
+					return nil
+				case <-ctx.Done():
+					return ctx.Err()
+				}
+			},
+		})
+		r := invoice("01", "vm-1")
+		if err := s.Keep(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+		is := func(when string, want bool) {
+			t.Helper()
+			synctest.Wait()
+			if _, ok := s.Find(r.Key); ok != want {
+				t.Errorf("%s it is found: %t", when, ok)
+			}
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() { s.Done(ctx, r.Name(), 7) })
+		is("before it is shown", true)
+		cancel()
+		wg.Wait()
+		is("given up", true)
+		wg.Go(func() { s.Done(t.Context(), r.Name(), 7) })
+		is("done again", true)
+		close(shown)
+		wg.Wait()
+		is("shown", false)
 	})
 }
 

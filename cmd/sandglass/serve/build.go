@@ -84,7 +84,7 @@ func build(
 		return nil, err
 	}
 	d.requests = request.New(request.Options{
-		Store: requests, Now: own.Now, Most: 2 * c.MaxAwaiting, Failed: d.counts.requestsFailed,
+		Store: requests, Now: own.Now, Most: 2 * c.MaxAwaiting, Failed: d.counts.requestsFailed, Shown: views.WaitFor,
 	})
 	d.opening = &opening.Rule{
 		Requests:  d.requests,

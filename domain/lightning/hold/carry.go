@@ -57,7 +57,6 @@ func (l *Loop) accept(ctx context.Context, node, hash string) error {
 	}
 	l.began = append(l.began, now)
 	_, err = l.carryOn(ctx, key)
-	l.Requests.Done(ctx, r.Name()) // once it is open: until then the order is what is shown
 	return err
 }
 
@@ -154,7 +153,11 @@ func (l *Loop) openFor(ctx context.Context, p *payment.State, out payment.Outcom
 	case errors.Is(err, resource.ErrOtherOrder):
 		return nil, payment.ReasonOtherOrder, nil
 	}
-	return &opened.State, "", err
+	if err != nil {
+		return nil, "", err
+	}
+	l.Requests.Done(ctx, string(p.Key), opened.Position)
+	return &opened.State, "", nil
 }
 
 // delivered reports whether what was ordered is up, or has been.
@@ -238,6 +241,7 @@ func (l *Loop) end(ctx context.Context, p *payment.State, why payment.Reason) er
 	if err := l.release(ctx, p); err != nil {
 		return err
 	}
+	l.Requests.Done(ctx, string(p.Key), 0)
 	_, err := l.Booker.Payments.Execute(ctx, p.Key, watch.Meta, payment.Cancel{At: l.Now(), Reason: why})
 	if err == nil {
 		l.unwatch(p.Key)

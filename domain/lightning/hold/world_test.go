@@ -413,6 +413,9 @@ func (w *world) is(hash string, id resource.ID, at lightning.EntryStatus, p paym
 	if got := w.wallet.status(hash); got != at {
 		w.Errorf("the wallet has it as %d, want %d", got, at)
 	}
+	if _, asked := w.requests.Find(payment.LightningKey(hash)); asked && p != payment.StatusNone && r != resource.StatusNone {
+		w.Errorf("it is asked for yet, and %s in the log", p)
+	}
 	if got := w.payment(hash); got.Status != p {
 		w.Errorf("the payment is %s, want %s", got.Status, p)
 	}
