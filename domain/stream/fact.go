@@ -32,9 +32,10 @@ func Encode(f Fact) Event {
 
 // Former is a fact as earlier builds wrote it. It is read, and never written.
 //
-// The payload of a type never changes, not by a field that may be left out either: builds that
-// know the type would refuse it, or lose what the field says. What has to tell something else
-// gets another version, in these steps, which testutil/golden holds:
+// The payload of a type goes on saying what it said. A field may come to its end that is left out
+// where it is zero, if zero is what all events without it mean, as of resource.Terms.LaterFields:
+// a build of before refuses an event that has it, and stops, as at a type that it does not know.
+// What has to tell something else gets another version, in these steps, which testutil/golden holds:
 //
 //   - The event's struct and Fields become what they should be, and Type and blank say .v2.
 //   - The struct as it was goes to the package's former.go, unexported, as requestedV1, with
