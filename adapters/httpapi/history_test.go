@@ -102,3 +102,32 @@ func whats(h wire.History) string {
 	}
 	return fmt.Sprint(list)
 }
+
+// TestAResourceTellsWhenItWarns: while it runs and until it did; after that the history does.
+func TestAResourceTellsWhenItWarns(t *testing.T) {
+	s := open(t, nil)
+	_, err := s.client(operatorToken).Publish(t.Context(), wire.PublishRequest{
+		Name: "small", Price: wire.Price{Msat: price, Per: hour}, Min: 1, Max: instant.Day, Warn: &wire.Warn{Share: 250_000},
+	})
+	s.must(err)
+	o := s.running("web-1")
+	warned := s.clock.Now().Add(hour + hour/2)
+	r, err := s.client("").Resource(t.Context(), "web-1")
+	s.must(err)
+	if r.WarnAt != warned || r.PaidUntil != warned.Add(hour/2) {
+		t.Errorf("it runs: %+v", r)
+	}
+	s.clock.Advance(hour + hour/2)
+	s.settled("web-1")
+	r, err = s.client("").Resource(t.Context(), "web-1")
+	s.must(err)
+	h := s.history("web-1", "")
+	if last := h.Changes[len(h.Changes)-1]; r.WarnAt != 0 || !r.Warned || last.What != "warned" || last.At != warned {
+		t.Errorf("it warned: %+v, %+v", r, last)
+	}
+	r, err = s.client(o.HolderKey).Pause(t.Context(), "web-1")
+	s.must(err)
+	if r.WarnAt != 0 {
+		t.Errorf("it is paused: %+v", r)
+	}
+}

@@ -31,7 +31,7 @@ func TestALife(t *testing.T) {
 	r, err := c.Resource(t.Context(), "web-1")
 	s.must(err)
 	if r.Status != "running" || r.Remaining != 90*instant.Minute || r.PaidUntil != s.clock.Now().Add(r.Remaining) ||
-		len(r.Pending) != 0 {
+		len(r.Pending) != 0 || r.WarnAt != 0 {
 		t.Errorf("resource: %+v", r)
 	}
 	if l := r.Lots[0]; l.Payment != o.Payment.Key || l.Left != r.Remaining || l.Held != 1.5*price {

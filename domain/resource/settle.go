@@ -38,9 +38,9 @@ func (s *State) warnLeft() instant.Millis {
 	return -1
 }
 
-// crossing returns when a resource whose clock runs, and that was not warned, comes to its
+// WarnsAt returns when a resource whose clock runs, and that was not warned, comes to its
 // threshold.
-func (s *State) crossing() (instant.Time, bool) {
+func (s *State) WarnsAt() (instant.Time, bool) {
 	c, ok := s.clock()
 	if !ok || s.Warned {
 		return 0, false
@@ -62,7 +62,7 @@ func (s *State) Deadline(every instant.Millis) (instant.Time, bool) {
 		return s.ReleaseAt()
 	}
 	due := c.At(min(s.Left(), every))
-	if at, ok := s.crossing(); ok {
+	if at, ok := s.WarnsAt(); ok {
 		due = min(due, at)
 	}
 	return due, true
@@ -145,7 +145,7 @@ func (d *deciding) settleBeyond() {
 		return
 	}
 	end := c.At(d.s.Left())
-	if at, ok := d.s.crossing(); ok && at <= d.t {
+	if at, ok := d.s.WarnsAt(); ok && at <= d.t {
 		d.debitBeyond(at)
 		d.emit(&Warned{At: At{At: at}})
 	}
@@ -174,7 +174,7 @@ func (d *deciding) debit(to instant.Time, charge, forgiven instant.Millis) {
 
 // warn emits a warning that falls due by t, once for each crossing.
 func (d *deciding) warn(t instant.Time) {
-	if at, ok := d.s.crossing(); ok && at <= t {
+	if at, ok := d.s.WarnsAt(); ok && at <= t {
 		d.emit(&Warned{At: At{At: at}}) // at or after d.s.DebitedTo, the latest event
 	}
 }

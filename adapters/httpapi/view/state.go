@@ -100,7 +100,10 @@ func Resource(s resource.State, at instant.Time) wire.Resource {
 	if hash := s.Config.Of(); hash != (config.Hash{}) {
 		v.ParamsHash = hex.EncodeToString(hash[:])
 	}
-	v.PaidUntil, _ = projections.PaidUntil(&s)
+	var runs bool
+	if v.PaidUntil, runs = projections.PaidUntil(&s); runs {
+		v.WarnAt, _ = s.WarnsAt()
+	}
 	if end, ok := s.ReleaseAt(); ok && (s.Status != resource.StatusAwaiting || end > at) { // an order may be paid later too
 		v.ReleaseAt = end
 		if held := s.HeldUntil(); held > at {

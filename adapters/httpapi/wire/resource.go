@@ -132,6 +132,8 @@ type Resource struct {
 	// Until when a payment that was seen on the chain holds off its release; only of one that awaits
 	// a payment or is suspended.
 	HeldUntil instant.Time `json:"held_until,omitzero" format:"date-time"`
+	// When little will be left, as the plan counts it; only of one that runs, and was not warned.
+	WarnAt instant.Time `json:"warn_at,omitzero" format:"date-time" example:"2026-01-03T02:04:05.678Z"`
 	// Little is left, as the plan counts it.
 	Warned bool `json:"warned,omitempty"`
 	// Of later payments. Time that was bought is kept.
