@@ -45,6 +45,7 @@ type Config struct {
 	Listen   string `envconfig:"SANDGLASS_LISTEN" default:"127.0.0.1:8420"`
 
 	PublicURL     string `envconfig:"SANDGLASS_PUBLIC_URL"`
+	Pages         bool   `envconfig:"SANDGLASS_PAGES" default:"true"`
 	MetricsListen string `envconfig:"SANDGLASS_METRICS_LISTEN"`
 
 	LndAddr           string `envconfig:"SANDGLASS_LND_ADDR" default:"127.0.0.1:10009"`

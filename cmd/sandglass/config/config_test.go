@@ -17,6 +17,7 @@ func TestAWrongValueNamesItsVariable(t *testing.T) {
 		"SANDGLASS_LISTEN":                       {"8420", "nowhere:http:1"},
 		"SANDGLASS_LND_ADDR":                     {"lnd"},
 		"SANDGLASS_LND_ALLOW_SPENDING":           {"perhaps"},
+		"SANDGLASS_PAGES":                        {"some"},
 		"SANDGLASS_ON_CHAIN":                     {"often"},
 		"SANDGLASS_CONFIRMATIONS":                {"0", "145", "three"},
 		"SANDGLASS_FINAL_DEPTH":                  {"2", "10001"},

@@ -13,6 +13,7 @@ var meanings = map[string]string{
 	"SANDGLASS_LISTEN": "address of the HTTP API",
 	"SANDGLASS_PUBLIC_URL": "where clients reach the API through your proxy, such as https://example.org/pay: links begin with " +
 		"it; empty: they are paths",
+	"SANDGLASS_PAGES": "serve the pages for people too: the shop, and a page of each resource",
 	"SANDGLASS_METRICS_LISTEN": "address at which /metrics, which shows your sums, and /readyz are answered in full without a " +
 		"token; empty is none: that takes the auditor's or the operator's",
 	"SANDGLASS_LND_ADDR":           "lnd's gRPC address",

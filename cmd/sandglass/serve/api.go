@@ -2,6 +2,7 @@ package serve
 
 import (
 	"fmt"
+	"net/http"
 	"os"
 	"strings"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"sandglass/adapters/httpapi/admission"
 	"sandglass/cmd/sandglass/buildinfo"
 	"sandglass/cmd/sandglass/config"
+	"sandglass/cmd/sandglass/serve/pages"
 )
 
 // newAPI returns the HTTP server. It serves the metrics too, for which it needs all that
@@ -23,6 +25,12 @@ func (d *components) newAPI() (*httpapi.Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	version := buildinfo.Read().Version
+	api := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { d.api.Handler().ServeHTTP(w, r) })
+	mounts, err := pages.Mounts(&d.Config, api, version, d.clock.Now)
+	if err != nil {
+		return nil, err
+	}
 	options := httpapi.Options{
 		Billing:    d.billing,
 		Views:      d.views,
@@ -33,7 +41,8 @@ func (d *components) newAPI() (*httpapi.Server, error) {
 		TrustProxy: d.TrustProxy,
 		PublicURL:  strings.TrimRight(d.PublicURL, "/"),
 		Limits:     httpapi.Limits{Live: d.MaxLive, LivePer: d.MaxLivePer, Unpaid: d.unpaid()},
-		Version:    buildinfo.Read().Version,
+		Mounts:     mounts,
+		Version:    version,
 		Now:        d.clock.Now,
 		Log:        d.log,
 		Registry:   newRegistry(d),
