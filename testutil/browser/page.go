@@ -1,0 +1,229 @@
+package browser
+
+import (
+	"context"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
+)
+
+// Page is a tab of a browser, whose methods are for one goroutine.
+type Page struct {
+	ctx   context.Context
+	close context.CancelFunc
+
+	mu         sync.Mutex
+	complaints []string
+	requests   []string // the URLs that it asked for
+}
+
+// Close closes the tab, and forgets what it kept.
+func (p *Page) Close() { p.close() }
+
+// step bounds one call of the browser.
+func (p *Page) step() (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(p.ctx, Patience, fmt.Errorf("browser: not done after %s", Patience))
+}
+
+func call[P, R any](p *Page, c cdp.Command[P, R], params P) error {
+	ctx, cancel := p.step()
+	defer cancel()
+	_, err := chromedp.Call(ctx, c, params)
+	return err
+}
+
+// Go goes to a URL, as by the address bar, and returns when the page is there with all that it loads.
+func (p *Page) Go(url string) error {
+	ctx, cancel := p.step()
+	defer cancel()
+	if err := chromedp.Do(ctx, chromedp.Navigate(url)); err != nil {
+		return fmt.Errorf("going to %s: %w", url, err)
+	}
+	return nil
+}
+
+// Eval evaluates an expression on the page, which JavaScript that is off does not hinder, into a T.
+func Eval[T any](p *Page, expression string) (T, error) {
+	ctx, cancel := p.step()
+	defer cancel()
+	return chromedp.Run(ctx, chromedp.Evaluate[T](expression))
+}
+
+// Await evaluates an expression whose value is a promise.
+func Await[T any](p *Page, expression string) (T, error) {
+	ctx, cancel := p.step()
+	defer cancel()
+	return chromedp.Run(ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
+}
+
+// Until waits until an expression is true, whatever page is there by then.
+func (p *Page) Until(what, expression string) error {
+	ctx, cancel := p.step()
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		ok, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("Boolean("+expression+")"))
+		if ok {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("waited until %s: %w: %w; the page at %s says:\n%s",
+				what, context.Cause(ctx), errors.Join(err), p.URL(), p.Text())
+		case <-tick.C: // the page may just be another
+		}
+	}
+}
+
+// Says waits until a text can be read on the page, whatever its case and its white space are.
+func (p *Page) Says(text string) error {
+	return p.Until("it says "+text, fmt.Sprintf("(%s).includes(%s)", visible, quote(squash(text))))
+}
+
+// SaysNot waits until a text can't be read on the page.
+func (p *Page) SaysNot(text string) error {
+	return p.Until("it does not say "+text, fmt.Sprintf("!(%s).includes(%s)", visible, quote(squash(text))))
+}
+
+// visible is what can be read, as [squash] has it.
+const visible = `(document.body?.innerText ?? "").toLowerCase().replace(/\s+/g, " ")`
+
+func squash(text string) string { return strings.ToLower(strings.Join(strings.Fields(text), " ")) }
+
+func quote(v any) string {
+	text, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // plain values
+	}
+	return string(text)
+}
+
+// Text returns what can be read on the page.
+func (p *Page) Text() string {
+	text, err := Eval[string](p, `document.body?.innerText ?? ""`)
+	if err != nil {
+		return err.Error()
+	}
+	return text
+}
+
+// URL returns where the page is, with its fragment.
+func (p *Page) URL() string {
+	url, err := Eval[string](p, "location.href")
+	if err != nil {
+		return err.Error()
+	}
+	return url
+}
+
+//go:embed find.js
+var find string
+
+// place is the middle of something on the page.
+type place struct {
+	X, Y float64
+	Why  string // it is not there
+}
+
+// locate waits until something can be seen and pressed, and returns where it is.
+func (p *Page) locate(what, name string) (at place, err error) {
+	ctx, cancel := p.step()
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	where := fmt.Sprintf("%s(%s, %s)", strings.TrimSpace(find), quote(what), quote(name))
+	for {
+		at, err = chromedp.Run(ctx, chromedp.Evaluate[place](where))
+		if err == nil && at.Why == "" {
+			return at, nil
+		}
+		select {
+		case <-ctx.Done():
+			return at, fmt.Errorf("no %s called %q: %s: %w: %w; the page at %s says:\n%s",
+				what, name, at.Why, context.Cause(ctx), errors.Join(err), p.URL(), p.Text())
+		case <-tick.C:
+		}
+	}
+}
+
+// Press presses the button, link or choice that has a name, as soon as it is there: what is written on
+// it, or what a screen reader says. The name is a regular expression for the whole of it.
+func (p *Page) Press(name string) error {
+	at, err := p.locate("control", name)
+	if err != nil {
+		return err
+	}
+	return p.click(at)
+}
+
+func (p *Page) click(at place) error {
+	mouse := input.DispatchMouseEventParams{X: at.X, Y: at.Y, Button: input.MouseButtonLeft, ClickCount: 1}
+	for _, kind := range []input.DispatchMouseEventType{
+		input.DispatchMouseEventTypeMouseMoved, input.DispatchMouseEventTypeMousePressed, input.DispatchMouseEventTypeMouseReleased,
+	} {
+		mouse.Type = kind
+		if err := call(p, input.DispatchMouseEvent, mouse); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Fill types a text into the field that has a name, in place of what is there.
+func (p *Page) Fill(name, text string) error {
+	at, err := p.locate("field", name)
+	if err != nil {
+		return err
+	}
+	if err := p.click(at); err != nil {
+		return err
+	}
+	if err := Do(p, `document.activeElement.select?.()`); err != nil {
+		return err
+	}
+	return call(p, input.InsertText, input.InsertTextParams{Text: text})
+}
+
+// Do evaluates an expression for what it does.
+func Do(p *Page, expression string) error {
+	_, err := Eval[bool](p, "Boolean("+expression+") || true")
+	return err
+}
+
+// Keys presses keys, one after the other, such as "\t" and "\r".
+func (p *Page) Keys(keys string) error {
+	ctx, cancel := p.step()
+	defer cancel()
+	return chromedp.Do(ctx, chromedp.KeyEvent(keys))
+}
+
+// Shot takes a picture of the whole page, as a PNG.
+func (p *Page) Shot() ([]byte, error) {
+	size, err := Eval[struct{ W, H float64 }](p, `({W: document.documentElement.clientWidth,
+		H: Math.max(document.documentElement.scrollHeight, document.documentElement.clientHeight)})`)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := p.step()
+	defer cancel()
+	beyond := true
+	shot, err := chromedp.Call(ctx, page.CaptureScreenshot, page.CaptureScreenshotParams{
+		CaptureBeyondViewport: &beyond, Clip: &page.Viewport{Width: size.W, Height: size.H, Scale: 1},
+	})
+	return shot.Data, err
+}
+
+// Overflow returns by how many CSS pixels the page is wider than its window.
+func (p *Page) Overflow() (int, error) {
+	return Eval[int](p, `document.documentElement.scrollWidth - document.documentElement.clientWidth`)
+}
