@@ -138,6 +138,8 @@ func FuzzReadBlock(f *testing.F) {
 	})
 }
 
+type tester interface{ Fatalf(string, ...any) }
+
 // allSound is what holds for every output, however odd its source.
 func allSound(t tester, all []chain.Output) {
 	for _, o := range all {
@@ -260,4 +262,10 @@ func FuzzListed(f *testing.F) {
 			allSound(t, all)
 		}
 	})
+}
+
+func TestCut(t *testing.T) {
+	if got := cut("aä", 2); got != "a" {
+		t.Errorf("cut to %q", got)
+	}
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"sandglass/adapters/lnd/entry"
 	"sandglass/domain/instant"
 	"sandglass/domain/lightning"
 	"sandglass/domain/watch"
@@ -108,7 +109,7 @@ func (c *Client) Settlements(ctx context.Context, after int64) iter.Seq2[lightni
 			if inv, err = stream.Recv(); err != nil {
 				break
 			}
-			if inv.State == lnrpc.Invoice_SETTLED && !yield(entry(inv), nil) {
+			if inv.State == lnrpc.Invoice_SETTLED && !yield(entry.Of(inv), nil) {
 				return
 			}
 		}
@@ -124,7 +125,7 @@ func (c *Client) Lookup(ctx context.Context, hash string) (lightning.Entry, erro
 	if err != nil {
 		return lightning.Entry{}, err
 	}
-	return entry(inv), nil
+	return entry.Of(inv), nil
 }
 
 func (c *Client) lookup(ctx context.Context, hash string) (*lnrpc.Invoice, error) {
@@ -156,7 +157,7 @@ func (c *Client) List(ctx context.Context, from int64, limit int, backward bool)
 	}
 	entries := make([]lightning.Entry, len(page.Invoices))
 	for i, inv := range page.Invoices {
-		entries[i] = entry(inv)
+		entries[i] = entry.Of(inv)
 	}
 	if backward {
 		slices.Reverse(entries) // lnd gives a page's invoices upwards, either way

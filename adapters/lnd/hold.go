@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strings"
 
+	"sandglass/adapters/lnd/entry"
 	"sandglass/adapters/lnd/invoices"
 	"sandglass/adapters/lnd/rights"
 	"sandglass/domain/billing"
@@ -65,14 +66,14 @@ func (c *Client) Held(ctx context.Context, hash string) (hold.Invoice, error) {
 	if err != nil {
 		return hold.Invoice{}, err
 	}
-	e := entry(inv)
+	e := entry.Of(inv)
 	held := hold.Invoice{Status: e.Status, Description: e.Description}
 	for _, h := range inv.Htlcs {
 		if h.State != lnrpc.InvoiceHTLCState_ACCEPTED {
 			continue
 		}
 		held.Amount = min(held.Amount+money.Msat(min(h.AmtMsat, uint64(money.MaxMsat))), money.MaxMsat)
-		held.Since = max(held.Since, firstOf(h.AcceptTime))
+		held.Since = max(held.Since, entry.FirstOf(h.AcceptTime))
 		held.TimesOut = min(cmp.Or(held.TimesOut, int64(h.ExpiryHeight)), int64(h.ExpiryHeight))
 	}
 	return held, nil

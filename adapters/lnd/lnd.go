@@ -13,7 +13,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"sync"
 	"time"
 
@@ -168,11 +167,3 @@ func (l *link) await(ctx context.Context) {
 
 // right is the option of a call that needs the macaroon.
 func (l *link) right() grpc.CallOption { return grpc.PerRPCCredentials(l.macaroon) }
-
-// index puts one of lnd's indices into ours.
-func index(i uint64) (int64, bool) {
-	if i > math.MaxInt64 {
-		return 0, false
-	}
-	return int64(i), true
-}

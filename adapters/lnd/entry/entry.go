@@ -1,10 +1,15 @@
-package lnd
+// Package entry puts lnd's invoices into our words, without asking lnd anything.
+//
+// The one idea: what arrived is what settled, HTLC by HTLC, whatever lnd says of the invoice as a
+// whole, which may be what was asked, or the sum of all that ever came.
+package entry
 
 import (
 	"cmp"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"sandglass/domain/instant"
@@ -17,9 +22,9 @@ import (
 	"github.com/lightningnetwork/lnd/lnrpc"
 )
 
-// entry puts lnd's words into ours. What it can't understand it says in Fault, and then
+// Of puts lnd's words into ours. What it can't understand it says in Fault, and then
 // gives no arrivals: one bad row must not hide the others.
-func entry(inv *lnrpc.Invoice) lightning.Entry {
+func Of(inv *lnrpc.Invoice) lightning.Entry {
 	e, err := read(inv)
 	if err != nil {
 		e.Arrivals, e.Fault = nil, err.Error()
@@ -154,14 +159,14 @@ func arrival(via payment.Via, key payment.Key, settleIndex uint64, seconds int64
 	if sum.msat > uint64(money.MaxMsat) {
 		return lightning.Arrival{}, money.ErrTooMuch
 	}
-	c := payment.Settle{At: firstOf(seconds), Amount: money.Msat(sum.msat), Via: via, Index: i}
+	c := payment.Settle{At: FirstOf(seconds), Amount: money.Msat(sum.msat), Via: via, Index: i}
 	return lightning.Arrival{Key: key, Settle: c}, nil
 }
 
-// firstOf returns the first millisecond of one of lnd's seconds: what came in time is so
+// FirstOf returns the first millisecond of one of lnd's seconds: what came in time is so
 // never taken for late. It bills nobody for more: a credit moves no debit, and what did
 // not run starts when it is started. 0 is not known.
-func firstOf(seconds int64) instant.Time {
+func FirstOf(seconds int64) instant.Time {
 	if seconds <= 0 || seconds > int64(instant.Max)/1000 {
 		return 0
 	}
@@ -175,4 +180,12 @@ func resourceOf(h *lnrpc.InvoiceHTLC) resource.ID {
 		return ""
 	}
 	return resource.ID(id)
+}
+
+// index puts one of lnd's indices into ours.
+func index(i uint64) (int64, bool) {
+	if i > math.MaxInt64 {
+		return 0, false
+	}
+	return int64(i), true
 }

@@ -1,4 +1,4 @@
-package lnd
+package entry_test
 
 import (
 	"encoding/hex"
@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"sandglass/adapters/lnd/entry"
 	"sandglass/domain/lightning"
 	"sandglass/domain/money"
 	"sandglass/domain/payment"
@@ -76,7 +77,7 @@ func drawInvoice(t *rapid.T) *lnrpc.Invoice {
 func TestEntryAddsUpWhatSettled(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		inv := drawInvoice(t)
-		e := entry(inv)
+		e := entry.Of(inv)
 		sound(t, e)
 		if e.Fault != "" {
 			return
@@ -148,7 +149,7 @@ func FuzzEntry(f *testing.F) {
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		var inv lnrpc.Invoice
 		if proto.Unmarshal(raw, &inv) == nil {
-			sound(t, entry(&inv))
+			sound(t, entry.Of(&inv))
 		}
 	})
 }
@@ -190,7 +191,7 @@ func TestEntryCases(t *testing.T) {
 		{"an index beyond 63 bits", &lnrpc.Invoice{RHash: hash, State: done, SettleIndex: math.MaxUint64}, nil, nil, true},
 		{"a state that is none", &lnrpc.Invoice{RHash: hash, State: 9}, nil, nil, true},
 	} {
-		e := entry(c.inv)
+		e := entry.Of(c.inv)
 		var keys []string
 		var amounts []money.Msat
 		for _, a := range e.Arrivals {
@@ -199,11 +200,5 @@ func TestEntryCases(t *testing.T) {
 		if !slices.Equal(keys, c.keys) || !slices.Equal(amounts, c.amounts) || (e.Fault != "") != c.fault {
 			t.Errorf("%s: %+v", c.name, e)
 		}
-	}
-}
-
-func TestCut(t *testing.T) {
-	if got := cut("aä", 2); got != "a" {
-		t.Errorf("cut to %q", got)
 	}
 }
