@@ -92,7 +92,7 @@ func (w *fakeWallet) close(key payment.Key) {
 	delete(w.open, key)
 }
 
-func (w *fakeWallet) Invoice(_ context.Context, amount money.Msat, _ string, expiry instant.Millis) (billing.Invoice, error) {
+func (w *fakeWallet) Invoice(_ context.Context, r billing.InvoiceRequest) (billing.Invoice, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.panic {
@@ -101,7 +101,7 @@ func (w *fakeWallet) Invoice(_ context.Context, amount money.Msat, _ string, exp
 	w.made++
 	hash := fmt.Sprintf("%064d", w.made)
 	inv := billing.Invoice{
-		Key: payment.LightningKey(hash), Hash: hash, Request: "lnbcrtln-" + hash, Amount: amount, Expiry: w.now().Add(expiry),
+		Key: payment.LightningKey(hash), Hash: hash, Request: "lnbcrtln-" + hash, Amount: r.Amount, Expiry: w.now().Add(r.Expiry),
 	}
 	if w.err == nil {
 		if w.open == nil {

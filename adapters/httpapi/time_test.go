@@ -14,8 +14,6 @@ import (
 
 	"sandglass/adapters/httpapi"
 	"sandglass/domain/billing"
-	"sandglass/domain/instant"
-	"sandglass/domain/money"
 	"sandglass/domain/resource"
 )
 
@@ -162,7 +160,7 @@ type stuck struct {
 	asked chan struct{}
 }
 
-func (s *stuck) Invoice(ctx context.Context, _ money.Msat, _ string, _ instant.Millis) (billing.Invoice, error) {
+func (s *stuck) Invoice(ctx context.Context, _ billing.InvoiceRequest) (billing.Invoice, error) {
 	close(s.asked)
 	<-ctx.Done()
 	return billing.Invoice{}, ctx.Err()

@@ -331,7 +331,7 @@ func (d *daemon) open(id resource.ID) {
 // order asks the wallet for an invoice for a resource, and notes the request.
 func (d *daemon) order(id resource.ID, amount money.Msat) billing.Invoice {
 	d.t.Helper()
-	inv := must(d.client.Invoice(d.t.Context(), amount, "sandglass "+string(id), instant.Hour))(d.t)
+	inv := must(d.client.Invoice(d.t.Context(), anHour(amount, "sandglass "+string(id))))(d.t)
 	d.request(id, inv.Key, inv.Request, amount, inv.Expiry)
 	return inv
 }
@@ -420,6 +420,11 @@ func (d *daemon) refuse(name string) {
 			}
 		}
 	})
+}
+
+// anHour is an invoice that can be paid for an hour.
+func anHour(amount money.Msat, description string) billing.InvoiceRequest {
+	return billing.InvoiceRequest{Amount: amount, Description: description, Expiry: instant.Hour}
 }
 
 // withHTLC gives an invoice the HTLC that settled it.

@@ -80,7 +80,7 @@ func (h *holder) order(id resource.ID, startWithin instant.Millis) (key payment.
 	nonce := preimageOf(h.t)
 	description := heldSigner.Describe(id, instant.Hour, [8]byte(nonce[:8]))
 	preimage := heldSigner.Preimage(description)
-	inv := must(h.client.HoldInvoice(within(h.t), sha256.Sum256(preimage[:]), 60_000, description, instant.Hour))(h.t)
+	inv := must(h.client.HoldInvoice(within(h.t), sha256.Sum256(preimage[:]), anHour(60_000, description)))(h.t)
 	h.note(func() { h.keys = append(h.keys, inv.Key) })
 	check(h.t, h.config.Requests.Keep(h.t.Context(), &request.Record{
 		Key: inv.Key, Node: h.net.Alice.Pubkey,

@@ -12,7 +12,6 @@ import (
 	"sandglass/adapters/lnd/invoices"
 	"sandglass/adapters/lnd/rights"
 	"sandglass/domain/billing"
-	"sandglass/domain/instant"
 	"sandglass/domain/lightning/hold"
 	"sandglass/domain/money"
 
@@ -20,26 +19,24 @@ import (
 )
 
 // HoldInvoice implements [billing.Holding], but for what carries it to its end.
-func (c *Client) HoldInvoice(
-	ctx context.Context, hash [32]byte, amount money.Msat, memo string, expiry instant.Millis,
-) (billing.Invoice, error) {
-	seconds, err := c.mayIssue(amount, expiry)
+func (c *Client) HoldInvoice(ctx context.Context, hash [32]byte, r billing.InvoiceRequest) (billing.Invoice, error) {
+	seconds, err := c.mayIssue(r.Amount, r.Expiry)
 	if err != nil {
 		return billing.Invoice{}, err
 	}
-	if len(memo) > maxMemo { // its preimage follows from all of it
-		return billing.Invoice{}, fmt.Errorf("lnd: an invoice that is held is described by %d bytes, at most %d", len(memo), maxMemo)
+	if n := len(r.Description); n > maxMemo { // its preimage follows from all of it
+		return billing.Invoice{}, fmt.Errorf("lnd: an invoice that is held is described by %d bytes, at most %d", n, maxMemo)
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
 	defer cancel()
 	c.issue.await(ctx)
 	request, err := invoices.Add(ctx, c.issue.conn, invoices.Hold{
-		Hash: hash, Msat: int64(amount), Memo: memo, Expiry: seconds, Blocks: hold.Blocks,
+		Hash: hash, Msat: int64(r.Amount), Memo: r.Description, Text: r.Text, Expiry: seconds, Blocks: hold.Blocks,
 	}, c.issue.right())
 	if err != nil {
 		return billing.Invoice{}, trouble(err)
 	}
-	return made("AddHoldInvoice", hash[:], request, amount, seconds)
+	return made("AddHoldInvoice", hash[:], request, r.Amount, seconds)
 }
 
 // CanHold says which rights are missing for invoices whose money is held.

@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"sandglass/adapters/lnd"
-	"sandglass/domain/instant"
 	"sandglass/domain/lightning"
 	"sandglass/domain/lightning/hold"
 	"sandglass/domain/payment"
@@ -23,7 +22,7 @@ func TestHeld(t *testing.T) {
 	made := func(n byte) (preimage [32]byte, hash string) {
 		preimage[0] = n
 		sum := sha256.Sum256(preimage[:])
-		inv := must(client.HoldInvoice(ctx, sum, 7_000, "web-1", instant.Hour))(t)
+		inv := must(client.HoldInvoice(ctx, sum, anHour(7_000, "web-1")))(t)
 		if inv.Hash != hex.EncodeToString(sum[:]) || inv.Key != payment.LightningKey(inv.Hash) || inv.Request == "" {
 			t.Errorf("it is made as %+v", inv)
 		}
@@ -69,7 +68,7 @@ func TestHeld(t *testing.T) {
 		t.Errorf("what went back is taken: %v", err)
 	}
 	sum := sha256.Sum256(back[:])
-	if _, err := client.HoldInvoice(ctx, sum, 7_000, "web-1", instant.Hour); err == nil {
+	if _, err := client.HoldInvoice(ctx, sum, anHour(7_000, "web-1")); err == nil {
 		t.Error("a hash is used twice")
 	}
 	if _, err := client.Held(ctx, hex.EncodeToString(make([]byte, 32))); !errors.Is(err, lightning.ErrNoInvoice) {

@@ -2,6 +2,7 @@ package lnd
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -22,11 +23,12 @@ import (
 // maxMemo keeps an invoice small enough for a QR code that a phone can read.
 const maxMemo = 200
 
-// Invoice asks the wallet for an invoice; amount 0 leaves it to the payer. A memo is cut
-// at 200 bytes. After an error it is open whether an invoice was made: one that nobody
-// was shown is never paid.
-func (c *Client) Invoice(ctx context.Context, amount money.Msat, memo string, expiry instant.Millis) (billing.Invoice, error) {
-	seconds, err := c.mayIssue(amount, expiry)
+// Invoice asks the wallet for an invoice; amount 0 leaves it to the payer. A description is cut
+// at 200 bytes: lnd keeps it as the memo, also of an invoice that has the hash of a text in its
+// place. After an error it is open whether an invoice was made: one that nobody was shown is never
+// paid.
+func (c *Client) Invoice(ctx context.Context, r billing.InvoiceRequest) (billing.Invoice, error) {
+	seconds, err := c.mayIssue(r.Amount, r.Expiry)
 	if err != nil {
 		return billing.Invoice{}, err
 	}
@@ -34,12 +36,12 @@ func (c *Client) Invoice(ctx context.Context, amount money.Msat, memo string, ex
 	defer cancel()
 	c.issue.await(ctx)
 	answer, err := c.issue.lightning.AddInvoice(ctx, &lnrpc.Invoice{
-		ValueMsat: int64(amount), Memo: cut(memo, maxMemo), Expiry: seconds, Private: true,
+		ValueMsat: int64(r.Amount), Memo: cut(r.Description, maxMemo), DescriptionHash: r.Text, Expiry: seconds, Private: true,
 	}, c.issue.right())
 	if err != nil {
 		return billing.Invoice{}, trouble(err)
 	}
-	return made("AddInvoice", answer.RHash, answer.PaymentRequest, amount, seconds)
+	return made("AddInvoice", answer.RHash, answer.PaymentRequest, r.Amount, seconds)
 }
 
 // mayIssue returns for how many seconds an invoice is to be made, or why none can be.
@@ -80,6 +82,23 @@ func (c *Client) IsOpen(ctx context.Context, key payment.Key) (bool, error) {
 		return false, nil
 	}
 	return err == nil && e.Status == lightning.EntryOpen, err
+}
+
+// Preimage returns the secret of an invoice that is settled. lnd tells that of an open one too, to
+// whoever may read: it stays here, and every invoice but a settled one is [lightning.ErrNoInvoice].
+func (c *Client) Preimage(ctx context.Context, hash string) (preimage [32]byte, err error) {
+	inv, err := c.lookup(ctx, hash)
+	switch {
+	case err != nil:
+		return preimage, err
+	case inv.State != lnrpc.Invoice_SETTLED || len(inv.RPreimage) != 32 || inv.IsAmp:
+		return preimage, fmt.Errorf("%w: %s is not settled", lightning.ErrNoInvoice, hash)
+	}
+	preimage = [32]byte(inv.RPreimage)
+	if sum := sha256.Sum256(preimage[:]); hex.EncodeToString(sum[:]) != hash {
+		return [32]byte{}, fmt.Errorf("lnd: the preimage of %s is of another invoice", hash)
+	}
+	return preimage, nil
 }
 
 // Cancel implements [billing.Wallet]. lnd cancels what was accepted and is not settled too, so

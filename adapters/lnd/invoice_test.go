@@ -6,7 +6,6 @@ import (
 
 	"sandglass/adapters/lnd"
 	"sandglass/domain/billing"
-	"sandglass/domain/instant"
 	"sandglass/domain/payment"
 )
 
@@ -26,7 +25,7 @@ func TestAnInvoiceIsCanceledUnlessItIsPaid(t *testing.T) {
 		"deleted":  {f.Delete, nil, false},
 		"settled":  {func(hash string) error { return f.Pay(hash, 1_000) }, billing.ErrPaid, false},
 	} {
-		inv := must(client.Invoice(t.Context(), 1_000, name, instant.Hour))(t)
+		inv := must(client.Invoice(t.Context(), anHour(1_000, name)))(t)
 		check(t, x.before(inv.Hash))
 		if open, err := client.IsOpen(t.Context(), inv.Key); err != nil || open != x.open {
 			t.Errorf("%s: open %t, %v", name, open, err)

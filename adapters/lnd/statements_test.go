@@ -180,7 +180,7 @@ func TestStatement10_SettledAfterExpiry(t *testing.T) {
 		d.config.LostAfter = 1
 		d.ready()
 		d.open("vm-1")
-		inv := must(d.client.Invoice(t.Context(), 6_000, "late", instant.Hour))(t)
+		inv := must(d.client.Invoice(t.Context(), anHour(6_000, "late")))(t)
 		d.request("vm-1", inv.Key, inv.Request, 6_000, now().Add(-instant.Hour))
 		d.sweep()
 		n.pay(t, inv, 6_000)

@@ -16,6 +16,7 @@ import (
 	"sandglass/domain/billing"
 	"sandglass/domain/instant"
 	"sandglass/domain/lightning"
+	"sandglass/domain/money"
 	"sandglass/domain/payment"
 	"sandglass/domain/request"
 	"sandglass/domain/wallet"
@@ -174,7 +175,7 @@ func forgets(t *testing.T, carol *devnet.Node, c lnd.Config) {
 		"/lnrpc.Lightning/CheckMacaroonPermissions", "/invoicesrpc.Invoices/CancelInvoice"))(t)
 	client := must(lnd.Dial(c))(t)
 	defer client.Close()
-	inv := must(client.Invoice(ctx, 1_000, "web-1", instant.Hour))(t)
+	inv := must(client.Invoice(ctx, anHour(1_000, "web-1")))(t)
 	if open, err := client.IsOpen(ctx, inv.Key); !open || err != nil {
 		t.Errorf("it is open: %t, %v", open, err)
 	}
@@ -436,7 +437,9 @@ func TestInvoice(t *testing.T) {
 		client := must(lnd.Dial(n.config()))(t)
 		defer client.Close()
 		begin := now()
-		inv := must(client.Invoice(t.Context(), 21_000, strings.Repeat("ä", 400), 90*instant.Second))(t)
+		inv := must(client.Invoice(t.Context(), billing.InvoiceRequest{
+			Amount: 21_000, Description: strings.Repeat("ä", 400), Expiry: 90 * instant.Second,
+		}))(t)
 		if inv.Key != payment.Key("ln-"+inv.Hash) || len(inv.Hash) != 64 ||
 			!strings.HasPrefix(inv.Request, "lnbcrt") || inv.Amount != 21_000 {
 			t.Errorf("it is %+v", inv)
@@ -445,10 +448,10 @@ func TestInvoice(t *testing.T) {
 			t.Errorf("it expires at %s", inv.Expiry)
 		}
 		for _, bad := range []struct {
-			amount int64
+			amount money.Msat
 			expiry instant.Millis
 		}{{-1, instant.Hour}, {1_000, 0}} {
-			if _, err := client.Invoice(t.Context(), -1, "", bad.expiry); err == nil {
+			if _, err := client.Invoice(t.Context(), billing.InvoiceRequest{Amount: bad.amount, Expiry: bad.expiry}); err == nil {
 				t.Errorf("an invoice of %d for %d ms", bad.amount, bad.expiry)
 			}
 		}
@@ -456,7 +459,7 @@ func TestInvoice(t *testing.T) {
 		c.IssueMacaroon = ""
 		watching := must(lnd.Dial(c))(t)
 		defer watching.Close()
-		if _, err := watching.Invoice(t.Context(), 1_000, "", instant.Hour); err == nil {
+		if _, err := watching.Invoice(t.Context(), anHour(1_000, "")); err == nil {
 			t.Error("a client that only watches made an invoice")
 		}
 	})

@@ -19,6 +19,7 @@ import (
 
 	"sandglass/domain/address"
 	"sandglass/domain/billing/hosts"
+	"sandglass/domain/billing/keys"
 	"sandglass/domain/billing/params"
 	"sandglass/domain/billing/room"
 	"sandglass/domain/instant"
@@ -39,7 +40,7 @@ var (
 	ErrWallet      = errors.New("billing: the wallet gives no invoice now; try again later")
 	ErrCapacity    = errors.New("billing: there is no room")
 	ErrHost        = hosts.Err
-	ErrInvalid     = errors.New("billing: invalid request")
+	ErrInvalid     = keys.ErrInvalid
 	ErrNoChain     = errors.New("billing: nothing is paid on the chain here")
 	ErrPaid        = errors.New("billing: the invoice is paid, or being paid")
 	ErrHeld        = errors.New("billing: its first payment is held until it is up: nothing more is taken until that is known")
@@ -50,12 +51,20 @@ var (
 
 // Wallet makes invoices.
 type Wallet interface {
-	Invoice(ctx context.Context, amount money.Msat, description string, expiry instant.Millis) (Invoice, error)
+	Invoice(ctx context.Context, r InvoiceRequest) (Invoice, error)
 	// IsOpen reports whether an invoice can be paid, and nobody has.
 	IsOpen(ctx context.Context, key payment.Key) (bool, error)
 	// Cancel returns once an invoice can't be paid any more. One that is paid, or is being
 	// paid, is [ErrPaid]. One that the wallet does not know is canceled.
 	Cancel(ctx context.Context, key payment.Key) error
+}
+
+// InvoiceRequest is what an invoice is to be.
+type InvoiceRequest struct {
+	Amount      money.Msat
+	Description string // by which the wallet names the invoice for good, and we know it again
+	Text        []byte // SHA-256 of what its payer was shown, which it has in place of that; nil where it has that
+	Expiry      instant.Millis
 }
 
 // Invoice is a request for money that the wallet has made.
@@ -107,7 +116,7 @@ type Deposits interface {
 type Holding interface {
 	// HoldInvoice makes an invoice whose money is held until it is taken by the preimage of hash,
 	// or goes back. Each hash is used once.
-	HoldInvoice(ctx context.Context, hash [32]byte, amount money.Msat, description string, expiry instant.Millis) (Invoice, error)
+	HoldInvoice(ctx context.Context, hash [32]byte, r InvoiceRequest) (Invoice, error)
 	// CanHold says why none can be made: the wallet gives no right to.
 	CanHold() error
 	Given()     // is told of one that is kept

@@ -42,6 +42,7 @@ type fakeWallet struct {
 	now      func() instant.Time
 	closed   map[payment.Key]bool // that are paid, or canceled
 	refuses  error                // of Cancel
+	asked    billing.InvoiceRequest
 	canceled []payment.Key
 }
 
@@ -67,16 +68,17 @@ func (w *fakeWallet) Cancel(_ context.Context, key payment.Key) error {
 	return nil
 }
 
-func (w *fakeWallet) Invoice(_ context.Context, amount money.Msat, _ string, expiry instant.Millis) (billing.Invoice, error) {
+func (w *fakeWallet) Invoice(_ context.Context, r billing.InvoiceRequest) (billing.Invoice, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.made++
+	w.asked = r
 	hash := fmt.Sprintf("%064d", w.made)
 	return billing.Invoice{
 		Key:     payment.LightningKey(hash),
 		Request: "lnbcrtln-" + hash,
-		Amount:  amount,
-		Expiry:  w.now().Add(expiry),
+		Amount:  r.Amount,
+		Expiry:  w.now().Add(r.Expiry),
 	}, w.err
 }
 

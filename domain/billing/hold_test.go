@@ -28,16 +28,16 @@ type holding struct {
 }
 
 func (h *holding) HoldInvoice(
-	_ context.Context, hash [32]byte, amount money.Msat, description string, expiry instant.Millis,
+	_ context.Context, hash [32]byte, r billing.InvoiceRequest,
 ) (billing.Invoice, error) {
-	preimage := h.shop.Signer.Preimage(description)
+	preimage := h.shop.Signer.Preimage(r.Description)
 	if sha256.Sum256(preimage[:]) != hash {
-		h.shop.t.Errorf("the preimage of %q does not follow from it", description)
+		h.shop.t.Errorf("the preimage of %q does not follow from it", r.Description)
 	}
 	text := hex.EncodeToString(hash[:])
 	h.made = append(h.made, text)
 	return billing.Invoice{
-		Key: payment.LightningKey(text), Hash: text, Request: "lnbc" + text, Amount: amount, Expiry: h.shop.clock.Now().Add(expiry),
+		Key: payment.LightningKey(text), Hash: text, Request: "lnbc" + text, Amount: r.Amount, Expiry: h.shop.clock.Now().Add(r.Expiry),
 	}, nil
 }
 

@@ -181,18 +181,15 @@ func (b *Service) Publish(ctx context.Context, meta stream.Meta, name string, o 
 			"install it (systemd/MANUAL.md, Installing the keeper), or bill the wall", plan.ErrInvalid)
 	}
 	if o.Terms.Hold {
-		if err := b.canHold(); err != nil {
+		err := errors.New("this daemon has no wallet that does so")
+		if b.Holding != nil {
+			err = b.Holding.CanHold()
+		}
+		if err != nil {
 			return plan.Outcome{}, fmt.Errorf("%w: no payment can be held: %w", plan.ErrInvalid, err)
 		}
 	}
 	return b.Plans.Execute(ctx, name, meta, plan.Publish{At: b.Now(), Offer: o})
-}
-
-func (b *Service) canHold() error {
-	if b.Holding == nil {
-		return errors.New("this daemon has no wallet that does so")
-	}
-	return b.Holding.CanHold()
 }
 
 // Withdraw takes a plan off the offer. What was sold runs on.

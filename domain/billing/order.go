@@ -2,10 +2,7 @@ package billing
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
-	"fmt"
-	"io"
 	"slices"
 
 	"sandglass/domain/billing/keys"
@@ -47,7 +44,7 @@ type Order struct {
 // has, is [resource.ErrExists], for as long as one of its invoices can be paid, or what pays its
 // address is on its way.
 func (b *Service) Order(ctx context.Context, meta stream.Meta, r OrderRequest) (Order, error) {
-	id, holder, err := b.deriveNames(r)
+	id, holder, err := keys.Names(b.Random, r.IdempotencyKey, r.ID)
 	if err != nil {
 		return Order{}, err
 	}
@@ -58,7 +55,7 @@ func (b *Service) Order(ctx context.Context, meta stream.Meta, r OrderRequest) (
 		return Order{}, ErrNoChain
 	}
 	defer b.lock(id)()
-	hash := requestHash(r, holder)
+	hash := keys.OfRequest(r.Plan, r.Time, r.Amount, r.Host, r.Params, holder)
 	s, err := b.find(ctx, id)
 	isNew := errors.Is(err, resource.ErrNotOpened)
 	if err == nil {
@@ -88,7 +85,7 @@ func (b *Service) Order(ctx context.Context, meta stream.Meta, r OrderRequest) (
 		if err != nil {
 			return Order{}, err
 		}
-		if o.Payment, err = b.invoice(ctx, &s, q, keys.Holds(s.State, holder)); err != nil {
+		if o.Payment, err = b.invoice(ctx, &s, wish{Quote: q, byHolder: keys.Holds(s.State, holder)}); err != nil {
 			return Order{}, err
 		}
 		if r.Address {
@@ -149,36 +146,4 @@ func (b *Service) newOrder(
 	}
 	opens, err := resource.Opens(id, &o, b.Now())
 	return subject{opens, &o, kept}, err
-}
-
-// deriveNames returns the id of the order and its holder key. Both follow from the
-// idempotency key, if there is one, else they are random.
-func (b *Service) deriveNames(r OrderRequest) (id resource.ID, holder string, err error) {
-	seed := []byte(r.IdempotencyKey)
-	if len(seed) == 0 {
-		seed = make([]byte, 32)
-		if _, err := io.ReadFull(b.Random, seed); err != nil {
-			return "", "", fmt.Errorf("billing: reading random bytes: %w", err)
-		}
-	} else if len(seed) < 20 || len(seed) > 128 {
-		return "", "", fmt.Errorf("%w: an Idempotency-Key is a random secret of 20 to 128 characters, such as a UUID", ErrInvalid)
-	}
-	id = r.ID
-	if id == "" {
-		id = resource.ID(keys.Derive("order", seed)[:20])
-	}
-	return id, keys.Derive("holder", seed), plan.CheckName(string(id))
-}
-
-func requestHash(r OrderRequest, holder string) [16]byte {
-	text := fmt.Appendf(nil, "%s\x00%d\x00%d", r.Plan, r.Time, r.Amount)
-	if r.Host != "" { // without one it is what it was before there were hosts
-		text = append(append(text, 0), r.Host...)
-	}
-	if len(r.Params) > 0 {
-		said := r.Params.Hash(keys.Salt(holder))
-		text = append(append(text, "\x00params\x00"...), said[:]...)
-	}
-	sum := sha256.Sum256(text)
-	return [16]byte(sum[:16])
 }

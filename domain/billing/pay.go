@@ -3,6 +3,7 @@ package billing
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -21,33 +22,70 @@ import (
 func (b *Service) Pay(
 	ctx context.Context, id resource.ID, time instant.Millis, amount money.Msat, byHolder bool,
 ) (payment.State, error) {
+	return b.pay(ctx, id, wish{Quote: plan.Quote{Time: time, Amount: amount}, byHolder: byHolder})
+}
+
+// PayText is Pay for a stranger who was shown a text: the invoice has its SHA-256 in place of a description.
+func (b *Service) PayText(ctx context.Context, id resource.ID, amount money.Msat, text [32]byte) (payment.State, error) {
+	return b.pay(ctx, id, wish{Quote: plan.Quote{Amount: amount}, text: text[:]})
+}
+
+// wish is an invoice that is asked for: its quote, of which a time or an amount stands for the
+// others until it is quoted.
+type wish struct {
+	plan.Quote
+	byHolder bool
+	text     []byte // of [InvoiceRequest]
+}
+
+func (b *Service) pay(ctx context.Context, id resource.ID, w wish) (payment.State, error) {
 	if err := b.checkSwept(); err != nil {
 		return payment.State{}, err
 	}
 	defer b.lock(id)()
 	s, err := b.find(ctx, id)
-	switch {
-	case err != nil:
-		return payment.State{}, err
-	case s.Status == resource.StatusReleased:
-		return payment.State{}, resource.ErrReleased
-	case s.Unpaid():
-		return payment.State{}, ErrHeld
-	case s.order == nil && b.graceOver(&s.State):
-		return payment.State{}, fmt.Errorf("%w: its grace is over, and it is about to be released", resource.ErrReleased)
+	if err == nil {
+		err = b.payable(&s.State, s.order != nil)
 	}
-	q, err := b.quoteResource(s.State, time, amount)
+	if err == nil {
+		w.Quote, err = b.quoteResource(&s.State, w.Time, w.Amount)
+	}
 	if err != nil {
 		return payment.State{}, err
 	}
-	return b.invoice(ctx, &s, q, byHolder)
+	return b.invoice(ctx, &s, w)
 }
 
-// graceOver reports whether a resource only waits for its release. An invoice that is given out
-// puts that off: so none is, or strangers could put it off for ever.
-func (b *Service) graceOver(s *resource.State) bool {
-	end, ok := s.ReleaseAt()
-	return ok && end <= b.Now()
+// Bounds returns the least and the most that one payment of a resource or of an order can be now,
+// in whole satoshi, or why nothing can be paid for it.
+func (b *Service) Bounds(id resource.ID) (least, most money.Msat, err error) {
+	s, ok := b.Resource(id)
+	if !ok {
+		return 0, 0, resource.ErrNotOpened
+	}
+	if err := b.payable(&s, s.Status == resource.StatusAwaiting); err != nil {
+		return 0, 0, err
+	}
+	p, err := b.planOf(&s)
+	if err != nil {
+		return 0, 0, err
+	}
+	return p.Bounds(s.Terms.Price)
+}
+
+// payable returns why nothing can be paid for a resource now, or for what is only ordered. An invoice
+// that is given out puts a release off: strangers could do so for ever, so none is once it is due.
+func (b *Service) payable(s *resource.State, ordered bool) error {
+	end, ends := s.ReleaseAt()
+	switch {
+	case s.Status == resource.StatusReleased:
+		return resource.ErrReleased
+	case s.Unpaid():
+		return ErrHeld
+	case !ordered && ends && end <= b.Now():
+		return fmt.Errorf("%w: its grace is over, and it is about to be released", resource.ErrReleased)
+	}
+	return nil
 }
 
 // Required returns how many confirmations a payment needs to be credited, while a reorg can take
@@ -62,17 +100,17 @@ func (b *Service) Required(of *payment.State, sum money.Msat) int {
 	return p.Large.Required(sum, b.Confirmations)
 }
 
-// invoice gives an open invoice for q, or makes one. The caller holds the lock of s. While the
+// invoice gives an open invoice for w, or makes one. The caller holds the lock of s. While the
 // log takes nothing, no invoice is given and the wallet is asked for none: money that is paid
 // then could not be recorded.
-func (b *Service) invoice(ctx context.Context, s *subject, q plan.Quote, byHolder bool) (payment.State, error) {
+func (b *Service) invoice(ctx context.Context, s *subject, w wish) (payment.State, error) {
 	if err := b.writable(); err != nil {
 		return payment.State{}, err
 	}
 	open := b.open(s.ID)
 	for _, r := range open {
 		lasts := r.Expiry.Sub(b.Now()) > b.Limits.Expiry/2
-		if r.Amount != q.Amount || r.Price != q.Price || !lasts || !sameOrder(r.Order, s.order) || byHolder && !r.ByHolder {
+		if !lasts || !w.fits(r) || !sameOrder(r.Order, s.order) {
 			continue
 		}
 		switch ok, err := b.Wallet.IsOpen(ctx, r.Key); { // it may just have been paid
@@ -88,20 +126,20 @@ func (b *Service) invoice(ctx context.Context, s *subject, q plan.Quote, byHolde
 	if err := b.takeOrdered(ctx, s, true); err != nil {
 		return payment.State{}, err
 	}
-	if err := b.admit(ctx, Ask{Resource: s.ID, Unpaid: s.order != nil, ByHolder: byHolder}); err != nil {
+	if err := b.admit(ctx, Ask{Resource: s.ID, Unpaid: s.order != nil, ByHolder: w.byHolder}); err != nil {
 		return payment.State{}, err
 	}
-	if err := b.makeRoom(ctx, open, byHolder); err != nil {
+	if err := b.makeRoom(ctx, open, w.byHolder); err != nil {
 		return payment.State{}, err
 	}
 	n := b.Requests.Open()
-	if s.order != nil && n.Orders >= b.Limits.Awaiting || s.order == nil && !byHolder && n.Invoices >= b.Limits.Open {
+	if s.order != nil && n.Orders >= b.Limits.Awaiting || s.order == nil && !w.byHolder && n.Invoices >= b.Limits.Open {
 		return payment.State{}, ErrTooManyOpen
 	}
 	b.rooms.Asked(s.ID)
 	p, err := payment.State{}, b.clear(ctx, s)
 	if err == nil {
-		p, err = b.newInvoice(ctx, s, q, byHolder)
+		p, err = b.newInvoice(ctx, s, w)
 	}
 	if err != nil && ctx.Err() == nil { // else whoever hangs up in time would take places away for nothing
 		b.rooms.Failed(s.ID)
@@ -109,19 +147,26 @@ func (b *Service) invoice(ctx context.Context, s *subject, q plan.Quote, byHolde
 	return p, err
 }
 
-func (b *Service) newInvoice(ctx context.Context, s *subject, q plan.Quote, byHolder bool) (payment.State, error) {
+// fits reports whether an invoice that was given out is what is wished for.
+func (w *wish) fits(r *request.Record) bool {
+	return r.Amount == w.Amount && r.Price == w.Price && r.Text == hex.EncodeToString(w.text) && (r.ByHolder || !w.byHolder)
+}
+
+func (b *Service) newInvoice(ctx context.Context, s *subject, w wish) (payment.State, error) {
 	var nonce [8]byte
 	if _, err := io.ReadFull(b.Random, nonce[:]); err != nil {
 		return payment.State{}, fmt.Errorf("billing: reading random bytes: %w", err)
 	}
-	inv, err := b.make(ctx, s, q.Amount, b.Signer.Describe(s.ID, q.Time, nonce))
+	inv, err := b.make(ctx, s, InvoiceRequest{
+		Amount: w.Amount, Description: b.Signer.Describe(s.ID, w.Time, nonce), Text: w.text, Expiry: b.Limits.Expiry,
+	})
 	if err != nil {
 		return payment.State{}, fmt.Errorf("%w: %w", ErrWallet, err)
 	}
 	r := &request.Record{
-		Key: inv.Key, Node: b.node(), ByHolder: byHolder,
+		Key: inv.Key, Node: b.node(), ByHolder: w.byHolder, Text: hex.EncodeToString(w.text),
 		Request: payment.Request{
-			At: b.Now(), Resource: s.ID, Amount: q.Amount, Price: q.Price, Expiry: inv.Expiry, Invoice: inv.Request, Order: s.order,
+			At: b.Now(), Resource: s.ID, Amount: w.Amount, Price: w.Price, Expiry: inv.Expiry, Invoice: inv.Request, Order: s.order,
 		},
 	}
 	if s.kept != nil {
@@ -139,12 +184,12 @@ func (b *Service) newInvoice(ctx context.Context, s *subject, q plan.Quote, byHo
 }
 
 // make asks the wallet for an invoice. That of an order whose plan says so is held.
-func (b *Service) make(ctx context.Context, s *subject, amount money.Msat, description string) (Invoice, error) {
+func (b *Service) make(ctx context.Context, s *subject, r InvoiceRequest) (Invoice, error) {
 	if !holds(s) {
-		return b.Wallet.Invoice(ctx, amount, description, b.Limits.Expiry)
+		return b.Wallet.Invoice(ctx, r)
 	}
-	preimage := b.Signer.Preimage(description)
-	return b.Holding.HoldInvoice(ctx, sha256.Sum256(preimage[:]), amount, description, b.Limits.Expiry)
+	preimage := b.Signer.Preimage(r.Description)
+	return b.Holding.HoldInvoice(ctx, sha256.Sum256(preimage[:]), r)
 }
 
 // holds reports whether the next payment is held until what it is for is up: the first.

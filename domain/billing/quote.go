@@ -22,10 +22,18 @@ func (b *Service) Quote(name string, time instant.Millis, amount money.Msat) (pl
 }
 
 // quoteResource quotes at the resource's own price, within the bounds of its plan.
-func (b *Service) quoteResource(s resource.State, time instant.Millis, amount money.Msat) (plan.Quote, error) {
-	p, ok := b.Views.Plan(s.Plan)
-	if !ok {
-		return plan.Quote{}, fmt.Errorf("%w: %q", plan.ErrUnknown, s.Plan)
+func (b *Service) quoteResource(s *resource.State, time instant.Millis, amount money.Msat) (plan.Quote, error) {
+	p, err := b.planOf(s)
+	if err != nil {
+		return plan.Quote{}, err
 	}
 	return p.Quote(s.Terms.Price, time, amount)
+}
+
+func (b *Service) planOf(s *resource.State) (plan.State, error) {
+	p, ok := b.Views.Plan(s.Plan)
+	if !ok {
+		return p, fmt.Errorf("%w: %q", plan.ErrUnknown, s.Plan)
+	}
+	return p, nil
 }

@@ -145,3 +145,38 @@ func TestBounds(t *testing.T) {
 		}
 	}
 }
+
+// TestWholeSatoshi holds that what wallets may pay at the ends is what a plan takes.
+func TestWholeSatoshi(t *testing.T) {
+	for _, x := range []struct {
+		msat        money.Msat
+		per         instant.Millis
+		min, max    instant.Millis
+		least, most money.Msat
+	}{
+		{money.Sat, instant.Hour, instant.Hour, instant.Year, money.Sat, 8_766 * money.Sat},
+		{1_500, instant.Hour, instant.Hour, 3 * instant.Hour, 2_000, 4_000}, // 1,500 and 4,500
+		{1_500, instant.Hour, instant.Hour, 2 * instant.Hour, 2_000, 3_000}, // exactly 3,000
+		{7, 1_000, 1, 300_000, money.Sat, 2 * money.Sat},                    // 2,100
+		{1_000, instant.Hour, 1, instant.Hour - 1, 0, 0},                    // 1,000 buys an hour, which is too much
+		{1_000, instant.Hour, 1, 2*instant.Hour - 1, money.Sat, money.Sat},  // and so do 2,000
+		{1, instant.Hour, instant.Hour, 999 * instant.Hour, 0, 0},           // 1 to 999
+	} {
+		s := plan.State{Name: "small", Offer: plan.Offer{Min: x.min, Max: x.max}}
+		price := money.Price{Msat: x.msat, Per: x.per}
+		least, most, err := s.Bounds(price)
+		if least != x.least || most != x.most || (err != nil) != (x.least == 0) || err != nil && !errors.Is(err, plan.ErrBounds) {
+			t.Errorf("%+v: %d to %d, %v", x, least, most, err)
+		}
+		for _, amount := range []money.Msat{least, most} {
+			if _, err := s.Quote(price, 0, amount); err != nil && x.least > 0 {
+				t.Errorf("%+v: %d is refused: %v", x, amount, err)
+			}
+		}
+		for _, amount := range []money.Msat{least - money.Sat, most + money.Sat} {
+			if _, err := s.Quote(price, 0, amount); err == nil && x.least > 0 && amount > 0 {
+				t.Errorf("%+v: %d is not within the bounds, and taken", x, amount)
+			}
+		}
+	}
+}

@@ -36,6 +36,26 @@ func (s *State) Quote(price money.Price, time instant.Millis, amount money.Msat)
 	return q, nil
 }
 
+// Bounds returns the least and the most that one payment at a price can be, in whole satoshi: the
+// least is rounded up and the most down. The error is [ErrBounds] where no whole satoshi is between.
+func (s *State) Bounds(price money.Price) (least, most money.Msat, err error) {
+	least, err = price.CostOf(s.Min)
+	if err == nil {
+		most, err = price.CostOf(s.Max)
+	}
+	if err != nil {
+		return 0, 0, fmt.Errorf("%w: %w", ErrBounds, err)
+	}
+	least, most = (least+money.Sat-1)/money.Sat*money.Sat, most/money.Sat*money.Sat
+	if time, err := price.TimeFor(most); err != nil || time > s.Max { // what a time costs was rounded up
+		most -= money.Sat
+	}
+	if least > most {
+		return 0, 0, fmt.Errorf("%w: no whole number of satoshi is what one payment on plan %q can be", ErrBounds, s.Name)
+	}
+	return least, most, nil
+}
+
 // Priced prices a time or an amount, of which exactly one is not zero, else the error is [ErrInvalid].
 // An amount is rounded up, a time down. Others are of package money.
 func Priced(price money.Price, time instant.Millis, amount money.Msat) (q Quote, err error) {

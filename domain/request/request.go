@@ -53,6 +53,7 @@ type Record struct {
 	// Released is when its order was released: what comes from then on opens nothing. It is 0 where
 	// it was not.
 	Released instant.Time
+	Text     string // the hash of a text that the invoice has in place of its description, in hex; empty where it has that
 	payment.Request
 }
 
@@ -129,6 +130,7 @@ func (r *fields) Fields(f *codec.Fields) {
 	codec.OptString(f, "node", &r.Node)
 	codec.Bool(f, "by_holder", &r.ByHolder)
 	codec.OptTime(f, "released_at", &r.Released)
+	codec.OptString(f, "description_hash", &r.Text)
 	e := payment.Requested{
 		Resource: r.Resource, Amount: r.Amount, Price: r.Price, Requested: r.At, Expiry: r.Expiry, Invoice: r.Invoice, Order: r.Order,
 	}

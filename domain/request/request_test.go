@@ -1,6 +1,7 @@
 package request_test
 
 import (
+	"strings"
 	"testing"
 
 	"sandglass/domain/instant"
@@ -32,9 +33,9 @@ func TestARecordIsReadAsItWasWritten(t *testing.T) {
 	topUp, addr := invoice("01", "vm-1"), invoice("", "vm-2")
 	topUp.Order = nil
 	addr.Key, addr.Address, addr.Height, addr.Invoice, addr.Expiry, addr.ByHolder = "", "bcrt1q", 7, "", 0, false
-	released := *addr
-	released.Released = epoch + 7
-	for _, r := range []*request.Record{invoice("00", "vm-1"), topUp, addr, &released} {
+	released, told := *addr, *topUp
+	released.Released, told.Text = epoch+7, strings.Repeat("0a", 32)
+	for _, r := range []*request.Record{invoice("00", "vm-1"), topUp, addr, &released, &told} {
 		data := request.Encode(r)
 		back, err := request.Decode(data)
 		if err != nil {

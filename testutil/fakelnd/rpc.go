@@ -48,8 +48,8 @@ func (l *lightning) GetInfo(context.Context, *lnrpc.GetInfoRequest) (*lnrpc.GetI
 
 // AddInvoice implements [lnrpc.LightningServer].
 func (l *lightning) AddInvoice(_ context.Context, in *lnrpc.Invoice) (*lnrpc.AddInvoiceResponse, error) {
-	if len(in.Memo) > 1024 {
-		return nil, errors.New("memo too large")
+	if n := len(in.DescriptionHash); len(in.Memo) > 1024 || n != 0 && n != 32 {
+		return nil, errors.New("memo too large, or a description hash that is none")
 	}
 	preimage := in.RPreimage
 	if len(preimage) == 0 {
@@ -65,7 +65,7 @@ func (l *lightning) AddInvoice(_ context.Context, in *lnrpc.Invoice) (*lnrpc.Add
 	row := &lnrpc.Invoice{
 		Memo: in.Memo, RPreimage: preimage, RHash: hash[:], Value: in.ValueMsat / 1000, ValueMsat: in.ValueMsat,
 		CreationDate: time.Now().Unix(), Expiry: cmp.Or(in.Expiry, 86400), IsAmp: in.IsAmp, Private: in.Private,
-		PaymentAddr: slices.Clone(hash[:]),
+		PaymentAddr: slices.Clone(hash[:]), DescriptionHash: in.DescriptionHash,
 	}
 	var err error
 	if row.PaymentRequest, err = bolt11.Encode(l.key, row); err != nil {

@@ -21,8 +21,9 @@ type Hold struct {
 	Hash   [32]byte // payment_hash, whose preimage settles it. Each is used once, for ever
 	Msat   int64
 	Memo   string
-	Expiry int64 // in seconds: until then it can be paid
-	Blocks int64 // for how many the payer's money can be held: 24 to 65535
+	Text   []byte // the SHA-256 of what its payer was shown, in place of Memo; or none
+	Expiry int64  // in seconds: until then it can be paid
+	Blocks int64  // for how many the payer's money can be held: 24 to 65535
 }
 
 // Add makes an invoice that is held, and returns it as BOLT 11.
@@ -30,6 +31,9 @@ func Add(ctx context.Context, conn grpc.ClientConnInterface, h Hold, opts ...grp
 	var b []byte
 	b = text(b, 1, []byte(h.Memo))
 	b = text(b, 2, h.Hash[:])
+	if len(h.Text) > 0 {
+		b = text(b, 4, h.Text)
+	}
 	b = number(b, 5, uint64(h.Expiry))
 	b = number(b, 7, uint64(h.Blocks))
 	b = number(b, 9, 1) // private: with hints to channels that nobody was told of

@@ -18,8 +18,13 @@ import (
 func Encode(key *btcec.PrivateKey, row *lnrpc.Invoice) (string, error) {
 	features := lnwire.NewRawFeatureVector(lnwire.TLVOnionPayloadRequired, lnwire.PaymentAddrRequired)
 	options := []func(*zpay32.Invoice){
-		zpay32.Description(row.Memo), zpay32.Expiry(time.Duration(row.Expiry) * time.Second),
+		zpay32.Expiry(time.Duration(row.Expiry) * time.Second),
 		zpay32.PaymentAddr([32]byte(row.PaymentAddr)), zpay32.Features(lnwire.NewFeatureVector(features, lnwire.Features)),
+	}
+	if len(row.DescriptionHash) > 0 {
+		options = append(options, zpay32.DescriptionHash([32]byte(row.DescriptionHash)))
+	} else {
+		options = append(options, zpay32.Description(row.Memo))
 	}
 	if row.ValueMsat > 0 {
 		options = append(options, zpay32.Amount(lnwire.MilliSatoshi(row.ValueMsat)))

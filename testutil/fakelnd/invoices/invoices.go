@@ -26,8 +26,8 @@ const (
 
 // Node is what answers.
 type Node interface {
-	// AddHold makes an invoice, of which Memo, RHash, ValueMsat, Expiry, CltvExpiry and Private
-	// are set, and returns it as BOLT 11.
+	// AddHold makes an invoice, of which Memo, RHash, DescriptionHash, ValueMsat, Expiry, CltvExpiry
+	// and Private are set, and returns it as BOLT 11.
 	AddHold(in *lnrpc.Invoice) (request string, err error)
 	SettleHeld(preimage []byte) error
 	CancelHeld(hash []byte) error
@@ -43,7 +43,7 @@ func Register(server *grpc.Server, n Node) {
 		Methods: []grpc.MethodDesc{
 			method("AddHoldInvoice", func(f fields) (*emptypb.Empty, error) {
 				request, err := n.AddHold(&lnrpc.Invoice{
-					Memo: string(f.text[1]), RHash: f.text[2], Expiry: int64(f.number[5]), CltvExpiry: f.number[7],
+					Memo: string(f.text[1]), RHash: f.text[2], DescriptionHash: f.text[4], Expiry: int64(f.number[5]), CltvExpiry: f.number[7],
 					Private: f.number[9] == 1, ValueMsat: int64(f.number[10]),
 				})
 				answer := new(emptypb.Empty)

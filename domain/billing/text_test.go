@@ -1,0 +1,113 @@
+package billing_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"testing"
+
+	"sandglass/domain/billing"
+	"sandglass/domain/money"
+	"sandglass/domain/plan"
+	"sandglass/domain/request"
+	"sandglass/domain/resource"
+	"sandglass/domain/stream"
+	"sandglass/testutil/storetest"
+)
+
+// TestAnInvoiceHasTheTextThatItsPayerWasShown holds that whoever was shown a text gets an invoice with
+// that text's hash, and nobody else does, while the wallet keeps our own description with both.
+func TestAnInvoiceHasTheTextThatItsPayerWasShown(t *testing.T) {
+	s := open(t)
+	text, other := sha256.Sum256([]byte("web")), sha256.Sum256([]byte("web at another host"))
+	s.order(billing.OrderRequest{Plan: "small", Time: hour, ID: "web", IdempotencyKey: key})
+	if len(s.wallet.asked.Text) != 0 {
+		t.Error("an order's invoice has a text")
+	}
+	plain, err := s.Pay(t.Context(), "web", 2*hour, 0, false)
+	s.must(err)
+	shown, err := s.PayText(t.Context(), "web", 2*price, text)
+	s.must(err)
+	if [32]byte(s.wallet.asked.Text) != text {
+		t.Errorf("the wallet was asked for %+v", s.wallet.asked)
+	}
+	if id, ours := s.Signer.Read(s.wallet.asked.Description); id != "web" || !ours {
+		t.Errorf("the wallet keeps %q", s.wallet.asked.Description)
+	}
+	again, err := s.PayText(t.Context(), "web", 2*price, text)
+	s.must(err)
+	elsewhere, err := s.PayText(t.Context(), "web", 2*price, other)
+	s.must(err)
+	if plain.Key == shown.Key || shown.Key != again.Key || elsewhere.Key == shown.Key {
+		t.Errorf("invoices %s, %s, again %s, and for another text %s", plain.Key, shown.Key, again.Key, elsewhere.Key)
+	}
+	if p := s.settle(shown, 2*price); p.Resource != "web" {
+		t.Errorf("paid it is %+v", p)
+	}
+	if r, ok := s.Resource("web"); !ok || r.Status != resource.StatusRunning || r.Credited != 2*price {
+		t.Errorf("the order that it paid is %+v", r)
+	}
+}
+
+// TestATextSurvivesFaults: the request of an invoice is lost, or kept and the answer lost.
+func TestATextSurvivesFaults(t *testing.T) {
+	for _, kept := range []bool{false, true} {
+		s := open(t)
+		text := sha256.Sum256([]byte("web"))
+		s.order(billing.OrderRequest{Plan: "small", Time: hour, ID: "web"})
+		fails := 1
+		s.kept.Fail = func(context.Context, *request.Record) (bool, error) {
+			if fails--; fails == 0 {
+				return kept, storetest.ErrFault
+			}
+			return true, nil
+		}
+		if _, err := s.PayText(t.Context(), "web", price, text); !errors.Is(err, storetest.ErrFault) {
+			t.Fatalf("kept %t: %v", kept, err)
+		}
+		p, err := s.PayText(t.Context(), "web", price, text)
+		s.must(err)
+		if r, ok := s.Requests.Find(p.Key); !ok || len(r.Text) != 64 {
+			t.Errorf("kept %t: the request is %+v", kept, r)
+		}
+		if paid := s.settle(p, price); paid.Resource != "web" {
+			t.Errorf("kept %t: paid it is %+v", kept, paid)
+		}
+	}
+}
+
+// TestBounds holds what a wallet is told that it may pay, at each end of the life of a resource.
+func TestBounds(t *testing.T) {
+	s := open(t)
+	if _, _, err := s.Bounds("web"); !errors.Is(err, resource.ErrNotOpened) {
+		t.Errorf("those of nothing: %v", err)
+	}
+	o := s.order(billing.OrderRequest{Plan: "small", Time: hour, ID: "web", IdempotencyKey: key})
+	check := func(when string) {
+		t.Helper()
+		least, most, err := s.Bounds("web")
+		if err != nil || least != price/60 || most != 30*24*price {
+			t.Errorf("%s: %d to %d, %v", when, least, most, err)
+		}
+		for amount, ok := range map[money.Msat]bool{least: true, most: true, least - 1: false, most + 1: false} {
+			if _, err := s.PayText(t.Context(), "web", amount, [32]byte{1}); (err == nil) != ok {
+				t.Errorf("%s: %d msat: %v", when, amount, err)
+			} else if err != nil && !errors.Is(err, plan.ErrBounds) {
+				t.Errorf("%s: %d msat: %v", when, amount, err)
+			}
+		}
+	}
+	check("ordered")
+	s.settle(o.Payment, price)
+	check("running")
+	s.publish(2 * price)
+	check("with its plan at another price")
+	s.clock.Advance(hour)
+	out, err := s.Resources.Execute(t.Context(), "web", stream.Meta{}, resource.Settle{When: resource.When{At: s.clock.Now()}})
+	s.must(errors.Join(err, s.views.WaitFor(t.Context(), out.Position)))
+	check("exhausted")
+	s.clock.Advance(24 * hour)
+	if _, _, err := s.Bounds("web"); !errors.Is(err, resource.ErrReleased) {
+		t.Errorf("once its grace is over: %v", err)
+	}
+}
