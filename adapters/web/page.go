@@ -15,6 +15,7 @@ import (
 	"sandglass/adapters/httpapi/client"
 	"sandglass/adapters/httpapi/wire"
 	"sandglass/adapters/web/assets"
+	"sandglass/adapters/web/brand"
 	"sandglass/adapters/web/texts"
 	"sandglass/adapters/web/units"
 )
@@ -25,7 +26,7 @@ var files embed.FS
 // parse returns the template of each page, by its name.
 func parse() (map[string]*template.Template, error) {
 	pages := map[string]*template.Template{}
-	for _, name := range []string{"shop", "order", "resource", "confirm", "problem"} {
+	for _, name := range []string{"shop", "order", "resource", "confirm", "problem", "paragraphs"} {
 		t, err := template.ParseFS(files, "templates/layout.html", "templates/part-*.html", "templates/"+name+".html")
 		if err != nil {
 			return nil, fmt.Errorf("web: %w", err)
@@ -58,7 +59,18 @@ func (s *Site) newPage(w http.ResponseWriter, r *http.Request) *page {
 }
 
 // Shop returns the name of the shop.
-func (p *page) Shop() string { return p.site.Name }
+func (p *page) Shop() string { return p.site.Brand.Name }
+
+// Brand returns what the operator gives the pages.
+func (p *page) Brand() *brand.Brand { return &p.site.Brand }
+
+// OfBrand returns the link to a file of the operator's, "" where he gave none.
+func (p *page) OfBrand(name string) string {
+	if path := p.site.Brand.Path(name); path != "" {
+		return p.site.prefix + path
+	}
+	return ""
+}
 
 // Version returns that of the build.
 func (p *page) Version() string { return p.site.Version }

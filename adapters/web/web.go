@@ -19,6 +19,7 @@ import (
 	"sandglass/adapters/httpapi/client"
 	"sandglass/adapters/httpapi/client/inprocess"
 	"sandglass/adapters/web/assets"
+	"sandglass/adapters/web/brand"
 	"sandglass/domain/instant"
 )
 
@@ -27,7 +28,7 @@ type Options struct {
 	API       http.Handler        // answers the calls
 	Now       func() instant.Time // of the daemon
 	PublicURL string              // where people reach the pages; its path begins every link; it may be empty
-	Name      string              // of the shop; empty is Sandglass
+	Brand     brand.Brand         // without a name it is Sandglass
 	Version   string              // of the build
 }
 
@@ -44,8 +45,8 @@ func New(o Options) (*Site, error) {
 	if o.API == nil || o.Now == nil {
 		return nil, errors.New("web: pages need the API and a clock")
 	}
-	if o.Name == "" {
-		o.Name = "Sandglass"
+	if o.Brand.Name == "" {
+		o.Brand.Name = "Sandglass"
 	}
 	s := &Site{Options: o}
 	if u, err := url.Parse(o.PublicURL); err == nil && u.Host != "" {
@@ -64,10 +65,15 @@ type Route struct {
 
 // Routes returns what there is. GET / is a call of the API too, for who does not ask for HTML.
 func (s *Site) Routes() []Route {
-	routes := []Route{{"GET /assets/{hash}/{file}", assets.Handler()}}
+	routes := []Route{
+		{"GET /assets/{hash}/{file}", assets.Handler()},
+		{"GET /brand/{hash}/{file}", s.Brand.Handler()},
+	}
 	for pattern, answer := range map[string]func(*page) error{
-		"GET /{$}":    s.shop,
-		"GET /r/{id}": s.resource,
+		"GET /{$}":     s.shop,
+		"GET /imprint": s.imprint,
+		"GET /terms":   s.terms,
+		"GET /r/{id}":  s.resource,
 	} {
 		routes = append(routes, Route{pattern, s.handler(answer)})
 	}

@@ -5,8 +5,6 @@ package brand
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -42,7 +40,6 @@ type Paragraph []string
 type Logo struct {
 	Type string // image/png or image/svg+xml
 	Data []byte
-	Hash string // of the data: 16 hexadecimal digits
 }
 
 // CheckName returns an error unless a name can head the pages.
@@ -104,8 +101,6 @@ func ReadLogo(path string) (*Logo, error) {
 	default:
 		return nil, fmt.Errorf("%s is neither a PNG nor an SVG", path)
 	}
-	hash := sha256.Sum256(b)
-	l.Hash = hex.EncodeToString(hash[:8])
 	return l, nil
 }
 

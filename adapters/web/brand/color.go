@@ -24,7 +24,7 @@ const Enough = 4.5
 func ParseColor(text string) (Color, error) {
 	n, err := strconv.ParseUint(text[min(1, len(text)):], 16, 24)
 	if err != nil || len(text) != 7 || text[0] != '#' {
-		return Color{}, fmt.Errorf("want # and 6 hexadecimal digits, such as #1f6feb")
+		return Color{}, fmt.Errorf("%q is no colour: want # and 6 hexadecimal digits, such as #1f6feb", text)
 	}
 	return Color{uint8(n >> 16), uint8(n >> 8), uint8(n)}, nil
 }

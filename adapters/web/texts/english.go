@@ -4,6 +4,9 @@ var english = table{
 	"skip":           "Skip to the content",
 	"footer.prepaid": "Prepaid over Bitcoin and Lightning: no account, no subscription.",
 
+	"imprint.title": "Imprint",
+	"terms.title":   "Terms",
+
 	"unit.d": "d", "unit.h": "h", "unit.min": "min", "unit.s": "s", "unit.decimal": ".",
 
 	"shop.title":    "What you can rent",
@@ -31,5 +34,6 @@ var english = table{
 	"problem.title.other":      "That did not work",
 	"problem.unknown_resource": "There is nothing by this name. Check the address: it has to be whole.",
 	"problem.internal_error":   "Something went wrong here. Please try again.",
-	"problem.other_site":       "The form was sent by the page of another site, so nothing was done. Open this page itself, and try there.",
+	"problem.other_site": "The form was sent by the page of another site, so nothing was done. " +
+		"Open this page itself, and try there.",
 }

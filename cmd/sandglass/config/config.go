@@ -19,6 +19,7 @@ import (
 
 	"sandglass/adapters/eventstoredb"
 	"sandglass/adapters/eventstoredb/cluster"
+	"sandglass/adapters/web/brand"
 	"sandglass/cmd/sandglass/show"
 	"sandglass/cmd/sandglass/storeurl"
 	"sandglass/domain/plan"
@@ -46,6 +47,11 @@ type Config struct {
 
 	PublicURL     string `envconfig:"SANDGLASS_PUBLIC_URL"`
 	Pages         bool   `envconfig:"SANDGLASS_PAGES" default:"true"`
+	ShopName      string `envconfig:"SANDGLASS_SHOP_NAME"`
+	ShopColor     string `envconfig:"SANDGLASS_SHOP_COLOR"`
+	ShopLogo      string `envconfig:"SANDGLASS_SHOP_LOGO"`
+	ShopImprint   string `envconfig:"SANDGLASS_SHOP_IMPRINT"`
+	ShopTerms     string `envconfig:"SANDGLASS_SHOP_TERMS"`
 	MetricsListen string `envconfig:"SANDGLASS_METRICS_LISTEN"`
 
 	LndAddr           string `envconfig:"SANDGLASS_LND_ADDR" default:"127.0.0.1:10009"`
@@ -160,6 +166,7 @@ func (c *Config) check() error {
 		want(listen == nil, "LISTEN", c.Listen, "an address such as 127.0.0.1:8420"),
 		want(c.PublicURL == "" || isPublic(c.PublicURL), "PUBLIC_URL", c.PublicURL,
 			"a URL such as https://pay.example.org or https://example.org/pay, with no more than host and path, or nothing"),
+		c.checkShop(),
 		want(metrics == nil && (c.MetricsListen == "" || c.MetricsListen != c.Listen), "METRICS_LISTEN", c.MetricsListen,
 			"an address such as 127.0.0.1:8421, another than "+Prefix+"_LISTEN, or nothing"),
 		want(lnd == nil, "LND_ADDR", c.LndAddr, "an address such as 127.0.0.1:10009"),
@@ -187,6 +194,19 @@ func isPublic(text string) bool {
 	plain := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}
 	at := strings.TrimSuffix(u.Path, "/")
 	return plain.String() == text && (at == "" || path.Clean(at) == at)
+}
+
+// checkShop checks what is no file: files are read by who shows them.
+func (c *Config) checkShop() error {
+	err := brand.CheckName(c.ShopName)
+	if err != nil {
+		err = fmt.Errorf("%s_SHOP_NAME is %q: %w", Prefix, c.ShopName, err)
+	}
+	if c.ShopColor == "" {
+		return err
+	}
+	_, no := brand.ParseColor(c.ShopColor)
+	return errors.Join(err, want(no == nil, "SHOP_COLOR", c.ShopColor, "# and 6 hexadecimal digits, such as #1f6feb, or nothing"))
 }
 
 func (c *Config) checkChain() error {

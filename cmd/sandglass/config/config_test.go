@@ -18,6 +18,8 @@ func TestAWrongValueNamesItsVariable(t *testing.T) {
 		"SANDGLASS_LND_ADDR":                     {"lnd"},
 		"SANDGLASS_LND_ALLOW_SPENDING":           {"perhaps"},
 		"SANDGLASS_PAGES":                        {"some"},
+		"SANDGLASS_SHOP_NAME":                    {" x", "a\nb", strings.Repeat("x", 61)},
+		"SANDGLASS_SHOP_COLOR":                   {"red", "#fff", "1f6feb"},
 		"SANDGLASS_ON_CHAIN":                     {"often"},
 		"SANDGLASS_CONFIRMATIONS":                {"0", "145", "three"},
 		"SANDGLASS_FINAL_DEPTH":                  {"2", "10001"},

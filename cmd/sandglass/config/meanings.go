@@ -13,7 +13,12 @@ var meanings = map[string]string{
 	"SANDGLASS_LISTEN": "address of the HTTP API",
 	"SANDGLASS_PUBLIC_URL": "where clients reach the API through your proxy, such as https://example.org/pay: links begin with " +
 		"it; empty: they are paths",
-	"SANDGLASS_PAGES": "serve the pages for people too: the shop, and a page of each resource",
+	"SANDGLASS_PAGES":        "serve the pages for people too: the shop, and a page of each resource",
+	"SANDGLASS_SHOP_NAME":    "what the pages are headed by; empty: Sandglass",
+	"SANDGLASS_SHOP_COLOR":   "colour of buttons and links, as in #1f6feb; where it would not be read it is made darker or lighter",
+	"SANDGLASS_SHOP_LOGO":    "a PNG or SVG file, up to 256 KiB",
+	"SANDGLASS_SHOP_IMPRINT": "a text file: who offers this, shown on a page and on receipts",
+	"SANDGLASS_SHOP_TERMS":   "a text file: the terms, shown on a page",
 	"SANDGLASS_METRICS_LISTEN": "address at which /metrics, which shows your sums, and /readyz are answered in full without a " +
 		"token; empty is none: that takes the auditor's or the operator's",
 	"SANDGLASS_LND_ADDR":           "lnd's gRPC address",

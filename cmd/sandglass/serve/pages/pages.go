@@ -2,11 +2,13 @@
 package pages
 
 import (
+	"fmt"
 	"net/http"
 
 	"sandglass/adapters/httpapi"
 	"sandglass/adapters/httpapi/middleware"
 	"sandglass/adapters/web"
+	"sandglass/adapters/web/brand"
 	"sandglass/cmd/sandglass/config"
 	"sandglass/domain/instant"
 )
@@ -16,7 +18,11 @@ func Mounts(c *config.Config, api http.Handler, version string, now func() insta
 	if !c.Pages {
 		return nil, nil
 	}
-	site, err := web.New(web.Options{API: api, Now: now, PublicURL: c.PublicURL, Version: version})
+	shop, err := shopOf(c)
+	if err != nil {
+		return nil, err
+	}
+	site, err := web.New(web.Options{API: api, Now: now, PublicURL: c.PublicURL, Brand: shop, Version: version})
 	if err != nil {
 		return nil, err
 	}
@@ -28,4 +34,26 @@ func Mounts(c *config.Config, api http.Handler, version string, now func() insta
 		})
 	}
 	return mounts, nil
+}
+
+// shopOf reads what the operator gives the pages. An error names its setting.
+func shopOf(c *config.Config) (b brand.Brand, err error) {
+	b.Name = c.ShopName
+	if c.ShopColor != "" {
+		accent, err := brand.ParseColor(c.ShopColor)
+		if err != nil {
+			return b, fmt.Errorf("%s_SHOP_COLOR: %w", config.Prefix, err)
+		}
+		b.Accent = &accent
+	}
+	if b.Logo, err = brand.ReadLogo(c.ShopLogo); err != nil {
+		return b, fmt.Errorf("%s_SHOP_LOGO: %w", config.Prefix, err)
+	}
+	if b.Imprint, err = brand.ReadText(c.ShopImprint); err != nil {
+		return b, fmt.Errorf("%s_SHOP_IMPRINT: %w", config.Prefix, err)
+	}
+	if b.Terms, err = brand.ReadText(c.ShopTerms); err != nil {
+		return b, fmt.Errorf("%s_SHOP_TERMS: %w", config.Prefix, err)
+	}
+	return b, nil
 }

@@ -1,0 +1,58 @@
+package brand
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"net/http"
+	"time"
+)
+
+// The files of a brand, by their names.
+const (
+	logoFile   = "logo"
+	accentFile = "accent.css"
+)
+
+// Path returns the path of a file of the brand, logo or accent.css, from the root of the pages; "" where there
+// is none. It has a hash of what the file holds, so that browsers keep it for good.
+func (b *Brand) Path(name string) string {
+	data, _ := b.file(name)
+	if data == nil {
+		return ""
+	}
+	return "/brand/" + hash(data) + "/" + name
+}
+
+func (b *Brand) file(name string) (data []byte, kind string) {
+	switch {
+	case name == logoFile && b.Logo != nil:
+		return b.Logo.Data, b.Logo.Type
+	case name == accentFile && b.Accent != nil:
+		return []byte(b.CSS()), "text/css; charset=utf-8"
+	}
+	return nil, ""
+}
+
+func hash(data []byte) string {
+	h := sha256.Sum256(data)
+	return hex.EncodeToString(h[:8])
+}
+
+// Handler answers for [Brand.Path], whose pattern names its parts hash and file. A picture that is opened by
+// itself runs no script.
+func (b *Brand) Handler() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		data, kind := b.file(r.PathValue("file"))
+		if data == nil || r.PathValue("hash") != hash(data) {
+			http.NotFound(w, r)
+			return
+		}
+		h := w.Header()
+		h.Set("Content-Type", kind)
+		h.Set("Cache-Control", "public, max-age=31536000, immutable")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; sandbox")
+		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(data))
+	})
+}
