@@ -9,6 +9,14 @@ var english = table{
 
 	"unit.d": "d", "unit.h": "h", "unit.min": "min", "unit.s": "s", "unit.decimal": ".",
 
+	"date":   "{1} {2} {3}, {4} UTC",
+	"date.1": "January", "date.2": "February", "date.3": "March", "date.4": "April", "date.5": "May", "date.6": "June",
+	"date.7": "July", "date.8": "August", "date.9": "September", "date.10": "October", "date.11": "November", "date.12": "December",
+
+	"time.d.one": "{1} day", "time.d.many": "{1} days", "time.h.one": "{1} hour", "time.h.many": "{1} hours",
+	"time.min.one": "{1} minute", "time.min.many": "{1} minutes", "time.s.one": "{1} second", "time.s.many": "{1} seconds",
+	"time.and": "{1} and {2}",
+
 	"shop.title":    "What you can rent",
 	"shop.lead":     "Choose, pay by Lightning, and it starts. When the time is used up it stops: nothing is charged by itself.",
 	"shop.empty":    "Nothing is on offer just now.",

@@ -15,7 +15,7 @@ type table map[string]string
 var languages = []struct {
 	lang string
 	table
-}{{"en", english}}
+}{{"en", english}, {"de", german}}
 
 var matcher = language.NewMatcher(tags())
 

@@ -45,34 +45,56 @@ func group(n int64) string {
 
 // parts are the units of time, longest first.
 var parts = []struct {
-	key string
-	len instant.Millis
-}{{"unit.d", instant.Day}, {"unit.h", instant.Hour}, {"unit.min", instant.Minute}, {"unit.s", instant.Second}}
+	name string
+	len  instant.Millis
+}{{"d", instant.Day}, {"h", instant.Hour}, {"min", instant.Minute}, {"s", instant.Second}}
 
 // Time writes a length of time in its two longest units, rounded down.
 func (f Format) Time(d instant.Millis) string {
-	var words []string
+	return strings.Join(longest(d, func(n int64, unit string) string { return group(n) + space + f.words.T("unit."+unit) }), " ")
+}
+
+// Words writes the same in words.
+func (f Format) Words(d instant.Millis) string {
+	words := longest(d, func(n int64, unit string) string { return f.count("time."+unit, n) })
+	if len(words) == 1 {
+		return words[0]
+	}
+	return f.words.T("time.and", words...)
+}
+
+// longest writes a length of time in its longest unit, and in the next one if there is any of that.
+func longest(d instant.Millis, write func(n int64, unit string) string) (words []string) {
 	for _, part := range parts {
-		n := d / part.len
+		n := int64(d / part.len)
 		d %= part.len
-		switch {
-		case n > 0:
-			words = append(words, group(int64(n))+space+f.words.T(part.key))
-		case len(words) == 0:
-			continue
+		if n > 0 {
+			words = append(words, write(n, part.name))
 		}
-		if len(words) == 2 || n == 0 {
-			break
+		if len(words) == 2 || len(words) == 1 && n == 0 {
+			return words
 		}
 	}
 	if len(words) == 0 {
-		return "0" + space + f.words.T("unit.s")
+		words = append(words, write(0, "s"))
 	}
-	return strings.Join(words, " ")
+	return words
+}
+
+// count writes a number of something, of which the languages that there are have a singular and a plural.
+func (f Format) count(key string, n int64) string {
+	if n == 1 {
+		return f.words.T(key+".one", group(n))
+	}
+	return f.words.T(key+".many", group(n))
 }
 
 // UTC writes an instant to the minute.
-func (f Format) UTC(t instant.Time) string { return t.Std().Format("2006-01-02 15:04") + " UTC" }
+func (f Format) UTC(t instant.Time) string {
+	u := t.Std()
+	month := f.words.T("date." + strconv.Itoa(int(u.Month())))
+	return f.words.T("date", strconv.Itoa(u.Day()), month, strconv.Itoa(u.Year()), u.Format("15:04"))
+}
 
 // Cost returns what a time costs at a price, rounded up to a whole satoshi from ten of them on, and "" of what
 // nobody could pay.
