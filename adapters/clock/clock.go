@@ -44,6 +44,9 @@ type Options struct {
 	// Header returns the time of the header of the last block that the wallet has, or an error
 	// if that can't be had now. It may be nil.
 	Header func(context.Context) (instant.Time, error)
+	// Seen returns the time since boot at which others saw a former boot run last, 0 if nobody did. It
+	// may be nil.
+	Seen func(boot string) instant.Millis
 	// Told is told of each doubt that begins or ends, and of errors of the files.
 	Told func(Change)
 
@@ -95,6 +98,9 @@ func Open(o Options) (*Clock, error) {
 		o.Told(Change{Own: now.Wall, Err: err})
 	}
 	c.marked = m != nil
+	if m != nil && o.Seen != nil && m.Boot != o.Boot {
+		m.Seen = o.Seen(m.Boot)
+	}
 	c.state = clock.Start(o.Rules, o.Boot, now, m)
 	return c, nil
 }
@@ -152,8 +158,8 @@ func (c *Clock) Gap() instant.Gap {
 	return c.state.Gap()
 }
 
-// Off returns our own time when the boot before this one was last seen to run, or 0.
-func (c *Clock) Off() instant.Time {
+// Off returns when the boot before this one was last seen to run.
+func (c *Clock) Off() clock.Off {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.state.Off()

@@ -136,6 +136,15 @@ func (f *Folder) SaveTimes(b []byte) error { return f.write(wants, timesFile, b)
 // Times returns what [Folder.SaveTimes] wrote last.
 func (f *Folder) Times() ([]byte, error) { return f.open(wants, timesFile) }
 
+// heardFile is up to when the log has what the keeper left.
+const heardFile = ".heard"
+
+// SaveHeard leaves to the keeper up to when the log has what that left.
+func (f *Folder) SaveHeard(b []byte) error { return f.write(wants, heardFile, b) }
+
+// Heard returns what [Folder.SaveHeard] wrote last.
+func (f *Folder) Heard() ([]byte, error) { return f.open(wants, heardFile) }
+
 // RemoveIs takes away what a resource is, if it is there.
 func (f *Folder) RemoveIs(id string) error { return f.remove(founds, id) }
 

@@ -44,7 +44,22 @@ type Mark struct {
 	Gap       instant.Gap  `json:"gap"`   // the last one
 	Doubt     Doubt        `json:"doubt"` // that is not at its end
 	// Off is our own time when the boot before was last seen to run; 0 if that is not known.
-	Off instant.Time `json:"off,omitempty"`
+	Off     instant.Time   `json:"off,omitempty"`
+	OffBoot string         `json:"off_boot,omitempty"`  // the id of that boot
+	OffUp   instant.Millis `json:"off_up_ms,omitempty"` // the time since it then
+	// Seen is the time since boot at which others saw that boot run last, 0 if none did. It is not kept:
+	// who starts a clock sets it.
+	Seen instant.Millis `json:"-"`
+}
+
+// last returns our own time when the mark's boot was last seen to run.
+func (m *Mark) last() instant.Time { return m.Own.Add(max(0, m.Seen-m.Up)) }
+
+// Off is when a former boot was last seen to run. The zero Off is not known.
+type Off struct {
+	Boot string         // its id
+	Up   instant.Millis // since that boot
+	At   instant.Time   // by our own time
 }
 
 // Doubt is of a wall clock that stands too far from our own time.
@@ -82,7 +97,7 @@ type Clock struct {
 	followed  instant.Millis
 	overruled instant.Time
 	log       instant.Time // of its last event, as of the start
-	off       instant.Time // as in Mark
+	off       Off
 	gap       instant.Gap
 	doubt     Doubt
 	good      instant.Millis // time since boot from when on evidence speaks for the wall clock; -1 if it does not
@@ -97,9 +112,9 @@ func Start(rules Rules, boot string, now Reading, m *Mark) Clock {
 	}
 	c.overruled, c.gap = m.Overruled, m.Gap
 	if m.Boot == boot {
-		c.off = m.Off
+		c.off = Off{Boot: m.OffBoot, Up: m.OffUp, At: m.Off}
 	} else if m.Boot != "" && boot != "" {
-		c.off = m.Own
+		c.off = Off{Boot: m.Boot, Up: max(m.Up, m.Seen), At: m.last()}
 	}
 	switch {
 	case boot != "" && m.Boot == boot && m.Up <= now.Up:
@@ -107,11 +122,11 @@ func Start(rules Rules, boot string, now Reading, m *Mark) Clock {
 		c.gap = c.gap.Then(m.Own, c.base.Wall)
 		c.doubt = m.Doubt
 		c.At(now)
-	case now.Wall < m.Own.Add(-Slack):
-		c.base.Wall = m.Own
+	case now.Wall < m.last().Add(-Slack):
+		c.base.Wall, c.gap = m.last(), c.gap.Then(m.Own, m.last())
 		c.begin(Behind, now)
-	case now.Wall > m.Own.Add(rules.MaxGap):
-		c.base.Wall = m.Own
+	case now.Wall > m.last().Add(rules.MaxGap):
+		c.base.Wall, c.gap = m.last(), c.gap.Then(m.Own, m.last())
 		c.begin(Ahead, now)
 	default:
 		c.gap = c.gap.Then(m.Own, now.Wall)
@@ -239,13 +254,17 @@ func (c *Clock) Doubt() Doubt { return c.doubt }
 // Gap returns the last gap.
 func (c *Clock) Gap() instant.Gap { return c.gap }
 
-// Off returns our own time when the boot before this one was last seen to run, by a mark of it,
-// and 0 if that is not known: since then nothing ran on this machine until it was booted.
-func (c *Clock) Off() instant.Time { return c.off }
+// Off returns when the boot before this one was last seen to run, by a mark of it or by others. Since then
+// nothing ran on this machine until it was booted. If there were boots in between, nothing was wanted in
+// them.
+func (c *Clock) Off() Off { return c.off }
 
 // Mark returns what is to be kept for the next start.
 func (c *Clock) Mark(now Reading) Mark {
-	return Mark{Boot: c.boot, Up: now.Up, Own: c.At(now), Overruled: c.overruled, Gap: c.gap, Doubt: c.doubt, Off: c.off}
+	return Mark{
+		Boot: c.boot, Up: now.Up, Own: c.At(now), Overruled: c.overruled, Gap: c.gap, Doubt: c.doubt,
+		Off: c.off.At, OffBoot: c.off.Boot, OffUp: c.off.Up,
+	}
 }
 
 func abs(m instant.Millis) instant.Millis { return max(m, -m) }

@@ -305,7 +305,7 @@ func TestOwnTimeGoesOn(t *testing.T) {
 // When the boot before was last seen is known for as long as this one lasts, and only of a boot.
 func TestOff(t *testing.T) {
 	m := start(t, nil, 0)
-	if m.c.Off() != 0 {
+	if m.c.Off() != (clock.Off{}) {
 		t.Error("the first boot knows of one before it")
 	}
 	m.pass(instant.Hour)
@@ -313,13 +313,47 @@ func TestOff(t *testing.T) {
 	for _, boot := range []string{"b2", "b2", "b2"} {
 		m.sleep(instant.Minute)
 		m.c = clock.Start(rules, boot, m.now(), &mark)
-		if off := m.c.Off(); off != noon.Add(instant.Hour) {
-			t.Errorf("off is %s", off)
+		if off := m.c.Off(); off != (clock.Off{Boot: "b1", Up: 2 * instant.Hour, At: noon.Add(instant.Hour)}) {
+			t.Errorf("off is %+v", off)
 		}
 		m.pass(instant.Minute)
 		mark = m.c.Mark(m.now())
 	}
-	if c := clock.Start(rules, "", m.now(), &mark); c.Off() != 0 {
+	if c := clock.Start(rules, "", m.now(), &mark); c.Off() != (clock.Off{}) {
 		t.Error("without the id of a boot it is not known which one it is")
+	}
+}
+
+// What others saw of a boot after the daemon's end counts: it is the last that is known of it.
+func TestOffAsOthersSawIt(t *testing.T) {
+	for _, test := range []struct {
+		seen, off, away instant.Millis // from the mark
+		last, own       instant.Millis // from the mark
+		why             clock.Reason
+	}{
+		{seen: -instant.Minute, away: instant.Hour, last: 0, own: instant.Hour},
+		{seen: instant.Hour, away: 2 * instant.Hour, last: instant.Hour, own: 2 * instant.Hour},
+		// Longer than MaxGap since the mark, and not since the machine was last seen to run.
+		{seen: 5 * instant.Hour, away: 7 * instant.Hour, last: 5 * instant.Hour, own: 7 * instant.Hour},
+		{seen: 5 * instant.Hour, away: 9 * instant.Hour, last: 5 * instant.Hour, own: 5 * instant.Hour, why: clock.Ahead},
+		// It is later than the wall clock says.
+		{seen: 5 * instant.Hour, off: -4 * instant.Hour, away: 6 * instant.Hour, last: 5 * instant.Hour, own: 5 * instant.Hour,
+			why: clock.Behind},
+	} {
+		m := start(t, nil, 0)
+		mark := m.c.Mark(m.now())
+		mark.Seen = m.up + test.seen
+		m.real, m.off, m.boot, m.up = m.real.Add(test.away), test.off, "b2", instant.Minute
+		m.c = clock.Start(rules, m.boot, m.now(), &mark)
+		off := m.c.Off()
+		if off.At != noon.Add(test.last) || off.Up != instant.Hour+max(0, test.seen) || off.Boot != "b1" {
+			t.Errorf("%+v: off is %+v", test, off)
+		}
+		if own := m.c.At(m.now()); own != noon.Add(test.own) || m.c.Doubt().Reason != test.why {
+			t.Errorf("%+v: it is %s, with doubt %+v", test, own, m.c.Doubt())
+		}
+		if g := m.c.Gap(); g.Length != test.own {
+			t.Errorf("%+v: nobody could have been credited for %+v", test, g)
+		}
 	}
 }

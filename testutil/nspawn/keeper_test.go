@@ -73,6 +73,9 @@ func TestTheKeeperAsInstalled(t *testing.T) {
 			"busctl --allow-interactive-authorization=no call " +
 			"org.freedesktop.systemd1 /org/freedesktop/systemd1 org.freedesktop.systemd1.Manager " + call)
 	}
+	// What outlasts a power cut is there, and the daemon's user can read it.
+	r.run("timeout 30 sh -c 'until setpriv --reuid=sandglass --regid=sandglass --clear-groups " +
+		"grep -q " + r.boot + " /var/lib/sandglass-keeper/signs.json; do sleep 0.1; done'")
 	t.Log(r.run("grep -E '^(VmRSS|RssAnon)' /proc/$(systemctl show --value -p MainPID sandglass-keeper)/status"))
 }
 

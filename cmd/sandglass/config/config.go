@@ -70,6 +70,7 @@ type Config struct {
 	MaxStep time.Duration `envconfig:"SANDGLASS_MAX_STEP" default:"2m"`
 
 	RunDir     string        `envconfig:"SANDGLASS_RUN_DIR" default:"/run/sandglass"`
+	KeeperDir  string        `envconfig:"SANDGLASS_KEEPER_STATE_DIR" default:"/var/lib/sandglass-keeper"`
 	BlindGrace time.Duration `envconfig:"SANDGLASS_BLIND_GRACE" default:"15m"`
 
 	SettleEvery   time.Duration `envconfig:"SANDGLASS_SETTLE_EVERY" default:"1h"`

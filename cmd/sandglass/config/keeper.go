@@ -10,6 +10,7 @@ import (
 // the settings of the daemon; those that are wrong are then none of its business.
 type Keeper struct {
 	RunDir       string `envconfig:"SANDGLASS_RUN_DIR" default:"/run/sandglass"`
+	StateDir     string `envconfig:"SANDGLASS_KEEPER_STATE_DIR" default:"/var/lib/sandglass-keeper"`
 	SystemdUnits string `envconfig:"SANDGLASS_SYSTEMD_UNITS"`
 	Enforcers    string `envconfig:"SANDGLASS_ENFORCERS" default:"/etc/sandglass/enforcers"`
 	BootID       string `envconfig:"SANDGLASS_BOOT_ID"`
@@ -26,6 +27,7 @@ func LoadKeeper() (Keeper, error) {
 	return c, errors.Join(
 		checkNames(),
 		want(filepath.IsAbs(c.RunDir) && filepath.Clean(c.RunDir) != "/", "RUN_DIR", c.RunDir, "a folder such as /run/sandglass"),
+		want(filepath.IsAbs(c.StateDir), "KEEPER_STATE_DIR", c.StateDir, "a folder such as /var/lib/sandglass-keeper"),
 		want(filepath.IsAbs(c.Enforcers), "ENFORCERS", c.Enforcers, "a folder such as /etc/sandglass/enforcers"),
 		checkLog(c.LogLevel, c.LogFormat),
 	)

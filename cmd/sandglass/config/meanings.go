@@ -36,6 +36,8 @@ var meanings = map[string]string{
 	"SANDGLASS_FINAL_DEPTH": "blocks until which it is watched for a reorg, which takes its credit back",
 	"SANDGLASS_BOOT_ID":     "id of this boot of the machine; the kernel is asked for it if empty",
 	"SANDGLASS_RUN_DIR":     "folder in which the daemon and the keeper leave word for each other",
+	"SANDGLASS_KEEPER_STATE_DIR": "folder in which the keeper leaves on disk when it was last well: read by the " +
+		"daemon after a boot",
 	"SANDGLASS_BLIND_GRACE": "while the wallet can't be read, for how long nobody whose time ends is stopped",
 	"SANDGLASS_SYSTEMD_UNITS": "templates of units that may be rented out, such as app@.service, with * and ?, divided by commas; " +
 		"none if empty",

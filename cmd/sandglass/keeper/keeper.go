@@ -13,6 +13,7 @@ import (
 	"sandglass/cmd/sandglass/cli"
 	"sandglass/cmd/sandglass/config"
 	"sandglass/domain/enforce"
+	"sandglass/domain/enforce/lasting"
 
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
@@ -65,11 +66,11 @@ func run(ctx context.Context, c config.Keeper, log zerolog.Logger) (err error) {
 	if err != nil {
 		return err
 	}
-	folder, err := runfiles.Open(c.RunDir)
+	run, err := runfiles.Open(c.RunDir)
 	if err != nil {
 		return err
 	}
-	release, err := folder.Keep()
+	release, err := run.Keep()
 	if err != nil {
 		return err
 	}
@@ -80,8 +81,9 @@ func run(ctx context.Context, c config.Keeper, log zerolog.Logger) (err error) {
 	}
 	defer func() { err = errors.Join(err, with.units.Close()) }()
 	said := func(n enforce.Notice) { tell(log, n) }
+	lasts := &signs{dir: c.StateDir, boot: boot, run: run, log: log, outages: lasting.NewOutages(boot)}
 	systemd := &notifier{tell: said, save: func(s enforce.Summary) error {
-		return folder.SaveBeat(&enforce.Beat{
+		return run.SaveBeat(&enforce.Beat{
 			Boot: boot, At: sinceBoot(), Looked: s.Looked, Wants: s.Wants, Differ: s.Differ, Busy: s.UnderWay,
 			Oldest: s.Oldest, Done: s.Done, Failed: s.Failed, Refused: s.Refused,
 		})
@@ -90,12 +92,18 @@ func run(ctx context.Context, c config.Keeper, log zerolog.Logger) (err error) {
 	var asked sync.WaitGroup
 	defer asked.Wait()
 	defer cancel()
-	asked.Go(func() { answerDaemon(ctx, folder, with, boot, log) })
+	asked.Go(func() { answerDaemon(ctx, run, with, boot, log) })
+	asked.Go(func() { lasts.keep(ctx) })
 	log.Info().Str("folder", c.RunDir).Strs("units", c.Units()).Str("enforcers", c.Enforcers).Msg("started")
 	defer func() { log.Info().Err(err).Msg("stopped") }()
 	err = enforce.NewKeeper(enforce.Options{
-		Folder: folder, Enforcer: with.of, Changers: changers(c, with), Boot: boot, Now: sinceBoot,
-		Told: said, Beat: systemd.beat,
+		Folder:   lasting.Folder{Folder: run, Outages: lasts.outages},
+		Enforcer: with.of, Changers: changers(c, with), Boot: boot, Now: sinceBoot,
+		Told: said,
+		Beat: func(s enforce.Summary) {
+			lasts.beat(s)
+			systemd.beat(s)
+		},
 	}).Run(ctx)
 	return errors.Join(err, systemd.stopping())
 }

@@ -1,7 +1,6 @@
 package keeper_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -40,9 +39,14 @@ type host struct {
 	dir, boot     string
 	world, runDir string
 
-	mu   sync.Mutex
-	cmd  *exec.Cmd
-	logs bytes.Buffer
+	mu  sync.Mutex
+	cmd *exec.Cmd
+}
+
+// logs are what all keepers of this host logged.
+func (h *host) logs() string {
+	b, _ := os.ReadFile(filepath.Join(h.dir, "log"))
+	return string(b)
 }
 
 func newHost(t *testing.T) *host {
@@ -50,7 +54,7 @@ func newHost(t *testing.T) *host {
 	h := &host{
 		t: t, dir: dir, boot: clock.BootID(), world: filepath.Join(dir, "world"), runDir: filepath.Join(dir, "sandglass"),
 	}
-	for _, sub := range []string{"world/run", "enforcers", "sandglass"} {
+	for _, sub := range []string{"world/run", "enforcers", "sandglass", "state"} {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -65,7 +69,7 @@ func newHost(t *testing.T) *host {
 	t.Cleanup(func() {
 		h.kill(syscall.SIGKILL)
 		if t.Failed() {
-			t.Logf("the keeper's log:\n%s", h.logs.String())
+			t.Logf("the keeper's log:\n%s", h.logs())
 		}
 	})
 	return h
@@ -76,6 +80,7 @@ func (h *host) sandglass(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, daemon.Binary(h.t), args...)
 	cmd.Env = []string{
 		"SANDGLASS_RUN_DIR=" + h.runDir, "SANDGLASS_ENFORCERS=" + filepath.Join(h.dir, "enforcers"),
+		"SANDGLASS_KEEPER_STATE_DIR=" + filepath.Join(h.dir, "state"),
 		"ENFORCER_WORLD=" + h.world, "PATH=" + os.Getenv("PATH"), "HOME=" + h.dir,
 	}
 	return cmd
@@ -87,7 +92,12 @@ func (h *host) start() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.cmd = h.sandglass(context.Background(), "keeper")
-	h.cmd.Stderr = &h.logs
+	log, err := os.OpenFile(filepath.Join(h.dir, "log"), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	defer log.Close()
+	h.cmd.Stderr = log
 	if err := h.cmd.Start(); err != nil {
 		h.t.Fatal(err)
 	}

@@ -252,6 +252,7 @@ func (d *components) newMeter(booker *payment.Booker) *meter.Meter {
 func (d *components) newHost(booker *payment.Booker) *host.Host {
 	return host.New(host.Options{
 		RunDir:     d.RunDir,
+		KeeperDir:  d.KeeperDir,
 		Name:       d.Host,
 		BlindGrace: d.BlindGrace,
 		Views:      d.views,

@@ -5,10 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 
 	"sandglass/adapters/clock"
 	"sandglass/adapters/httpapi/wire"
+	"sandglass/adapters/keeperstate"
 	"sandglass/cmd/sandglass/config"
 	rules "sandglass/domain/clock"
 	"sandglass/domain/instant"
@@ -28,8 +30,22 @@ func openClock(c config.Config, told *counts, header func(context.Context) (inst
 			MaxGap:  instant.OfDuration(cmp.Or(c.MaxGap, noGap)),
 		},
 		Header: header,
+		Seen:   func(boot string) instant.Millis { return told.lastSeen(c.KeeperDir, boot) },
 		Told:   func(e clock.Change) { told.clockChanged(e, c.StateDir) },
 	})
+}
+
+// lastSeen returns the time since a former boot at which the keeper was last well in it, 0 if nobody knows.
+func (c *counts) lastSeen(dir, boot string) instant.Millis {
+	signs, err := keeperstate.Load(dir)
+	if err != nil {
+		if !errors.Is(err, fs.ErrNotExist) {
+			c.log.Warn().Err(err).Msg("if the machine went down while no daemon ran, that counts from the last daemon's end")
+		}
+		return 0
+	}
+	b, _ := signs.Of(boot)
+	return instant.Millis(b.At)
 }
 
 // runClock tells the clock of the log once that is folded, and runs it.

@@ -21,8 +21,8 @@ var (
 
 // TestHistories are random ones of a host: payments, pauses, reorgs, moves, outages, things of which
 // nobody can tell what they are, keepers and daemons that die, writes that fail, changes that are
-// not heard, a clock that is set, power cuts, also several in short order and of containers, and
-// wallets that are away when a daemon starts. At the end each resource is billed for the time for
+// not heard, a clock that is set, power cuts, also several in short order, of containers, and after
+// the daemon's death, and wallets that are away when a daemon starts. At the end each resource is billed for the time for
 // which it was up while its clock ran, to the millisecond.
 func TestHistories(t *testing.T) {
 	for range *many {
@@ -121,6 +121,15 @@ func step(h *host, random *rand.Rand, id resource.ID, n int) {
 	case what == 19 && coin:
 		h.well() // what stood in files alone would be gone
 		h.wallet(random.IntN(2) == 0)
+		if random.IntN(2) == 0 {
+			h.daemon(false)
+			for range random.IntN(6) {
+				h.crash(string(name(random.IntN(resources))))
+				h.pass(time.Duration(random.Int64N(int64(30 * time.Second))))
+				h.heal(string(name(random.IntN(resources))))
+				h.pass(time.Duration(random.Int64N(int64(30 * time.Second))))
+			}
+		}
 		for n := 1 + random.IntN(3); n > 0; n-- {
 			h.powerCut(time.Duration(random.Int64N(int64(2*time.Minute)>>(3*random.IntN(3)))), random.IntN(3) > 0)
 			h.pass(time.Duration(random.Int64N(int64(20 * time.Second))))

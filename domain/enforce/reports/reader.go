@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"sandglass/domain/enforce"
+	"sandglass/domain/enforce/lasting"
 	"sandglass/domain/enforce/wants"
 	"sandglass/domain/instant"
 	"sandglass/domain/resource"
@@ -42,9 +43,11 @@ type Folder interface {
 	// Times returns what SaveTimes wrote last in this boot, or an error.
 	Times() ([]byte, error)
 	SaveTimes([]byte) error
+	// SaveHeard leaves a [lasting.Heard] to the keeper.
+	SaveHeard([]byte) error
 }
 
-// Config is what a [Reader] is made of. All fields are needed.
+// Config is what a [Reader] is made of. All fields but Down are needed.
 type Config struct {
 	Views  Views
 	Folder Folder
@@ -52,6 +55,9 @@ type Config struct {
 	Now    func() wants.Reading
 	// Off is our own time when the boot before was last seen to run, 0 if that is not known.
 	Off instant.Time
+	// Down is when resources went down before that, by our own time, of which the log may not know: of each
+	// the earliest first.
+	Down map[resource.ID][]instant.Time
 	// Read is closed once the wallet was read. Before that nobody's time ends by a report, since a
 	// payment may still be found.
 	Read <-chan struct{}
@@ -169,13 +175,18 @@ func (r *Reader) Run(ctx context.Context) error {
 	unread := r.Read // nil once all was reported with the wallet read
 	for first := true; ; first = false {
 		read := unread != nil && r.isRead()
+		at, whole := r.Now().Up, false // whether all was reported that stood in the files then
 		if missed := r.missed(); missed || read || time.Since(passed) >= every {
 			passed = time.Now()
-			r.pass(first || read)
+			whole = r.pass(first || read)
 		}
-		if r.report(ctx); read {
+		whole = r.report(ctx) && whole
+		if read {
 			unread = nil
 			close(r.begun)
+		}
+		if whole && ctx.Err() == nil {
+			r.heard(at)
 		}
 		select {
 		case <-ctx.Done():
@@ -227,9 +238,22 @@ func (r *Reader) missed() bool {
 	return all
 }
 
+// heard tells the keeper up to when the log has what went down, once all files of an instant were read and
+// reported: what was down for less than an outage by then may be reported yet.
+func (r *Reader) heard(at enforce.Boottime) {
+	h := lasting.Heard{Boot: r.Host.Boot, At: max(0, at-enforce.Boottime(uptime.MinOutage))}
+	b, err := h.Marshal()
+	if err == nil {
+		err = r.Folder.SaveHeard(b)
+	}
+	if err != nil {
+		r.Failed("", err)
+	}
+}
+
 // pass looks at all files again, and at the start at all resources that run by the log: what
-// went down with the machine has no file.
-func (r *Reader) pass(start bool) {
+// went down with the machine has no file. It reports whether all files could be listed.
+func (r *Reader) pass(start bool) bool {
 	names, err := r.Folder.Founds()
 	if err != nil {
 		r.Failed("", err)
@@ -259,6 +283,7 @@ func (r *Reader) pass(start bool) {
 	for _, id := range ids {
 		r.due[id] = true
 	}
+	return err == nil
 }
 
 // take returns what is due, and whether its file is to be read.
@@ -286,19 +311,20 @@ func (r *Reader) readClocks() {
 	}
 }
 
-// report reads and reports what is due.
-func (r *Reader) report(ctx context.Context) {
+// report reads and reports what is due, and returns false if some of it could not be reported.
+func (r *Reader) report(ctx context.Context) bool {
 	r.readClocks()
 	due := r.take()
 	if len(due) == 0 {
-		return
+		return true
 	}
 	known := r.known()
-	var away atomic.Bool // the log: each try would wait for it in vain
+	var away, failed atomic.Bool // away is the log: each try would wait for it in vain
 	_ = watch.Each(ctx, parallel, slices.Collect(maps.Keys(due)), func(ctx context.Context, id resource.ID) error {
 		changed := due[id]
 		if !away.Load() {
 			again, err := r.one(ctx, id, changed, known)
+			failed.CompareAndSwap(false, err != nil)
 			if changed = false; !again || errors.Is(err, errUnread) {
 				return nil
 			}
@@ -312,6 +338,7 @@ func (r *Reader) report(ctx context.Context) {
 	if ctx.Err() == nil {
 		r.Passed()
 	}
+	return !failed.Load()
 }
 
 // known returns up to when, by our own time, what stands in the files is known to be so: until the
@@ -333,7 +360,7 @@ func (r *Reader) one(ctx context.Context, id resource.ID, changed bool, known in
 	if !counts {
 		return false, nil
 	}
-	off, booted, began := r.off()
+	off, booted, began := r.off(s)
 	if off > 0 && !f.off {
 		c := resource.Report{When: resource.When{At: booted}, Host: r.Host.Name, Since: off, Why: "the machine was booted"}
 		if s, err = r.do(ctx, s, c); err != nil {
@@ -362,14 +389,21 @@ func (r *Reader) one(ctx context.Context, id resource.ID, changed bool, known in
 	return s.Status == resource.StatusRunning || c.At.Sub(c.Since) < uptime.MinOutage, nil
 }
 
-// off returns when the machine went down with the boot before, 0 if that is not known, from when on it
-// is booted, and since when what the log says is of this boot. A container has the clock since boot of
-// its host: it was booted after the former and before a daemon first looked.
-func (r *Reader) off() (last, booted, began instant.Time) {
-	if booted = r.line.own(0); booted > r.Off {
-		return r.Off, booted, booted
+// off returns when a resource went down with the boot before, or before that while nobody told the log, 0 if that
+// is not known; from when on the machine is booted; and since when what the log says is of this boot. A container
+// has the clock since boot of its host: it was booted after the former and before a daemon first looked.
+func (r *Reader) off(s resource.State) (last, booted, began instant.Time) {
+	last = r.Off
+	for _, went := range r.Down[s.ID] {
+		if went > s.Since { // else the log knows of it
+			last = min(last, went)
+			break
+		}
 	}
-	return r.Off, r.Off, r.line.own(r.line.Steps[0].From)
+	if booted = r.line.own(0); booted > r.Off {
+		return last, booted, booted
+	}
+	return last, r.Off, r.line.own(r.line.Steps[0].From)
 }
 
 // read returns what is known of a resource, by its file if that is to be read again.

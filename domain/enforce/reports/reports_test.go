@@ -115,6 +115,49 @@ func TestAPowerCut(t *testing.T) {
 	}
 }
 
+// TestAPowerCutOfAHostWithoutADaemon counts from when the keeper was last well, and of what had gone down
+// before that from then on.
+func TestAPowerCutOfAHostWithoutADaemon(t *testing.T) {
+	for _, container := range []bool{false, true} {
+		on(t, func(h *host) {
+			h.container = container
+			for _, id := range []resource.ID{"vm", "falls", "waits", "came-back", "blinks"} {
+				h.open(id, time.Hour, resource.Terms{})
+			}
+			h.pass(time.Minute)
+			h.crash("falls") // the daemon hears of it
+			h.pass(30 * time.Second)
+			h.heal("falls")
+			h.pass(10 * time.Second)
+			h.daemon(false) // after 100 s
+			h.pass(2 * time.Minute)
+			h.crash("waits")
+			h.crash("came-back")
+			h.crash("blinks")
+			h.pass(5 * time.Second)
+			h.heal("blinks")
+			h.pass(25 * time.Second)
+			h.heal("came-back")
+			h.pass(time.Minute)
+			h.crash("falls")
+			h.pass(30 * time.Second) // 340 s
+			h.heal("waits")
+			h.heal("falls")
+			h.pass(22 * time.Second)
+			h.keeper(false)
+			h.pass(time.Minute)
+			h.powerCut(10*time.Minute, false)
+			h.powerCut(10*time.Second, true)
+			h.pass(time.Minute)
+			for id, seconds := range map[resource.ID]time.Duration{
+				"vm": 360, "falls": 310 - 30, "waits": 220, "came-back": 220, "blinks": 360,
+			} {
+				h.isBilled(id, (seconds+60)*time.Second)
+			}
+		})
+	}
+}
+
 // TestTheWalletIsAway: what was down while the daemon was dead is reported before its wallet is back, so
 // that no power cut takes it away.
 func TestTheWalletIsAway(t *testing.T) {

@@ -1,20 +1,19 @@
 package reports_test
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"iter"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"sandglass/domain/clock"
 	"sandglass/domain/enforce"
+	"sandglass/domain/enforce/lasting"
 	"sandglass/domain/enforce/reports"
 	"sandglass/domain/enforce/wants"
 	"sandglass/domain/instant"
@@ -22,220 +21,6 @@ import (
 	"sandglass/domain/resource"
 	"sandglass/domain/stream"
 )
-
-var errBroken = errors.New("it is broken")
-
-// files are a folder of daemon and keeper, in memory, as its files hold it.
-type files struct {
-	mu         sync.Mutex
-	want, is   map[string][]byte
-	beat, time []byte
-	heard      map[chan string]bool // true: of wants
-	reads      int                  // of what is
-	full       bool                 // nothing can be written
-	deaf       bool                 // no change is told
-}
-
-func newFiles() *files {
-	return &files{want: map[string][]byte{}, is: map[string][]byte{}, heard: map[chan string]bool{}}
-}
-
-func (f *files) names(of func() map[string][]byte) (names []string, err error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for name := range of() {
-		names = append(names, name)
-	}
-	return names, nil
-}
-
-func (f *files) Wants() ([]string, error) {
-	return f.names(func() map[string][]byte { return f.want })
-}
-func (f *files) Founds() ([]string, error) { return f.names(func() map[string][]byte { return f.is }) }
-
-func get[T any](f *files, b *[]byte, parse func([]byte) (T, error)) (v T, err error) {
-	if *b == nil {
-		return v, fs.ErrNotExist
-	}
-	return parse(*b)
-}
-
-func (f *files) Want(id string) (*enforce.Want, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	b := f.want[id]
-	return get(f, &b, func(b []byte) (*enforce.Want, error) { return enforce.ParseWant(id, b) })
-}
-
-func (f *files) Is(id string) (*enforce.Is, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.reads++
-	b := f.is[id]
-	return get(f, &b, func(b []byte) (*enforce.Is, error) { return enforce.ParseIs(id, b) })
-}
-
-func (f *files) Beat() (*enforce.Beat, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return get(f, &f.beat, enforce.ParseBeat)
-}
-
-func (f *files) Times() ([]byte, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return get(f, &f.time, func(b []byte) ([]byte, error) { return b, nil })
-}
-
-// put writes a file, and tells whoever listens to its folder.
-func (f *files) put(name string, wants bool, do func(), err error) error {
-	if err != nil {
-		return err
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.full {
-		return errBroken
-	}
-	do()
-	for c, of := range f.heard {
-		if of == wants && name != "" && !f.deaf {
-			c <- name
-		}
-	}
-	return nil
-}
-
-func (f *files) Write(w *enforce.Want) error {
-	b, err := w.Marshal()
-	return f.put(w.ID, true, func() { f.want[w.ID] = b }, err)
-}
-
-func (f *files) Remove(id string) error {
-	return f.put(id, true, func() { delete(f.want, id) }, nil)
-}
-
-func (f *files) SaveIs(i *enforce.Is) error {
-	b, err := i.Marshal()
-	return f.put(i.ID, false, func() { f.is[i.ID] = b }, err)
-}
-
-func (f *files) RemoveIs(id string) error {
-	return f.put(id, false, func() { delete(f.is, id) }, nil)
-}
-
-func (f *files) SaveTimes(b []byte) error { return f.put("", false, func() { f.time = b }, nil) }
-
-func (f *files) SaveBeat(beat *enforce.Beat) error {
-	b, err := beat.Marshal()
-	return f.put("", false, func() { f.beat = b }, err)
-}
-
-func (f *files) changes(ctx context.Context, wants bool) iter.Seq2[string, error] {
-	return func(yield func(string, error) bool) {
-		c := make(chan string, 100_000)
-		f.mu.Lock()
-		f.heard[c] = wants
-		f.mu.Unlock()
-		defer func() {
-			f.mu.Lock()
-			defer f.mu.Unlock()
-			delete(f.heard, c)
-		}()
-		for ok := yield("", nil); ok; {
-			select {
-			case <-ctx.Done():
-				return
-			case name := <-c:
-				ok = yield(name, nil)
-			}
-		}
-	}
-}
-
-func (f *files) Changes(ctx context.Context) iter.Seq2[string, error] { return f.changes(ctx, true) }
-func (f *files) Found(ctx context.Context) iter.Seq2[string, error]   { return f.changes(ctx, false) }
-
-// log is the events of each resource, and the read models of them.
-type log struct {
-	mu      sync.Mutex
-	events  map[resource.ID][]resource.Event
-	states  map[resource.ID]resource.State
-	touched map[resource.ID]bool
-	touch   chan struct{}
-	fails   error // of each write
-	keeps   bool  // it fails, and was written
-	writes  int
-}
-
-func newLog() *log {
-	return &log{
-		events: map[resource.ID][]resource.Event{}, states: map[resource.ID]resource.State{},
-		touched: map[resource.ID]bool{}, touch: make(chan struct{}, 1),
-	}
-}
-
-// execute executes c as a handler does.
-func (l *log) execute(id resource.ID, c resource.Command) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	s, ok := l.states[id]
-	if !ok {
-		s = resource.New(id)
-	}
-	events, err := resource.Decide(s, c)
-	if err != nil || len(events) == 0 {
-		return err
-	}
-	if l.fails != nil && !l.keeps {
-		return l.fails
-	}
-	for _, e := range events {
-		s = resource.Evolve(s, e)
-	}
-	l.states[id], l.events[id] = s, append(l.events[id], events...)
-	l.touched[id] = true
-	l.writes++
-	select {
-	case l.touch <- struct{}{}:
-	default:
-	}
-	return l.fails
-}
-
-func (l *log) Resource(id resource.ID) (resource.State, bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	s, ok := l.states[id]
-	return s.Clone(), ok
-}
-
-func (l *log) All(after resource.ID) (page []resource.State) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for id, s := range l.states {
-		if id > after {
-			page = append(page, s.Clone())
-		}
-	}
-	slices.SortFunc(page, func(a, b resource.State) int { return cmp.Compare(a.ID, b.ID) })
-	return page[:min(len(page), 100)]
-}
-
-func (l *log) Touched() (ids []resource.ID) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for id := range l.touched {
-		ids = append(ids, id)
-	}
-	clear(l.touched)
-	return ids
-}
-
-func (l *log) Touch() <-chan struct{} { return l.touch }
-
-func (l *log) Enforced() bool { return true }
 
 // stretch is a time over which a thing was up. To is 0 as long as it is.
 type stretch struct{ from, to instant.Time }
@@ -261,9 +46,11 @@ type host struct {
 	boots  int
 	booted time.Time
 	began  instant.Time // this boot, by our own time, but for leaps since
-	marked instant.Time // when the daemon's clock was kept last
+	marked clock.Mark   // when the daemon's clock was kept last
 	off    instant.Time // as of the boot before
-	leap   atomic.Int64 // of the clock, in ms, in this boot
+	signs  lasting.Signs
+	down   map[resource.ID][]instant.Time // as of the boot before
+	leap   atomic.Int64                   // of the clock, in ms, in this boot
 
 	container bool // its clock since boot is that of its host, which goes on
 
@@ -317,8 +104,11 @@ func (h *host) keeper(alive bool) {
 		return
 	}
 	var beaten time.Time
+	var looked atomic.Bool
+	outages := lasting.NewOutages(h.boot())
 	h.stopKeeper = h.run(enforce.NewKeeper(enforce.Options{
-		Folder: h.files, Boot: h.boot(), Now: h.since, Changers: []enforce.Changer{signals{h}},
+		Folder: lasting.Folder{Folder: h.files, Outages: outages}, Boot: h.boot(), Now: h.since,
+		Changers: []enforce.Changer{signals{h}},
 		Enforcer: func(*enforce.Want) (enforce.Enforcer, error) { return h, nil },
 		Told:     func(enforce.Notice) {},
 		Beat: func(s enforce.Summary) {
@@ -326,8 +116,15 @@ func (h *host) keeper(alive bool) {
 				beaten = time.Now()
 				_ = h.SaveBeat(&enforce.Beat{Boot: h.boot(), At: h.since(), Looked: s.Looked, Wants: s.Wants})
 			}
+			looked.Store(s.Looked)
 		},
-	}).Run)
+	}).Run, func(ctx context.Context) error {
+		return each(ctx, 10*time.Second, func() {
+			if looked.Load() {
+				h.sign(&h.signs, outages, h.boot(), h.since())
+			}
+		})
+	})
 }
 
 // daemon starts what of a daemon has to do with it, or kills it.
@@ -363,7 +160,7 @@ func (h *host) newReader() (here wants.Host, now func() wants.Reading) {
 	here = wants.Host{Name: "rack-1", Boot: h.boot()}
 	now = func() wants.Reading { return wants.Reading{Own: h.own(), Up: h.since()} }
 	h.reader = reports.New(reports.Config{
-		Views: h.log, Folder: h.files, Host: here, Now: now, Off: h.off, Read: h.read,
+		Views: h.log, Folder: h.files, Host: here, Now: now, Off: h.off, Down: h.down, Read: h.read,
 		Report: func(_ context.Context, id resource.ID, c resource.Report) error { return h.execute(id, c) },
 		Failed: func(_ resource.ID, err error) {
 			if !errors.Is(err, errBroken) && !errors.Is(err, stream.ErrUnavailable) {
@@ -422,8 +219,15 @@ func (h *host) run(all ...func(context.Context) error) (stop func()) {
 
 // clock keeps every 10 s which time it is.
 func (h *host) clock(ctx context.Context) error {
-	for t := time.NewTicker(10 * time.Second); ; {
-		h.marked = h.own()
+	return each(ctx, 10*time.Second, func() {
+		h.marked = clock.Mark{Boot: h.boot(), Up: instant.Millis(h.since()), Own: h.own()}
+	})
+}
+
+// each does something now, and each time so much has passed, until ctx ends.
+func each(ctx context.Context, every time.Duration, do func()) error {
+	for t := time.NewTicker(every); ; {
+		do()
 		select {
 		case <-ctx.Done():
 			t.Stop()
@@ -440,32 +244,40 @@ func (h *host) meter(ctx context.Context) error {
 		return nil
 	case <-h.reader.Begun():
 	}
-	for t := time.NewTicker(time.Second); ; {
+	return each(ctx, time.Second, func() {
 		for _, s := range h.All("") {
 			if at, ok := s.Deadline(10 * instant.Minute); ok && at <= h.own() {
 				_ = h.execute(s.ID, resource.Settle{When: h.when()})
 			}
 		}
-		select {
-		case <-ctx.Done():
-			t.Stop()
-			return nil
-		case <-t.C:
-		}
-	}
+	})
 }
 
 // powerCut takes the machine down, and boots it after a while, with the daemon dead or alive.
 func (h *host) powerCut(away time.Duration, daemon bool) {
 	h.keeper(false)
 	h.daemon(false)
-	h.off = h.marked
+	was, _ := h.signs.Of(h.marked.Boot)
+	h.off = h.marked.Own.Add(max(0, instant.Millis(was.At)-h.marked.Up))
+	h.down = map[resource.ID][]instant.Time{}
+	for id, all := range was.Down {
+		for _, at := range all {
+			h.down[resource.ID(id)] = append(h.down[resource.ID(id)], h.marked.Own.Add(instant.Millis(at)-h.marked.Up))
+		}
+	}
 	h.tmu.Lock()
-	for _, r := range h.things {
+	for id, r := range h.things {
 		r.become(false, h)
 		r.since, r.seen, r.wanted = 0, true, false
-		for n := len(r.runs) - 1; n >= 0 && r.runs[n].to > h.off; n-- { // it counts as down since then
-			if r.runs[n].to = h.off; r.runs[n].from > h.off {
+		off := h.off
+		s, _ := h.Resource(resource.ID(id))
+		for _, went := range h.down[s.ID] {
+			if went > s.Since { // nobody has heard of it yet
+				off = min(off, went)
+			}
+		}
+		for n := len(r.runs) - 1; n >= 0 && r.runs[n].to > off; n-- { // it counts as down since then
+			if r.runs[n].to = off; r.runs[n].from > off {
 				r.runs = r.runs[:n]
 			}
 		}
@@ -481,7 +293,7 @@ func (h *host) powerCut(away time.Duration, daemon bool) {
 	h.files.mu.Lock()
 	clear(h.files.want)
 	clear(h.files.is)
-	h.beat, h.time = nil, nil
+	h.beat, h.time, h.upTo = nil, nil, nil
 	h.files.mu.Unlock()
 	h.pass(7 * time.Second)
 	h.keeper(true)

@@ -32,7 +32,7 @@ func NewKeeper(d *Daemon, program string) (k *Keeper, err error) {
 	if k.dir, err = process.NewDir(os.TempDir()); err != nil {
 		return nil, err
 	}
-	d.Env = append(d.Env, "SANDGLASS_RUN_DIR="+k.run)
+	d.Env = append(d.Env, "SANDGLASS_RUN_DIR="+k.run, "SANDGLASS_KEEPER_STATE_DIR="+k.run)
 	k.child = child{name: "the keeper", Log: filepath.Join(k.dir.Path, "keeper.log")}
 	fifo := filepath.Join(k.dir.Path, "lease")
 	server := fmt.Sprintf("#!/bin/sh\nif [ -e %s\"$SANDGLASS_RESOURCE\" ]; then exit 1; fi\n"+

@@ -12,7 +12,9 @@ import (
 	"time"
 
 	"sandglass/adapters/clock"
+	"sandglass/adapters/keeperstate"
 	"sandglass/adapters/runfiles"
+	rules "sandglass/domain/clock"
 	"sandglass/domain/enforce"
 	"sandglass/domain/enforce/reports"
 	"sandglass/domain/enforce/wants"
@@ -30,6 +32,7 @@ import (
 // Options are what a [Host] is made of. All are needed.
 type Options struct {
 	RunDir     string // where daemon and keeper speak
+	KeeperDir  string // where the keeper leaves what outlasts a boot
 	Name       string // of the host; empty where there is one machine
 	BlindGrace time.Duration
 	Views      *projections.Views
@@ -65,12 +68,14 @@ func New(o Options) *Host {
 		counts:  newCounts(),
 		read:    make(chan struct{}),
 	}
+	off := o.Clock.Off()
 	h.reader = reports.New(reports.Config{
 		Views:    views{h},
 		Folder:   h.folder,
 		Host:     h.here(),
 		Now:      h.now,
-		Off:      o.Clock.Off(),
+		Off:      off.At,
+		Down:     wentDown(o.KeeperDir, off),
 		Read:     h.read,
 		Report:   h.report,
 		Failed:   h.readFailed,
@@ -78,6 +83,23 @@ func New(o Options) *Host {
 		Passed:   o.Works,
 	})
 	return h
+}
+
+// wentDown returns when resources went down in a former boot, as far as the keeper has left it on disk: the
+// log may not know of it.
+func wentDown(dir string, off rules.Off) map[resource.ID][]instant.Time {
+	signs, err := keeperstate.Load(dir)
+	if err != nil {
+		return nil // the clock has told
+	}
+	was, _ := signs.Of(off.Boot)
+	down := make(map[resource.ID][]instant.Time, len(was.Down))
+	for id, all := range was.Down {
+		for _, at := range all {
+			down[resource.ID(id)] = append(down[resource.ID(id)], off.At.Add(instant.Millis(at)-off.Up))
+		}
+	}
+	return down
 }
 
 func (h *Host) here() wants.Host { return wants.Host{Name: h.Name, Boot: h.Clock.Boot} }
@@ -191,6 +213,9 @@ func (f folder) Founds() ([]string, error) {
 	ids, err := f.Folder.Founds()
 	return ids, unlessMissing(err)
 }
+
+// SaveHeard implements [reports.Folder]: where there is no keeper nobody is told.
+func (f folder) SaveHeard(b []byte) error { return unlessMissing(f.Folder.SaveHeard(b)) }
 
 // SaveTimes implements [reports.Folder]: where there is no keeper there are no times to keep.
 func (f folder) SaveTimes(b []byte) error { return unlessMissing(f.Folder.SaveTimes(b)) }

@@ -3,14 +3,17 @@ package host
 import (
 	"context"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"sandglass/adapters/clock"
+	"sandglass/adapters/keeperstate"
 	"sandglass/adapters/runfiles"
 	rules "sandglass/domain/clock"
 	"sandglass/domain/enforce"
+	"sandglass/domain/enforce/lasting"
 	"sandglass/domain/instant"
 	"sandglass/projections"
 
@@ -134,5 +137,24 @@ func TestWhatIsFound(t *testing.T) {
 	cancel()
 	if err := <-ended; err != nil {
 		t.Error(err)
+	}
+}
+
+// TestWhatWentDown in a former boot is known in our own time, by when that was last seen to run.
+func TestWhatWentDown(t *testing.T) {
+	dir := t.TempDir()
+	off := rules.Off{Boot: "a", Up: 50_000, At: 1_000_000}
+	if down := wentDown(dir, off); down != nil {
+		t.Errorf("nothing was left: %v", down)
+	}
+	s := new(lasting.Signs)
+	s.Set(lasting.Boot{ID: "a", At: 45_000, Down: map[string][]enforce.Boottime{"web-1": {10_000, 40_000}}})
+	s.Set(lasting.Boot{ID: "b", At: 9_000, Down: map[string][]enforce.Boottime{"web-2": {1_000}}})
+	if err := keeperstate.Save(dir, s); err != nil {
+		t.Fatal(err)
+	}
+	down := wentDown(dir, off)
+	if len(down) != 1 || !slices.Equal(down["web-1"], []instant.Time{960_000, 990_000}) {
+		t.Errorf("they went down %v", down)
 	}
 }
