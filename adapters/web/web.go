@@ -73,7 +73,7 @@ func (s *Site) Routes() []Route {
 		"GET /{$}":     s.shop,
 		"GET /imprint": s.imprint,
 		"GET /terms":   s.terms,
-		"GET /r/{id}":  s.resource,
+		"GET /r/{id}":  s.byEnding,
 	} {
 		routes = append(routes, Route{pattern, s.handler(answer)})
 	}
