@@ -8,7 +8,15 @@ type offer struct {
 	SoldOut bool
 }
 
-// shop shows what is on offer.
+// Label returns what people call it.
+func (o *offer) Label() string {
+	if o.Title != "" {
+		return o.Title
+	}
+	return o.Name
+}
+
+// shopOffers returns what is on offer.
 func (p *page) shopOffers() ([]offer, error) {
 	plans, err := p.api("").Plans(p.r.Context())
 	var offers []offer

@@ -29,6 +29,7 @@ type Options struct {
 	Now       func() instant.Time // of the daemon
 	PublicURL string              // where people reach the pages; its path begins every link; it may be empty
 	Brand     brand.Brand         // without a name it is Sandglass
+	Chain     bool                // whether payments on the chain are taken
 	Version   string              // of the build
 }
 
@@ -70,10 +71,20 @@ func (s *Site) Routes() []Route {
 		{"GET /brand/{hash}/{file}", s.Brand.Handler()},
 	}
 	for pattern, answer := range map[string]func(*page) error{
-		"GET /{$}":     s.shop,
-		"GET /imprint": s.imprint,
-		"GET /terms":   s.terms,
-		"GET /r/{id}":  s.byEnding,
+		"GET /{$}":                   s.shop,
+		"GET /order":                 s.orderForm,
+		"POST /order":                s.order,
+		"GET /r/{id}":                s.byEnding,
+		"POST /r/{id}/pay":           s.topUp,
+		"POST /r/{id}/address":       s.address,
+		"POST /r/{id}/pause":         s.pause,
+		"POST /r/{id}/resume":        s.resume,
+		"POST /r/{id}/release":       s.release,
+		"POST /r/{id}/access":        s.access,
+		"POST /r/{id}/params":        s.setParams,
+		"POST /r/{id}/params/delete": s.deleteParams,
+		"GET /imprint":               s.imprint,
+		"GET /terms":                 s.terms,
 	} {
 		routes = append(routes, Route{pattern, s.handler(answer)})
 	}

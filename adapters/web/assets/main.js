@@ -1,1 +1,12 @@
-// What a page does by itself.
+// What a page does by itself: its forms, the countdown, the key of the holder, and what the daemon tells.
+import { begin as beginForms } from './forms.js';
+import { begin as beginLive } from './live.js';
+import { each } from './swap.js';
+import { countDown } from './countdown.js';
+import { copyButtons } from './copy.js';
+import { amounts } from './amount.js';
+import { keys } from './key.js';
+
+for (const part of [countDown, copyButtons, amounts, keys]) each(part);
+beginForms();
+beginLive();

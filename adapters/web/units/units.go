@@ -2,6 +2,7 @@
 package units
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -117,3 +118,14 @@ func (f Format) PerDay(p wire.Price) string { return f.Cost(p, instant.Day) }
 
 // PerMonth see [Format.PerHour].
 func (f Format) PerMonth(p wire.Price) string { return f.Cost(p, 30*instant.Day) }
+
+// Clock writes a time as one that runs: days, and hours, minutes and seconds. The script that counts down
+// writes the same.
+func (f Format) Clock(d instant.Millis) string {
+	s := int64(d / instant.Second)
+	clock := fmt.Sprintf("%02d:%02d:%02d", s/3600%24, s/60%60, s%60)
+	if days := s / 86_400; days > 0 {
+		return group(days) + space + f.words.T("unit.d") + " " + clock
+	}
+	return clock
+}

@@ -22,7 +22,7 @@ func Mounts(c *config.Config, api http.Handler, version string, now func() insta
 	if err != nil {
 		return nil, err
 	}
-	site, err := web.New(web.Options{API: api, Now: now, PublicURL: c.PublicURL, Brand: shop, Version: version})
+	site, err := web.New(web.Options{API: api, Now: now, PublicURL: c.PublicURL, Brand: shop, Chain: c.OnChain, Version: version})
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,45 @@
+// Sends the forms of a page without leaving it, so that the key of the holder stays in its address.
+import { load, whole } from './swap.js';
+import { follow } from './live.js';
+import { fragment } from './key.js';
+
+async function send(form, button) {
+  const url = button && button.hasAttribute('formaction') ? button.formAction : form.action;
+  const page = await load(url, { method: 'POST', body: new URLSearchParams(new FormData(form, button)) });
+  const before = location.pathname;
+  whole(page.doc);
+  const now = document.getElementById('resource');
+  if (now) {
+    const to = new URL(now.dataset.page, location.href);
+    if (to.pathname !== before) history.pushState(null, '', to.href + fragment());
+    else history.replaceState(null, '', to.href + fragment());
+  }
+  follow();
+  const first = document.querySelector('[role=alert], .done, #key-once h2, .pay h2, h1');
+  if (first) {
+    first.tabIndex = -1;
+    first.focus({ preventScroll: true });
+    first.scrollIntoView({ block: 'nearest' });
+  }
+}
+
+export function begin() {
+  document.addEventListener('submit', async (event) => {
+    const form = event.target;
+    if (form.method !== 'post' || form.getAttribute('aria-busy')) return;
+    event.preventDefault();
+    form.setAttribute('aria-busy', 'true');
+    const buttons = [...form.querySelectorAll('button')];
+    try {
+      const sent = send(form, event.submitter);
+      buttons.forEach((b) => { b.disabled = true; });
+      await sent;
+    } catch {
+      form.submit(); // so that the browser says what is wrong
+    } finally {
+      form.removeAttribute('aria-busy');
+      buttons.forEach((b) => { b.disabled = false; });
+    }
+  });
+  addEventListener('popstate', () => location.reload());
+}

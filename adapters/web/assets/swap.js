@@ -1,0 +1,49 @@
+// Puts what the server renders in the place of what is shown. The server alone knows how a page looks.
+
+const parts = [];
+
+// each has a part of the script look after what is shown now, and after whatever takes its place.
+export function each(part) {
+  parts.push(part);
+  part(document);
+}
+
+const run = (root) => parts.forEach((part) => part(root));
+
+// load fetches a page of ours. It throws where the network fails.
+export async function load(url, options = {}) {
+  const answer = await fetch(url, {
+    cache: 'no-store', credentials: 'omit', headers: { Accept: 'text/html' }, signal: AbortSignal.timeout(30_000), ...options,
+  });
+  const text = await answer.text();
+  return {
+    doc: new DOMParser().parseFromString(text, 'text/html'),
+    ok: answer.ok, status: answer.status, url: answer.url,
+    wait: 1000 * Number(answer.headers.get('Retry-After') || 0),
+  };
+}
+
+// whole shows all of another page.
+export function whole(doc) {
+  const main = doc.getElementById('main');
+  document.getElementById('main').replaceWith(main);
+  document.title = doc.title;
+  run(main);
+}
+
+// living shows what is new of the parts that live, and leaves alone what is being filled in.
+export function living(doc) {
+  for (const old of document.querySelectorAll('[data-live]')) {
+    const now = doc.getElementById(old.id);
+    if (!now) continue;
+    for (const { name, value } of [...now.attributes]) old.setAttribute(name, value);
+    if (old.innerHTML === now.innerHTML) continue;
+    const focused = old.contains(document.activeElement);
+    const open = [...old.querySelectorAll('details')].map((d) => d.open);
+    old.replaceChildren(...now.childNodes);
+    old.querySelectorAll('details').forEach((d, i) => { d.open = open[i] || false; });
+    run(old);
+    if (focused) old.focus();
+  }
+  document.title = doc.title;
+}

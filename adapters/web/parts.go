@@ -1,0 +1,49 @@
+package web
+
+import (
+	"sandglass/adapters/httpapi/wire"
+	"sandglass/domain/instant"
+)
+
+// What small templates take, as methods of the page.
+
+// Units returns the units that an amount can be typed in.
+func (p *page) Units() []string { return []string{"min", "h", "d", "w", "sat"} }
+
+// At returns an instant for people and for machines.
+func (p *page) At(t instant.Time) any {
+	return struct{ Machine, UTC string }{t.String(), p.UTC(t)}
+}
+
+// Copy returns a text that can be copied, by the id of its element.
+func (p *page) Copy(id, label, text string) any {
+	return struct{ ID, Label, Text, Verb, Done string }{id, label, text, p.T("copy.verb"), p.T("copy.done")}
+}
+
+// Lot returns what one payment or grant bought, and what is left of it.
+func (p *page) Lot(l wire.Lot) any {
+	v := struct {
+		Amount, Left, Name string
+		Part, Whole        int64
+	}{p.Sat(l.Amount), p.T("lots.left", p.Time(l.Left), p.Time(l.Time)), l.Payment, int64(l.Left), max(1, int64(l.Time))}
+	if l.Grant != "" {
+		v.Amount, v.Name = p.T("lots.grant"), l.Grant
+	}
+	return v
+}
+
+// Field returns the field of a parameter with the value that it has so far.
+func (p *page) Field(param wire.Param, value string, must bool) any {
+	v := struct {
+		wire.Param
+		Label, Value, Chosen, MustText string
+		Must                           bool
+	}{param, param.Name, value, value, p.T("param.must"), must}
+	if v.Chosen == "" && must || v.Chosen == "" && p.r.URL.Path == "/order" {
+		v.Chosen = param.Default
+	}
+	if text, ok := p.Find("param." + param.Name); ok {
+		v.Label = text
+	}
+	return v
+}
