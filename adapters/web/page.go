@@ -26,7 +26,7 @@ var files embed.FS
 // parse returns the template of each page, by its name.
 func parse() (map[string]*template.Template, error) {
 	pages := map[string]*template.Template{}
-	for _, name := range []string{"shop", "order", "resource", "confirm", "problem", "paragraphs"} {
+	for _, name := range []string{"shop", "order", "resource", "confirm", "problem", "paragraphs", "receipt"} {
 		t, err := template.ParseFS(files, "templates/layout.html", "templates/part-*.html", "templates/"+name+".html")
 		if err != nil {
 			return nil, fmt.Errorf("web: %w", err)
@@ -46,6 +46,7 @@ type page struct {
 	texts.Texts
 	units.Format
 	Title   string
+	Style   string // a stylesheet of the page's own; empty: none
 	Refresh string // where a browser without scripts goes on to, after some seconds; empty: nowhere
 	Notice  string // what went wrong
 	Status  int    // of the answer; 0 is 200
@@ -74,6 +75,12 @@ func (p *page) OfBrand(name string) string {
 
 // Version returns that of the build.
 func (p *page) Version() string { return p.site.Version }
+
+// Say returns the text of what has a name; "" where there is none.
+func (p *page) Say(prefix, name string) string {
+	text, _ := p.Find(prefix + name)
+	return text
+}
 
 // Asset returns the link to a file of the assets.
 func (p *page) Asset(name string) string { return p.site.prefix + assets.Path(name) }

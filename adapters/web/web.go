@@ -85,6 +85,7 @@ func (s *Site) Routes() []Route {
 		"POST /r/{id}/params/delete": s.deleteParams,
 		"GET /imprint":               s.imprint,
 		"GET /terms":                 s.terms,
+		"GET /p/{payment}":           s.receipt,
 	} {
 		routes = append(routes, Route{pattern, s.handler(answer)})
 	}

@@ -1,0 +1,63 @@
+package web
+
+import (
+	"net/http"
+	"net/url"
+
+	"sandglass/adapters/httpapi/client"
+	"sandglass/adapters/httpapi/wire"
+)
+
+// receipt is a payment as its page shows it.
+type receipt struct {
+	wire.Payment
+	Of     wire.Resource
+	Credit *wire.Change // what it bought; nil until it did
+	Back   *wire.Change // when it was taken back, if that is so by now
+	Left   string       // what is left of it
+}
+
+// receipt answers with the page of a payment, to who knows its resource.
+func (s *Site) receipt(p *page) error {
+	id, key := p.r.URL.Query().Get("resource"), p.r.PathValue("payment")
+	if id == "" { // then the API says little, and that to everybody
+		return &client.Problem{Problem: wire.Problem{Status: http.StatusNotFound, Code: "unknown_payment"}}
+	}
+	api, ctx := p.api(""), p.r.Context()
+	paid, err := api.PaymentOf(ctx, id, key)
+	if err != nil {
+		return err
+	}
+	of, err := api.Resource(ctx, id)
+	if err != nil {
+		return err
+	}
+	history, err := api.History(ctx, id, key)
+	if err != nil {
+		return err
+	}
+	v := receipt{Payment: paid, Of: of}
+	for i := range history.Changes {
+		switch c := &history.Changes[i]; c.What {
+		case "credited":
+			v.Credit, v.Back = c, nil
+		case "reversed":
+			v.Back = c
+		}
+	}
+	for _, l := range of.Lots {
+		if l.Payment == key {
+			v.Left = p.T("receipt.left.of", p.Words(l.Left), p.Sat(l.Held))
+		}
+	}
+	p.Title, p.Style, p.Body = p.T("receipt.title"), "receipt.css", &v
+	return p.render("receipt")
+}
+
+// Receipt returns the link to the receipt of a payment.
+func (p *page) Receipt(payment, resource string) string {
+	return p.Link("/p/"+url.PathEscape(payment), "resource", resource)
+}
+
+// How is the text of how it was paid.
+func (r *receipt) How() string { return "receipt.via." + r.Via }
