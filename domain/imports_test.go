@@ -65,7 +65,7 @@ func TestForbiddenImports(t *testing.T) {
 		{"adapters/web/shop.go", module + "/adapters/httpapi/wire", true},
 		{"adapters/web/shop.go", module + "/adapters/httpapi/client/inprocess", true},
 		{"adapters/web/shop.go", module + "/adapters/httpapi", false},
-		{"adapters/lnurl/pay.go", module + "/adapters/httpapi/wire", true},
+		{"adapters/lnurl/pay.go", module + "/adapters/httpapi/wire", false},
 		{"adapters/sqlite/store.go", module + "/adapters/httpapi/wire", false},
 		{"cmd/sandglass/main.go", module + "/adapters/sqlite", true},
 		{"cmd/sandglass/main.go", module + "/testutil/devnet", false},
@@ -112,7 +112,7 @@ func forbidden(s source, imported string) string {
 }
 
 // clients are the adapters that are clients of the API.
-var clients = map[string]bool{"adapters/web": true, "adapters/lnurl": true}
+var clients = map[string]bool{"adapters/web": true}
 
 // adapter returns the folder of the adapter that dir belongs to.
 func adapter(dir string) string {

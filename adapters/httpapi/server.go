@@ -67,6 +67,9 @@ type Options struct {
 	// the domain. It may be nil where there is no keeper.
 	Access func(context.Context, resource.ID) (string, error)
 
+	// Links returns by what people reach a resource. It may be nil, and must not block.
+	Links func(resource.ID) view.Links
+
 	// Operator and Auditor are the hashes of the tokens. A zero hash is of no token: the
 	// calls that need one are then refused to all.
 	Operator, Auditor TokenHash
@@ -179,7 +182,7 @@ func New(o Options) (*Server, error) {
 	s := &Server{
 		Options: o,
 		presenter: &view.Presenter{
-			Views: o.Views, Billing: o.Billing, Now: o.Now, Tip: o.Tip, Required: o.Required, Found: o.Found,
+			Views: o.Views, Billing: o.Billing, Now: o.Now, Tip: o.Tip, Required: o.Required, Found: o.Found, Links: o.Links,
 		},
 		mux:  mount.New(o.Mounts, o.Limits.Body),
 		live: limit.NewQuota(o.Limits.Live, o.Limits.LivePer),

@@ -32,6 +32,9 @@ type Traits struct {
 	Free   bool // of rate limits
 	Stream bool // lasts as long as its client wants
 	Open   bool // to the pages of any origin, in a browser
+	Write  bool // held to the rate of writes, whatever its method
+	// Refuse answers with a problem, where not as the API does: a protocol may have its own errors.
+	Refuse func(http.ResponseWriter, *problem.Problem)
 }
 
 // Options are what a handler works with. All but PublicURL are required.
@@ -74,7 +77,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	unmatched, pattern := h.Mux.Handler(hr)
-	r.pattern = pattern
+	r.pattern, r.refuse = pattern, h.Traits[pattern].Refuse
 	if h.Traits[pattern].Open {
 		r.open()
 	}
@@ -118,7 +121,8 @@ func (h *Handler) limited(r *Request, hr *http.Request) *problem.Problem {
 	if r.Caller.Auditor || h.Traits[r.pattern].Free {
 		return nil
 	}
-	write := hr.Method != http.MethodGet && hr.Method != http.MethodHead && hr.Method != http.MethodOptions
+	reads := hr.Method == http.MethodGet || hr.Method == http.MethodHead
+	write := hr.Method != http.MethodOptions && (!reads || h.Traits[r.pattern].Write)
 	rates, kind := h.Reads, "read"
 	if write {
 		rates, kind = h.Writes, "write"

@@ -27,8 +27,9 @@ type Request struct {
 	pattern string // of its call, empty if there is none
 	status  int
 	bytes   int64
-	code    string // of the problem that was answered
-	cause   error  // for the log
+	refuse  func(http.ResponseWriter, *problem.Problem) // of its traits, or nil
+	code    string                                      // of the problem that was answered
+	cause   error                                       // for the log
 }
 
 type requestKey struct{}
@@ -76,6 +77,10 @@ func (r *Request) Note(p *problem.Problem) {
 // Refuse answers with a problem.
 func (r *Request) Refuse(p *problem.Problem) {
 	r.Note(p)
+	if r.refuse != nil {
+		r.refuse(r, p)
+		return
+	}
 	p.Write(r)
 }
 

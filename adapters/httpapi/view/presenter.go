@@ -27,7 +27,13 @@ type Presenter struct {
 	// Found returns what the keeper of this host found of a resource, nil if it said nothing. It
 	// may be nil.
 	Found func(resource.ID) *wire.Found
+
+	// Links returns by what people reach a resource. It may be nil.
+	Links func(resource.ID) Links
 }
+
+// Links are by what people reach a resource, and their wallets; each is empty where they can not.
+type Links struct{ Page, LNURL, LightningAddress string }
 
 // Resource shows a resource as it is now, or nothing of one that there is not.
 func (p *Presenter) Resource(id resource.ID) (wire.Resource, bool) {
@@ -40,6 +46,13 @@ func (p *Presenter) Resource(id resource.ID) (wire.Resource, bool) {
 	v.Position = uint64(position)
 	if p.Found != nil {
 		v.Found = p.Found(id)
+	}
+	if p.Links != nil {
+		to := p.Links(id)
+		v.Page = to.Page
+		if state.Status != resource.StatusReleased { // what can't be paid is only looked at
+			v.LNURL, v.LightningAddress = to.LNURL, to.LightningAddress
+		}
 	}
 	l := p.look(&state)
 	v.Address, v.URI = l.address, bip21.URI(l.address, 0, "")

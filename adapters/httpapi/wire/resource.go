@@ -160,6 +160,14 @@ type Resource struct {
 	// A link that wallets open to fund it (BIP 21): its address, and the invoice that was last asked
 	// for if that is open. In capitals where a QR code profits. Left out once it is released.
 	URI string `json:"uri,omitempty" example:"bitcoin:BC1QW508D6QEJXTDG4Y5R3ZARVARY0C5XW7KV8F3T4?amount=0.000864&lightning=LNBC864U1..."`
+	// Its page, for people; a path where the daemon does not know its public URL, left out where it has
+	// no pages.
+	Page string `json:"page,omitempty" example:"https://pay.example.org/r/web-1"`
+	// What wallets pay it by, any number of times (LNURL, LUD-01); left out once it is released, and where
+	// no wallet could reach it: that takes a public URL of https, or of an onion service.
+	LNURL string `json:"lnurl,omitempty" example:"lnurl1dp68gurn8ghj7urp0yhx27rpd4cxcefwdaexwtmvde6hymrs9amk2c3dxysn4d96"`
+	// Its Lightning address (LUD-16); left out where lnurl is, and where the public URL has a port or no name.
+	LightningAddress string `json:"lightning_address,omitempty" example:"web-1@pay.example.org"`
 	// The position of the log that this includes at least.
 	Position uint64 `json:"position,omitempty"`
 }

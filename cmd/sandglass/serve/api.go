@@ -12,6 +12,7 @@ import (
 	"sandglass/cmd/sandglass/buildinfo"
 	"sandglass/cmd/sandglass/config"
 	"sandglass/cmd/sandglass/serve/pages"
+	"sandglass/cmd/sandglass/serve/reach"
 )
 
 // newAPI returns the HTTP server. It serves the metrics too, for which it needs all that
@@ -31,6 +32,10 @@ func (d *components) newAPI() (*httpapi.Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	to, err := reach.New(&d.Config, d.billing, d.views, d.lnd.Preimage)
+	if err != nil {
+		return nil, err
+	}
 	options := httpapi.Options{
 		Billing:    d.billing,
 		Views:      d.views,
@@ -41,7 +46,8 @@ func (d *components) newAPI() (*httpapi.Server, error) {
 		TrustProxy: d.TrustProxy,
 		PublicURL:  strings.TrimRight(d.PublicURL, "/"),
 		Limits:     httpapi.Limits{Live: d.MaxLive, LivePer: d.MaxLivePer, Unpaid: d.unpaid()},
-		Mounts:     mounts,
+		Mounts:     append(mounts, to.Mounts()...),
+		Links:      to.Links,
 		Version:    version,
 		Now:        d.clock.Now,
 		Log:        d.log,
