@@ -320,24 +320,32 @@ func (h *history) judge() {
 	}
 }
 
-// beats is what of an outage may be billed that begins with the machine's: up to when what ran is known
-// by the keeper's signs of life.
-const beats = 12 * instant.Second
+// tells is how long all has to be well for what is down to be reported, once it is an outage: until the
+// keeper's next sign of life, which comes each 5 s.
+const tells = 7 * instant.Second
 
-// lost returns when the machine went down within an outage, if nobody had said by then that there is one:
-// what the keeper writes is gone with the boot. Else it returns 0.
+// lost returns from when on nobody can know of an outage that it was one: until the machine went down
+// nobody had said it, since somebody was away, and what the keeper writes is gone with the boot. The
+// daemon knows by the next one that nothing ran since then. Else it returns 0.
 func (h *history) lost(from, to instant.Time) instant.Time {
-	boot := slices.IndexFunc(h.watch.reboots, span{from.Add(-unsure), to}.has)
-	if boot < 0 {
-		return 0
-	}
-	down := h.watch.reboots[boot]
-	for at := from.Add(uptime.MinOutage + settles); at < down; at = at.Add(grain) {
-		if !h.watch.isAway(at, theDaemon, theKeeper, theWallet, theFolder) {
-			return 0
+	var last instant.Time
+	for _, down := range h.watch.reboots {
+		if down < from.Add(unsure) || down > to {
+			continue // what went down with the machine is known by the clock that the daemon kept
+		}
+		var well instant.Millis
+		told := false
+		for at := from; at < down; at = at.Add(grain) {
+			if well += grain; h.watch.isAway(at, theDaemon, theKeeper, theFolder) {
+				well = 0
+			}
+			told = told || well >= tells && at >= from.Add(uptime.MinOutage+tells)
+		}
+		if !told {
+			last = down
 		}
 	}
-	return down
+	return last
 }
 
 // isAway reports whether any of some was away at an instant.
@@ -381,7 +389,7 @@ func (h *history) judgeBills(past map[string][]known) (spared instant.Millis) {
 			case gap <= uptime.MinOutage+unsure || next == now && gap <= uptime.MinOutage+2*settles: // or not told yet
 				short += gap
 			case h.lost(r.last, next) != 0:
-				short += min(gap, h.lost(r.last, next).Sub(r.last)+beats)
+				short += h.lost(r.last, next).Sub(r.last)
 			default:
 				short += unsure
 				spared += gap
