@@ -64,6 +64,14 @@ type tenant struct {
 	id, plan, key string // key is the holder's
 }
 
+// stop is how long its unit may take to end by itself: TimeoutStopSec.
+func (t *tenant) stop() instant.Millis {
+	if t.plan == "deaf" {
+		return deafStop
+	}
+	return 0
+}
+
 // history is one under way.
 type history struct {
 	*daemon.Daemon
@@ -320,9 +328,9 @@ func (h *history) breaks(t *tenant) {
 
 func (h *history) toggleDaemon() {
 	if h.alive = !h.alive; h.alive {
+		h.watch.away(theWallet) // which is not read yet
 		h.Start()
-		h.WaitReadyOr(h.lnd)
-		h.watch.back(theDaemon)
+		h.isBack()
 		return
 	}
 	h.watch.away(theDaemon)
@@ -330,14 +338,16 @@ func (h *history) toggleDaemon() {
 	h.Kill()
 }
 
-// WaitReadyOr waits until the daemon is ready, or, while lnd is away, until it answers.
-func (h *history) WaitReadyOr(lnd bool) {
+// isBack waits until the daemon has read the wallet, or, while that is away, until it answers.
+func (h *history) isBack() {
 	h.t.Helper()
-	if lnd {
+	if h.lnd {
 		h.WaitReady(h.ctx)
-		return
+		h.watch.back(theWallet)
+	} else {
+		h.Until(h.ctx, "the daemon answers", func() error { _, err := h.Client().Plans(h.ctx); return err })
 	}
-	h.Until(h.ctx, "the daemon answers", func() error { _, err := h.Client().Plans(h.ctx); return err })
+	h.watch.back(theDaemon)
 }
 
 func (h *history) freezeDaemon() {
@@ -350,8 +360,7 @@ func (h *history) freezeDaemon() {
 		return
 	}
 	h.must(h.Signal(syscall.SIGCONT))
-	h.WaitReadyOr(h.lnd)
-	h.watch.back(theDaemon)
+	h.isBack()
 }
 
 func (h *history) killKeeper() {
@@ -380,7 +389,9 @@ func (h *history) toggleLnd() {
 	if h.lnd = !h.lnd; h.lnd {
 		h.must(h.net.Alice.Restart(h.ctx))
 		h.must(h.net.WaitChannel(h.ctx))
-		h.watch.back(theWallet)
+		if h.alive && !h.frozen {
+			h.isBack()
+		}
 		return
 	}
 	h.watch.away(theWallet)
@@ -414,11 +425,11 @@ func (h *history) reboot() {
 	h.Kill()
 	h.must(h.machine.Close())
 	h.boot()
-	h.alive, h.frozen = true, false
-	h.Start()
-	h.WaitReadyOr(h.lnd)
-	h.watch.back(theDaemon)
 	h.watch.back(theKeeper)
+	h.alive, h.frozen = true, false
+	h.watch.away(theWallet)
+	h.Start()
+	h.isBack()
 }
 
 // end has everything be well, waits until all is as it was paid for, and judges what was.
@@ -455,7 +466,7 @@ func (h *history) end() {
 				return fmt.Errorf("%s is %s with %s left, and runs: %t", t.id, r.Status, r.Remaining.Std(), !wanted)
 			}
 		}
-		if time.Since(agreed) < reported.Std() {
+		if time.Since(agreed) < steady.Std() || !h.watch.allTold() {
 			return errors.New("it has not been so for long")
 		}
 		return nil

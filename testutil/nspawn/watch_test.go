@@ -2,8 +2,10 @@ package nspawn_test
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -118,7 +120,7 @@ func (w *watch) back(who who) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if n := len(w.gone[who]); n > 0 && w.gone[who][n-1].to == 0 {
-		w.gone[who][n-1].to = instant.Of(time.Now()).Add(settles)
+		w.gone[who][n-1].to = instant.Of(time.Now()).Add(settles[who])
 	}
 }
 
@@ -152,16 +154,36 @@ func (w *watch) runs(id string) bool {
 	return n > 0 && w.ran[id][n-1].gone == 0
 }
 
-// The bounds by which a history is judged, beside the slack of wants and the grace of what is blind.
-// They leave room for a loaded machine: left alone it takes milliseconds.
+// allTold reports whether the log knows by now of each unit that is down whether that is an outage.
+func (w *watch) allTold() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	now := instant.Of(time.Now())
+	for _, all := range w.ran {
+		n := len(all)
+		if n > 0 && all[n-1].gone != 0 && now < all[n-1].gone.Add(uptime.MinOutage+tells) {
+			return false
+		}
+	}
+	return true
+}
+
+// The bounds by which a history is judged, beside the slack of wants, TimeoutStopSec and the grace of
+// what is blind.
 const (
-	lag      = 2 * instant.Second  // from an end to the last process of a unit
-	settles  = 2 * instant.Second  // from an answer to the wants of what was missed meanwhile
-	within   = instant.Millis(250) // by which a want's end may be another before it is written anew
-	reported = 12 * instant.Second // from when all is well to the report of an outage: a keeper gives signs of life
-	grain    = instant.Millis(50)  // of what is looked at
-	unsure   = instant.Millis(500) // about the instant of a kill
+	lag    = 1 * instant.Second  // from an end to the last process of a unit
+	within = instant.Millis(250) // by which a want's end may be another before it is written anew
+	steady = 12 * instant.Second // for how long all is as it was paid for before a history is judged
+	grain  = instant.Millis(50)  // of what is looked at
+	unsure = instant.Millis(500) // about the instant of a kill, and of what is counted by grains
+	beat   = 10 * instant.Second // within which a daemon says that it lives
 )
+
+// settles is how long who is back has to tell what was missed meanwhile: the daemon looks each second
+// whether the wallet can be read, and the folder be written. A keeper looks at once.
+var settles = map[who]instant.Millis{
+	theDaemon: instant.Second, theWallet: instant.Second, theFolder: instant.Second, theKeeper: 0,
+}
 
 // known is what the log says of a resource from an instant on.
 type known struct {
@@ -214,7 +236,7 @@ func (h *history) states(past []known, t instant.Time) (states []*known) {
 	for _, who := range []who{theDaemon, theFolder} {
 		for _, s := range h.watch.gone[who] {
 			if s.has(t) {
-				from = min(from, s.from.Add(-settles))
+				from = min(from, s.from.Add(-unsure))
 			}
 		}
 	}
@@ -243,18 +265,12 @@ func (h *history) late(past []known, up, t instant.Time) instant.Millis {
 	return sum
 }
 
-// allowed returns how late a resource may be at an instant.
+// allowed returns how late a resource may be at an instant: 1 s after the slack and TimeoutStopSec, and
+// after the grace while the daemon can't read the wallet, or has left a want when it could not.
 func (h *history) allowed(t *tenant, at instant.Time) instant.Millis {
-	most := wants.Slack + lag
-	if t.plan == "deaf" {
-		most += deafStop
-	}
-	for _, who := range []who{theWallet, theDaemon} { // which has not read the wallet yet when it starts
-		for _, s := range h.watch.gone[who] {
-			if s.from < at && (s.to == 0 || at < s.to.Add(wants.Slack+blindGrace+lag)) {
-				return most + blindGrace
-			}
-		}
+	most := wants.Slack + t.stop() + lag
+	if h.watch.isAway(at.Add(-lag-t.stop()), theWallet) {
+		most += blindGrace
 	}
 	return most
 }
@@ -262,11 +278,7 @@ func (h *history) allowed(t *tenant, at instant.Time) instant.Millis {
 // mayStop reports whether a resource may have been stopped so that its last process was gone by an
 // instant: nobody who has time is.
 func (h *history) mayStop(t *tenant, past []known, up, gone instant.Time) bool {
-	before := lag
-	if t.plan == "deaf" {
-		before += deafStop
-	}
-	for at := gone; at >= gone.Add(-before); at = at.Add(-grain) {
+	for at := gone; at >= gone.Add(-lag-t.stop()); at = at.Add(-grain) {
 		for _, s := range h.states(past, at) {
 			end, byTime := s.paid(up)
 			if byTime {
@@ -283,16 +295,15 @@ func (h *history) mayStop(t *tenant, past []known, up, gone instant.Time) bool {
 // judge holds what was seen against the log.
 func (h *history) judge() {
 	past := h.past()
-	var most, ups instant.Millis
-	stops := 0
+	most, ups, stops := instant.Millis(math.MinInt64), instant.Millis(0), 0
 	for _, t := range h.tenants {
 		for _, r := range h.watch.ran[t.id] {
 			ups += r.last.Sub(r.from)
 			for at := r.from; at <= r.last; at = at.Add(grain) {
 				late := h.late(past[t.id], r.from, at)
-				most = max(most, late)
-				if late > h.allowed(t, at) {
-					h.t.Errorf("%s ran from %s to %s, and at %s for %s too long", t.id, r.from, r.last, at, late.Std())
+				over := late - h.allowed(t, at)
+				if most = max(most, over+lag); over > 0 {
+					h.t.Errorf("%s ran from %s to %s, and at %s for %s after its end", t.id, r.from, r.last, at, late.Std())
 					break
 				}
 			}
@@ -313,8 +324,8 @@ func (h *history) judge() {
 	if h.t.Failed() {
 		h.tell(past)
 	}
-	h.t.Logf("4 resources ran for %s and were stopped %d times, at most %s after their end, by %s; %s of outages were not billed",
-		ups.Std(), stops, most.Std(), h.bill, spared.Std())
+	h.t.Logf("4 resources ran for %s and were stopped %d times, at most %s after the slack, by %s; %s of outages were not billed",
+		ups.Std(), stops, max(most, 0).Std(), h.bill, spared.Std())
 	if stops == 0 || ups == 0 {
 		h.t.Error("nothing was put to the test")
 	}
@@ -333,8 +344,7 @@ func (h *history) lost(from, to instant.Time) instant.Time {
 		if down < from.Add(unsure) || down > to {
 			continue // what went down with the machine is known by the clock that the daemon kept
 		}
-		var well instant.Millis
-		told := false
+		well, told := instant.Millis(0), false
 		for at := from; at < down; at = at.Add(grain) {
 			if well += grain; h.watch.isAway(at, theDaemon, theKeeper, theFolder) {
 				well = 0
@@ -355,8 +365,8 @@ func (w *watch) isAway(at instant.Time, some ...who) bool {
 	})
 }
 
-// judgeBills holds what was billed by uptime against the time for which units had processes, and
-// returns how long they had none and had time.
+// judgeBills holds what was billed by uptime against the time for which units had processes and a right to,
+// and returns how long they had none and had time.
 func (h *history) judgeBills(past map[string][]known) (spared instant.Millis) {
 	if h.bill != "uptime" {
 		return 0
@@ -368,44 +378,79 @@ func (h *history) judgeBills(past map[string][]known) (spared instant.Millis) {
 		}
 		last := past[t.id][len(past[t.id])-1].state
 		billed := instant.Millis(last.Credited) - last.Remaining(now)
-		var up, short, over instant.Millis
+		var due, down, free instant.Millis
 		for i, r := range h.watch.ran[t.id] {
-			end := r.gone
-			if end == 0 {
-				end = now
-			}
-			up += end.Sub(r.from)
-			over += wants.Slack + lag
-			if t.plan == "deaf" {
-				over += deafStop
-			}
 			next := now
 			if i+1 < len(h.watch.ran[t.id]) {
 				next = h.watch.ran[t.id][i+1].from
 			}
-			gap := next.Sub(r.last)
-			switch {
-			case r.gone == 0:
-			case gap <= uptime.MinOutage+unsure || next == now && gap <= uptime.MinOutage+2*settles: // or not told yet
-				short += gap
-			case h.lost(r.last, next) != 0:
-				short += h.lost(r.last, next).Sub(r.last)
-			default:
-				short += unsure
-				spared += gap
+			due += rightful(past[t.id], r)
+			free += h.untold(r)
+			if r.gone != 0 {
+				short, gap := h.short(r.last, next), next.Sub(r.last)
+				if down += short; gap > short {
+					spared += gap - short
+				}
 			}
 		}
-		for _, who := range []who{theDaemon, theFolder} {
-			for _, s := range h.watch.gone[who] {
-				over += s.to.Sub(s.from) // who was paused meanwhile ran on
-			}
-		}
-		if billed > up+short+unsure || billed < up-over {
-			h.t.Errorf("%s was billed for %s: it was up for %s, and down for %s in outages that are billed", t.id,
-				billed.Std(), up.Std(), short.Std())
+		if doubt := unsure * instant.Millis(1+len(h.watch.ran[t.id])); billed > due+down+doubt || billed < due-free-doubt {
+			h.t.Errorf("%s was billed for %s: it was up for %s that it had paid, %s of them unknown to the daemon, and down "+
+				"for %s in outages that are billed", t.id, billed.Std(), due.Std(), free.Std(), down.Std())
 		}
 	}
 	return spared
+}
+
+// rightful returns for how much of the time for which it ran a resource had time, by the log.
+func rightful(past []known, r ran) (sum instant.Millis) {
+	for at := r.from; at < r.last; at = at.Add(grain) {
+		i, found := slices.BinarySearchFunc(past, at, func(k known, at instant.Time) int { return cmp.Compare(k.at, at) })
+		if !found {
+			i--
+		}
+		if i < 0 {
+			continue
+		}
+		if end, _ := past[i].paid(r.from); at < end {
+			sum += grain
+		}
+	}
+	return sum
+}
+
+// short returns how much of the time between two runs is billed: what is too short for an outage, and
+// what nobody can know.
+func (h *history) short(from, to instant.Time) instant.Millis {
+	if gap := to.Sub(from); gap <= uptime.MinOutage+unsure {
+		return gap
+	}
+	if down := h.lost(from, to); down != 0 {
+		return down.Sub(from)
+	}
+	return 0
+}
+
+// untold returns how much of a run may not be billed, since the machine went down before the daemon had
+// heard of it: it counts as up until the daemon's last sign of life, and by what the keeper had left.
+func (h *history) untold(r ran) instant.Millis {
+	for _, down := range h.watch.reboots {
+		if down < r.last.Add(-unsure) || down > r.last.Add(unsure) {
+			continue
+		}
+		heard := down
+		for again := true; again; {
+			again = false
+			for _, who := range []who{theDaemon, theKeeper, theFolder} {
+				for _, s := range h.watch.gone[who] {
+					if s.from < heard && s.has(heard) {
+						heard, again = s.from, true
+					}
+				}
+			}
+		}
+		return r.last.Sub(max(r.from, heard.Add(-beat)))
+	}
+	return 0
 }
 
 // tell says what was known, for whoever looks for a fault.
