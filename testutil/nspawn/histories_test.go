@@ -37,8 +37,8 @@ func TestMain(m *testing.M) {
 // and the machine, on a real systemd and a real lnd. In each of them nobody runs for longer than was
 // paid and the slack, nobody is stopped who has time, and the audits are clean.
 //
-// The daemon and lnd run on this host, the keeper and systemd in the machine; they share the clock
-// since boot. What is a reboot to the two is another machine, an empty SANDGLASS_RUN_DIR and another
+// The daemon and lnd run on this host, the keeper and systemd in the machine, as the files of systemd/ say,
+// by a user of its own; they share the clock since boot. What is a reboot to the two is another machine, an empty SANDGLASS_RUN_DIR and another
 // SANDGLASS_BOOT_ID, since this host's own stays.
 func TestHistories(t *testing.T) {
 	nspawn.Skip(t)
@@ -168,9 +168,6 @@ func (h *history) boot() {
 	for _, e := range left {
 		h.must(os.RemoveAll(filepath.Join(h.run, e.Name())))
 	}
-	for _, dir := range []string{"want", "is", "resources", "enforcers"} {
-		h.must(os.Mkdir(filepath.Join(h.run, dir), 0o750))
-	}
 	h.boots++
 	id := fmt.Sprintf("%032x", h.boots)
 	h.Env = append(h.Env, "SANDGLASS_BOOT_ID="+id)
@@ -194,15 +191,12 @@ func (h *history) boot() {
 	for name, unit := range units {
 		fmt.Fprintf(script, "cat >/etc/systemd/system/%s@.service <<'END'\n%s\nEND\n", name, unit)
 	}
-	// As root, since the files are of root, whom the daemon runs as; TestTheKeeperAsInstalled has the user,
-	// whom the filter of calls is made for.
-	fmt.Fprintf(script, `mkdir -p /etc/sandglass /etc/systemd/system/sandglass-keeper.service.d
+	fmt.Fprintf(script, installKeeper+`
+sed -i 's/^var sandglassTemplates = .*/var sandglassTemplates = ["app", "deaf"];/' /etc/polkit-1/rules.d/50-sandglass-keeper.rules
 cat >/etc/sandglass/keeper.env <<'END'
 SANDGLASS_SYSTEMD_UNITS=app@.service,deaf@.service
 SANDGLASS_BOOT_ID=%s
 END
-printf '[Service]\nUser=root\nGroup=root\nSystemCallFilter=\n' >/etc/systemd/system/sandglass-keeper.service.d/user.conf
-cp /systemd/sandglass-keeper.service /etc/systemd/system/
 systemctl daemon-reload && systemctl start sandglass-keeper.service`, id)
 	h.in(script.String())
 	h.watch.enter(m.Root())

@@ -79,6 +79,14 @@ func TestTheKeeperAsInstalled(t *testing.T) {
 	t.Log(r.run("grep -E '^(VmRSS|RssAnon)' /proc/$(systemctl show --value -p MainPID sandglass-keeper)/status"))
 }
 
+// installKeeper has a machine's root install the keeper as the manual says, from /systemd.
+const installKeeper = `cd /systemd
+install -D -m 644 sandglass.sysusers.conf /usr/lib/sysusers.d/sandglass.conf && systemd-sysusers
+install -D -m 644 sandglass.tmpfiles.conf /usr/lib/tmpfiles.d/sandglass.conf && systemd-tmpfiles --create
+install -D -m 644 50-sandglass-keeper.rules /etc/polkit-1/rules.d/50-sandglass-keeper.rules
+install -D -m 644 keeper.env.example /etc/sandglass/keeper.env
+cp sandglass-keeper.service sandglass-app@.service /etc/systemd/system/`
+
 // install boots a machine with the keeper.
 func install(t *testing.T) *rig {
 	bin, err := filepath.Abs(daemon.Binary(t))
@@ -99,13 +107,8 @@ func install(t *testing.T) *rig {
 		}
 	})
 	r := &rig{m, t, ""}
-	r.run(`cd /systemd
-install -D -m 644 sandglass.sysusers.conf /usr/lib/sysusers.d/sandglass.conf && systemd-sysusers
-install -D -m 644 sandglass.tmpfiles.conf /usr/lib/tmpfiles.d/sandglass.conf && systemd-tmpfiles --create
-install -D -m 644 50-sandglass-keeper.rules /etc/polkit-1/rules.d/50-sandglass-keeper.rules
-install -D -m 644 keeper.env.example /etc/sandglass/keeper.env
+	r.run(installKeeper + `
 sed -i 's/^#SANDGLASS_SYSTEMD_UNITS/SANDGLASS_SYSTEMD_UNITS/' /etc/sandglass/keeper.env
-cp sandglass-keeper.service sandglass-app@.service /etc/systemd/system/
 systemctl daemon-reload && systemctl enable --now sandglass-keeper.service`)
 	r.boot = r.run("cat /proc/sys/kernel/random/boot_id | tr -d -")
 	return r
