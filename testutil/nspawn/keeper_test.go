@@ -42,6 +42,7 @@ func TestTheKeeperAsInstalled(t *testing.T) {
 	if got := r.run(`systemctl show --value -p InvocationID 'sandglass-app@vm\x2d7.service'`); got != run {
 		t.Errorf("its run is %q, and systemd says %q", run, got)
 	}
+	r.isReached("vm-7")
 	r.run("systemctl kill -s KILL sandglass-keeper.service && systemctl is-active 'sandglass-app@vm\\x2d7.service'")
 	r.want(enforce.Want{ID: "vm-8", State: enforce.Up, Unit: "sandglass-app@.service", Generation: 1}, time.Hour)
 	r.until("vm-8", enforce.Up)
@@ -54,6 +55,7 @@ func TestTheKeeperAsInstalled(t *testing.T) {
 	r.want(enforce.Want{ID: "vm-7", State: enforce.Up, Unit: "sandglass-app@.service", Generation: 2}, 500*time.Millisecond)
 	r.until("vm-7", enforce.Down)
 	r.run("! systemctl is-active 'sandglass-app@vm\\x2d7.service'")
+	r.isNotReached("vm-7")
 	r.want(enforce.Want{ID: "vm-7", State: enforce.Gone, Unit: "sandglass-app@.service", Generation: 3}, 0)
 	r.until("vm-7", enforce.Gone)
 	r.run("systemctl is-active 'sandglass-app@vm\\x2d8.service'")
@@ -109,6 +111,7 @@ func install(t *testing.T) *rig {
 	r := &rig{m, t, ""}
 	r.run(installKeeper + `
 sed -i 's/^#SANDGLASS_SYSTEMD_UNITS/SANDGLASS_SYSTEMD_UNITS/' /etc/sandglass/keeper.env
+sed -i 's/^#Exec/Exec/' /etc/systemd/system/sandglass-app@.service
 systemctl daemon-reload && systemctl enable --now sandglass-keeper.service`)
 	r.boot = r.run("cat /proc/sys/kernel/random/boot_id | tr -d -")
 	return r
