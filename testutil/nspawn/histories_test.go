@@ -357,26 +357,25 @@ func (h *history) freezeDaemon() {
 	h.isBack()
 }
 
+// killKeeper kills the keeper, and returns once systemd has started another one and that is ready.
 func (h *history) killKeeper() {
 	h.watch.away(theKeeper)
-	h.in("systemctl kill -s KILL sandglass-keeper.service || true") // it may be about to start
+	h.in(`was=$(systemctl show --value -p MainPID sandglass-keeper)
+systemctl kill -s KILL sandglass-keeper || true # one that is stopped is killed after a while
+until pid=$(systemctl show --value -p MainPID sandglass-keeper) && [ $pid != 0 ] && [ $pid != $was ] &&
+	systemctl -q is-active sandglass-keeper; do sleep 0.02; done`)
 	h.keeperFrozen = false
-	h.waitKeeper()
-}
-
-func (h *history) waitKeeper() {
-	h.in("systemctl start sandglass-keeper.service") // returns once it is ready
 	h.watch.back(theKeeper)
 }
 
 func (h *history) freezeKeeper() {
 	if h.keeperFrozen = !h.keeperFrozen; h.keeperFrozen {
 		h.watch.away(theKeeper)
-		h.in("systemctl kill -s STOP sandglass-keeper.service || true")
+		h.in("systemctl kill -s STOP sandglass-keeper.service")
 		return
 	}
-	h.in("systemctl kill -s CONT sandglass-keeper.service || true")
-	h.waitKeeper()
+	h.in("systemctl kill -s CONT sandglass-keeper.service || true; systemctl start sandglass-keeper.service")
+	h.watch.back(theKeeper)
 }
 
 func (h *history) toggleLnd() {

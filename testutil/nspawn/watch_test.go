@@ -173,7 +173,7 @@ func (w *watch) allTold() bool {
 const (
 	lag    = 1 * instant.Second  // from an end to the last process of a unit
 	within = instant.Millis(250) // by which a want's end may be another before it is written anew
-	steady = 12 * instant.Second // for how long all is as it was paid for before a history is judged
+	steady = 6 * instant.Second  // for how long all is as it was paid for before a history is judged
 	grain  = instant.Millis(50)  // of what is looked at
 	unsure = instant.Millis(500) // about the instant of a kill, and of what is counted by grains
 	beat   = 10 * instant.Second // within which a daemon says that it lives
@@ -384,8 +384,9 @@ func (h *history) judgeBills(past map[string][]known) (spared instant.Millis) {
 			if i+1 < len(h.watch.ran[t.id]) {
 				next = h.watch.ran[t.id][i+1].from
 			}
-			due += rightful(past[t.id], r)
-			free += h.untold(r)
+			rightful, starting := billable(past[t.id], r)
+			due += rightful
+			free += starting + h.untold(r)
 			if r.gone != 0 {
 				short, gap := h.short(r.last, next), next.Sub(r.last)
 				if down += short; gap > short {
@@ -394,15 +395,17 @@ func (h *history) judgeBills(past map[string][]known) (spared instant.Millis) {
 			}
 		}
 		if doubt := unsure * instant.Millis(1+len(h.watch.ran[t.id])); billed > due+down+doubt || billed < due-free-doubt {
-			h.t.Errorf("%s was billed for %s: it was up for %s that it had paid, %s of them unknown to the daemon, and down "+
-				"for %s in outages that are billed", t.id, billed.Std(), due.Std(), free.Std(), down.Std())
+			h.t.Errorf("%s was billed for %s: it was up for %s that it had paid, of which the daemon need not know %s, and "+
+				"down for %s in outages that are billed", t.id, billed.Std(), due.Std(), free.Std(), down.Std())
 		}
 	}
 	return spared
 }
 
-// rightful returns for how much of the time for which it ran a resource had time, by the log.
-func rightful(past []known, r ran) (sum instant.Millis) {
+// billable returns for how much of the time for which it ran a resource had time, by the log, and for how
+// much of that it was starting still: nobody had told the daemon that it is up, as the keeper was away, or
+// it was down again, before something else became of it.
+func billable(past []known, r ran) (rightful, starting instant.Millis) {
 	for at := r.from; at < r.last; at = at.Add(grain) {
 		i, found := slices.BinarySearchFunc(past, at, func(k known, at instant.Time) int { return cmp.Compare(k.at, at) })
 		if !found {
@@ -411,11 +414,18 @@ func rightful(past []known, r ran) (sum instant.Millis) {
 		if i < 0 {
 			continue
 		}
-		if end, _ := past[i].paid(r.from); at < end {
-			sum += grain
+		if end, _ := past[i].paid(r.from); at >= end {
+			continue
+		}
+		rightful += grain
+		for i < len(past) && past[i].state.Status == resource.StatusStarting {
+			i++
+		}
+		if i == len(past) || past[i].state.Status != resource.StatusRunning || at < past[i].state.Since {
+			starting += grain
 		}
 	}
-	return sum
+	return rightful, starting
 }
 
 // short returns how much of the time between two runs is billed: what is too short for an outage, and
