@@ -28,8 +28,9 @@ func (r *rig) isReached(id string) {
 	for _, user := range []string{"mail", "sandglass"} {
 		r.run(fmt.Sprintf("! setpriv --reuid=%s --regid=nogroup --clear-groups cat /run/sandglass/access/%s", user, id))
 	}
-	if refused := r.run("journalctl --sync && journalctl -o cat -u sandglass-keeper"); strings.Count(refused, "asks how a resource is reached") != 2 {
-		r.t.Errorf("it says nothing of who was refused:\n%s", refused)
+	said := r.run("journalctl --sync && journalctl -o cat -u sandglass-keeper")
+	if strings.Count(said, "asks how a resource is reached") != 2 {
+		r.t.Errorf("it says nothing of who was refused:\n%s", said)
 	}
 }
 

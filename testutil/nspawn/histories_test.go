@@ -37,9 +37,9 @@ func TestMain(m *testing.M) {
 // and the machine, on a real systemd and a real lnd. In each of them nobody runs for longer than was
 // paid and the slack, nobody is stopped who has time, and the audits are clean.
 //
-// The daemon and lnd run on this host, the keeper and systemd in the machine, as the files of systemd/ say,
-// by a user of its own; they share the clock since boot. What is a reboot to the two is another machine, an empty SANDGLASS_RUN_DIR and another
-// SANDGLASS_BOOT_ID, since this host's own stays.
+// The daemon and lnd run on this host, the keeper and systemd in the machine, as the files of systemd/
+// say, by a user of its own; they share the clock since boot. What is a reboot to the two is another
+// machine, an empty SANDGLASS_RUN_DIR and another SANDGLASS_BOOT_ID, since this host's own stays.
 func TestHistories(t *testing.T) {
 	nspawn.Skip(t)
 	if *seed == 0 {
