@@ -82,6 +82,7 @@ type history struct {
 	begin   time.Time
 	bill    string // wall or uptime
 	run     string // SANDGLASS_RUN_DIR: a small file system of its own
+	signs   string // SANDGLASS_KEEPER_STATE_DIR: it outlasts machines
 	machine *nspawn.Machine
 	boots   int
 	tenants []*tenant
@@ -116,13 +117,14 @@ const (
 func newHistory(t *testing.T, seed uint64) *history {
 	net := devnet.Shared(t)
 	h := &history{
-		t: t, ctx: t.Context(), net: net, random: rand.New(rand.NewPCG(seed, 11)), begin: time.Now(), run: t.TempDir(),
+		t: t, ctx: t.Context(), net: net, random: rand.New(rand.NewPCG(seed, 11)), begin: time.Now(),
+		run: t.TempDir(), signs: t.TempDir(),
 		alive: true, lnd: true, bill: []string{"uptime", "wall", "uptime"}[seed%3], broken: map[*tenant]bool{},
 	}
 	h.must(unix.Mount("tmpfs", h.run, "tmpfs", 0, "size=512k,mode=755"))
 	t.Cleanup(func() { h.must(unix.Unmount(h.run, unix.MNT_DETACH)) })
-	h.Daemon = daemon.New(t, append(net.Env(), "SANDGLASS_RUN_DIR="+h.run, "SANDGLASS_LOG_LEVEL=warn",
-		"SANDGLASS_BLIND_GRACE="+blindGrace.Std().String())...)
+	h.Daemon = daemon.New(t, append(net.Env(), "SANDGLASS_RUN_DIR="+h.run, "SANDGLASS_KEEPER_STATE_DIR="+h.signs,
+		"SANDGLASS_LOG_LEVEL=warn", "SANDGLASS_BLIND_GRACE="+blindGrace.Std().String())...)
 	h.watch = newWatch()
 	t.Cleanup(h.watch.end)
 	h.boot()
@@ -176,7 +178,8 @@ func (h *history) boot() {
 	files, err := filepath.Abs("../../systemd")
 	h.must(err)
 	m, err := nspawn.Boot(h.ctx, nspawn.Options{
-		Binds: []string{files + ":/systemd", bin + ":/usr/bin/sandglass"}, State: []string{h.run + ":/run/sandglass"},
+		Binds: []string{files + ":/systemd", bin + ":/usr/bin/sandglass"},
+		State: []string{h.run + ":/run/sandglass", h.signs + ":/var/lib/sandglass-keeper"},
 	})
 	h.must(err)
 	h.machine = m

@@ -171,12 +171,12 @@ func (w *watch) allTold() bool {
 // The bounds by which a history is judged, beside the slack of wants, TimeoutStopSec and the grace of
 // what is blind.
 const (
-	lag    = 1 * instant.Second  // from an end to the last process of a unit
-	within = instant.Millis(250) // by which a want's end may be another before it is written anew
-	steady = 6 * instant.Second  // for how long all is as it was paid for before a history is judged
-	grain  = instant.Millis(50)  // of what is looked at
-	unsure = instant.Millis(500) // about the instant of a kill, and of what is counted by grains
-	beat   = 10 * instant.Second // within which a daemon says that it lives
+	lag    = 1 * instant.Second     // from an end to the last process of a unit
+	within = instant.Millis(250)    // by which a want's end may be another before it is written anew
+	steady = tells + instant.Second // for how long all is as it was paid for before a history is judged
+	grain  = instant.Millis(50)     // of what is looked at
+	unsure = instant.Millis(500)    // about the instant of a kill, and of what is counted by grains
+	lives  = 11 * instant.Second    // within which daemon and keeper each leave on disk that they live
 )
 
 // settles is how long who is back has to tell what was missed meanwhile: the daemon looks each second
@@ -336,20 +336,25 @@ func (h *history) judge() {
 const tells = 7 * instant.Second
 
 // lost returns from when on nobody can know of an outage that it was one: until the machine went down
-// nobody had said it, since somebody was away, and what the keeper writes is gone with the boot. The
-// daemon knows by the next one that nothing ran since then. Else it returns 0.
+// nobody had said it, since the keeper was away, and what it leaves for the daemon is gone with the boot.
+// The daemon knows by the next one that nothing ran since then. Else it returns 0.
 func (h *history) lost(from, to instant.Time) instant.Time {
 	var last instant.Time
 	for _, down := range h.watch.reboots {
 		if down < from.Add(unsure) || down > to {
-			continue // what went down with the machine is known by the clock that the daemon kept
+			continue // what went down with the machine is known by what daemon and keeper left on disk
 		}
-		well, told := instant.Millis(0), false
+		var well, lasts instant.Millis
+		told := false
 		for at := from; at < down; at = at.Add(grain) {
-			if well += grain; h.watch.isAway(at, theDaemon, theKeeper, theFolder) {
+			well, lasts = well+grain, lasts+grain
+			if h.watch.isAway(at, theKeeper, theFolder) {
+				well, lasts = 0, 0
+			}
+			if h.watch.isAway(at, theDaemon) {
 				well = 0
 			}
-			told = told || well >= tells && at >= from.Add(uptime.MinOutage+tells)
+			told = told || lasts >= lives || well >= tells && at >= from.Add(uptime.MinOutage+tells)
 		}
 		if !told {
 			last = down
@@ -386,7 +391,7 @@ func (h *history) judgeBills(past map[string][]known) (spared instant.Millis) {
 			}
 			rightful, starting := billable(past[t.id], r)
 			due += rightful
-			free += starting + h.untold(r)
+			free += starting + h.untold(t, i)
 			if r.gone != 0 {
 				short, gap := h.short(r.last, next), next.Sub(r.last)
 				if down += short; gap > short {
@@ -434,33 +439,47 @@ func (h *history) short(from, to instant.Time) instant.Millis {
 	if gap := to.Sub(from); gap <= uptime.MinOutage+unsure {
 		return gap
 	}
-	if down := h.lost(from, to); down != 0 {
+	switch down := h.lost(from, to); {
+	case down == 0:
+		return 0
+	case to.Sub(down) <= uptime.MinOutage+unsure: // what is known of it is too short
+		return to.Sub(from)
+	default:
 		return down.Sub(from)
+	}
+}
+
+// untold returns how much of a run may not be billed, since the machine went down before the daemon had
+// heard of it: it counts as up until the last sign of life of either, and not after an outage of which the log
+// does not know.
+func (h *history) untold(t *tenant, n int) instant.Millis {
+	r := h.watch.ran[t.id][n]
+	for _, down := range h.watch.reboots {
+		if down < r.from {
+			continue
+		}
+		if n > 0 && r.from.Sub(h.watch.ran[t.id][n-1].last) >= uptime.MinOutage-unsure {
+			return r.last.Sub(r.from)
+		}
+		return max(0, r.last.Sub(max(r.from, h.heard(down))))
 	}
 	return 0
 }
 
-// untold returns how much of a run may not be billed, since the machine went down before the daemon had
-// heard of it: it counts as up until the daemon's last sign of life, and by what the keeper had left.
-func (h *history) untold(r ran) instant.Millis {
-	for _, down := range h.watch.reboots {
-		if down < r.last.Add(-unsure) || down > r.last.Add(unsure) {
-			continue
+// heard returns a sign of life that was left before the machine went down, or an instant before it.
+func (h *history) heard(down instant.Time) instant.Time {
+	var daemon, keeper instant.Millis
+	at := down
+	for ; at > instant.Of(h.begin) && daemon < lives && keeper < lives; at = at.Add(-grain) {
+		daemon, keeper = daemon+grain, keeper+grain
+		if h.watch.isAway(at, theDaemon) {
+			daemon = 0
 		}
-		heard := down
-		for again := true; again; {
-			again = false
-			for _, who := range []who{theDaemon, theKeeper, theFolder} {
-				for _, s := range h.watch.gone[who] {
-					if s.from < heard && s.has(heard) {
-						heard, again = s.from, true
-					}
-				}
-			}
+		if h.watch.isAway(at, theKeeper) {
+			keeper = 0
 		}
-		return r.last.Sub(max(r.from, heard.Add(-beat)))
 	}
-	return 0
+	return at
 }
 
 // tell says what was known, for whoever looks for a fault.
