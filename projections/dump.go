@@ -67,7 +67,7 @@ func (im *image) lines(yield func(string, []byte) bool) {
 			return
 		}
 	}
-	for _, p := range im.payments {
+	for _, p := range im.payments.List {
 		if !yield(l.Payment(&p.State, p.Revision, p.Since)) {
 			return
 		}
@@ -97,6 +97,6 @@ func (im *image) sums() *dump.Sums {
 		Counts:   counts[:],
 		Unplaced: im.resources.Unplaced(),
 		Plans:    len(im.plans),
-		Payments: len(im.payments),
+		Payments: len(im.payments.List),
 	}
 }

@@ -1,7 +1,6 @@
 package projections
 
 import (
-	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -20,8 +19,8 @@ type image struct {
 	at        position
 	ledger    Ledger
 	resources *table.Image
-	plans     []planRow        // by name
-	payments  []*open.Payment  // by key
+	plans     []planRow // by name
+	payments  open.Image
 	addresses []address.State  // as they were issued
 	wallets   []wallets.Wallet // by node
 }
@@ -36,13 +35,13 @@ func (v *Views) image() (im *image, release func()) {
 		ledger:    v.ledger,
 		resources: t.Hold(),
 		plans:     slices.Collect(maps.Values(v.plans)),
-		payments:  v.payments.All(),
+		payments:  v.payments.Image(),
 		addresses: v.addresses.all,
 		wallets:   slices.Collect(maps.Values(v.wallets)),
 	}
 	v.mu.Unlock()
 	slices.SortFunc(im.plans, func(p, q planRow) int { return strings.Compare(p.state.Name, q.state.Name) })
-	slices.SortFunc(im.payments, func(p, q *open.Payment) int { return cmp.Compare(p.State.Key, q.State.Key) })
+	im.payments.Sort()
 	slices.SortFunc(im.wallets, func(a, b wallets.Wallet) int { return strings.Compare(a.State.Node, b.State.Node) })
 	return im, func() {
 		v.mu.Lock()

@@ -154,6 +154,28 @@ func compare(t *testing.T, v *projections.Views, want model) {
 		t.Errorf("ledger %+v, want %+v", got, want.ledger)
 	}
 	compareDeadlines(t, v, want)
+	compareHeld(t, v, want)
+}
+
+// compareHeld compares when payments came to be held in the hour before the last one was.
+func compareHeld(t *testing.T, v *projections.Views, want model) {
+	t.Helper()
+	var all []instant.Time
+	for _, p := range want.payments {
+		if p.AcceptedAt > 0 {
+			all = append(all, p.AcceptedAt)
+		}
+	}
+	if slices.Sort(all); len(all) > 0 {
+		last := all[len(all)-1]
+		all = slices.DeleteFunc(all, func(at instant.Time) bool { return at.Add(instant.Hour) <= last })
+	}
+	if got := v.HeldSince("02aa", 0); !slices.Equal(got, all) {
+		t.Errorf("payments were held at %v, want %v", got, all)
+	}
+	if len(all) > 0 && (len(v.HeldSince("02aa", all[0])) >= len(all) || len(v.HeldSince("02bb", 0)) > 0) {
+		t.Errorf("of another node, or before: %v, %v", v.HeldSince("02aa", all[0]), v.HeldSince("02bb", 0))
+	}
 }
 
 func comparePayments(t *testing.T, v *projections.Views, want model) {

@@ -1,8 +1,7 @@
 package projections
 
 import (
-	"slices"
-
+	"sandglass/domain/instant"
 	"sandglass/domain/payment"
 	"sandglass/domain/resource"
 	"sandglass/domain/stream"
@@ -25,9 +24,17 @@ func (v *Views) Payment(key payment.Key) (payment.State, stream.Revision, bool) 
 // must look after until they are final, oldest first.
 func (v *Views) OpenPayments() []payment.State {
 	v.mu.RLock()
-	all := v.payments.All()
+	list := v.payments.Waiting()
 	v.mu.RUnlock()
-	return open.OldestFirst(slices.DeleteFunc(all, func(p *open.Payment) bool { return !p.State.Waits() }))
+	return open.OldestFirst(list)
+}
+
+// HeldSince returns when payments came to be held at a node after an instant, if that was in the hour
+// before the last one did, whatever has become of them.
+func (v *Views) HeldSince(node string, after instant.Time) []instant.Time {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return v.payments.HeldSince(node, after)
 }
 
 // OpenCount returns how many payments are requested, accepted or settled.

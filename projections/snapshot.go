@@ -65,7 +65,7 @@ func (im *image) save(f *snapshot.Fields) {
 	f.Each(f.Count(len(im.plans)), func(i int) { im.plans[i].fields(f) })
 	f.Each(f.Count(len(im.addresses)), func(i int) { addressFields(f, &im.addresses[i]) })
 	f.Each(f.Count(len(im.wallets)), func(i int) { im.wallets[i].Fields(f) })
-	f.Each(f.Count(len(im.payments)), func(i int) { im.payments[i].Fields(f) })
+	im.payments.Save(f)
 	im.resources.Save(f)
 }
 
@@ -89,10 +89,6 @@ func (v *Views) load(f *snapshot.Fields) {
 		w.Fields(f)
 		v.wallets[w.State.Node] = w
 	})
-	f.Each(f.Count(0), func(int) {
-		p := new(open.Payment)
-		p.Fields(f)
-		v.payments.Put(nil, p)
-	})
+	v.payments = open.Load(f)
 	v.resources = table.Load(f)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 
@@ -49,6 +50,9 @@ func TestSnapshotChangesOnlyCost(t *testing.T) {
 		same(rt, "loaded and folded on", v, whole)
 		if len(v.OpenPayments()) != len(whole.OpenPayments()) || len(v.Unallocated("", 999)) != len(whole.Unallocated("", 999)) {
 			rt.Fatal("other payments")
+		}
+		if !slices.Equal(v.HeldSince("02aa", 0), whole.HeldSince("02aa", 0)) {
+			rt.Fatal("others were held")
 		}
 		at1, a := v.NextDeadline(-1)
 		at2, b := whole.NextDeadline(-1)

@@ -8,7 +8,6 @@ package open
 import (
 	"cmp"
 	"context"
-	"maps"
 	"slices"
 	"sort"
 	"strings"
@@ -103,6 +102,7 @@ type Payments struct {
 	unallocated []payment.Key                 // sorted
 	invoices    int                           // how many are requested, accepted or settled
 	deposits    int                           // how many on the chain are waited for
+	held        []held                        // of the last hour, in the order of the log
 }
 
 // New returns no payments.
@@ -126,6 +126,9 @@ func (o *Payments) Put(was, p *Payment) {
 			o.link(p.State.Resource, key)
 		}
 		o.byKey[key] = p
+	}
+	if p.State.Status == payment.StatusAccepted && (was == nil || was.State.Status != payment.StatusAccepted) {
+		o.hold(held{p.State.Node, p.State.AcceptedAt})
 	}
 	o.invoices += invoice(p) - invoice(was)
 	o.deposits += deposit(p) - deposit(was)
@@ -186,8 +189,15 @@ func (o *Payments) sort(key payment.Key, was, is bool) {
 // Get returns a payment, or nil if it is not kept. It is not the caller's to change.
 func (o *Payments) Get(key payment.Key) *Payment { return o.byKey[key] }
 
-// All returns the payments in any order.
-func (o *Payments) All() []*Payment { return slices.Collect(maps.Values(o.byKey)) }
+// Waiting returns those that somebody waits for, in any order.
+func (o *Payments) Waiting() (list []*Payment) {
+	for _, p := range o.byKey {
+		if p.State.Waits() {
+			list = append(list, p)
+		}
+	}
+	return list
+}
 
 // Of returns those that are meant for a resource, in any order.
 func (o *Payments) Of(id resource.ID) []*Payment {

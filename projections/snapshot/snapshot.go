@@ -35,7 +35,7 @@ const frameSize = 256 << 10
 // Format is the version of the file's form, of what is in it, and of what the fold makes
 // of events: whoever changes one of them counts it up. Besides, a file is read by no other
 // build than the one that wrote it, as far as the Go tool stamps builds with their commit.
-const Format = 14
+const Format = 15
 
 // ErrUnusable says that a file is no snapshot that can be used here: the log is folded
 // from its start instead, which costs time and changes nothing.

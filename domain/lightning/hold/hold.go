@@ -73,6 +73,9 @@ type Config struct {
 	Signer   request.Signer
 	// Accepted returns the payments that are held by the log, oldest first.
 	Accepted func() []payment.State
+	// HeldSince returns when payments came to be held at a node after an instant, by the log, also those that
+	// are at their end: what a daemon before this one let be held counts.
+	HeldSince func(node string, after instant.Time) []instant.Time
 	// Watch gives c, which holds one, a token after a resource has changed, until stop is called.
 	Watch func(id resource.ID, c chan struct{}) (stop func())
 	// Ready are closed when the log is folded and the requests are read.
@@ -102,6 +105,7 @@ type Loop struct {
 	listening map[string]context.CancelFunc // by hash
 	watched   map[payment.Key]func()        // of what is held: stops the watch of its resource
 	began     []instant.Time                // when payments came to be held of late, oldest first
+	counted   bool                          // what the log has of that is in it
 }
 
 // New returns a loop, which [Loop.Run] starts.

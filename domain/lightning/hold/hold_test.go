@@ -214,6 +214,29 @@ func TestBounds(t *testing.T) {
 	}
 }
 
+// TestTheHourOutlastsADaemon: what was held before a restart counts, also if it is at its end.
+func TestTheHourOutlastsADaemon(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.limits = [2]int{100, 2}
+		stop := w.run(immortal())
+		for _, id := range []resource.ID{"vm-1", "vm-2"} {
+			w.wallet.pay(w.order(id, 1))
+			w.pass(20 * time.Minute) // it does not come up, and goes back
+		}
+		stop()
+		w.run(immortal())
+		hash := w.order("vm-3", 1)
+		w.wallet.pay(hash)
+		w.pass(time.Minute)
+		w.is(hash, "vm-3", lightning.EntryCanceled, payment.StatusNone, resource.StatusNone)
+		w.pass(20 * time.Minute) // the first was an hour ago
+		hash = w.order("vm-4", 1)
+		w.wallet.pay(hash)
+		w.pass(time.Minute)
+		w.is(hash, "vm-4", lightning.EntryAccepted, payment.StatusAccepted, resource.StatusStarting)
+	})
+}
+
 // TestAnotherKey holds that what can't be taken goes back, with an alarm, and is never credited.
 func TestAnotherKey(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"sandglass/domain/instant"
 	"sandglass/domain/watch"
 )
 
@@ -65,6 +66,7 @@ func (l *Loop) look(ctx context.Context, listeners *sync.WaitGroup) (wait time.D
 	if node == "" {
 		return l.LookEvery, nil
 	}
+	l.count(node)
 	held, broken := l.takeTold()
 	for _, hash := range broken {
 		l.stopListening(hash)
@@ -88,6 +90,14 @@ func (l *Loop) look(ctx context.Context, listeners *sync.WaitGroup) (wait time.D
 		wait, err = min(wait, left), errors.Join(err, failed)
 	}
 	return wait, err
+}
+
+// count takes from the log, once, when payments came to be held in the last hour.
+func (l *Loop) count(node string) {
+	if !l.counted {
+		l.began = slices.Sorted(slices.Values(l.HeldSince(node, l.Now().Add(-instant.Hour))))
+		l.counted = true
+	}
 }
 
 // takeTold returns the invoices of which is told that they are held, and those whose streams broke.

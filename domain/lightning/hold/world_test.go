@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -243,7 +244,22 @@ func booker(store stream.EventStore) *payment.Booker {
 }
 
 // accepted folds what is held from the log.
-func (w *world) accepted() (list []payment.State) {
+func (w *world) accepted() []payment.State {
+	return slices.DeleteFunc(w.payments(), func(s payment.State) bool { return s.Status != payment.StatusAccepted })
+}
+
+// heldSince folds when payments came to be held.
+func (w *world) heldSince(_ string, after instant.Time) (at []instant.Time) {
+	for _, s := range w.payments() {
+		if s.AcceptedAt > after {
+			at = append(at, s.AcceptedAt)
+		}
+	}
+	return at
+}
+
+// payments folds all payments from the log, oldest first.
+func (w *world) payments() (list []payment.State) {
 	states := map[payment.Key]payment.State{}
 	var keys []payment.Key
 	for r := range wholelog.Records(w.T, w.store) {
@@ -266,9 +282,7 @@ func (w *world) accepted() (list []payment.State) {
 		states[key] = payment.Evolve(s, e)
 	}
 	for _, key := range keys {
-		if s := states[key]; s.Status == payment.StatusAccepted {
-			list = append(list, s)
-		}
+		list = append(list, states[key])
 	}
 	return list
 }
@@ -296,7 +310,8 @@ func (w *world) run(f *fate) (stop func()) {
 	w.requests = request.New(request.Options{Store: w.kept, Now: now, Most: 1000})
 	l := hold.New(hold.Config{
 		Wallet: mortal{w.wallet, f}, Node: func() string { return node }, Booker: b, Requests: w.requests, Signer: w.signer,
-		Accepted: w.accepted, Watch: w.watch, Ready: []<-chan struct{}{w.requests.CaughtUp()}, Observer: w, Now: now,
+		Accepted: w.accepted, HeldSince: w.heldSince,
+		Watch: w.watch, Ready: []<-chan struct{}{w.requests.CaughtUp()}, Observer: w, Now: now,
 		AtOnce: w.limits[0], PerHour: w.limits[1],
 	})
 	w.loop = l

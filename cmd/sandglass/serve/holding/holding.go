@@ -38,7 +38,7 @@ func New(c Config) *Holder {
 	}
 	return &Holder{hold.New(hold.Config{
 		Wallet: c.Wallet, Node: c.Node, Booker: c.Booker, Requests: c.Requests, Signer: c.Signer,
-		Accepted: accepted, Watch: c.Views.Watch,
+		Accepted: accepted, HeldSince: c.Views.HeldSince, Watch: c.Views.Watch,
 		Ready:    []<-chan struct{}{c.Views.CaughtUp(), c.Requests.CaughtUp(), c.Begun},
 		Observer: c.Observer, Now: c.Booker.Now, AtOnce: c.AtOnce, PerHour: c.PerHour,
 	}), c.Wallet}
