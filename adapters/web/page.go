@@ -112,6 +112,22 @@ func (p *page) query(pairs []string) string {
 	return "?" + q.Encode()
 }
 
+// Other is this page in another language.
+type Other struct{ Link, Lang, Name string }
+
+// Others returns this page in the other languages; nothing of what a form was answered with.
+func (p *page) Others() (list []Other) {
+	for _, lang := range p.Languages() {
+		if lang == p.Lang() || p.r.Method == http.MethodPost {
+			continue
+		}
+		q := p.r.URL.Query()
+		q.Set("lang", lang)
+		list = append(list, Other{p.site.prefix + p.r.URL.EscapedPath() + "?" + q.Encode(), lang, texts.For(lang, "").T("language")})
+	}
+	return list
+}
+
 // Full returns the address of a path for somebody else, or "" where it is not known.
 func (p *page) Full(path string) string {
 	if p.site.PublicURL == "" {

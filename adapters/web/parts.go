@@ -20,14 +20,17 @@ func (p *page) Copy(id, label, text string) any {
 	return struct{ ID, Label, Text, Verb, Done string }{id, label, text, p.T("copy.verb"), p.T("copy.done")}
 }
 
-// Lot returns what one payment or grant bought, and what is left of it.
-func (p *page) Lot(l wire.Lot) any {
+// Lot returns what one payment or grant bought for a resource, and what is left of it.
+func (p *page) Lot(id string, l wire.Lot) any {
 	v := struct {
-		Amount, Left, Name string
-		Part, Whole        int64
-	}{p.Sat(l.Amount), p.T("lots.left", p.Time(l.Left), p.Time(l.Time)), l.Payment, int64(l.Left), max(1, int64(l.Time))}
+		Amount, Left, Name, Receipt string
+		Part, Whole                 int64
+	}{Amount: p.Sat(l.Amount), Left: p.T("lots.left", p.Time(l.Left), p.Time(l.Time)), Name: l.Payment}
+	v.Part, v.Whole = int64(l.Left), max(1, int64(l.Time))
 	if l.Grant != "" {
 		v.Amount, v.Name = p.T("lots.grant"), l.Grant
+	} else {
+		v.Receipt = p.Receipt(l.Payment, id)
 	}
 	return v
 }

@@ -9,10 +9,11 @@ import (
 // Color is a colour of sRGB.
 type Color struct{ R, G, B uint8 }
 
-// The surfaces of the pages in light and in dark, and what is written on an accent.
+// The surfaces of the pages in light and in dark on which an accent is read worst, and what is written on an
+// accent.
 var (
-	Light = Color{0xff, 0xff, 0xff}
-	Dark  = Color{0x14, 0x17, 0x1c}
+	Light = Color{0xf3, 0xf0, 0xea}
+	Dark  = Color{0x2a, 0x26, 0x22}
 
 	white, black = Color{0xff, 0xff, 0xff}, Color{}
 )
@@ -83,6 +84,8 @@ func (b *Brand) CSS() string {
 	if b.Accent == nil {
 		return ""
 	}
-	rule := func(c Color) string { return fmt.Sprintf(":root{--accent:%s;--on-accent:%s}", c, c.ink()) }
+	rule := func(c Color) string {
+		return fmt.Sprintf(":root{--accent:%[1]s;--link:%[1]s;--on-accent:%[2]s}", c, c.ink())
+	}
 	return rule(b.Accent.On(Light)) + "\n@media (prefers-color-scheme:dark){" + rule(b.Accent.On(Dark)) + "}\n"
 }

@@ -2,6 +2,7 @@ package brand_test
 
 import (
 	"fmt"
+	"os"
 	"regexp"
 	"testing"
 
@@ -35,7 +36,7 @@ func TestContrastIsThatOfTheStandard(t *testing.T) {
 
 // TestEveryAccentIsRead: on both surfaces, and what is written on it.
 func TestEveryAccentIsRead(t *testing.T) {
-	css := regexp.MustCompile(`--accent:(#\w{6});--on-accent:(#\w{6})`)
+	css := regexp.MustCompile(`--accent:(#\w{6});--link:#\w{6};--on-accent:(#\w{6})`)
 	for i := range 1 << 12 {
 		c := brand.Color{R: uint8(i>>8) * 17, G: uint8(i>>4) * 17, B: uint8(i) * 17}
 		b := brand.Brand{Accent: &c}
@@ -55,6 +56,31 @@ func TestEveryAccentIsRead(t *testing.T) {
 	}
 	if css := new(brand.Brand).CSS(); css != "" {
 		t.Errorf("without an accent: %s", css)
+	}
+}
+
+// TestTheSurfacesAreThoseOfThePages: in light and, after it, in dark no surface is further from the page.
+func TestTheSurfacesAreThoseOfThePages(t *testing.T) {
+	b, err := os.ReadFile("../assets/style.css")
+	if err != nil {
+		t.Fatal(err)
+	}
+	surfaces := regexp.MustCompile(`--(?:page|card|soft): (#\w{3}(?:\w{3})?)\b`).FindAllStringSubmatch(string(b), -1)
+	if len(surfaces) != 6 {
+		t.Fatalf("surfaces: %v", surfaces)
+	}
+	for i, s := range surfaces {
+		text := s[1]
+		if len(text) == 4 {
+			text = fmt.Sprintf("#%[1]c%[1]c%[2]c%[2]c%[3]c%[3]c", text[1], text[2], text[3])
+		}
+		worst, ink := brand.Light, brand.Color{}
+		if i >= 3 {
+			worst, ink = brand.Dark, brand.Color{R: 0xff, G: 0xff, B: 0xff}
+		}
+		if parse(t, text).Contrast(ink) < worst.Contrast(ink) {
+			t.Errorf("%s is read worse than %s", s[0], worst)
+		}
 	}
 }
 

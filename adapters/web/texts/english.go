@@ -4,6 +4,8 @@ var english = table{
 	"skip":           "Skip to the content",
 	"footer.prepaid": "Prepaid over Bitcoin and Lightning: no account, no subscription.",
 
+	"language": "English",
+
 	"imprint.title": "Imprint",
 	"terms.title":   "Terms",
 
@@ -70,6 +72,11 @@ var english = table{
 	"status.paused":    "Paused",
 	"status.suspended": "Stopped: the time is used up",
 	"status.released":  "Ended for good",
+
+	"follow.title":    "Follow it",
+	"follow.text":     "A calendar that reminds you before the time ends, or a feed of all that happens. No account is needed.",
+	"follow.calendar": "Calendar (.ics)",
+	"follow.feed":     "Feed (Atom)",
 
 	"calendar.ends":         "{1}: the time that is paid ends",
 	"calendar.ends.text":    "Who tops up before that keeps it running.",
@@ -226,6 +233,7 @@ var english = table{
 	"problem.title.other":      "That did not work",
 	"problem.unknown_resource": "There is nothing by this name. Check the address: it has to be whole.",
 	"problem.unknown_payment":  "There is no such payment. Check the address: it has to be whole.",
+	"problem.no_text":          "The operator has not written this page.",
 	"problem.internal_error":   "Something went wrong here. Please try again.",
 	"problem.other_site": "The form was sent by the page of another site, so nothing was done. " +
 		"Open this page itself, and try there.",

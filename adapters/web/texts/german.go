@@ -4,6 +4,8 @@ var german = table{
 	"skip":           "Zum Inhalt",
 	"footer.prepaid": "Vorausbezahlt mit Bitcoin und Lightning: kein Konto, kein Abo.",
 
+	"language": "Deutsch",
+
 	"imprint.title": "Impressum",
 	"terms.title":   "Bedingungen",
 
@@ -172,6 +174,11 @@ var german = table{
 	"share.title": "Jemand anderen aufladen lassen",
 	"share.text":  "Wer diesen Link hat, kann diese Seite sehen und bezahlen, sonst nichts.",
 
+	"follow.title":    "Auf dem Laufenden bleiben",
+	"follow.text":     "Ein Kalender, der rechtzeitig erinnert, oder ein Feed von allem, was geschieht. Ohne Konto.",
+	"follow.calendar": "Kalender (.ics)",
+	"follow.feed":     "Feed (Atom)",
+
 	"calendar.ends":         "{1}: Die bezahlte Zeit endet",
 	"calendar.ends.text":    "Wer vorher auflädt, lässt es weiterlaufen.",
 	"calendar.release":      "{1} wird gelöscht, wenn nicht aufgeladen wird",
@@ -229,6 +236,7 @@ var german = table{
 	"problem.title.other":      "Das hat nicht geklappt",
 	"problem.unknown_resource": "Unter diesem Namen gibt es nichts. Bitte die Adresse prüfen: Sie muss vollständig sein.",
 	"problem.unknown_payment":  "Eine solche Zahlung gibt es nicht. Bitte die Adresse prüfen: Sie muss vollständig sein.",
+	"problem.no_text":          "Diese Seite hat der Betreiber nicht geschrieben.",
 	"problem.internal_error":   "Hier ist etwas schiefgegangen. Bitte noch einmal versuchen.",
 	"problem.other_site": "Das Formular kam von der Seite einer anderen Website, darum wurde nichts getan. " +
 		"Bitte diese Seite selbst öffnen und es dort versuchen.",

@@ -21,6 +21,11 @@ func TestLanguagesSayTheSame(t *testing.T) {
 				t.Errorf("%s has %v in %q, not %v", l.lang, got, key, want)
 			}
 		}
+		for key := range l.table {
+			if _, ok := english[key]; !ok {
+				t.Errorf("%s has %q, which nobody says in English", l.lang, key)
+			}
+		}
 	}
 }
 

@@ -93,8 +93,8 @@ func TestPagesOfNobody(t *testing.T) {
 	for _, path := range []string{"/imprint", "/terms"} {
 		got := get(t, h, path)
 		body := got.Body.String()
-		if got.Code != 404 || !strings.Contains(body, ">Sandglass</a>") || strings.Contains(body, "/imprint") ||
-			strings.Contains(body, "/terms") || strings.Contains(body, "/brand/") {
+		if got.Code != 404 || !strings.Contains(body, ">Sandglass</a>") || strings.Contains(body, `"/imprint"`) ||
+			strings.Contains(body, `"/terms"`) || strings.Contains(body, "/brand/") {
 			t.Errorf("%s: %d %s", path, got.Code, body)
 		}
 	}
