@@ -9,7 +9,7 @@ import (
 	"sandglass/domain/money"
 	"sandglass/testutil/clients"
 	"sandglass/testutil/devnet"
-	"sandglass/testutil/shop"
+	"sandglass/testutil/seller"
 )
 
 func TestMain(m *testing.M) { devnet.Run(m) }
@@ -20,9 +20,9 @@ var small = wire.PublishRequest{
 	Min: instant.Minute, Max: 365 * instant.Day, Grace: instant.Day,
 }
 
-// rig is a shop to which clients pay.
+// rig is a seller whom clients pay.
 type rig struct {
-	*shop.Shop
+	*seller.Seller
 	*clients.Clients
 	t *testing.T
 }
@@ -30,7 +30,7 @@ type rig struct {
 func newRig(t *testing.T) *rig {
 	t.Helper()
 	c := clients.New(t)
-	r := &rig{shop.Open(t, "SANDGLASS_PUBLIC_URL=https://host.example"), c, t}
+	r := &rig{seller.Open(t, "SANDGLASS_PUBLIC_URL=https://host.example"), c, t}
 	r.Publish(small)
 	return r
 }
