@@ -1,5 +1,5 @@
 // Follows the life of the resource that is shown. An event says that something is new; the page is then read again.
-import { load, living } from './swap.js';
+import { load, living, pages } from './swap.js';
 import { resync } from './countdown.js';
 
 let source, id, again, reading, missed;
@@ -28,9 +28,11 @@ export async function refresh() {
   reading = true;
   missed = false;
   let wait = 0;
+  const of = pages;
   try {
     const page = await load(location.pathname + location.search);
-    if (page.ok) living(page.doc);
+    if (of !== pages) missed = true; // it was of the page before
+    else if (page.ok) living(page.doc);
     else wait = page.wait || 5000;
   } catch {
     wait = 5000;

@@ -2,6 +2,9 @@
 
 const parts = [];
 
+// pages counts the pages that were shown whole: what was asked for before one is no news of it.
+export let pages = 0;
+
 // each has a part of the script look after what is shown now, and after whatever takes its place.
 export function each(part) {
   parts.push(part);
@@ -25,6 +28,7 @@ export async function load(url, options = {}) {
 
 // whole shows all of another page.
 export function whole(doc) {
+  pages += 1;
   const main = doc.getElementById('main');
   document.getElementById('main').replaceWith(main);
   document.title = doc.title;
