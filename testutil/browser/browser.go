@@ -100,17 +100,19 @@ var (
 func (b *Browser) Open(l Look) (*Page, error) {
 	ctx, cancel := chromedp.NewContext(b.ctx, chromedp.WithNewBrowserContext())
 	p := &Page{ctx: ctx, close: cancel}
-	if err := p.prepare(l); err != nil {
+	if err := errors.Join(chromedp.Do(ctx), chromedp.Listen(ctx, p.notice), p.enable(), p.Change(l)); err != nil {
 		cancel()
 		return nil, fmt.Errorf("opening a page: %w", err)
 	}
 	return p, nil
 }
 
-func (p *Page) prepare(l Look) error {
-	if err := chromedp.Do(p.ctx); err != nil {
-		return err
-	}
+func (p *Page) enable() error {
+	return errors.Join(call(p, network.Enable, network.EnableParams{}), call(p, log.Enable, cdp.Empty{}))
+}
+
+// Change looks at the page with something else from now on. What it was loaded with stays as it is.
+func (p *Page) Change(l Look) error {
 	scheme, scale := "light", 1.0
 	if l.Dark {
 		scheme = "dark"
@@ -119,14 +121,12 @@ func (p *Page) prepare(l Look) error {
 		scale = 2
 	}
 	return errors.Join(
-		chromedp.Listen(p.ctx, p.notice),
-		call(p, network.Enable, network.EnableParams{}),
-		call(p, log.Enable, cdp.Empty{}),
 		call(p, network.SetExtraHTTPHeaders, network.SetExtraHTTPHeadersParams{
 			Headers: network.Headers{"Accept-Language": cmp.Or(l.Language, "en")},
 		}),
 		call(p, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{
-			Width: cmp.Or(l.Width, Desktop.Width), Height: cmp.Or(l.Height, Desktop.Height), DeviceScaleFactor: scale, Mobile: l.Touch,
+			Width: cmp.Or(l.Width, Desktop.Width), Height: cmp.Or(l.Height, Desktop.Height),
+			DeviceScaleFactor: scale, Mobile: l.Touch,
 		}),
 		call(p, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
 			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},

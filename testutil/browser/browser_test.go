@@ -21,12 +21,18 @@ const Env = "SANDGLASS_TEST_BROWSER"
 
 func TestMain(m *testing.M) { devnet.Run(m) }
 
-// start starts a browser for a test, and skips the test where none may be.
-func start(t *testing.T) *browser.Browser {
+// allowed skips a test where no browser may be started.
+func allowed(t *testing.T) {
 	t.Helper()
 	if os.Getenv(Env) == "" {
 		t.Skip("no browser is started here: with chromium, zbar-tools and npm, set " + Env + "=1")
 	}
+}
+
+// start starts a browser for a test.
+func start(t *testing.T) *browser.Browser {
+	t.Helper()
+	allowed(t)
 	b, err := browser.Start(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -70,16 +76,46 @@ func (v *tab) must(err error) {
 // shot keeps a picture of the page among the artefacts of the test, and returns it.
 func (v *tab) shot(name string) []byte {
 	v.t.Helper()
+	return v.picture(v.look, name)
+}
+
+func (v *tab) picture(look browser.Look, name string) []byte {
+	v.t.Helper()
 	png, err := v.Shot()
 	if err != nil {
 		v.t.Fatalf("a picture of %s: %v", name, err)
 	}
 	v.shots++
-	file := fmt.Sprintf("%s-%02d-%s.png", v.look, v.shots, strings.ReplaceAll(name, " ", "-"))
+	file := fmt.Sprintf("%s-%02d-%s.png", look, v.shots, strings.ReplaceAll(name, " ", "-"))
 	if err := os.WriteFile(filepath.Join(v.t.ArtifactDir(), file), png, 0o600); err != nil {
 		v.t.Fatal(err)
 	}
 	return png
+}
+
+// well checks that what is there can be used by everybody, light and dark: it fits into the window, and
+// axe-core finds nothing serious.
+func (v *tab) well(axe, name string) {
+	v.t.Helper()
+	for _, dark := range []bool{!v.look.Dark, v.look.Dark} {
+		look := v.look
+		look.Dark, look.NoScript = dark, false // axe-core is one
+		v.must(v.Change(look))
+		if over, err := v.Overflow(); err != nil || over > 0 {
+			v.t.Errorf("%s, %s: it is %d px wider than the window, %v", look, name, over, err)
+		}
+		found, err := v.Axe(axe)
+		v.must(err)
+		for _, violation := range found {
+			if violation.Impact == "serious" || violation.Impact == "critical" {
+				v.t.Errorf("%s, %s: %s", look, name, violation)
+			}
+		}
+		v.shots--
+		v.picture(look, name)
+	}
+	v.must(v.Change(v.look))
+	v.shots++
 }
 
 func (v *tab) goes(url string)         { v.t.Helper(); v.must(v.Go(url)) }

@@ -1,4 +1,4 @@
-((what, name) => {
+((what, name, near) => {
   const kinds = {
     control: "a, button, input[type=submit], summary, label, [role=button], [role=tab]",
     field: "input:not([type=submit]):not([type=hidden]), textarea, select",
@@ -10,7 +10,8 @@
       .filter(Boolean)
       .map((text) => text.trim().replace(/\s+/g, " "));
   const all = [...document.querySelectorAll(kinds[what])].filter((e) => names(e).some((text) => called.test(text)));
-  const seen = all.filter((e) => e.checkVisibility({ visibilityProperty: true }) && !e.disabled);
+  const beside = (e) => !near || e.closest("li")?.innerText.includes(near);
+  const seen = all.filter(beside).filter((e) => e.checkVisibility({ visibilityProperty: true }) && !e.disabled);
   if (seen.length === 0) {
     return { Why: all.length > 0 ? "it is hidden or disabled" : "it is not there" };
   }

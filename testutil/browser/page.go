@@ -135,13 +135,14 @@ type place struct {
 	Why  string // it is not there
 }
 
-// locate waits until something can be seen and pressed, and returns where it is.
-func (p *Page) locate(what, name string) (at place, err error) {
+// locate waits until something can be seen and pressed, and returns where it is. near is a text that is in
+// the same card, if there are several.
+func (p *Page) locate(what, name, near string) (at place, err error) {
 	ctx, cancel := p.step()
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	where := fmt.Sprintf("%s(%s, %s)", strings.TrimSpace(find), quote(what), quote(name))
+	where := fmt.Sprintf("%s(%s, %s, %s)", strings.TrimSpace(find), quote(what), quote(name), quote(near))
 	for {
 		at, err = chromedp.Run(ctx, chromedp.Evaluate[place](where))
 		if err == nil && at.Why == "" {
@@ -158,8 +159,11 @@ func (p *Page) locate(what, name string) (at place, err error) {
 
 // Press presses the button, link or choice that has a name, as soon as it is there: what is written on
 // it, or what a screen reader says. The name is a regular expression for the whole of it.
-func (p *Page) Press(name string) error {
-	at, err := p.locate("control", name)
+func (p *Page) Press(name string) error { return p.PressIn("", name) }
+
+// PressIn presses what has a name in the item of a list that says something.
+func (p *Page) PressIn(item, name string) error {
+	at, err := p.locate("control", name, item)
 	if err != nil {
 		return err
 	}
@@ -181,7 +185,7 @@ func (p *Page) click(at place) error {
 
 // Fill types a text into the field that has a name, in place of what is there.
 func (p *Page) Fill(name, text string) error {
-	at, err := p.locate("field", name)
+	at, err := p.locate("field", name, "")
 	if err != nil {
 		return err
 	}
@@ -192,6 +196,18 @@ func (p *Page) Fill(name, text string) error {
 		return err
 	}
 	return call(p, input.InsertText, input.InsertTextParams{Text: text})
+}
+
+// Choose chooses an option of the list that has a name, by what is written on it.
+func (p *Page) Choose(name, option string) error {
+	at, err := p.locate("field", name, "")
+	if err != nil {
+		return err
+	}
+	return Do(p, fmt.Sprintf(`((list) => {
+		list.value = [...list.options].find((o) => o.text === %s).value;
+		list.dispatchEvent(new Event("change", {bubbles: true}));
+	})(document.elementFromPoint(%f, %f))`, quote(option), at.X, at.Y))
 }
 
 // Do evaluates an expression for what it does.

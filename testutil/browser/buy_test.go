@@ -1,0 +1,180 @@
+package browser_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"sandglass/domain/instant"
+	"sandglass/testutil/browser"
+	"sandglass/testutil/clients"
+	"sandglass/testutil/seller"
+)
+
+// buyer is somebody in front of a page, who has bob's wallet in his hand.
+type buyer struct {
+	*tab
+	*seller.Seller
+	axe string
+	id  string // of what he ordered
+	key string // which he was shown
+}
+
+// TestBuying orders, pays, runs out, tops up, pauses and resumes: at three sizes, with JavaScript and without.
+func TestBuying(t *testing.T) {
+	b := start(t)
+	axe, err := clients.New(t).Axe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := seller.Open(t)
+	s.Publish(small)
+	for _, look := range []browser.Look{browser.Desktop, browser.Phone, browser.Narrow} {
+		for _, off := range []bool{false, true} {
+			look := look
+			look.NoScript = off
+			t.Run(look.String(), func(t *testing.T) {
+				t.Parallel()
+				p := &buyer{tab: open(t, b, look), Seller: s, axe: axe}
+				p.buy(s.URL, "14")
+				p.runsOut()
+				p.topsUp()
+				p.holds()
+			})
+		}
+	}
+}
+
+// buy orders so many sat of small at the shop, and pays.
+func (p *buyer) buy(url, sat string) {
+	p.t.Helper()
+	p.goes(url + "/")
+	p.says(small.Title)
+	p.well("shop")
+	p.must(p.PressIn(small.Title, "Order"))
+	p.says("For how long?")
+	p.asks(sat)
+	p.well("order")
+	p.press("Order and pay")
+	p.says("Your key: keep it now")
+	p.well("ordered")
+	p.learn()
+	if p.look.NoScript {
+		p.press("Go on to the payment")
+	}
+	p.pays("first")
+}
+
+// learn notes what is told to whom ordered, once.
+func (p *buyer) learn() {
+	p.t.Helper()
+	var err error
+	p.key, err = browser.Eval[string](p.Page, `document.getElementById("holder-key").innerText.trim()`)
+	p.must(err)
+	p.id, err = browser.Eval[string](p.Page, `document.getElementById("resource").dataset.id`)
+	p.must(err)
+	if url := p.Page.URL(); !p.look.NoScript && !strings.HasSuffix(url, "/r/"+p.id+"#key="+p.key) && !strings.Contains(url, "?pay=") {
+		p.t.Errorf("it was ordered by %s, and the page is at %s", p.key, url)
+	}
+}
+
+// asks fills in how much is to be paid.
+func (p *buyer) asks(sat string) {
+	p.t.Helper()
+	p.fill("Or your own:", sat)
+	p.must(p.Choose("Unit", "sat"))
+}
+
+// pays has bob pay what he reads in the code on the page.
+func (p *buyer) pays(name string) {
+	p.t.Helper()
+	p.says("Pay with Lightning")
+	codes, err := browser.ReadQR(p.t.Context(), p.shot(name+" code"))
+	p.must(err)
+	if len(codes) != 1 {
+		p.t.Fatalf("the codes on the page say %q", codes)
+	}
+	invoice, ok := strings.CutPrefix(strings.ToLower(codes[0]), "lightning:")
+	if !ok {
+		p.t.Fatalf("the code says %s", codes[0])
+	}
+	p.Pay(invoice)
+	begin := time.Now()
+	p.says("Paid. Thank you!")
+	p.t.Logf("%s: it says so %s after bob had paid", name, time.Since(begin).Round(time.Millisecond))
+	p.shot(name + " paid")
+	p.says("Running")
+}
+
+// runsOut watches how the time ends.
+func (p *buyer) runsOut() {
+	p.t.Helper()
+	p.sees("Running low")
+	p.shot("low")
+	p.sees("Stopped: the time is used up")
+	p.well("stopped")
+	p.Becomes(p.id, "suspended")
+}
+
+// sees waits until the page says something. Without JavaScript it is he who loads it anew.
+func (p *buyer) sees(text string) {
+	p.t.Helper()
+	if !p.look.NoScript {
+		p.says(text)
+		return
+	}
+	p.Daemon.Until(p.t.Context(), "the page says "+text, func() error {
+		if err := p.Go(p.Page.URL()); err != nil {
+			return err
+		}
+		if said := p.Text(); !strings.Contains(said, text) {
+			return errors.New(said)
+		}
+		return nil
+	})
+}
+
+// topsUp pays for an hour.
+func (p *buyer) topsUp() {
+	p.t.Helper()
+	p.asks("3600")
+	p.press("Show the invoice")
+	p.pays("topped up")
+	p.well("running")
+	r := p.Becomes(p.id, "running")
+	if r.Remaining < 59*instant.Minute {
+		p.t.Errorf("%s are left of an hour", r.Remaining.Std())
+	}
+}
+
+// holds does what the holder alone can.
+func (p *buyer) holds() {
+	p.t.Helper()
+	for _, do := range []struct{ press, says, status string }{
+		{"Pause", "It is paused: its time stands still.", "paused"},
+		{"Resume", "It runs again.", "running"},
+	} {
+		p.press("For its holder")
+		if p.look.NoScript {
+			p.fill("Key of the holder", p.key)
+		}
+		p.press(do.press)
+		p.says(do.says)
+		p.Becomes(p.id, do.status)
+		p.well(do.status)
+	}
+}
+
+// well is that of tab. Without JavaScript a page goes on by itself, which axe-core does not bear.
+func (p *buyer) well(name string) {
+	p.t.Helper()
+	if !p.look.NoScript {
+		p.tab.well(p.axe, name)
+		return
+	}
+	if over, err := p.Overflow(); err != nil || over > 0 {
+		p.t.Errorf("%s, %s: it is %d px wider than the window, %v", p.look, name, over, err)
+	}
+	p.shot(name)
+}
