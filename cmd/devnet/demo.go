@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -15,7 +16,7 @@ import (
 )
 
 func demoCommand() *cobra.Command {
-	var binary string
+	var binary, listen string
 	var once, quick bool
 	var store host.Store
 	cmd := &cobra.Command{
@@ -26,9 +27,13 @@ wallet, and show the time drain until Ctrl-C. With --once do the whole tour with
 person and check each step. With --quick do that on a simulated network, for which no
 node is built. Everything is gone at the end, however it ends.
 
+The daemon listens on this machine alone. With --listen it does so at another of its addresses,
+so that a phone in the same network can open the pages by the code that is printed.
+
 With --store the event log is in an EventStoreDB or a KurrentDB that you run, in a new
 namespace demo_…, and stays there. The user's password is in a file.`,
 		Example: `  devnet demo --sandglass bin/sandglass
+  devnet demo --sandglass bin/sandglass --listen 192.168.1.20:8420
   devnet demo --sandglass bin/sandglass --once
   devnet demo --sandglass bin/sandglass --quick
   devnet demo --sandglass bin/sandglass --once --store 'esdb://localhost:2113?tls=false'
@@ -51,9 +56,12 @@ namespace demo_…, and stays there. The user's password is in a file.`,
 			if store, err = storeOf(store); err != nil {
 				return err
 			}
+			if err := checkListen(listen); err != nil {
+				return err
+			}
 			n := &nodes{progress: cmd.ErrOrStderr()}
 			t := &tour.Tour{
-				Sandglass: path, Program: self, Out: cmd.OutOrStdout(), Progress: n.progress, Store: store,
+				Sandglass: path, Program: self, Out: cmd.OutOrStdout(), Progress: n.progress, Store: store, Listen: listen,
 				Title: "a private network: btcd, alice and bob", Start: n.start, Control: n.leaveInfo,
 			}
 			if quick {
@@ -69,6 +77,7 @@ namespace demo_…, and stays there. The user's password is in a file.`,
 	cmd.Flags().StringVar(&binary, "sandglass", "", "the `path` of the sandglass binary")
 	cmd.Flags().BoolVar(&once, "once", false, "do the whole tour without a person, check it, and end")
 	cmd.Flags().BoolVar(&quick, "quick", false, "do that without real nodes: with a simulated lnd and a simulated chain")
+	cmd.Flags().StringVar(&listen, "listen", "", "the `address` of the daemon, for others than this machine")
 	cmd.Flags().StringVar(&store.URL, "store", "", "keep the event log at this `URL`, such as esdb://USER@HOST:2113")
 	cmd.Flags().StringVar(&store.PasswordFile, "store-password-file", "", "`file` with the password of the user in that URL")
 	cmd.MarkFlagsMutuallyExclusive("once", "quick")
@@ -76,6 +85,18 @@ namespace demo_…, and stays there. The user's password is in a file.`,
 		panic(err) // no such flag: a bug of ours
 	}
 	return cmd
+}
+
+// checkListen checks where the daemon is to listen: its links begin with that.
+func checkListen(address string) error {
+	if address == "" {
+		return nil
+	}
+	at, err := netip.ParseAddrPort(address)
+	if err != nil || at.Addr().IsUnspecified() || at.Port() == 0 {
+		return errors.New("--listen: want an address of this machine and a port, such as 192.168.1.20:8420")
+	}
+	return nil
 }
 
 // storeOf checks where the log is to be. Only a cluster can be named: a file is the daemon's

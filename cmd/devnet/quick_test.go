@@ -78,6 +78,17 @@ func TestStoreOfATour(t *testing.T) {
 	}
 }
 
+// TestWhereADemoListens is about what can be named as its address.
+func TestWhereADemoListens(t *testing.T) {
+	for _, address := range []string{"8420", "0.0.0.0:8420", "127.0.0.1:0", "localhost:8420"} {
+		var out bytes.Buffer
+		err := run(t.Context(), []string{"demo", "--quick", "--sandglass", "sandglass", "--listen", address}, &out, &out)
+		if err == nil || !strings.Contains(err.Error(), "--listen: want an address of this machine") || out.Len() > 0 {
+			t.Errorf("%s: %v, %s", address, err, &out)
+		}
+	}
+}
+
 // TestQuickLeavesNothing is about the folder of a simulated network.
 func TestQuickLeavesNothing(t *testing.T) {
 	net, _, err := startQuick(t.Context())

@@ -9,6 +9,7 @@ import (
 
 	"sandglass/adapters/httpapi/wire"
 	"sandglass/cmd/devnet/tour/host"
+	"sandglass/cmd/sandglass/show"
 )
 
 // newcomer orders two hours, has bob pay, and shows the time drain until ctx ends, or
@@ -55,10 +56,23 @@ func (t *Tour) tellNewcomer(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := t.describe(&o, command); err != nil {
+	if err := errors.Join(t.describe(&o, command), t.tellPage(&o)); err != nil {
 		return err
 	}
 	return t.show(ctx, "resource", "show", o.Resource.ID, "--follow")
+}
+
+// tellPage prints the address of what was ordered as its holder has it, and as a code for his phone.
+func (t *Tour) tellPage(o *wire.Order) error {
+	page := t.daemon.URL + "/r/" + o.Resource.ID
+	fmt.Fprintf(t.Out, `
+Open it in a browser, and pay what it shows by: devnet pay INVOICE
+the shop    %[1]s
+its page    %[2]s
+as holder   %[2]s#%[3]s
+
+`, t.daemon.URL, page, o.HolderKey)
+	return show.QR(t.Out, []string{page})
 }
 
 // show runs a command with our own terminal.

@@ -29,6 +29,7 @@ type Tour struct {
 	Progress  io.Writer  // for what is said beside the steps
 	Title     string     // of the first step, which is Start
 	Store     host.Store // where the daemon's log is to be; a file of its own if that says nothing
+	Listen    string     // where the daemon listens; its default if that is empty
 	Start     func(context.Context) (net Network, note string, err error)
 	Control   func() (string, error) // for Stay: the command that acts on the network from another terminal
 	Program   string                 // the path of a program of which "app" serves what is rented out, see [host.NewKeeper]
@@ -204,7 +205,7 @@ func (t *Tour) startNetwork(ctx context.Context) (string, error) {
 }
 
 func (t *Tour) startDaemon(ctx context.Context) (string, error) {
-	daemon, err := host.NewDaemon(t.Sandglass, filepath.Join(t.net.Dir(), "sandglass"), t.net.Env(), t.Store)
+	daemon, err := host.NewDaemon(t.Sandglass, filepath.Join(t.net.Dir(), "sandglass"), t.Listen, t.net.Env(), t.Store)
 	if err != nil {
 		return "", err
 	}

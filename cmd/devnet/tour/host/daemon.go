@@ -56,8 +56,8 @@ func (d *Daemon) Beside() string {
 }
 
 // NewDaemon makes the folder of a daemon, and an operator's token in it. The settings, as NAME=VALUE,
-// name the wallet that it watches.
-func NewDaemon(binary, dir string, settings []string, store Store) (*Daemon, error) {
+// name the wallet that it watches. It listens at its default address, unless it is given one.
+func NewDaemon(binary, dir, listen string, settings []string, store Store) (*Daemon, error) {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return nil, err
 	}
@@ -65,9 +65,11 @@ func NewDaemon(binary, dir string, settings []string, store Store) (*Daemon, err
 	if err := os.WriteFile(file, []byte(token+"\n"), 0o600); err != nil {
 		return nil, err
 	}
-	listen, err := listenAddress()
-	if err != nil {
-		return nil, err
+	if listen == "" {
+		var err error
+		if listen, err = listenAddress(); err != nil {
+			return nil, err
+		}
 	}
 	d := &Daemon{
 		child:  child{name: "the daemon", Log: filepath.Join(dir, "serve.log")},
@@ -83,6 +85,7 @@ func NewDaemon(binary, dir string, settings []string, store Store) (*Daemon, err
 		"SANDGLASS_STATE_DIR="+dir,
 		"SANDGLASS_LISTEN="+listen,
 		"SANDGLASS_URL="+d.URL,
+		"SANDGLASS_PUBLIC_URL="+d.URL,
 		"SANDGLASS_OPERATOR_TOKEN_FILE="+file)
 	d.Store = "sqlite:" + filepath.Join(dir, "sandglass.db")
 	if store.URL != "" {
