@@ -25,7 +25,7 @@ func (p *page) Lot(id string, l wire.Lot) any {
 	v := struct {
 		Amount, Left, Name, Receipt string
 		Part, Whole                 int64
-	}{Amount: p.Sat(l.Amount), Left: p.T("lots.left", p.Time(l.Left), p.Time(l.Time)), Name: l.Payment}
+	}{Amount: p.Sat(l.Amount), Left: p.T("lots.left", p.Time(l.Left), p.Time(l.Time)), Name: p.T("receipt.title")}
 	v.Part, v.Whole = int64(l.Left), max(1, int64(l.Time))
 	if l.Grant != "" {
 		v.Amount, v.Name = p.T("lots.grant"), l.Grant

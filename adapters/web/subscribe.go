@@ -1,8 +1,10 @@
 package web
 
 import (
+	"html/template"
 	"math"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -89,6 +91,15 @@ func warned(r *wire.Resource, changes []wire.Change) instant.Time {
 		}
 	}
 	return r.PaidUntil
+}
+
+// Webcal returns the link by which calendars subscribe, and do not only read once; "" where no address is known.
+func (p *page) Webcal(id string) template.URL {
+	_, rest, ok := strings.Cut(p.Full("/r/"+url.PathEscape(id)+calendarEnding+p.query(nil)), "://")
+	if !ok {
+		return ""
+	}
+	return template.URL("webcal://" + rest) // ours, and escaped
 }
 
 // uidHost is what tells our events from those of all others.

@@ -144,6 +144,30 @@ func TestTheFeedOfALife(t *testing.T) {
 	}
 }
 
+// TestThePageLinksWhatCanBeSubscribedTo: calendars take to themselves what is at webcal.
+func TestThePageLinksWhatCanBeSubscribedTo(t *testing.T) {
+	r, _ := life(t)
+	r.Lots = []wire.Lot{{Payment: paidKey, Amount: 5000, Time: 5, Left: 5}}
+	api := canned{"/v1/resources/web-1": r, "/v1/plans": wire.Plans{}}
+	for url, links := range map[string][]string{
+		shopURL: {
+			"webcal://example.org/pay/r/web-1.ics?lang=de", "/pay/r/web-1.ics?lang=de", "/pay/r/web-1.atom?lang=de",
+			"/pay/p/ln-00ff?lang=de&amp;resource=web-1",
+		},
+		"": {"/r/web-1.ics?lang=de", "/r/web-1.atom?lang=de", "/p/ln-00ff?lang=de&amp;resource=web-1"},
+	} {
+		body := api.ask(t, url, "en", "/r/web-1?lang=de").Body.String()
+		for _, link := range links {
+			if !strings.Contains(body, `href="`+link+`"`) {
+				t.Errorf("at %q: no link to %s in %s", url, link, body)
+			}
+		}
+		if strings.Contains(body, "webcal:") != (url != "") {
+			t.Errorf("at %q: %s", url, body)
+		}
+	}
+}
+
 // TestAllThatHappensIsSaidInWords: whatever the API says that it tells.
 func TestAllThatHappensIsSaidInWords(t *testing.T) {
 	what, _ := reflect.TypeFor[wire.Change]().FieldByName("What")

@@ -73,10 +73,11 @@ var english = table{
 	"status.suspended": "Stopped: the time is used up",
 	"status.released":  "Ended for good",
 
-	"follow.title":    "Follow it",
-	"follow.text":     "A calendar that reminds you before the time ends, or a feed of all that happens. No account is needed.",
-	"follow.calendar": "Calendar (.ics)",
-	"follow.feed":     "Feed (Atom)",
+	"follow.title":     "Follow it",
+	"follow.text":      "A calendar that reminds you before the time ends, or a feed of all that happens. No account is needed.",
+	"follow.subscribe": "Subscribe to the calendar",
+	"follow.calendar":  "Calendar (.ics)",
+	"follow.feed":      "Feed (Atom)",
 
 	"calendar.ends":         "{1}: the time that is paid ends",
 	"calendar.ends.text":    "Who tops up before that keeps it running.",

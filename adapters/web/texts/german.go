@@ -174,10 +174,11 @@ var german = table{
 	"share.title": "Jemand anderen aufladen lassen",
 	"share.text":  "Wer diesen Link hat, kann diese Seite sehen und bezahlen, sonst nichts.",
 
-	"follow.title":    "Auf dem Laufenden bleiben",
-	"follow.text":     "Ein Kalender, der rechtzeitig erinnert, oder ein Feed von allem, was geschieht. Ohne Konto.",
-	"follow.calendar": "Kalender (.ics)",
-	"follow.feed":     "Feed (Atom)",
+	"follow.title":     "Auf dem Laufenden bleiben",
+	"follow.text":      "Ein Kalender, der rechtzeitig erinnert, oder ein Feed von allem, was geschieht. Ohne Konto.",
+	"follow.subscribe": "Kalender abonnieren",
+	"follow.calendar":  "Kalender (.ics)",
+	"follow.feed":      "Feed (Atom)",
 
 	"calendar.ends":         "{1}: Die bezahlte Zeit endet",
 	"calendar.ends.text":    "Wer vorher auflädt, lässt es weiterlaufen.",
