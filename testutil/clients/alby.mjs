@@ -16,7 +16,6 @@ if (what === "invoice") {
     invoice: invoice.paymentRequest,
     msat: invoice.millisatoshi,
     verify: invoice.verify,
-    message: invoice.successAction?.message ?? "",
     min,
     max,
     identifier,

@@ -25,6 +25,4 @@ print({
   max: got.params.max * 1000,
   identifier: got.params.identifier,
   description: got.params.description,
-  comment: got.params.commentAllowed,
-  message: got.successAction?.message ?? "",
 });
