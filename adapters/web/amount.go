@@ -15,6 +15,7 @@ type amountForm struct {
 	Presets  []preset
 	Price    wire.Price
 	Min, Max instant.Millis
+	Bounded  bool   // it is known that Min and Max hold
 	N, Unit  string // what was typed before
 }
 
@@ -36,7 +37,7 @@ const mostPresets = 5
 func (p *page) amountForm(offer *wire.Plan, price wire.Price) *amountForm {
 	f := &amountForm{Price: price, Min: instant.Hour, Max: 365 * instant.Day, N: p.form("n"), Unit: p.form("unit")}
 	if offer != nil {
-		f.Min, f.Max = offer.Min, offer.Max
+		f.Min, f.Max, f.Bounded = offer.Min, offer.Max, true
 	}
 	for _, t := range times {
 		cost, err := money.Price{Msat: price.Msat, Per: price.Per}.CostOf(t)

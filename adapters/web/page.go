@@ -178,9 +178,10 @@ func (p *page) refused(err error) error {
 	return nil
 }
 
-// why says in words of the page's language why something was refused, or else in those of the API.
+// why says in words of the page's language why something was refused, or else in those of the API, which a text
+// may have as its argument.
 func (p *page) why(refusal *client.Problem) string {
-	if text, ok := p.Find("problem." + refusal.Code); ok {
+	if text, ok := p.Find("problem."+refusal.Code, refusal.Detail); ok {
 		return text
 	}
 	return refusal.Detail

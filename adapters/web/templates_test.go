@@ -4,6 +4,7 @@ import (
 	"io/fs"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -43,6 +44,27 @@ func TestTemplatesHaveNoTextOfTheirOwn(t *testing.T) {
 		}
 		if own := letters.FindString(tags.ReplaceAllString(html, "\n")); own != "" {
 			t.Errorf("%s says %q", name, own)
+		}
+	}
+}
+
+// ofOperators are refusals of calls that pages don't make.
+var ofOperators = []string{"payable", "which_order", "served_wallet", "unknown_wallet", "not_possible", "not_ours"}
+
+// TestEveryRefusalIsSaidInTheLanguageOfThePage: of those of the calls that pages make.
+func TestEveryRefusalIsSaidInTheLanguageOfThePage(t *testing.T) {
+	b, err := os.ReadFile("../httpapi/problem/refusals.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	codes := regexp.MustCompile(`, \d{3}, "(\w+)"`).FindAllStringSubmatch(string(b), -1)
+	if len(codes) < 30 {
+		t.Fatalf("codes: %v", codes)
+	}
+	english := texts.For("en", "")
+	for _, code := range append(codes, []string{"", "timeout"}, []string{"", "rate_limited"}) {
+		if _, ok := english.Find("problem." + code[1]); !ok && !slices.Contains(ofOperators, code[1]) {
+			t.Errorf("%s is said in the words of the API", code[1])
 		}
 	}
 }
