@@ -20,6 +20,14 @@ func (p *page) Copy(id, label, text string) any {
 	return struct{ ID, Label, Text, Verb, Done string }{id, label, text, p.T("copy.verb"), p.T("copy.done")}
 }
 
+// Short returns the key of a payment so that it can be told from others.
+func (p *page) Short(key string) string {
+	if len(key) <= 24 {
+		return key
+	}
+	return key[:12] + "…" + key[len(key)-8:]
+}
+
 // Lot returns what one payment or grant bought for a resource, and what is left of it.
 func (p *page) Lot(id string, l wire.Lot) any {
 	v := struct {

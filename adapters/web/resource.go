@@ -143,6 +143,9 @@ func (v *resourceView) Page(p *page) string {
 // Running reports whether its time passes.
 func (v *resourceView) Running() bool { return v.Status == "running" }
 
+// Paying reports whether an invoice is shown that is to be paid.
+func (v *resourceView) Paying() bool { return v.Pay != nil && v.Pay.State() == "open" && !v.Pay.Aside }
+
 // Ended reports whether nothing more can come of it.
 func (v *resourceView) Ended() bool { return v.Status == "released" }
 

@@ -1,0 +1,130 @@
+package web_test
+
+import (
+	"net/url"
+	"strings"
+	"testing"
+
+	"sandglass/domain/instant"
+)
+
+// TestFromTheShopToTheEnd goes all the way that a holder goes, by links and forms alone.
+func TestFromTheShopToTheEnd(t *testing.T) {
+	f := open(t, "", nil)
+	f.says(f.get("/"), 200, "3 600 sat", "86 400 sat", "2 592 000 sat", "Free now 9")
+	a, key, page := f.order("2")
+	f.says(a, 200, "Waiting for your payment", "7 200 sat", "for 2 h", key)
+	if strings.Contains(a.body, `http-equiv="refresh"`) {
+		t.Error("the page goes away by itself that shows the key once")
+	}
+	wait := f.get(page)
+	f.says(wait, 200, "Pay with Lightning", "lnbcrt1p")
+	refresh := `<noscript><meta http-equiv="refresh" content="5;url=` + page
+	if strings.Contains(wait.body, key) || !strings.Contains(wait.body, refresh) {
+		t.Errorf("the key is shown again, or the page stays as it is:\n%s", wait.body)
+	}
+	f.Pay(f.first(payOf, a))
+	f.says(f.get(page), 200, "Running", "Paid. Thank you!", "7 200 sat bought 2 h.", "Paid until", "2026")
+	page, _, _ = strings.Cut(page, "?")
+
+	more := f.send("POST", page+"/pay", url.Values{"time": {"86400000"}})
+	f.says(f.follow(more), 200, "86 400 sat", "for 1 d", "Running")
+	f.Pay(f.first(payOf, f.follow(more)))
+	f.says(f.follow(more), 200, "Paid. Thank you!", "1 d of 1 d left")
+
+	hold := url.Values{"key": {key}}
+	f.says(f.follow(f.send("POST", page+"/pause", hold)), 200, "Paused", "its time stands still")
+	f.says(f.follow(f.send("POST", page+"/resume", hold)), 200, "It runs again", "Running")
+	f.Clock.Advance(2 * instant.Minute)
+	f.says(f.follow(f.send("POST", page+"/params", url.Values{"key": {key}, "param.notes": {"a\r\nb"}})), 200, "are saved")
+	f.Clock.Advance(2 * instant.Minute)
+	f.says(f.follow(f.send("POST", page+"/params/delete", hold)), 200, "are deleted")
+	f.says(f.send("POST", page+"/access", hold), 503, "host does not answer")
+
+	sure := f.send("POST", page+"/release", hold)
+	f.says(sure, 200, "for good?", "are lost")
+	f.says(f.get(page), 200, "Running")
+	f.says(f.follow(f.send("POST", page+"/release", hidden(sure))), 200, "Ended for good")
+}
+
+func TestAHolderNeedsHisKey(t *testing.T) {
+	f := open(t, "", nil)
+	key, page := f.running("2")
+	for _, form := range []string{"pause", "resume", "access", "params", "params/delete"} {
+		f.says(f.send("POST", page+"/"+form, url.Values{}), 401, "That takes the key of the holder", "Running")
+		f.says(f.send("POST", page+"/"+form, url.Values{"key": {"of another"}}), 403, "This is not the key", "Running")
+		if a := f.send("POST", page+"/"+form+"?key="+key, url.Values{}); a.status != 401 {
+			t.Errorf("%s: a key in the address, which proxies log, does: %d", form, a.status)
+		}
+	}
+	wrong := f.send("POST", page+"/release", url.Values{"confirm": {"yes"}, "key": {"of another"}})
+	f.says(wrong, 403, "This is not the key", "Running")
+}
+
+func TestAnAmountIsTypedOrChosen(t *testing.T) {
+	f := open(t, "", nil)
+	_, page := f.running("2")
+	for _, c := range []struct {
+		n, unit, time string
+		status        int
+		want          string
+	}{
+		{"", "", "3600000", 200, "3 600 sat for 1 h"},
+		{"90", "min", "3600000", 200, "5 400 sat for 1 h 30 min"},
+		{"1,5", "h", "", 200, "5 400 sat for 1 h 30 min"},
+		{"1", "w", "", 200, "604 800 sat for 7 d"},
+		{"1000", "sat", "", 200, "1 000 sat for 16 min"},
+		{"1.5", "sat", "", 422, "Choose a time, or type a number."},
+		{"-1", "h", "", 422, "Choose a time, or type a number."},
+		{"NaN", "h", "", 422, "Choose a time, or type a number."},
+		{"1e300", "d", "", 422, "Choose a time, or type a number."},
+		{"1", "moon", "", 422, "Choose a time, or type a number."},
+		{"", "", "", 422, "Choose a time, or type a number."},
+		{"9223372036854775807", "sat", "", 422, "Choose a time, or type a number."},
+		{"1", "sat", "", 422, ""},      // less than the plan sells
+		{"100000", "d", "", 422, ""},   // more than it does
+		{"5e-324", "min", "", 422, ""}, // nothing
+	} {
+		a := f.send("POST", page+"/pay", url.Values{"n": {c.n}, "unit": {c.unit}, "time": {c.time}})
+		if c.status == 200 {
+			a = f.follow(a)
+		}
+		f.says(a, c.status, c.want, "Running")
+		if c.status != 200 && !strings.Contains(a.body, `role="alert"`) {
+			t.Errorf("%+v: nothing says why", c)
+		}
+	}
+}
+
+// TestAnOrderIsMadeOnce sends the same form twice, as who presses a button twice does.
+func TestAnOrderIsMadeOnce(t *testing.T) {
+	f := open(t, "", nil)
+	form := hidden(f.get("/order?plan=small"))
+	form.Set("time", "3600000")
+	f.says(f.send("POST", "/order", form), 422, "ssh_key", "Order and pay")
+	form.Set("param.ssh_key", `"><b>k`)
+	one, two := f.send("POST", "/order", form), f.send("POST", "/order", form)
+	if f.first(pageOf, one) != f.first(pageOf, two) || f.first(keyOf, one) != f.first(keyOf, two) {
+		t.Errorf("%s is not %s", f.first(pageOf, one), f.first(pageOf, two))
+	}
+	form.Set("time", "7200000")
+	again := f.send("POST", "/order", form)
+	f.says(again, 409, "Order and pay")
+	if !strings.Contains(again.body, `value="&#34;&gt;&lt;b&gt;k"`) {
+		t.Errorf("what was typed is lost, or it is no text:\n%s", again.body)
+	}
+	f.says(f.get("/order?plan=none"), 404, "This is not on offer.")
+}
+
+// TestTheChainIsAskedFor: an address is made for who asks, and the code then has both.
+func TestTheChainIsAskedFor(t *testing.T) {
+	f := open(t, "", nil)
+	_, _, page := f.order("2")
+	f.says(f.get(page), 200, "Pay on the chain instead")
+	path, query, _ := strings.Cut(page, "?pay=")
+	a := f.follow(f.send("POST", path+"/address", url.Values{"pay": {query}}))
+	f.says(a, 200, "Bitcoin address", "bcrt1q", "Invoice")
+	if !strings.Contains(a.body, `href="bitcoin:bcrt1q`) || !strings.Contains(a.body, `href="lightning:lnbcrt1`) {
+		t.Errorf("it has no links to wallets:\n%s", a.body)
+	}
+}
