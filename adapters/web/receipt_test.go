@@ -85,7 +85,9 @@ func TestReceipts(t *testing.T) {
 // TestAReceiptIsForWhoKnowsTheResource: its address has both ids, which the API holds together.
 func TestAReceiptIsForWhoKnowsTheResource(t *testing.T) {
 	api := canned{"/v1/payments/ln-00ff?resource=": wire.Payment{Key: paidKey, Amount: 5}, "/v1/payments/ln-00ff": wire.Payment{}}
-	for _, path := range []string{"/p/ln-00ff", "/p/ln-00ff?resource=", "/p/ln-00ff?resource=web-2", "/p/%2e%2e%2fr?resource=web-1"} {
+	for _, path := range []string{
+		"/p/ln-00ff", "/p/ln-00ff?resource=", "/p/ln-00ff?resource=web-2", "/p/%2e%2e%2fr?resource=web-1",
+	} {
 		if got := api.ask(t, shopURL, "", path); got.Code != 404 || strings.Contains(got.Body.String(), "<article") {
 			t.Errorf("%s: %d %s", path, got.Code, got.Body)
 		}

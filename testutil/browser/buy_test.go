@@ -74,7 +74,8 @@ func (p *buyer) learn() {
 	p.must(err)
 	p.id, err = browser.Eval[string](p.Page, `document.getElementById("resource").dataset.id`)
 	p.must(err)
-	if url := p.Page.URL(); !p.look.NoScript && !strings.HasSuffix(url, "/r/"+p.id+"#key="+p.key) && !strings.Contains(url, "?pay=") {
+	url := p.Page.URL()
+	if !p.look.NoScript && !strings.HasSuffix(url, "/r/"+p.id+"#key="+p.key) && !strings.Contains(url, "?pay=") {
 		p.t.Errorf("it was ordered by %s, and the page is at %s", p.key, url)
 	}
 }
