@@ -45,7 +45,7 @@ func (d *components) known(now instant.Time) (swept instant.Time, gap instant.Ga
 }
 
 // followWallets wakes the meter when a wallet was swept, tells the requests of those that others
-// sweep, and the log when releases wait for one.
+// sweep, and the log when releases wait for one, or ours may not hold what plans have it hold.
 func (d *components) followWallets(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
@@ -54,11 +54,16 @@ func (d *components) followWallets(ctx context.Context) error {
 	}
 	t := time.NewTicker(time.Minute)
 	defer t.Stop()
-	for told, other := "", ""; ; {
+	for told, other, unable := "", "", ""; ; {
 		d.hearWallets()
 		if advice := d.otherAdvice(); advice != other {
 			if other = advice; other != "" {
 				d.counts.of(partWallet).Notice(watch.Notice{Sign: watch.SignWallet, Text: advice})
+			}
+		}
+		if advice := d.holding.Advice(); advice != unable {
+			if unable = advice; unable != "" {
+				d.log.Warn().Str("component", "holding").Msg(advice)
 			}
 		}
 		watch.Signal(d.woken)
