@@ -52,7 +52,8 @@ func newHolder(t *testing.T) *holder {
 		Wallet: h.client, Node: func() string { return net.Alice.Pubkey }, Requests: h.config.Requests, Signer: heldSigner,
 		Booker:   &payment.Booker{Payments: h.payments, Resources: h.resources, Now: now},
 		Accepted: h.accepted, Watch: func(resource.ID, chan struct{}) func() { return func() {} }, Observer: h, Now: now,
-		Ready: []<-chan struct{}{h.config.Requests.CaughtUp()}, LookEvery: 100 * time.Millisecond,
+		HeldSince: func(string, instant.Time) []instant.Time { return nil }, // it is the first
+		Ready:     []<-chan struct{}{h.config.Requests.CaughtUp()}, LookEvery: 100 * time.Millisecond,
 	})
 	loop.Store(h.loop)
 	done := make(chan error, 1)

@@ -112,8 +112,9 @@ func Want(raw []byte, role string, methods ...string) error {
 	if err != nil || len(lacks) == 0 {
 		return err
 	}
-	return fmt.Errorf("the macaroon of SANDGLASS_LND_%s_MACAROON may not call %s: bake another, with uri:%s%s beside what it may "+
-		"(systemd/MANUAL.md, Macaroons)", role, strings.Join(lacks, ", "), invoicesService, strings.Join(lacks, " uri:"+invoicesService))
+	const uri = "uri:" + invoicesService
+	return fmt.Errorf("the macaroon of SANDGLASS_LND_%s_MACAROON may not call %s: bake another, with %s%s beside what it may "+
+		"(systemd/MANUAL.md, Macaroons)", role, strings.Join(lacks, ", "), uri, strings.Join(lacks, " "+uri))
 }
 
 // permissions reads what lnd baked into a macaroon's id: a byte that is the version, 3,
