@@ -143,10 +143,23 @@ func (p *buyer) topsUp() {
 	p.press("Show the invoice")
 	p.pays("topped up")
 	p.well("running")
+	p.receipt()
 	r := p.Becomes(p.id, "running")
 	if r.Remaining < 59*instant.Minute {
 		p.t.Errorf("%s are left of an hour", r.Remaining.Std())
 	}
+}
+
+// receipt looks at what was just paid, and goes back.
+func (p *buyer) receipt() {
+	p.t.Helper()
+	back := p.Page.URL()
+	p.press("Receipt")
+	p.says("At the price of")
+	p.says("sat")
+	p.well("receipt")
+	p.goes(back)
+	p.says("Running")
 }
 
 // holds does what the holder alone can.

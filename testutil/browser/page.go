@@ -223,6 +223,15 @@ func (p *Page) Keys(keys string) error {
 	return chromedp.Do(ctx, chromedp.KeyEvent(keys))
 }
 
+// Freeze has the page stand still, as one that lies in the background of a phone, or go on.
+func (p *Page) Freeze(still bool) error {
+	state := page.SetWebLifecycleStateStateActive
+	if still {
+		state = page.SetWebLifecycleStateStateFrozen
+	}
+	return call(p, page.SetWebLifecycleState, page.SetWebLifecycleStateParams{State: state})
+}
+
 // Shot takes a picture of the whole page, as a PNG.
 func (p *Page) Shot() ([]byte, error) {
 	size, err := Eval[struct{ W, H float64 }](p, `({W: document.documentElement.clientWidth,
