@@ -35,7 +35,8 @@ export function begin() {
       buttons.forEach((b) => { b.disabled = true; });
       await sent;
     } catch {
-      form.submit(); // so that the browser says what is wrong
+      buttons.forEach((b) => { b.disabled = false; });
+      form.requestSubmit(event.submitter); // which is not taken here again: the browser says what is wrong
     } finally {
       form.removeAttribute('aria-busy');
       buttons.forEach((b) => { b.disabled = false; });
