@@ -84,15 +84,16 @@ func (c *Client) IsOpen(ctx context.Context, key payment.Key) (bool, error) {
 	return err == nil && e.Status == lightning.EntryOpen, err
 }
 
-// Preimage returns the secret of an invoice that is settled. lnd tells that of an open one too, to
-// whoever may read: it stays here, and every invoice but a settled one is [lightning.ErrNoInvoice].
+// Preimage returns the secret of an invoice with the hash of a text that is settled. lnd tells that of an
+// open one too, to whoever may read: it stays here, and so does that of any other invoice, which may be half of
+// a credential of whoever paid. All these are [lightning.ErrNoInvoice].
 func (c *Client) Preimage(ctx context.Context, hash string) (preimage [32]byte, err error) {
 	inv, err := c.lookup(ctx, hash)
 	switch {
 	case err != nil:
 		return preimage, err
-	case inv.State != lnrpc.Invoice_SETTLED || len(inv.RPreimage) != 32 || inv.IsAmp:
-		return preimage, fmt.Errorf("%w: %s is not settled", lightning.ErrNoInvoice, hash)
+	case inv.State != lnrpc.Invoice_SETTLED || len(inv.RPreimage) != 32 || len(inv.DescriptionHash) == 0:
+		return preimage, fmt.Errorf("%w: %s is not settled, or has no text's hash", lightning.ErrNoInvoice, hash)
 	}
 	preimage = [32]byte(inv.RPreimage)
 	if sum := sha256.Sum256(preimage[:]); hex.EncodeToString(sum[:]) != hash {

@@ -44,7 +44,14 @@ func TestAPreimageIsToldOnceItIsSettled(t *testing.T) {
 	onBoth(t, func(t *testing.T, n node) {
 		client := must(lnd.Dial(n.config()))(t)
 		t.Cleanup(func() { check(t, client.Close()) })
-		inv := must(client.Invoice(t.Context(), anHour(9_000, t.Name())))(t)
+		plain := must(client.Invoice(t.Context(), anHour(9_000, t.Name()+" plain")))(t)
+		n.pay(t, plain, 9_000)
+		if p, err := client.Preimage(t.Context(), plain.Hash); !errors.Is(err, lightning.ErrNoInvoice) || p != [32]byte{} {
+			t.Errorf("that of an invoice without a text, whose payer alone is to have it: %v", err)
+		}
+		r, text := anHour(9_000, t.Name()), sha256.Sum256([]byte("a text"))
+		r.Text = text[:]
+		inv := must(client.Invoice(t.Context(), r))(t)
 		if p, err := client.Preimage(t.Context(), inv.Hash); !errors.Is(err, lightning.ErrNoInvoice) || p != [32]byte{} {
 			t.Errorf("that of an open invoice: %v", err)
 		}

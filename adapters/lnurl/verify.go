@@ -38,8 +38,8 @@ func (s *Service) verify(r *http.Request) (any, error) {
 		return v, nil
 	}
 	preimage, err := s.Preimage(r.Context(), hash)
-	if errors.Is(err, lightning.ErrNoInvoice) { // of another wallet, which is not here any more
-		return nil, refusal("it is paid, at a wallet that is not here any more, which has the proof")
+	if errors.Is(err, lightning.ErrNoInvoice) { // of another wallet, or not asked for by a wallet's link
+		return nil, refusal("it is paid, and who paid it has the proof")
 	}
 	if err != nil {
 		return nil, err
