@@ -112,7 +112,7 @@ func forbidden(s source, imported string) string {
 }
 
 // clients are the adapters that are clients of the API.
-var clients = map[string]bool{"adapters/web": true}
+var clients = map[string]bool{"adapters/web": true, "adapters/l402": true}
 
 // adapter returns the folder of the adapter that dir belongs to.
 func adapter(dir string) string {

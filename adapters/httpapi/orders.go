@@ -151,8 +151,14 @@ func (s *Server) fund(ctx context.Context, in *fundInput) (*paymentOutput, error
 	}
 	id := resource.ID(in.ID)
 	state, _ := s.Billing.Resource(id)
-	byHolder := keys.Holds(state, middleware.RequestOf(ctx).Caller.Token)
-	p, err := s.Billing.Pay(ctx, id, in.Body.Time, in.Body.Amount, byHolder)
+	var p payment.State
+	var err error
+	switch byHolder := keys.Holds(state, middleware.RequestOf(ctx).Caller.Token); {
+	case in.Body.Own && !byHolder:
+		p, err = s.Billing.PayOwn(ctx, id, in.Body.Time, in.Body.Amount)
+	default:
+		p, err = s.Billing.Pay(ctx, id, in.Body.Time, in.Body.Amount, byHolder)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -16,6 +16,7 @@ package httpapi
 import (
 	"context"
 	"errors"
+	"net/http"
 	"net/netip"
 	"time"
 
@@ -83,6 +84,9 @@ type Options struct {
 	// and takes off again, and no slash at the end: https://pay.example.org/shop. It begins
 	// every link that is answered; empty: links are paths, as without a proxy.
 	PublicURL string
+
+	// Credential returns the holder key that a credential of another kind is as good as: see package auth.
+	Credential func(*http.Request) (key string, err error)
 
 	// Mounts are what is served beside the calls, behind the same middleware.
 	Mounts []Mount
@@ -208,7 +212,7 @@ func New(o Options) (*Server, error) {
 	s.handler = middleware.New(middleware.Options{
 		Mux:        s.mux.ServeMux,
 		Traits:     s.traits,
-		Tokens:     auth.Tokens{Operator: o.Operator, Auditor: o.Auditor},
+		Tokens:     auth.Tokens{Operator: o.Operator, Auditor: o.Auditor, Credential: o.Credential},
 		Reads:      limit.NewRates[netip.Addr](o.Limits.Reads, o.Limits.Addresses),
 		Writes:     limit.NewRates[netip.Addr](o.Limits.Writes, o.Limits.Addresses),
 		TrustProxy: o.TrustProxy,

@@ -24,7 +24,7 @@ func (b *Service) OnChain() bool { return b.Chain != nil }
 // Address returns the address of a resource or of an order, which is made when it is first
 // asked for. What it receives is watched for ever.
 func (b *Service) Address(ctx context.Context, meta stream.Meta, id resource.ID) (string, error) {
-	if err := b.checkSwept(); err != nil {
+	if err := b.Reading(); err != nil {
 		return "", err
 	}
 	defer b.lock(id)()

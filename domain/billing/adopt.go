@@ -29,7 +29,7 @@ func (b *Service) Adopt(
 	if b.Finder == nil {
 		return did, fmt.Errorf("%w: nothing is paid on the chain here", ErrInvalid)
 	}
-	if err := b.checkSwept(); err != nil {
+	if err := b.Reading(); err != nil {
 		return did, err
 	}
 	r, err := b.Resources.Load(ctx, id)

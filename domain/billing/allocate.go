@@ -23,7 +23,7 @@ type Outcome[S any] struct {
 func (b *Service) Allocate(
 	ctx context.Context, meta stream.Meta, key payment.Key, to resource.ID, order string,
 ) (did Outcome[payment.State], err error) {
-	if err := b.checkSwept(); err != nil {
+	if err := b.Reading(); err != nil {
 		return did, err
 	}
 	named, err := b.Resources.Load(ctx, to)

@@ -202,9 +202,7 @@ func (b *Service) when() resource.When {
 }
 
 // Reading returns [ErrStarting] until the wallet was read.
-func (b *Service) Reading() error { return b.checkSwept() }
-
-func (b *Service) checkSwept() error {
+func (b *Service) Reading() error {
 	select {
 	case <-b.Swept:
 		return nil

@@ -37,7 +37,7 @@ func (b *Service) Resume(ctx context.Context, meta stream.Meta, id resource.ID) 
 func (b *Service) Release(
 	ctx context.Context, meta stream.Meta, id resource.ID, reason resource.Reason,
 ) (resource.Outcome, error) {
-	if err := b.checkSwept(); err != nil {
+	if err := b.Reading(); err != nil {
 		return resource.Outcome{}, err
 	}
 	defer b.lock(id)()
@@ -167,7 +167,7 @@ func (b *Service) byOperator(
 // command executes c once the wallet has been read: a command settles its resource
 // first, which must not end the time of somebody whose payment is still to be found.
 func (b *Service) command(ctx context.Context, meta stream.Meta, id resource.ID, c resource.Command) (resource.Outcome, error) {
-	if err := b.checkSwept(); err != nil {
+	if err := b.Reading(); err != nil {
 		return resource.Outcome{}, err
 	}
 	out, err := b.Resources.Execute(ctx, id, meta, c)

@@ -48,7 +48,7 @@ func (b *Service) Order(ctx context.Context, meta stream.Meta, r OrderRequest) (
 	if err != nil {
 		return Order{}, err
 	}
-	if err := b.checkSwept(); err != nil {
+	if err := b.Reading(); err != nil {
 		return Order{}, err
 	}
 	if r.Address && !b.OnChain() {

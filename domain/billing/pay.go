@@ -30,16 +30,22 @@ func (b *Service) PayText(ctx context.Context, id resource.ID, amount money.Msat
 	return b.pay(ctx, id, wish{Quote: plan.Quote{Amount: amount}, text: text[:]})
 }
 
+// PayOwn is Pay for a stranger whose payment is to be told from others': nobody was given the invoice before.
+func (b *Service) PayOwn(ctx context.Context, id resource.ID, time instant.Millis, amount money.Msat) (payment.State, error) {
+	return b.pay(ctx, id, wish{Quote: plan.Quote{Time: time, Amount: amount}, own: true})
+}
+
 // wish is an invoice that is asked for: its quote, of which a time or an amount stands for the
 // others until it is quoted.
 type wish struct {
 	plan.Quote
 	byHolder bool
+	own      bool   // not one that was given out
 	text     []byte // of [InvoiceRequest]
 }
 
 func (b *Service) pay(ctx context.Context, id resource.ID, w wish) (payment.State, error) {
-	if err := b.checkSwept(); err != nil {
+	if err := b.Reading(); err != nil {
 		return payment.State{}, err
 	}
 	defer b.lock(id)()
@@ -47,8 +53,12 @@ func (b *Service) pay(ctx context.Context, id resource.ID, w wish) (payment.Stat
 	if err == nil {
 		err = b.payable(&s.State, s.order != nil)
 	}
+	var p plan.State
 	if err == nil {
-		w.Quote, err = b.quoteResource(&s.State, w.Time, w.Amount)
+		p, err = b.planOf(&s.State)
+	}
+	if err == nil {
+		w.Quote, err = p.Quote(s.Terms.Price, w.Time, w.Amount)
 	}
 	if err != nil {
 		return payment.State{}, err
@@ -110,7 +120,7 @@ func (b *Service) invoice(ctx context.Context, s *subject, w wish) (payment.Stat
 	open := b.open(s.ID)
 	for _, r := range open {
 		lasts := r.Expiry.Sub(b.Now()) > b.Limits.Expiry/2
-		if !lasts || !w.fits(r) || !sameOrder(r.Order, s.order) {
+		if w.own || !lasts || !w.fits(r) || !sameOrder(r.Order, s.order) {
 			continue
 		}
 		switch ok, err := b.Wallet.IsOpen(ctx, r.Key); { // it may just have been paid

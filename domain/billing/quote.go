@@ -21,15 +21,7 @@ func (b *Service) Quote(name string, time instant.Millis, amount money.Msat) (pl
 	return p.Quote(p.Terms.Price, time, amount)
 }
 
-// quoteResource quotes at the resource's own price, within the bounds of its plan.
-func (b *Service) quoteResource(s *resource.State, time instant.Millis, amount money.Msat) (plan.Quote, error) {
-	p, err := b.planOf(s)
-	if err != nil {
-		return plan.Quote{}, err
-	}
-	return p.Quote(s.Terms.Price, time, amount)
-}
-
+// planOf returns the plan of a resource, which has the bounds of what is paid for it.
 func (b *Service) planOf(s *resource.State) (plan.State, error) {
 	p, ok := b.Views.Plan(s.Plan)
 	if !ok {

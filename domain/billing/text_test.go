@@ -111,3 +111,21 @@ func TestBounds(t *testing.T) {
 		t.Errorf("once its grace is over: %v", err)
 	}
 }
+
+// TestAnInvoiceOfOnesOwn is none that was given out before, and buys as any other does.
+func TestAnInvoiceOfOnesOwn(t *testing.T) {
+	s := open(t)
+	s.order(billing.OrderRequest{Plan: "small", Time: hour, ID: "web", IdempotencyKey: key})
+	shared, err := s.Pay(t.Context(), "web", 2*hour, 0, false)
+	s.must(err)
+	one, err := s.PayOwn(t.Context(), "web", 2*hour, 0)
+	s.must(err)
+	two, err := s.PayOwn(t.Context(), "web", 0, one.Asked)
+	s.must(err)
+	if shared.Key == one.Key || one.Key == two.Key || two.Key == shared.Key || one.Asked != shared.Asked {
+		t.Errorf("%+v, %+v and %+v", shared, one, two)
+	}
+	if p := s.settle(one, one.Asked); p.Resource != "web" {
+		t.Errorf("paid it is %+v", p)
+	}
+}

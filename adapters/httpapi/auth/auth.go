@@ -63,20 +63,26 @@ var tokens = [...]string{
 	Operator: "the operator's token",
 }
 
-// Tokens are the hashes of the daemon's tokens.
-type Tokens struct{ Operator, Auditor TokenHash }
+// Tokens are the hashes of the daemon's tokens, and what else is as good as a holder key.
+type Tokens struct {
+	Operator, Auditor TokenHash
+	// Credential returns the holder key that a credential in a request is as good as, "" where there is none, or
+	// why it is refused. It may be nil.
+	Credential func(*http.Request) (key string, err error)
+}
 
 // Caller is whom a request says it is from.
 type Caller struct {
 	Token             string // of its Authorization, empty without
 	Operator, Auditor bool   // the operator is an auditor, too
+	bad               error  // why its credential is refused
 }
 
 // CallerOf reads the Authorization of a request. Both tokens are always compared.
 func (t Tokens) CallerOf(r *http.Request) Caller {
 	scheme, token, ok := strings.Cut(r.Header.Get("Authorization"), " ")
 	if !ok || !strings.EqualFold(scheme, "Bearer") {
-		return Caller{}
+		return t.byCredential(r)
 	}
 	token = strings.TrimSpace(token)
 	c := Caller{Token: token, Operator: t.Operator.is(token)}
@@ -84,9 +90,20 @@ func (t Tokens) CallerOf(r *http.Request) Caller {
 	return c
 }
 
+func (t Tokens) byCredential(r *http.Request) (c Caller) {
+	if t.Credential != nil {
+		c.Token, c.bad = t.Credential(r)
+	}
+	return c
+}
+
 // Refuse returns why the caller may not do calls of that role, nil if it may.
 func (c Caller) Refuse(need Role) *problem.Problem {
 	switch {
+	case c.bad != nil:
+		p := problem.New(http.StatusUnauthorized, "bad_credential", "%v", c.bad)
+		p.Auth = `L402 version="0"`
+		return p
 	case need == Anyone, need == Holder && c.Token != "", need == Auditor && c.Auditor, need == Operator && c.Operator:
 		return nil
 	case c.Token == "":

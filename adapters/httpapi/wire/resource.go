@@ -43,6 +43,8 @@ type FundRequest struct {
 	Time instant.Millis `json:"time_ms,omitempty" minimum:"1" maximum:"7889400000000"`
 	// The amount to pay, in millisatoshi; or give time_ms.
 	Amount money.Msat `json:"amount_msat,omitempty" minimum:"1" maximum:"2100000000000000000" example:"86400000"`
+	// A new invoice, and none that somebody was given before: so a payment tells who paid.
+	Own bool `json:"own,omitempty" example:"false"`
 }
 
 // Lot is what one payment or grant bought, and what is left of it.

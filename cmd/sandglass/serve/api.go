@@ -12,6 +12,7 @@ import (
 	"sandglass/cmd/sandglass/buildinfo"
 	"sandglass/cmd/sandglass/config"
 	"sandglass/cmd/sandglass/serve/pages"
+	"sandglass/cmd/sandglass/serve/programs"
 	"sandglass/cmd/sandglass/serve/reach"
 )
 
@@ -57,6 +58,7 @@ func (d *components) newAPI() (*httpapi.Server, error) {
 		Found:      d.enforcing.Found,
 		Access:     d.enforcing.Access,
 	}
+	programs.Mount(&options, api, d.signer.Key)
 	return httpapi.New(options)
 }
 

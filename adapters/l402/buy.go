@@ -1,0 +1,191 @@
+package l402
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"sandglass/adapters/httpapi/client"
+	"sandglass/adapters/httpapi/wire"
+	"sandglass/adapters/l402/token"
+	"sandglass/domain/payment"
+)
+
+// Buy answers POST /v1/buy. The same request with the credential that its challenge led to is answered with what
+// was bought, however often it is sent; every other request is answered with a challenge.
+func (s *Server) Buy(w http.ResponseWriter, r *http.Request) {
+	req, err := requestOf(r)
+	if err != nil {
+		refuse(w, err)
+		return
+	}
+	c, err := s.credential(r)
+	bought := c != nil && c.Request == hashOfRequest(req)
+	switch {
+	case c == nil || err != nil:
+	case bought:
+		err = c.Allows(toSee, s.Now())
+	case req.Resource == string(c.Resource):
+		err = c.Allows(toTopUp, s.Now())
+	}
+	switch {
+	case err != nil:
+		refuse(w, err)
+	case bought:
+		s.answer(w, r, c)
+	default:
+		s.ask(w, r, req, c)
+	}
+}
+
+// requestOf reads a request, more strictly than encoding/json does.
+func requestOf(r *http.Request) (*wire.BuyRequest, error) {
+	b, err := io.ReadAll(r.Body)
+	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return nil, problem(http.StatusRequestEntityTooLarge, "too_large",
+			"the body is too large: %d bytes are the most", tooLarge.Limit)
+	}
+	if err != nil {
+		return nil, problem(http.StatusBadRequest, "malformed_request", "the body did not arrive whole")
+	}
+	req := &wire.BuyRequest{}
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	if err = d.Decode(req); err == nil && d.More() {
+		err = errors.New("more follows after the object")
+	}
+	if err != nil {
+		return nil, problem(http.StatusBadRequest, "malformed_request", `the body is not what is asked for: want an object such as `+
+			`{"plan":"vm-small","time_ms":7200000}: %v`, strings.TrimPrefix(err.Error(), "json: "))
+	}
+	return req, check(req)
+}
+
+// check returns why a request is none; what its values may be is for the call that it leads to.
+func check(r *wire.BuyRequest) error {
+	switch {
+	case (r.Plan == "") == (r.Resource == ""):
+		return invalid("give plan for a new resource, or resource for more time of one that there is: one of them")
+	case (r.Time == 0) == (r.Amount == 0):
+		return invalid("give time_ms or amount_msat: one of them")
+	case r.Resource != "" && (r.Host != "" || len(r.Params) > 0):
+		return invalid("host and params are of a new resource: leave them out")
+	}
+	return nil
+}
+
+func invalid(why string) error {
+	return problem(http.StatusUnprocessableEntity, "invalid_request", "%s", why)
+}
+
+// hashOfRequest returns what tells requests apart.
+func hashOfRequest(r *wire.BuyRequest) string {
+	b, _ := json.Marshal(r) // plain values, names in order
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:16])
+}
+
+// ask answers with a challenge.
+func (s *Server) ask(w http.ResponseWriter, r *http.Request, req *wire.BuyRequest, c *token.Credential) {
+	made, err := s.challenge(w, r, req, c)
+	if err != nil {
+		refuse(w, err)
+		return
+	}
+	s.demand(w, http.StatusPaymentRequired, made)
+}
+
+// answer answers a paid request with what it bought. Money that comes takes a moment to be credited: until it is,
+// the request can be sent again, and is never asked to pay anew.
+func (s *Server) answer(w http.ResponseWriter, r *http.Request, c *token.Credential) {
+	paid, err := s.paid(r, c)
+	if err != nil {
+		refuse(w, err)
+		return
+	}
+	cl, out := s.client(w, r, s.holder(c)), wire.Order{}
+	if out.Resource, err = cl.Resource(r.Context(), string(c.Resource)); err == nil {
+		var p wire.Payment
+		p, err = cl.PaymentOf(r.Context(), string(c.Resource), string(paid.Key))
+		out.Payment = &p
+	}
+	if err != nil {
+		refuse(w, err)
+		return
+	}
+	if !c.Narrowed() { // whoever was given less is not to have all
+		out.HolderKey = s.holder(c)
+	}
+	w.Header().Set("Location", "/v1/resources/"+string(c.Resource))
+	write(w, http.StatusOK, "application/json", out)
+}
+
+// paid waits until what a credential was paid by is credited.
+func (s *Server) paid(r *http.Request, c *token.Credential) (payment.State, error) {
+	changed, stop := s.Billing.Watch(c.Resource)
+	defer stop()
+	late := time.NewTimer(s.Wait)
+	defer late.Stop()
+	key := keyOf(c)
+	for {
+		p, err := s.Billing.Payment(r.Context(), key)
+		switch {
+		case err != nil && r.Context().Err() == nil:
+			return p, unavailable(err)
+		case p.Status == payment.StatusCredited:
+			return p, nil
+		case p.Status == payment.StatusUnallocated:
+			return p, problem(http.StatusConflict, "unallocated", "it was paid, and %s could not have the money (%s): "+
+				"the operator can give it to another resource, or back: name the payment %s", c.Resource, p.Reason, key)
+		}
+		select {
+		case <-changed:
+		case <-late.C:
+			return p, unavailable(nil)
+		case <-r.Context().Done():
+			return p, unavailable(nil)
+		}
+	}
+}
+
+// unavailable says that what is paid is not credited yet.
+func unavailable(cause error) error {
+	p := problem(http.StatusServiceUnavailable, "not_credited", "it is paid, and is not credited yet: "+
+		"send the same request with the same credential again, and don't pay again")
+	p.RetryAfter = 5 * time.Second
+	if cause != nil {
+		return errors.Join(p, cause)
+	}
+	return p
+}
+
+// problem returns a problem of ours.
+func problem(status int, code, format string, args ...any) *client.Problem {
+	title := strings.ReplaceAll(code, "_", " ")
+	return &client.Problem{Problem: wire.Problem{
+		Type:  "urn:sandglass:problem:" + code,
+		Title: strings.ToUpper(title[:1]) + title[1:], Status: status, Code: code, Detail: fmt.Sprintf(format, args...),
+	}}
+}
+
+// refuse answers with the problem that err is: ours, or what the API answered.
+func refuse(w http.ResponseWriter, err error) {
+	p, ok := errors.AsType[*client.Problem](err)
+	if bad, isBad := errors.AsType[*token.Error](err); isBad {
+		p, ok = problem(http.StatusUnauthorized, "bad_credential", "%s", bad.Why), true
+		w.Header().Set("WWW-Authenticate", `L402 version="0"`)
+	}
+	if !ok {
+		p = problem(http.StatusInternalServerError, "internal_error", "internal error: tell the operator the request_id")
+	}
+	retryAfter(w, p.RetryAfter)
+	p.RequestID = w.Header().Get("X-Request-Id")
+	write(w, p.Status, "application/problem+json", p.Problem)
+}
