@@ -34,6 +34,9 @@ type Env struct {
 	Stdout, Stderr io.Writer
 }
 
+// URL is where the daemon answers.
+func (e *Env) URL() string { return e.url }
+
 // AddFlags gives the flags that all commands have to the root.
 func (e *Env) AddFlags(root *cobra.Command) {
 	base := os.Getenv(EnvURL)

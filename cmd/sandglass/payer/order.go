@@ -29,7 +29,7 @@ func (b *buyFlags) add(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.Var(&b.time, "time", "the time to buy: 2h, 90m, 7d")
 	f.Var(&b.amount, "amount", "or the amount to pay: msat, or with a unit: 7200sat, 0.0001btc")
-	f.BoolVar(&b.qr, "qr", false, "draw the link as a QR code even where stdout is no terminal")
+	f.BoolVar(&b.qr, "qr", false, "draw what is to be paid as a QR code even where stdout is no terminal")
 	f.BoolVar(&b.wait, "wait", false, "wait until it is paid")
 	cmd.MarkFlagsOneRequired("time", "amount")
 	cmd.MarkFlagsMutuallyExclusive("time", "amount")
@@ -131,6 +131,7 @@ func (c commands) printOrder(o *wire.Order, qr bool) error {
 		"resource", o.Resource.ID,
 		"host", o.Resource.Host,
 		"status", o.Resource.Status,
+		"page", c.page(&o.Resource),
 		"holder key", o.HolderKey,
 		" ", "keep it, it is not shown again: it pauses, resumes and releases the resource")
 	if err != nil {

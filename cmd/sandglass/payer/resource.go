@@ -41,7 +41,8 @@ func resourcePayCmd(c commands) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "pay ID",
 		Short: "Ask for an invoice that funds a resource: anyone may",
-		Long: `Ask for an invoice that funds a resource. Anyone may. Of many that are open the oldest is canceled
+		Long: `Ask for an invoice that funds a resource. Anyone may, here, on its page, or with a wallet that pays its
+Lightning address, which ` + "`sandglass resource show`" + ` has. Of many that are open the oldest is canceled
 for a newer one; with the holder key ($` + cli.EnvHolder + ` or --holder-key-file) it is the holder's own, which nobody
 else's request cancels.`,
 		Example: `  sandglass resource pay ID --time 1h
@@ -60,7 +61,7 @@ else's request cancels.`,
 			if c.JSON {
 				err = show.JSON(c.Stdout, p)
 			} else {
-				err = c.printInvoice(&p, buy.qr)
+				err = c.printPaymentOf(cmd.Context(), cl, args[0], &p, buy.qr)
 			}
 			if err != nil || !buy.wait {
 				return err
@@ -70,6 +71,16 @@ else's request cancels.`,
 	}
 	buy.add(cmd)
 	return cmd
+}
+
+// printPaymentOf shows what is to be paid, and where that can be watched.
+func (c commands) printPaymentOf(ctx context.Context, cl *client.Client, id string, p *wire.Payment, qr bool) error {
+	if r, err := cl.Resource(ctx, id); err == nil { // the invoice is there all the same
+		if err := show.Facts(c.Stdout, "page", c.page(&r)); err != nil {
+			return err
+		}
+	}
+	return c.printInvoice(p, qr)
 }
 
 func resourceAddressCmd(c commands) *cobra.Command {

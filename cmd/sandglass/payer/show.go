@@ -18,15 +18,19 @@ import (
 
 func resourceShowCmd(c commands) *cobra.Command {
 	var asOf string
-	var follow bool
+	var follow, qr bool
 	cmd := &cobra.Command{
 		Use:   "show ID",
 		Short: "Show a resource: what is left, until when, of whose payment",
 		Long: `Show a resource. With --follow the time that is left counts down on one line, and what
 happens to the resource is told as it comes; where stdout is no terminal, or with --json,
-there is a line for each change. A lost connection is made again.`,
+there is a line for each change. A lost connection is made again.
+
+Its page is for people who have no terminal. With --qr that is drawn for a phone to read, or, where the
+daemon has no pages, the LNURL by which wallets pay it.`,
 		Example: `  sandglass resource show ID
   sandglass resource show ID --follow
+  sandglass resource show ID --qr
   sandglass resource show ID --as-of 2026-01-02T03:04:05Z --json`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: c.CompleteResources,
@@ -45,12 +49,18 @@ there is a line for each change. A lost connection is made again.`,
 			case c.JSON:
 				return show.JSON(c.Stdout, r)
 			}
-			return c.printResource(&r)
+			if err := c.printResource(&r); err != nil || !qr {
+				return err
+			}
+			return c.drawPage(&r)
 		},
 	}
 	cmd.Flags().StringVar(&asOf, "as-of", "", "as it was at an instant, in RFC 3339: 2026-01-02T03:04:05Z")
 	cmd.Flags().BoolVar(&follow, "follow", false, "go on showing it")
+	cmd.Flags().BoolVar(&qr, "qr", false, "draw its page, or what wallets pay it by, as a QR code")
 	cmd.MarkFlagsMutuallyExclusive("as-of", "follow")
+	cmd.MarkFlagsMutuallyExclusive("qr", "follow")
+	cmd.MarkFlagsMutuallyExclusive("qr", "as-of")
 	return cmd
 }
 
@@ -85,6 +95,9 @@ func (c commands) printResource(r *wire.Resource) error {
 		"grace", r.Grace.InUnits(),
 		"paid in all", show.Amount(r.Credited),
 		"debt", show.Some(r.Debt),
+		"page", c.page(r),
+		"pay by", r.LightningAddress,
+		"lnurl", r.LNURL,
 		"address", r.Address,
 		"parameters", r.ParamsHash,
 	}, append(found(r.Found), uptime(r.Uptime)...)...)...)
