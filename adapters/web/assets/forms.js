@@ -11,8 +11,9 @@ async function send(form, button) {
   const now = document.getElementById('resource');
   if (now) {
     const to = new URL(now.dataset.page, location.href);
-    if (to.pathname !== before) history.pushState(null, '', to.href + fragment());
-    else history.replaceState(null, '', to.href + fragment());
+    const address = to.href + fragment(now.dataset.id);
+    if (to.pathname !== before) history.pushState(null, '', address);
+    else history.replaceState(null, '', address);
   }
   follow();
   const first = document.querySelector('[role=alert], .done, #key-once h2, .pay h2, h1');
@@ -23,7 +24,20 @@ async function send(form, button) {
   }
 }
 
+// keepKey has links to the same resource keep the key, which the link past the navigation would take the place of.
+function keepKey(event) {
+  const link = event.target.closest('a[href]');
+  if (!link) return;
+  if (link.matches('.skip')) {
+    event.preventDefault();
+    document.getElementById('main').focus();
+  } else if (link.pathname === location.pathname && link.origin === location.origin && !link.hash) {
+    link.hash = fragment(decodeURIComponent(link.pathname.split('/').pop()));
+  }
+}
+
 export function begin() {
+  document.addEventListener('click', keepKey);
   document.addEventListener('submit', async (event) => {
     const form = event.target;
     if (form.method !== 'post' || form.getAttribute('aria-busy')) return;

@@ -1,5 +1,7 @@
 // The key of the holder: from the fragment, which no server sees, or from this browser if it was to keep it.
 
+let known; // the key that belongs into the address of this page, and of what
+
 const shown = () => document.getElementById('resource');
 const place = () => `sandglass:${document.body.dataset.api}:${shown().dataset.id}`;
 
@@ -22,6 +24,7 @@ export function keys(root) {
   const once = document.getElementById('key-once');
   const inFragment = new URLSearchParams(location.hash.slice(1)).get('key');
   const key = (once && once.dataset.key) || inFragment || kept();
+  if (once || inFragment) known = { key, id: shown().dataset.id };
   if (key) {
     for (const field of root.querySelectorAll('[data-key][name=key]')) field.value = key;
     document.body.classList.add('has-key');
@@ -36,8 +39,7 @@ export function keys(root) {
   }
 }
 
-// fragment is what the address of a page ends with that was just ordered.
-export function fragment() {
-  const once = document.getElementById('key-once');
-  return once ? '#key=' + encodeURIComponent(once.dataset.key) : location.hash;
+// fragment is what the address of a page of that resource ends with: once the key is there it stays, from page to page.
+export function fragment(id) {
+  return known && known.id === id ? '#key=' + encodeURIComponent(known.key) : '';
 }

@@ -2,7 +2,7 @@
 import { load, living, pages } from './swap.js';
 import { resync } from './countdown.js';
 
-let source, id, again, reading, missed;
+let source, id, again, reading, missed, hidden, heard;
 
 const shown = () => document.getElementById('resource');
 const second = (t) => (t || '').slice(0, 19);
@@ -23,7 +23,7 @@ function connection(lost) {
 }
 
 // refresh reads the page again: once at a time, and later where it comes too often.
-export async function refresh() {
+export async function refresh(stalled = false) {
   if (reading) { missed = true; return; }
   reading = true;
   missed = false;
@@ -32,13 +32,17 @@ export async function refresh() {
   try {
     const page = await load(location.pathname + location.search);
     if (of !== pages) missed = true; // it was of the page before
-    else if (page.ok) living(page.doc);
-    else wait = page.wait || 5000;
+    else if (page.ok) {
+      heard = performance.now();
+      const before = shown() && shown().dataset.print;
+      living(page.doc);
+      if (stalled && shown() && shown().dataset.print !== before) open();
+    } else wait = page.wait || 5000;
   } catch {
     wait = 5000;
   }
   reading = false;
-  if (wait || missed) setTimeout(refresh, wait && wait + 2000 * Math.random());
+  if (wait || missed) setTimeout(() => refresh(), wait && wait + 2000 * Math.random());
 }
 
 function close() {
@@ -56,6 +60,7 @@ function open() {
   source.addEventListener('open', () => connection(false));
   source.addEventListener('resource', (event) => {
     connection(false);
+    heard = performance.now();
     const r = JSON.parse(event.data);
     resync(r.status === 'running' ? r.remaining_ms : undefined);
     if (shown() && print(r) !== shown().dataset.print) refresh();
@@ -74,19 +79,34 @@ export function follow() {
   if (!source || (shown() && shown().dataset.id) !== id) open();
 }
 
+// comeBack begins anew where the page was away for long: its stream may be dead, and nothing told.
 function comeBack() {
-  if (document.visibilityState !== 'visible' || !shown()) return;
-  if (!source || source.readyState !== EventSource.OPEN) open();
+  if (document.visibilityState !== 'visible') {
+    hidden = performance.now();
+    return;
+  }
+  if (!shown()) return;
+  if (!source || source.readyState !== EventSource.OPEN || performance.now() - hidden > 10_000) open();
   refresh();
+}
+
+// look looks by itself now and then: a stream whose connection is gone without a word brings nothing more.
+function look() {
+  const now = shown();
+  if (!now || document.visibilityState !== 'visible' || performance.now() - heard < 1000 * Number(now.dataset.every)) return;
+  heard = performance.now();
+  refresh(true);
 }
 
 export function begin() {
   const now = shown();
   if (now && !location.search.includes('pay=')) history.replaceState(null, '', now.dataset.page + location.hash);
+  heard = performance.now();
   open();
+  setInterval(look, 5000);
   addEventListener('pagehide', close);
   addEventListener('pageshow', (event) => { if (event.persisted) comeBack(); });
   addEventListener('online', comeBack);
   document.addEventListener('visibilitychange', comeBack);
-  document.addEventListener('over', () => setTimeout(refresh, 1000));
+  document.addEventListener('over', () => setTimeout(() => refresh(), 1000));
 }
