@@ -79,7 +79,7 @@ The first commands run the daemon and keep its log; the others ask it over HTTP,
 	add("daemon", store.InitCmd(), serve.Cmd(), store.Cmd(e), clock.Cmd(), keeper.Cmd(e))
 	resource := payer.ResourceCmd(e)
 	resource.AddCommand(operator.ResourceCmds(e)...)
-	add("payer", payer.OrderCmd(e), resource, payer.PaymentCmd(e))
+	add("payer", payer.OrderCmd(e), payer.BuyCmd(e), resource, payer.PaymentCmd(e))
 	add("operator", operator.StatusCmd(e), operator.PlanCmd(e), operator.UnallocatedCmd(e), operator.AddressCmd(e),
 		operator.WalletCmd(e))
 	add("auditor", auditor.EventsCmd(e), auditor.AuditCmd(e))
