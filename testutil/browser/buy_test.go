@@ -41,6 +41,7 @@ func TestBuying(t *testing.T) {
 				p.runsOut()
 				p.topsUp()
 				p.holds()
+				p.receives()
 			})
 		}
 	}
@@ -178,6 +179,20 @@ func (p *buyer) holds() {
 		p.Becomes(p.id, do.status)
 		p.well(do.status)
 	}
+}
+
+// receives looks at the receipt of what he paid last, in both languages.
+func (p *buyer) receives() {
+	p.t.Helper()
+	lots := p.Becomes(p.id, "running").Lots
+	p.goes(p.Seller.URL + "/p/" + lots[len(lots)-1].Payment + "?resource=" + p.id)
+	p.says("3 600 sat")
+	p.says("1 hour")
+	p.well("receipt")
+	p.press("Deutsch")
+	p.says("Quittung")
+	p.says("1 Stunde")
+	p.well("receipt in German")
 }
 
 // well is that of tab. Without JavaScript a page goes on by itself, which axe-core does not bear.

@@ -24,6 +24,9 @@ func TestLooks(t *testing.T) {
 		for _, page := range []struct{ at, name, says string }{
 			{"/", "shop", "A small server"},
 			{"/r/vm-1", "awaiting", "Waiting for your payment"},
+			{"/?lang=de", "shop in German", "Was es zu mieten gibt"},
+			{"/order?plan=small&lang=de", "order in German", "Für wie lange?"},
+			{"/r/vm-1?lang=de", "awaiting in German", "Wartet auf die Zahlung"},
 		} {
 			v.goes(s.URL + page.at)
 			v.says(page.says)

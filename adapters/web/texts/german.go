@@ -38,7 +38,7 @@ var german = table{
 	"amount.legend":   "Für wie lange?",
 	"amount.own":      "Oder frei gewählt:",
 	"amount.unit":     "Einheit",
-	"amount.bounds":   "Von {1} bis {2} auf einmal.",
+	"amount.bounds":   "Auf einmal: {1} bis {2}.",
 	"amount.slider":   "Für wie lange, mit einem Schieber",
 	"amount.unit.min": "Minuten",
 	"amount.unit.h":   "Stunden",
