@@ -22,6 +22,7 @@ import (
 type holding struct {
 	shop  *shop
 	made  []string
+	asked billing.InvoiceRequest
 	given int
 	full  bool
 	may   error
@@ -35,7 +36,7 @@ func (h *holding) HoldInvoice(
 		h.shop.t.Errorf("the preimage of %q does not follow from it", r.Description)
 	}
 	text := hex.EncodeToString(hash[:])
-	h.made = append(h.made, text)
+	h.made, h.asked = append(h.made, text), r
 	return billing.Invoice{
 		Key: payment.LightningKey(text), Hash: text, Request: "lnbc" + text, Amount: r.Amount, Expiry: h.shop.clock.Now().Add(r.Expiry),
 	}, nil

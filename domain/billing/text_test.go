@@ -8,6 +8,7 @@ import (
 
 	"sandglass/domain/billing"
 	"sandglass/domain/money"
+	"sandglass/domain/payment"
 	"sandglass/domain/plan"
 	"sandglass/domain/request"
 	"sandglass/domain/resource"
@@ -73,6 +74,26 @@ func TestATextSurvivesFaults(t *testing.T) {
 		if paid := s.settle(p, price); paid.Resource != "web" {
 			t.Errorf("kept %t: paid it is %+v", kept, paid)
 		}
+	}
+}
+
+// TestATextOfWhatIsHeld: the first payment of a plan that holds it is held, by whatever way it is asked for.
+func TestATextOfWhatIsHeld(t *testing.T) {
+	s := open(t)
+	h := &holding{shop: s}
+	s.Holding = h
+	out, err := s.Publish(t.Context(), stream.Meta{}, "held", holdPlan())
+	s.must(errors.Join(err, s.views.WaitFor(t.Context(), out.Position)))
+	s.order(billing.OrderRequest{Plan: "held", Time: hour, ID: "vm"})
+	text := sha256.Sum256([]byte("vm"))
+	p, err := s.PayText(t.Context(), "vm", 60_000, text)
+	s.must(err)
+	if s.wallet.made != 0 || len(h.made) != 2 || p.Key != payment.LightningKey(h.made[1]) || [32]byte(h.asked.Text) != text {
+		t.Errorf("%d are not held, %d are: %+v", s.wallet.made, len(h.made), h.asked)
+	}
+	h.full = true
+	if _, err := s.PayText(t.Context(), "vm", 61_000, text); !errors.Is(err, billing.ErrFull) {
+		t.Errorf("with no room: %v", err)
 	}
 }
 
