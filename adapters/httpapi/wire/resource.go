@@ -85,6 +85,9 @@ type Found struct {
 	// When it was not up since the machine was booted, for 10 s or more, whether it should be up or
 	// not: the last ten.
 	Outages []Outage `json:"outages" nullable:"false"`
+	// Its parameters are not kept on this host, as after a restore or a move: it is told what it was told
+	// before, or nothing. Its holder sets them again.
+	ParamsMissing bool `json:"params_missing,omitempty"`
 }
 
 // Outage is a time over which a resource was not up.

@@ -99,7 +99,7 @@ func (c commands) printResource(r *wire.Resource) error {
 		"pay by", r.LightningAddress,
 		"lnurl", r.LNURL,
 		"address", r.Address,
-		"parameters", r.ParamsHash,
+		"parameters", params(r),
 	}, append(found(r.Found), uptime(r.Uptime)...)...)...)
 	if err != nil {
 		return err
@@ -108,6 +108,14 @@ func (c commands) printResource(r *wire.Resource) error {
 		return err
 	}
 	return c.printPending(r.Pending)
+}
+
+// params tells which parameters a resource has, and whether they are lost.
+func params(r *wire.Resource) string {
+	if r.Found != nil && r.Found.ParamsMissing {
+		return r.ParamsHash + ", which are not kept on its host: resource set sets them again"
+	}
+	return r.ParamsHash
 }
 
 // found tells what the keeper found.

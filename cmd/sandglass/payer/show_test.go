@@ -199,3 +199,15 @@ func TestAnInvoiceIsPrintedWithItsAddress(t *testing.T) {
 		}
 	}
 }
+
+// Parameters that are lost are told beside their hash.
+func TestLostParameters(t *testing.T) {
+	r := &wire.Resource{ParamsHash: "5f3d"}
+	if got := params(r); got != "5f3d" {
+		t.Errorf("got %q", got)
+	}
+	r.Found = &wire.Found{ParamsMissing: true}
+	if got := params(r); !strings.HasPrefix(got, "5f3d, ") || !strings.Contains(got, "resource set") {
+		t.Errorf("got %q", got)
+	}
+}

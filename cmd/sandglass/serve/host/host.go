@@ -110,6 +110,7 @@ func (h *Host) Run(ctx context.Context) error {
 	if !wait(ctx, h.Views.CaughtUp(), h.Clock.Begun()) {
 		return nil
 	}
+	h.tellMissing()
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	wg.Go(func() {

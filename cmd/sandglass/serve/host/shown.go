@@ -19,6 +19,9 @@ func (h *Host) Found(id resource.ID) *wire.Found {
 		return nil
 	}
 	v := &wire.Found{State: string(f.State), Since: f.Since, Why: f.Why, Outages: []wire.Outage{}}
+	if s, _, ok := h.Views.Resource(id); ok {
+		v.ParamsMissing = h.lacksParams(&s)
+	}
 	for _, o := range f.Outages[max(0, len(f.Outages)-most):] {
 		v.Outages = append(v.Outages, wire.Outage{From: o.From, To: o.To})
 	}

@@ -48,6 +48,20 @@ func newHost(t *testing.T) (*Host, *runfiles.Folder) {
 	}), f
 }
 
+// run reads what is until the test ends, from when all was read once.
+func run(t *testing.T, h *Host) {
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- h.reader.Run(ctx) }()
+	<-h.Begun()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func (h *Host) state(t *testing.T) string {
 	t.Helper()
 	all := h.Health()
@@ -104,11 +118,8 @@ func TestWhatIsFound(t *testing.T) {
 	if err := f.SaveBeat(&enforce.Beat{Boot: "b", At: now.Up, Differ: 1, Oldest: now.Up - 5000, Done: 7}); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
 	close(h.read) // the wallet is
-	go func() { ended <- h.reader.Run(ctx) }()
-	<-h.Begun()
+	run(t, h)
 	v := h.Found("web-1")
 	if v == nil || v.State != "up" || v.Why != "well" || len(v.Outages) != 1 || v.Outages[0].To.Sub(v.Outages[0].From) != 20_000 {
 		t.Errorf("%+v", v)
@@ -133,10 +144,6 @@ func TestWhatIsFound(t *testing.T) {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("%s is missing in %s", want, text.String())
 		}
-	}
-	cancel()
-	if err := <-ended; err != nil {
-		t.Error(err)
 	}
 }
 
