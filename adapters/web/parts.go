@@ -1,7 +1,10 @@
 package web
 
 import (
+	"html/template"
+
 	"sandglass/adapters/httpapi/wire"
+	"sandglass/adapters/web/qr"
 	"sandglass/domain/instant"
 )
 
@@ -27,6 +30,12 @@ func (p *page) Short(key string) string {
 	}
 	return key[:12] + "…" + key[len(key)-8:]
 }
+
+// Wallet returns the link by which wallets open an LNURL.
+func (p *page) Wallet(lnurl string) template.URL { return wallet("lightning:" + lnurl) }
+
+// Code returns the code by which wallets read an LNURL.
+func (p *page) Code(lnurl string) template.HTML { return qr.SVG(qr.Dense("lightning:" + lnurl)) }
 
 // Lot returns what one payment or grant bought for a resource, and what is left of it.
 func (p *page) Lot(id string, l wire.Lot) any {
