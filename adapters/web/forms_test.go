@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"sandglass/adapters/httpapi/wire"
 	"sandglass/domain/instant"
 )
 
@@ -126,5 +127,23 @@ func TestTheChainIsAskedFor(t *testing.T) {
 	f.says(a, 200, "Bitcoin address", "bcrt1q", "Invoice")
 	if !strings.Contains(a.body, `href="bitcoin:bcrt1q`) || !strings.Contains(a.body, `href="lightning:lnbcrt1`) {
 		t.Errorf("it has no links to wallets:\n%s", a.body)
+	}
+}
+
+// TestWalletsTopUp: where wallets reach the shop, the page has what they keep as a contact, and one code at sight.
+func TestWalletsTopUp(t *testing.T) {
+	r := wire.Resource{ID: "web-1", Status: "running", Price: wire.Price{Msat: 1000, Per: 1000}, LNURL: "lnurl1dp68gurn8ghj7"}
+	r.LightningAddress = "web-1@pay.example.org"
+	api := canned{"/v1/resources/web-1": r, "/v1/plans": wire.Plans{}}
+	body := api.ask(t, "https://pay.example.org", "en", "/r/web-1").Body.String()
+	for _, want := range []string{
+		`href="lightning:lnurl1dp68gurn8ghj7"`, "Lightning address web-1@pay.example.org", "LNURL lnurl1dp68gurn8ghj7",
+	} {
+		if !strings.Contains(body, want) && !strings.Contains(text(body), want) {
+			t.Errorf("it has no %s:\n%s", want, text(body))
+		}
+	}
+	if strings.Count(body, `class="qr"`) != 1 {
+		t.Errorf("%d codes", strings.Count(body, `class="qr"`))
 	}
 }

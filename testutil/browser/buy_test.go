@@ -2,6 +2,7 @@ package browser_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -92,11 +93,14 @@ func (p *buyer) asks(sat string) {
 func (p *buyer) pays(name string) {
 	p.t.Helper()
 	p.says("Pay with Lightning")
-	codes, err := browser.ReadQR(p.t.Context(), p.shot(name+" code"))
-	p.must(err)
-	if len(codes) != 1 {
-		p.t.Fatalf("the codes on the page say %q", codes)
-	}
+	var codes []string
+	// Without JavaScript the page goes on by itself, also while its picture is taken.
+	p.Daemon.Until(p.t.Context(), "there is one code to read", func() (err error) {
+		if codes, err = browser.ReadQR(p.t.Context(), p.shot(name+" code")); err == nil && len(codes) != 1 {
+			err = fmt.Errorf("the codes on the page say %q", codes)
+		}
+		return err
+	})
 	invoice, ok := strings.CutPrefix(strings.ToLower(codes[0]), "lightning:")
 	if !ok {
 		p.t.Fatalf("the code says %s", codes[0])
