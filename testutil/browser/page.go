@@ -71,15 +71,19 @@ func (p *Page) Until(what, expression string) error {
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
+	var last error // that is not of the end of ctx
 	for {
 		ok, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("Boolean("+expression+")"))
 		if ok {
 			return nil
 		}
+		if ctx.Err() == nil {
+			last = err
+		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("waited until %s: %w: %w; the page at %s says:\n%s",
-				what, context.Cause(ctx), errors.Join(err), p.URL(), p.Text())
+			return fmt.Errorf("waited until %s: %w: %v; the page at %s says:\n%s",
+				what, context.Cause(ctx), last, p.URL(), p.Text())
 		case <-tick.C: // the page may just be another
 		}
 	}
@@ -143,15 +147,19 @@ func (p *Page) locate(what, name, near string) (at place, err error) {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	where := fmt.Sprintf("%s(%s, %s, %s)", strings.TrimSpace(find), quote(what), quote(name), quote(near))
+	var why error // it was not there before ctx ended
 	for {
 		at, err = chromedp.Run(ctx, chromedp.Evaluate[place](where))
 		if err == nil && at.Why == "" {
 			return at, nil
 		}
+		if ctx.Err() == nil {
+			why = errors.Join(err, errors.New(at.Why))
+		}
 		select {
 		case <-ctx.Done():
-			return at, fmt.Errorf("no %s called %q: %s: %w: %w; the page at %s says:\n%s",
-				what, name, at.Why, context.Cause(ctx), errors.Join(err), p.URL(), p.Text())
+			return at, fmt.Errorf("no %s called %q: %w: %v; the page at %s says:\n%s",
+				what, name, context.Cause(ctx), why, p.URL(), p.Text())
 		case <-tick.C:
 		}
 	}

@@ -32,6 +32,7 @@ func (t *Tour) tourSteps() []step {
 		{"bob pays the invoice, and it runs", t.pay},
 		{"a stranger tops it up by an invoice", t.topUp},
 		{"a stranger tops it up by keysend", t.keysend},
+		{"somebody tops it up on its page, in a browser", t.openPage},
 		{"the holder pauses and resumes it", t.pause},
 		{"a server is ordered, paid, and answers", t.rentServer},
 		{"three seconds are ordered, paid, and run out", t.exhaust},
