@@ -64,6 +64,7 @@ func (p *buyer) buy(url, sat string) {
 	p.learn()
 	if p.look.NoScript {
 		p.press("Go on to the payment")
+		p.must(p.SaysNot("Your key: keep it now"))
 	}
 	p.pays("first")
 }
