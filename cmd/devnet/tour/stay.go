@@ -69,7 +69,7 @@ func (t *Tour) tellPage(o *wire.Order) error {
 Open it in a browser, and pay what it shows by: devnet pay INVOICE
 the shop    %[1]s
 its page    %[2]s
-as holder   %[2]s#%[3]s
+as holder   %[2]s#key=%[3]s
 
 `, t.daemon.URL, page, o.HolderKey)
 	return show.QR(t.Out, []string{page})
