@@ -27,6 +27,9 @@ func TestFromTheShopToTheEnd(t *testing.T) {
 	f.Pay(f.first(payOf, a))
 	f.says(f.get(page), 200, "Running", "Paid. Thank you!", "7 200 sat bought 2 h.", "Paid until", "2026")
 	page, _, _ = strings.Cut(page, "?")
+	if a := f.get(page); !strings.Contains(a.body, `<noscript><meta http-equiv="refresh" content="600;url=`+page) {
+		t.Errorf("while it runs the page stays as it is:\n%s", a.body)
+	}
 
 	more := f.send("POST", page+"/pay", url.Values{"time": {"86400000"}})
 	f.says(f.follow(more), 200, "86 400 sat", "for 1 d", "Running")

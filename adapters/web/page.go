@@ -47,7 +47,8 @@ type page struct {
 	units.Format
 	Title   string
 	Style   string // a stylesheet of the page's own; empty: none
-	Refresh string // where a browser without scripts goes on to, after some seconds; empty: nowhere
+	Refresh string // where a browser without scripts goes on to; empty: nowhere
+	After   int    // so many seconds
 	Notice  string // what went wrong
 	Status  int    // of the answer; 0 is 200
 	Body    any    // of the page's own

@@ -87,10 +87,29 @@ func (p *page) showResource(r wire.Resource, pay string, change func(*resourceVi
 		change(v)
 	}
 	p.Title, p.Body = r.ID, v
-	if v.Order == nil && (r.Status == "starting" || v.Pay != nil && v.Pay.Waits()) {
-		p.Refresh = v.Page(p)
+	if v.Order == nil && v.Access == "" && p.Notice == "" && !v.Ended() { // else he stays where it is shown, once
+		p.Refresh, p.After = v.Page(p), v.refreshAfter()
 	}
 	return p.render("resource")
+}
+
+// Waits reports whether something is about to happen that is looked at for.
+func (v *resourceView) Waits() bool { return v.Status == "starting" || v.Pay != nil && v.Pay.Waits() }
+
+// refreshAfter returns after how many seconds a browser without scripts looks again: soon where it waits for
+// something, and else once the next thing happens that is known, within bounds, or some minutes later.
+func (v *resourceView) refreshAfter() int {
+	const soon, least, most = 5, 30, 600
+	if v.Waits() {
+		return soon
+	}
+	after := most
+	for _, at := range []instant.Time{v.WarnAt, v.PaidUntil, v.ReleaseAt} {
+		if left := at.Sub(v.At); at > 0 && left > 0 {
+			after = min(after, int(left/instant.Second)+1)
+		}
+	}
+	return max(after, least)
 }
 
 // findPayment adds the payment of a key, or else the invoice of what was only ordered.
