@@ -1,7 +1,9 @@
 package l402
 
 import (
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -138,7 +140,7 @@ func pass(w http.ResponseWriter, left instant.Millis) {
 func (s *Server) challengeOnce(w http.ResponseWriter, r *http.Request, req *wire.BuyRequest, c *token.Credential) {
 	asked := asked{client: s.ClientOf(r), request: hashOfRequest(req)}
 	if c != nil {
-		asked.token = c.ID
+		asked.token = sha256.Sum256(fmt.Appendf(nil, "%x%q", c.ID, c.Added))
 	}
 	var made *challenge
 	if asked.client != "" {
@@ -176,7 +178,7 @@ func unasked(err error) error {
 // asked is who asked for what.
 type asked struct {
 	client, request string
-	token           [32]byte // that was shown, whose caveats the challenge has
+	token           [32]byte // a hash of the one that was shown, with its caveats, which the challenge has too
 }
 
 // maxOpen bounds the challenges that are remembered.

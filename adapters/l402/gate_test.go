@@ -142,3 +142,25 @@ func TestAGateWaitsForTheCredit(t *testing.T) {
 	s.settle(&d.demand.Payment)
 	s.must(onlyStatus(s.send("GET", gate, "", credential), 200))
 }
+
+// TestAChallengeIsOfItsCaveats: whoever has less than another one at his address is not given the other's challenge.
+func TestAChallengeIsOfItsCaveats(t *testing.T) {
+	s := open(t, nil)
+	credential, got := s.bought()
+	id := got.Resource.ID
+	less := narrowed(t, credential, id+"_capabilities=use,status")
+	s.clock.Advance(2*hour + 1)
+	s.settleTime(id)
+	at := "/v1/auth?time_ms=3600000&resource=" + id
+	whole, part := s.send("GET", at, "", credential), s.send("GET", at, "", less)
+	if again := s.send("GET", at, "", less); again.demand.Token != part.demand.Token || part.demand.Token == whole.demand.Token {
+		t.Error("the challenge is another's, or another one each time")
+	}
+	bought := s.pays(part)
+	if r := s.send("GET", at, "", bought); r.status != 200 {
+		t.Errorf("%d %s", r.status, r.body)
+	}
+	if r := s.send("POST", "/v1/resources/"+id+"/pause", "", bought); r.status != 401 {
+		t.Errorf("it pauses: %d %s", r.status, r.body)
+	}
+}
