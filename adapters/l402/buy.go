@@ -16,6 +16,7 @@ import (
 	"sandglass/adapters/httpapi/wire"
 	"sandglass/adapters/l402/token"
 	"sandglass/domain/payment"
+	"sandglass/domain/resource"
 )
 
 // Buy answers POST /v1/buy. The same request with the credential that its challenge led to is answered with what
@@ -139,7 +140,7 @@ func (s *Server) paid(r *http.Request, c *token.Credential) (payment.State, erro
 		switch {
 		case err != nil && r.Context().Err() == nil:
 			return p, unavailable(err)
-		case p.Status == payment.StatusCredited:
+		case p.Status == payment.StatusCredited && s.shows(c, &p):
 			return p, nil
 		case p.Status == payment.StatusUnallocated:
 			return p, problem(http.StatusConflict, "unallocated", "it was paid, and %s could not have the money (%s): "+
@@ -153,6 +154,12 @@ func (s *Server) paid(r *http.Request, c *token.Credential) (payment.State, erro
 			return p, unavailable(nil)
 		}
 	}
+}
+
+// shows reports whether what is shown of a resource has the credit of what is paid, or never will: the log may be ahead of it.
+func (s *Server) shows(c *token.Credential, paid *payment.State) bool {
+	of, _ := s.Billing.Resource(c.Resource)
+	return of.Has(string(paid.Key)) || of.Status == resource.StatusReleased || paid.Resource != c.Resource
 }
 
 // unavailable says that what is paid is not credited yet.

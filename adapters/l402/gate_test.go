@@ -1,12 +1,16 @@
 package l402_test
 
 import (
+	"context"
+	"iter"
 	"net/http"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"sandglass/adapters/httpapi"
 	"sandglass/domain/instant"
+	"sandglass/domain/stream"
 )
 
 const gate = "/v1/auth?plan=small&time_ms=7200000"
@@ -162,5 +166,40 @@ func TestAChallengeIsOfItsCaveats(t *testing.T) {
 	}
 	if r := s.send("POST", "/v1/resources/"+id+"/pause", "", bought); r.status != 401 {
 		t.Errorf("it pauses: %d %s", r.status, r.body)
+	}
+}
+
+// slow is a store whose subscribers learn of what is new late.
+type slow struct {
+	stream.EventStore
+	by atomic.Int64
+}
+
+// Subscribe implements [stream.EventStore].
+func (s *slow) Subscribe(ctx context.Context, after stream.Position) iter.Seq2[[]stream.Record, error] {
+	return func(yield func([]stream.Record, error) bool) {
+		for run, err := range s.EventStore.Subscribe(ctx, after) {
+			time.Sleep(time.Duration(s.by.Load()))
+			if !yield(run, err) {
+				return
+			}
+		}
+	}
+}
+
+// TestTheLogIsAhead of what is shown: whoever asks between the two is not asked to pay again.
+func TestTheLogIsAhead(t *testing.T) {
+	var late *slow
+	s := open(t, func(s *shop) { late = &slow{EventStore: s.store}; s.store = late })
+	for _, call := range []struct{ method, path, body string }{{"GET", gate, ""}, {"POST", "/v1/buy", buys}} {
+		d := s.send(call.method, call.path, call.body)
+		late.by.Store(int64(100 * time.Millisecond))
+		s.book(&d.demand.Payment)
+		r := s.send(call.method, call.path, call.body, l402Of(d.demand.Token, s.preimage(&d.demand.Payment)))
+		if r.status != 200 || call.body != "" && r.bought.Resource.Remaining != 2*hour {
+			t.Errorf("%s: %d %s", call.path, r.status, r.body)
+		}
+		late.by.Store(0)
+		s.settle(&d.demand.Payment)
 	}
 }

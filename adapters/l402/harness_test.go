@@ -207,8 +207,16 @@ func (s *shop) publish(name string) {
 	s.must(errors.Join(err, s.views.WaitFor(s.t.Context(), out.Position)))
 }
 
-// settle books the money of an invoice, as the watcher does, and returns its preimage.
+// settle books the money of an invoice, as the watcher does, and waits until that is shown.
 func (s *shop) settle(p *wire.Payment) {
+	s.t.Helper()
+	s.must(s.views.WaitFor(s.t.Context(), s.book(p)))
+	s.must(s.wallet.Cancel(s.t.Context(), payment.Key(p.Key)))
+	s.asked.Done(s.t.Context(), p.Key, 0)
+}
+
+// book books the money of an invoice, once or again.
+func (s *shop) book(p *wire.Payment) stream.Position {
 	s.t.Helper()
 	key := payment.Key(p.Key)
 	c := payment.Settle{At: s.clock.Now(), Amount: p.Asked, Via: payment.ViaBOLT11}
@@ -216,9 +224,8 @@ func (s *shop) settle(p *wire.Payment) {
 		c.Request = &r.Request
 	}
 	out, err := s.billing.Booker.Book(s.t.Context(), stream.Meta{}, key, c)
-	s.must(errors.Join(err, s.views.WaitFor(s.t.Context(), out.Position)))
-	s.must(s.wallet.Cancel(s.t.Context(), key))
-	s.asked.Done(s.t.Context(), p.Key, 0)
+	s.must(err)
+	return out.Position
 }
 
 // settleTime lets the time of a resource have passed.
