@@ -161,6 +161,7 @@ func TestForgeries(t *testing.T) {
 		"by another method":    pays("tempo", `"`+preimage+`"`),
 		"without its preimage": pays("lightning", "null"),
 		"a header of 8 KiB":    "L402 " + strings.Repeat("A", 8<<10) + ":" + preimage,
+		"many caveats":         "L402 " + made("guess", m.Id(), make([]string, 500)...) + ":" + preimage,
 		"thousands of tokens":  "L402 " + strings.Repeat(",", 8000) + ":" + preimage,
 	} {
 		for _, call := range []struct{ method, path, body string }{
@@ -190,6 +191,16 @@ func TestForgeries(t *testing.T) {
 	long := narrowed(t, credential, "of-another="+strings.Repeat("x", 4<<10))
 	if r := s.send("POST", "/v1/buy", buys, long); r.status != 200 {
 		t.Errorf("a long one that is good: %d %s", r.status, r.body)
+	}
+	often := narrowed(t, credential, make([]string, 64)...)
+	if r := s.send("POST", "/v1/buy", buys, often); r.status != 200 {
+		t.Errorf("one that was narrowed often: %d %s", r.status, r.body)
+	}
+	token, _, _ := strings.Cut(strings.TrimPrefix(often, "Authorization: L402 "), ":")
+	for _, more := range []string{narrowed(t, often, ""), l402Of(token+","+token, preimage)} {
+		if r := s.send("POST", "/v1/buy", buys, more); r.status != 401 || !strings.Contains(r.body, "64 times") {
+			t.Errorf("one that was narrowed too often: %d %s", r.status, r.body)
+		}
 	}
 }
 

@@ -68,6 +68,9 @@ func (m *Mint) Read(authorization string) (*Credential, error) {
 			all.allowed, all.until = append(all.allowed, c.allowed...), append(all.until, c.until...)
 			all.Added = append(all.Added, c.Added...)
 		}
+		if len(all.Added) > maxAdded { // else what it buys were refused
+			return nil, errTooMany
+		}
 	}
 	return all, nil
 }

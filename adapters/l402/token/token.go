@@ -23,8 +23,9 @@ import (
 )
 
 const (
-	version = 0 // of the identifiers
-	idBytes = 2 + 32 + 32
+	version  = 0 // of the identifiers
+	idBytes  = 2 + 32 + 32
+	maxAdded = 64 // caveats: each costs whoever verifies it
 )
 
 // Mint makes tokens, and reads those that it made.
@@ -93,6 +94,9 @@ func (m *Mint) verify(b []byte) (*Token, error) {
 	if len(id) != idBytes || binary.BigEndian.Uint16(id) != version {
 		return nil, bad("the token is not of this daemon")
 	}
+	if len(made.Caveats()) > 2+maxAdded {
+		return nil, errTooMany
+	}
 	t := &Token{Hash: [32]byte(id[2:34]), ID: [32]byte(id[34:])}
 	caveats, err := made.VerifySignature(m.derive("root", t.ID), nil)
 	if err != nil || len(caveats) < 2 {
@@ -111,6 +115,8 @@ func (m *Mint) verify(b []byte) (*Token, error) {
 
 // Text returns a token as L402 sends it.
 func Text(b []byte) string { return base64.StdEncoding.EncodeToString(b) }
+
+var errTooMany = bad("the token was narrowed more than %d times", maxAdded)
 
 // bad says why a credential is refused.
 func bad(format string, args ...any) error {
