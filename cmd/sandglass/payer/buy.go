@@ -2,13 +2,16 @@ package payer
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math"
 	"os/exec"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -16,6 +19,7 @@ import (
 	"sandglass/adapters/httpapi/wire"
 	"sandglass/cmd/sandglass/cli"
 	"sandglass/cmd/sandglass/show"
+	"sandglass/domain/money"
 	"sandglass/domain/payment"
 
 	"github.com/spf13/cobra"
@@ -108,14 +112,38 @@ func (b *buying) run(ctx context.Context, cl *client.Client) error {
 		"holder key", o.HolderKey, "credential", b.credential)
 }
 
-// An invoice is BOLT 11: it has no characters that mean something to a shell.
-var bolt11 = regexp.MustCompile(`^(ln[a-z0-9]+|LN[A-Z0-9]+)$`)
+// An invoice is BOLT 11: it has no characters that mean something to a shell. Its amount stands before the last 1.
+var bolt11 = regexp.MustCompile(`^ln[a-z]+([0-9]{1,17})([munp]?)1[02-9a-z]+$`)
+
+// perUnit is how many tenths of a msat the parts of a bitcoin are that an amount is counted in.
+var perUnit = map[string]int64{"": 1e12, "m": 1e9, "u": 1e6, "n": 1e3, "p": 1}
+
+// amountOf returns what an invoice asks for, or false if it is none, or leaves that to the payer.
+func amountOf(invoice string) (money.Msat, bool) {
+	if invoice == strings.ToUpper(invoice) {
+		invoice = strings.ToLower(invoice)
+	}
+	m := bolt11.FindStringSubmatch(invoice)
+	if m == nil {
+		return 0, false
+	}
+	n, _ := strconv.ParseInt(m[1], 10, 64) // 17 digits can be read
+	if n > math.MaxInt64/perUnit[m[2]] {
+		return 0, false
+	}
+	return money.Msat(n * perUnit[m[2]] / 10), true
+}
 
 // paid pays what is due, and returns the credential.
 func (b *buying) paid(ctx context.Context, due *client.Due) (string, error) {
 	hash, ok := payment.Key(due.Payment.Key).Hash()
-	if !ok || !bolt11.MatchString(due.Payment.Request) {
-		return "", fmt.Errorf("what is to be paid is no invoice: %.60q", due.Payment.Request)
+	asked, isInvoice := amountOf(due.Payment.Request)
+	switch {
+	case !ok || !isInvoice:
+		return "", fmt.Errorf("what is to be paid is no invoice of an amount: %.60q", due.Payment.Request)
+	case asked != due.Payment.Asked, b.amount.Msat != 0 && asked != b.amount.Msat:
+		return "", fmt.Errorf("the invoice is of %s, and %s are to be paid: nothing was", show.Amount(asked),
+			show.Amount(cmp.Or(b.amount.Msat, due.Payment.Asked)))
 	}
 	fmt.Fprintf(b.Stderr, "paying %s; if this is broken off, --credential 'L402 %s:PREIMAGE' goes on\n",
 		show.Amount(due.Payment.Asked), due.Token)

@@ -21,7 +21,7 @@ func TestBuy(t *testing.T) {
 	preimage := strings.Repeat("ab", 32)
 	raw, _ := hex.DecodeString(preimage)
 	sum := sha256.Sum256(raw)
-	invoice, busy := "lnbcrt1", true
+	invoice, busy := "lnbcrt72u1q", true
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var asked wire.BuyRequest
 		if err := json.NewDecoder(r.Body).Decode(&asked); err != nil || asked.Time != 7_200_000 || r.URL.Path != "/v1/buy" {
@@ -79,6 +79,18 @@ func TestBuy(t *testing.T) {
 	}
 	if _, _, err := run("--time", "2h", "--pay-with", "x {}"); err == nil || !strings.Contains(err.Error(), "want PLAN") {
 		t.Errorf("nothing is bought: %v", err)
+	}
+	for _, invoice = range []string{
+		"lnbcrt73u1q", "lnbcrt72m1q", "LNBCRT72000010P1Q", "lnbcrt721q", "lnbcrt1q", "lnbcrt99999999991q",
+	} {
+		out, _, err := run("small", "--time", "2h", "--pay-with", pays)
+		if err == nil || strings.Contains(err.Error(), "not lost") || !strings.Contains(err.Error(), "invoice") {
+			t.Errorf("%s is paid, which is not what was asked: %v\n%s", invoice, err, out)
+		}
+	}
+	invoice = "LNBCRT72U1Q"
+	if _, _, err := run("small", "--time", "2h", "--pay-with", pays); err != nil {
+		t.Errorf("in capitals: %v", err)
 	}
 	invoice = "lnbc1; exit 0"
 	if _, _, err := run("small", "--time", "2h", "--pay-with", pays); err == nil || !strings.Contains(err.Error(), "no invoice") {
