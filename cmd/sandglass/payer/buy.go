@@ -134,6 +134,9 @@ func amountOf(invoice string) (money.Msat, bool) {
 	return money.Msat(n * perUnit[m[2]] / 10), true
 }
 
+// A token is base64: nothing in it means something to a shell, or a terminal.
+var base64 = regexp.MustCompile(`^[A-Za-z0-9+/_-]+=*$`)
+
 // paid pays what is due, and returns the credential.
 func (b *buying) paid(ctx context.Context, due *client.Due) (string, error) {
 	hash, ok := payment.Key(due.Payment.Key).Hash()
@@ -144,6 +147,8 @@ func (b *buying) paid(ctx context.Context, due *client.Due) (string, error) {
 	case asked != due.Payment.Asked, b.amount.Msat != 0 && asked != b.amount.Msat:
 		return "", fmt.Errorf("the invoice is of %s, and %s are to be paid: nothing was", show.Amount(asked),
 			show.Amount(cmp.Or(b.amount.Msat, due.Payment.Asked)))
+	case !base64.MatchString(due.Token): // which is to be pasted
+		return "", fmt.Errorf("what a credential is made of is no token: %.60q", due.Token)
 	}
 	fmt.Fprintf(b.Stderr, "paying %s; if this is broken off, --credential 'L402 %s:PREIMAGE' goes on\n",
 		show.Amount(due.Payment.Asked), due.Token)

@@ -21,7 +21,7 @@ func TestBuy(t *testing.T) {
 	preimage := strings.Repeat("ab", 32)
 	raw, _ := hex.DecodeString(preimage)
 	sum := sha256.Sum256(raw)
-	invoice, busy := "lnbcrt72u1q", true
+	invoice, token, busy := "lnbcrt72u1q", "TOKEN", true
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var asked wire.BuyRequest
 		if err := json.NewDecoder(r.Body).Decode(&asked); err != nil || asked.Time != 7_200_000 || r.URL.Path != "/v1/buy" {
@@ -39,7 +39,7 @@ func TestBuy(t *testing.T) {
 			w.Header().Set("Content-Type", "application/problem+json")
 			w.WriteHeader(http.StatusPaymentRequired)
 			_ = json.NewEncoder(w).Encode(wire.PaymentRequired{
-				Problem: wire.Problem{Status: 402, Code: "payment_required", Detail: "pay first"}, Token: "TOKEN",
+				Problem: wire.Problem{Status: 402, Code: "payment_required", Detail: "pay first"}, Token: token,
 				Payment: wire.Payment{Key: "ln-" + hex.EncodeToString(sum[:]), Request: invoice, Asked: 7_200_000},
 			})
 		}
@@ -95,5 +95,10 @@ func TestBuy(t *testing.T) {
 	invoice = "lnbc1; exit 0"
 	if _, _, err := run("small", "--time", "2h", "--pay-with", pays); err == nil || !strings.Contains(err.Error(), "no invoice") {
 		t.Errorf("a daemon that has a shell do something: %v", err)
+	}
+	invoice, token = "lnbcrt72u1q", "T'; exit 0; '"
+	if _, told, err := run("small", "--time", "2h", "--pay-with", pays); err == nil || strings.Contains(told, "paying") ||
+		!strings.Contains(err.Error(), "no token") {
+		t.Errorf("a daemon that has whoever pastes its token do something: %q, %v", told, err)
 	}
 }
