@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sandglass/adapters/httpapi/wire"
+	"sandglass/adapters/web/assets"
 	"sandglass/domain/instant"
 	"sandglass/testutil/browser"
 	"sandglass/testutil/clients"
@@ -107,6 +108,27 @@ func TestWithinASecond(t *testing.T) {
 	if best > time.Second {
 		t.Error("that is more than a second")
 	}
+}
+
+// TestAnAnswerThatIsNoPage: a proxy answers a form by itself, and that is shown in place of the page.
+func TestAnAnswerThatIsNoPage(t *testing.T) {
+	b := start(t)
+	mux := http.NewServeMux()
+	mux.Handle("GET /assets/{hash}/{file}", assets.Handler())
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintf(w, `<!doctype html><html lang=en><title>Test</title><link rel=icon href=data:,><main id=main>
+<form method=post action=/pay><button>Pay</button></form></main><script type=module src=%s></script>`, assets.Path("main.js"))
+	})
+	mux.HandleFunc("POST /pay", func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "a proxy says no", http.StatusBadGateway)
+	})
+	server := httptest.NewServer(mux)
+	t.Cleanup(server.Close)
+	v := open(t, b, browser.Desktop)
+	v.goes(server.URL + "/")
+	v.press("Pay")
+	v.says("a proxy says no")
+	v.Forgive("502")
 }
 
 // TestByKeyboard orders without a mouse: what has the focus can be seen.

@@ -33,10 +33,11 @@ export async function load(url, options = {}) {
   };
 }
 
-// whole shows all of another page.
+// whole shows all of another page. It throws where that is none of ours, as when a proxy answers by itself.
 export function whole(doc) {
-  pages += 1;
   const main = doc.getElementById('main');
+  if (!main) throw new Error('it is no page');
+  pages += 1;
   document.getElementById('main').replaceWith(main);
   document.title = doc.title;
   remember(main);
