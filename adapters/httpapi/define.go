@@ -17,7 +17,7 @@ func (s *Server) define() (err error) {
 	s.defineOrders(a)
 	s.defineResources(a)
 	(&holder.Calls{Billing: s.Billing, Folded: s.folded, Done: s.doneAs, Access: s.Access}).Define(a)
-	(&history.Calls{Billing: s.Billing, Store: s.Store, Folded: s.folded}).Define(a)
+	(&history.Calls{Billing: s.Billing, Store: s.Store, Folded: s.folded, Wait: s.wait}).Define(a)
 	s.defineOperator(a)
 	(&wallets.Calls{Billing: s.Billing, Views: s.Views, Folded: s.folded, Wait: s.wait}).Define(a)
 	s.defineAudit(a)

@@ -9,6 +9,7 @@ import (
 	"sandglass/adapters/httpapi/history"
 	"sandglass/adapters/httpapi/wire"
 	"sandglass/domain/instant"
+	"sandglass/domain/stream"
 )
 
 // TestTheHistoryOfAResource: who knows the id sees what happened, without what was asked by whom.
@@ -55,6 +56,27 @@ func TestTheHistoryOfAResource(t *testing.T) {
 	}
 	if _, err := c.History(t.Context(), "web-2", ""); client.Code(err) != "unknown_resource" {
 		t.Errorf("of none: %v", err)
+	}
+}
+
+// TestAHistoryIsNotAheadOfItsResource: whoever was told of a change sees it, also where nobody waited for it.
+func TestAHistoryIsNotAheadOfItsResource(t *testing.T) {
+	s := open(t, nil)
+	s.running("web-1")
+	for i := range 20 {
+		act, want := s.billing.Pause, "paused"
+		if i%2 == 1 {
+			act, want = s.billing.Resume, "running"
+		}
+		s.clock.Advance(2 * instant.Minute)
+		_, err := act(t.Context(), stream.Meta{}, "web-1")
+		s.must(err)
+		s.history("web-1", "")
+		r, err := s.client("").Resource(t.Context(), "web-1")
+		s.must(err)
+		if r.Status != want {
+			t.Fatalf("%d: it is told, and the resource is %s", i, r.Status)
+		}
 	}
 }
 

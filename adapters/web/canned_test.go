@@ -28,8 +28,13 @@ func (c canned) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // ask asks the pages over an API, in a language.
 func (c canned) ask(t *testing.T, url, lang, path string) *httptest.ResponseRecorder {
 	t.Helper()
+	return ask(t, c, url, lang, httptest.NewRequest("GET", path, nil))
+}
+
+func ask(t *testing.T, api http.Handler, url, lang string, r *http.Request) *httptest.ResponseRecorder {
+	t.Helper()
 	s, err := web.New(web.Options{
-		API: c, Now: func() instant.Time { return 0 }, PublicURL: url, Brand: brand.Brand{Name: "Ann & Sons"},
+		API: api, Now: func() instant.Time { return 0 }, PublicURL: url, Brand: brand.Brand{Name: "Ann & Sons"},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -39,7 +44,6 @@ func (c canned) ask(t *testing.T, url, lang, path string) *httptest.ResponseReco
 		mux.Handle(r.Pattern, r.Handler)
 	}
 	w := httptest.NewRecorder()
-	r := httptest.NewRequest("GET", path, nil)
 	r.Header.Set("Accept-Language", lang)
 	mux.ServeHTTP(w, r)
 	return w

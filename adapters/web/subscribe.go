@@ -40,11 +40,11 @@ func (s *Site) byEnding(p *page) error {
 func (s *Site) subscribe(
 	p *page, id, ending, kind string, write func(r *wire.Resource, changes []wire.Change) []byte,
 ) error {
-	r, err := p.api("").Resource(p.r.Context(), id)
+	h, err := p.api("").History(p.r.Context(), id, "") // first: a calendar takes what has its number for what it knows
 	if err != nil {
 		return err
 	}
-	h, err := p.api("").History(p.r.Context(), id, "")
+	r, err := p.api("").Resource(p.r.Context(), id)
 	if err != nil {
 		return err
 	}

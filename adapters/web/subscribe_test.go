@@ -2,6 +2,8 @@ package web_test
 
 import (
 	"encoding/xml"
+	"net/http"
+	"net/http/httptest"
 	"reflect"
 	"slices"
 	"strings"
@@ -97,6 +99,20 @@ func TestTheCalendarOfALife(t *testing.T) {
 		is(t, status, got, map[string]string{
 			"UID": running["UID"], "SEQUENCE": "0", "DTSTART": "20260103T030405Z", "SUMMARY": title, "STATUS": "CANCELLED", "TRIGGER": "",
 		})
+	}
+}
+
+// TestTheNumberIsNotAheadOfWhatIsSaid: a calendar drops what comes later under the number that it has already.
+func TestTheNumberIsNotAheadOfWhatIsSaid(t *testing.T) {
+	r, changes := life(t)
+	api := canned{"/v1/resources/web-1": r, "/v1/resources/web-1/history?payment=": wire.History{Changes: changes}}
+	var asked []string
+	got := ask(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked = append(asked, r.URL.Path)
+		api.ServeHTTP(w, r)
+	}), shopURL, "", httptest.NewRequest("GET", "/r/web-1.ics", nil))
+	if got.Code != 200 || !slices.Equal(asked, []string{"/v1/resources/web-1/history", "/v1/resources/web-1"}) {
+		t.Errorf("%d: it asked for %q", got.Code, asked)
 	}
 }
 

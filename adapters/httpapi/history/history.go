@@ -22,7 +22,8 @@ import (
 type Calls struct {
 	Billing *billing.Service
 	Store   stream.EventStore
-	Folded  func() error // says why the read models are not to be shown yet
+	Folded  func() error                                      // says why the read models are not to be shown yet
+	Wait    func(ctx context.Context, p stream.Position) bool // until they hold a position
 }
 
 // Define defines the call.
@@ -54,10 +55,12 @@ func (c *Calls) history(ctx context.Context, in *input) (*output, error) {
 		return nil, problem.New(http.StatusNotFound, "unknown_resource", "no resource %.80q: POST /v1/orders makes one", in.ID)
 	}
 	out := output{wire.History{Resource: in.ID, Changes: []wire.Change{}}}
+	var last stream.Position
 	for rec, err := range c.Store.Read(ctx, resource.Prefix+in.ID, 0) {
 		if err != nil {
 			return nil, fmt.Errorf("httpapi: reading %s%s: %w", resource.Prefix, in.ID, err)
 		}
+		last = rec.Position
 		e, err := resource.Decode(&rec)
 		if err != nil {
 			return nil, fmt.Errorf("httpapi: %s revision %d: %w", rec.Stream, rec.Revision, err)
@@ -75,6 +78,7 @@ func (c *Calls) history(ctx context.Context, in *input) (*output, error) {
 	if n := len(out.Body.Changes) - Most; n > 0 {
 		out.Body.Changes, out.Body.Older = out.Body.Changes[n:], true
 	}
+	c.Wait(ctx, last) // whoever looks at the resource next sees no less than this tells
 	return &out, ctx.Err()
 }
 
