@@ -1,6 +1,9 @@
 package web_test
 
 import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -63,6 +66,22 @@ func TestAHolderNeedsHisKey(t *testing.T) {
 	}
 	wrong := f.send("POST", page+"/release", url.Values{"confirm": {"yes"}, "key": {"of another"}})
 	f.says(wrong, 403, "This is not the key", "Running")
+}
+
+// TestARefusalWithoutAPage: what was refused is to be shown on the page of the resource, which fails too.
+func TestARefusalWithoutAPage(t *testing.T) {
+	got := ask(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/problem+json")
+		refusal := wire.Problem{Status: 403, Code: "wrong_token"}
+		if r.Method == "GET" {
+			refusal = wire.Problem{Status: 500, Code: "internal_error"}
+		}
+		w.WriteHeader(refusal.Status)
+		_ = json.NewEncoder(w).Encode(refusal)
+	}), "", "de", httptest.NewRequest("POST", "/r/web-1/pause", nil))
+	if got.Code != 500 || !strings.Contains(got.Body.String(), "<h1>Das hat nicht geklappt</h1>") {
+		t.Errorf("%d %s", got.Code, got.Body)
+	}
 }
 
 func TestAnAmountIsTypedOrChosen(t *testing.T) {

@@ -3,7 +3,6 @@ package web
 import (
 	"fmt"
 	"html/template"
-	"net/http"
 	"slices"
 	"strings"
 
@@ -252,11 +251,5 @@ func (p *page) withProblem(err error) error {
 	if err := p.refused(err); err != nil {
 		return err
 	}
-	status, notice := p.Status, p.Notice
-	if err := p.resourcePage(nil); err != nil {
-		p.Status, p.Notice = status, notice
-		p.Title = http.StatusText(status)
-		return err
-	}
-	return nil
+	return p.resourcePage(nil)
 }
