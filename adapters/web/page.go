@@ -74,9 +74,6 @@ func (p *page) OfBrand(name string) string {
 	return ""
 }
 
-// Version returns that of the build.
-func (p *page) Version() string { return p.site.Version }
-
 // Say returns the text of what has a name; "" where there is none.
 func (p *page) Say(prefix, name string) string {
 	text, _ := p.Find(prefix + name)

@@ -30,7 +30,6 @@ type Options struct {
 	PublicURL string              // where people reach the pages; its path begins every link; it may be empty
 	Brand     brand.Brand         // without a name it is Sandglass
 	Chain     bool                // whether payments on the chain are taken
-	Version   string              // of the build
 }
 
 // Site answers with the pages.

@@ -27,9 +27,8 @@ func (d *components) newAPI() (*httpapi.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	version := buildinfo.Read().Version
 	api := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { d.api.Handler().ServeHTTP(w, r) })
-	mounts, err := pages.Mounts(&d.Config, api, version, d.clock.Now)
+	mounts, err := pages.Mounts(&d.Config, api, d.clock.Now)
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +48,7 @@ func (d *components) newAPI() (*httpapi.Server, error) {
 		Limits:     httpapi.Limits{Live: d.MaxLive, LivePer: d.MaxLivePer, Unpaid: d.unpaid()},
 		Mounts:     append(mounts, to.Mounts()...),
 		Links:      to.Links,
-		Version:    version,
+		Version:    buildinfo.Read().Version,
 		Now:        d.clock.Now,
 		Log:        d.log,
 		Registry:   newRegistry(d),

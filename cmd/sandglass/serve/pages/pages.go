@@ -14,7 +14,7 @@ import (
 )
 
 // Mounts returns the pages. api answers once the server runs, which is made with them.
-func Mounts(c *config.Config, api http.Handler, version string, now func() instant.Time) ([]httpapi.Mount, error) {
+func Mounts(c *config.Config, api http.Handler, now func() instant.Time) ([]httpapi.Mount, error) {
 	if !c.Pages {
 		return nil, nil
 	}
@@ -22,7 +22,7 @@ func Mounts(c *config.Config, api http.Handler, version string, now func() insta
 	if err != nil {
 		return nil, err
 	}
-	site, err := web.New(web.Options{API: api, Now: now, PublicURL: c.PublicURL, Brand: shop, Chain: c.OnChain, Version: version})
+	site, err := web.New(web.Options{API: api, Now: now, PublicURL: c.PublicURL, Brand: shop, Chain: c.OnChain})
 	if err != nil {
 		return nil, err
 	}

@@ -18,7 +18,7 @@ import (
 func open(t *testing.T, c config.Config) (http.Handler, error) {
 	t.Helper()
 	c.Pages = true
-	mounts, err := pages.Mounts(&c, http.NotFoundHandler(), "test", func() instant.Time { return 0 })
+	mounts, err := pages.Mounts(&c, http.NotFoundHandler(), func() instant.Time { return 0 })
 	mux := http.NewServeMux()
 	for _, m := range mounts {
 		if !m.Traits.Free {
@@ -98,7 +98,7 @@ func TestPagesOfNobody(t *testing.T) {
 			t.Errorf("%s: %d %s", path, got.Code, body)
 		}
 	}
-	if mounts, err := pages.Mounts(&config.Config{}, nil, "", nil); len(mounts) > 0 || err != nil {
+	if mounts, err := pages.Mounts(&config.Config{}, nil, nil); len(mounts) > 0 || err != nil {
 		t.Errorf("turned off: %v, %v", mounts, err)
 	}
 }
