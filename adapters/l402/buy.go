@@ -59,8 +59,10 @@ func requestOf(r *http.Request) (*wire.BuyRequest, error) {
 	req := &wire.BuyRequest{}
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.DisallowUnknownFields()
-	if err = d.Decode(req); err == nil && d.More() {
-		err = errors.New("more follows after the object")
+	if err = d.Decode(req); err == nil {
+		if _, end := d.Token(); end != io.EOF {
+			err = errors.New("more follows after the object")
+		}
 	}
 	if err != nil {
 		return nil, problem(http.StatusBadRequest, "malformed_request", `the body is not what is asked for: want an object such as `+

@@ -220,6 +220,7 @@ func TestWhatIsNoRequest(t *testing.T) {
 		`[]`:                        "malformed_request",
 		`{"plan":"small","time":1}`: "malformed_request",
 		buys + buys:                 "malformed_request",
+		buys + "}":                  "malformed_request",
 		`{"plan":"small"}`:          "invalid_request",
 		`{"time_ms":7200000}`:       "invalid_request",
 		`{"plan":"small","resource":"x","time_ms":1}`:                    "invalid_request",
