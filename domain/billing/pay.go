@@ -30,7 +30,7 @@ func (b *Service) PayText(ctx context.Context, id resource.ID, amount money.Msat
 	return b.pay(ctx, id, wish{Quote: plan.Quote{Amount: amount}, text: text[:]})
 }
 
-// PayOwn is Pay for a stranger whose payment is to be told from others': nobody was given the invoice before.
+// PayOwn is Pay for a stranger whose payment is to be told from others': nobody else is given the invoice.
 func (b *Service) PayOwn(ctx context.Context, id resource.ID, time instant.Millis, amount money.Msat) (payment.State, error) {
 	return b.pay(ctx, id, wish{Quote: plan.Quote{Time: time, Amount: amount}, own: true})
 }
@@ -40,7 +40,7 @@ func (b *Service) PayOwn(ctx context.Context, id resource.ID, time instant.Milli
 type wish struct {
 	plan.Quote
 	byHolder bool
-	own      bool   // not one that was given out
+	own      bool   // given to nobody else
 	text     []byte // of [InvoiceRequest]
 }
 
@@ -120,7 +120,7 @@ func (b *Service) invoice(ctx context.Context, s *subject, w wish) (payment.Stat
 	open := b.open(s.ID)
 	for _, r := range open {
 		lasts := r.Expiry.Sub(b.Now()) > b.Limits.Expiry/2
-		if w.own || !lasts || !w.fits(r) || !sameOrder(r.Order, s.order) {
+		if w.own || r.Own || !lasts || !w.fits(r) || !sameOrder(r.Order, s.order) {
 			continue
 		}
 		switch ok, err := b.Wallet.IsOpen(ctx, r.Key); { // it may just have been paid
@@ -174,7 +174,7 @@ func (b *Service) newInvoice(ctx context.Context, s *subject, w wish) (payment.S
 		return payment.State{}, fmt.Errorf("%w: %w", ErrWallet, err)
 	}
 	r := &request.Record{
-		Key: inv.Key, Node: b.node(), ByHolder: w.byHolder, Text: hex.EncodeToString(w.text),
+		Key: inv.Key, Node: b.node(), ByHolder: w.byHolder, Own: w.own, Text: hex.EncodeToString(w.text),
 		Request: payment.Request{
 			At: b.Now(), Resource: s.ID, Amount: w.Amount, Price: w.Price, Expiry: inv.Expiry, Invoice: inv.Request, Order: s.order,
 		},

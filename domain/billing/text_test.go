@@ -133,7 +133,7 @@ func TestBounds(t *testing.T) {
 	}
 }
 
-// TestAnInvoiceOfOnesOwn is none that was given out before, and buys as any other does.
+// TestAnInvoiceOfOnesOwn is given to nobody else, before or after, and buys as any other does.
 func TestAnInvoiceOfOnesOwn(t *testing.T) {
 	s := open(t)
 	s.order(billing.OrderRequest{Plan: "small", Time: hour, ID: "web", IdempotencyKey: key})
@@ -148,5 +148,14 @@ func TestAnInvoiceOfOnesOwn(t *testing.T) {
 	}
 	if p := s.settle(one, one.Asked); p.Resource != "web" {
 		t.Errorf("paid it is %+v", p)
+	}
+	other, err := s.PayOwn(t.Context(), "web", 4*hour, 0)
+	s.must(err)
+	after, err := s.Pay(t.Context(), "web", 4*hour, 0, false)
+	s.must(err)
+	again, err := s.Pay(t.Context(), "web", 4*hour, 0, false)
+	s.must(err)
+	if after.Key == other.Key || again.Key != after.Key {
+		t.Errorf("after %+v is given %+v, and then %+v", other, after, again)
 	}
 }

@@ -50,6 +50,7 @@ type Record struct {
 	Height   int64       // of the chain when the address was made: no block before it pays it
 	Node     string      // identity_pubkey of the wallet that takes the money
 	ByHolder bool        // whoever holds the resource asked for it
+	Own      bool        // it is given to nobody else
 	// Released is when its order was released: what comes from then on opens nothing. It is 0 where
 	// it was not.
 	Released instant.Time
@@ -131,6 +132,7 @@ func (r *fields) Fields(f *codec.Fields) {
 	codec.Bool(f, "by_holder", &r.ByHolder)
 	codec.OptTime(f, "released_at", &r.Released)
 	codec.OptString(f, "description_hash", &r.Text)
+	codec.Bool(f, "own", &r.Own)
 	e := payment.Requested{
 		Resource: r.Resource, Amount: r.Amount, Price: r.Price, Requested: r.At, Expiry: r.Expiry, Invoice: r.Invoice, Order: r.Order,
 	}

@@ -72,7 +72,7 @@ func Requests(t *testing.T, h RequestsHarness) {
 // resources that are there.
 func Request(i int) *request.Record {
 	price := money.Price{Msat: money.Msat(1000 + i), Per: 1000}
-	r := &request.Record{Node: "02" + strings.Repeat("ab", 32), ByHolder: i%3 == 0, Request: payment.Request{
+	r := &request.Record{Node: "02" + strings.Repeat("ab", 32), ByHolder: i%3 == 0, Own: i%2 == 0, Request: payment.Request{
 		At: began + instant.Time(i), Resource: resource.ID(fmt.Sprintf("vm-%d", i/2)), Amount: money.Msat(i), Price: price,
 	}}
 	if i%4 < 3 {

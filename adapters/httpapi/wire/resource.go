@@ -43,7 +43,7 @@ type FundRequest struct {
 	Time instant.Millis `json:"time_ms,omitempty" minimum:"1" maximum:"7889400000000"`
 	// The amount to pay, in millisatoshi; or give time_ms.
 	Amount money.Msat `json:"amount_msat,omitempty" minimum:"1" maximum:"2100000000000000000" example:"86400000"`
-	// A new invoice, and none that somebody was given before: so a payment tells who paid.
+	// A new invoice, which nobody else is given: so a payment tells who paid.
 	Own bool `json:"own,omitempty" example:"false"`
 }
 
