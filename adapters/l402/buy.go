@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"sandglass/adapters/httpapi/client"
+	"sandglass/adapters/httpapi/middleware"
+	log "sandglass/adapters/httpapi/problem"
 	"sandglass/adapters/httpapi/wire"
 	"sandglass/adapters/l402/token"
 	"sandglass/domain/payment"
@@ -184,15 +186,23 @@ func problem(status int, code, format string, args ...any) *client.Problem {
 	}}
 }
 
-// refuse answers with the problem that err is: ours, or what the API answered.
+// refuse answers with the problem that err is: ours, or what the API answered. What else it is is for the log alone.
 func refuse(w http.ResponseWriter, err error) {
 	p, ok := errors.AsType[*client.Problem](err)
-	if bad, isBad := errors.AsType[*token.Error](err); isBad {
+	bad, isBad := errors.AsType[*token.Error](err)
+	if isBad {
 		p, ok = problem(http.StatusUnauthorized, "bad_credential", "%s", bad.Why), true
 		w.Header().Set("WWW-Authenticate", `L402 version="0"`)
 	}
 	if !ok {
 		p = problem(http.StatusInternalServerError, "internal_error", "internal error: tell the operator the request_id")
+	}
+	if asked, known := w.(*middleware.Request); known {
+		told := &log.Problem{Problem: p.Problem}
+		if !isBad && err != error(p) {
+			told.Cause = err
+		}
+		asked.Note(told)
 	}
 	retryAfter(w, p.RetryAfter)
 	p.RequestID = w.Header().Get("X-Request-Id")

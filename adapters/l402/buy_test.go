@@ -1,15 +1,21 @@
 package l402_test
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
+	"net/http/httptest"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"sandglass/adapters/httpapi"
+	"sandglass/testutil/storetest"
+
+	"github.com/rs/zerolog"
 )
 
 // TestAProgramBuys: the whole exchange, sent again as often as one likes.
@@ -122,6 +128,30 @@ func TestPaidAndNotCreditedYet(t *testing.T) {
 	s.settle(&d.demand.Payment)
 	if got := s.send("POST", "/v1/buy", buys, credential); got.status != 200 {
 		t.Errorf("%d %s", got.status, got.body)
+	}
+}
+
+// TestWhatFailsIsLogged: whoever paid is told to come back, and the operator why.
+func TestWhatFailsIsLogged(t *testing.T) {
+	var broken atomic.Bool
+	var text bytes.Buffer
+	s := open(t, func(s *shop) {
+		s.store, s.log = &storetest.Faulty{EventStore: s.store, OnRead: broken.Load}, zerolog.New(&text)
+	})
+	d := s.send("POST", "/v1/buy", buys)
+	s.http.Close() // after which its log is whole
+	r := httptest.NewRequest("POST", "/v1/buy", strings.NewReader(buys))
+	r.Header.Set("Authorization", strings.TrimPrefix(l402Of(d.demand.Token, s.preimage(&d.demand.Payment)), "Authorization: "))
+	w := httptest.NewRecorder()
+	broken.Store(true)
+	s.server.Handler().ServeHTTP(w, r)
+	broken.Store(false)
+	why := storetest.ErrFault.Error()
+	if w.Code != 503 || !strings.Contains(text.String(), why) || strings.Contains(text.String(), d.demand.Token) {
+		t.Errorf("%d %s\n%s", w.Code, w.Body, text.String())
+	}
+	if strings.Contains(w.Body.String(), why) {
+		t.Errorf("he is told it, too: %s", w.Body)
 	}
 }
 

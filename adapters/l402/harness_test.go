@@ -99,6 +99,7 @@ type shop struct {
 	orders  limit.Share
 	writes  httpapi.Rate
 	wait    time.Duration
+	log     zerolog.Logger
 	views   *projections.Views
 	billing *billing.Service
 	asked   *request.Set
@@ -112,7 +113,7 @@ func open(t testing.TB, change func(*shop)) *shop {
 	store, clock := storetest.SQLite(t)
 	fast := limit.Rate{PerSecond: 1e6, Burst: 1e6}
 	s := &shop{
-		t: t, clock: clock, store: store, wait: time.Minute,
+		t: t, clock: clock, store: store, wait: time.Minute, log: zerolog.Nop(),
 		orders: limit.Share{Address: fast, Network: fast, All: fast}, writes: fast,
 		wallet: &wallet{now: clock.Now, preimages: map[payment.Key]string{}, closed: map[payment.Key]bool{}},
 	}
@@ -146,7 +147,7 @@ func (s *shop) start() {
 	free := limit.Share{Address: fast, Network: fast, All: fast}
 	o := httpapi.Options{
 		Billing: s.billing, Views: s.views, Store: s.store, Now: s.clock.Now, Registry: prometheus.NewRegistry(),
-		Log: zerolog.Nop(), TrustProxy: true, PublicURL: "https://pay.example.org",
+		Log: s.log, TrustProxy: true, PublicURL: "https://pay.example.org",
 		Limits: httpapi.Limits{
 			Reads: fast, Writes: s.writes, Unpaid: admission.Limits{Orders: s.orders, TopUps: free, Holder: fast},
 		},
