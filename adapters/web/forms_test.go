@@ -152,6 +152,26 @@ func TestTheChainIsAskedFor(t *testing.T) {
 	}
 }
 
+// TestAnInvoiceIsShownAfterAPaymentOnTheChain: only what was seen there since it was made stands for it.
+func TestAnInvoiceIsShownAfterAPaymentOnTheChain(t *testing.T) {
+	for seen, shown := range map[instant.Time]bool{9: true, 11: false} {
+		api := canned{
+			"/v1/resources/web-1": wire.Resource{
+				ID: "web-1", Status: "running", Price: wire.Price{Msat: 1000, Per: 1000}, Lots: []wire.Lot{{Payment: "btc-ab-1"}},
+			},
+			"/v1/plans": wire.Plans{},
+			"/v1/payments/ln-00ff?resource=web-1": wire.Payment{
+				Key: paidKey, Status: "requested", Asked: 5000, URI: "lightning:lnbc1", RequestedAt: 10, ExpiresAt: 99,
+			},
+			"/v1/payments/btc-ab-1?resource=web-1": wire.Payment{Key: "btc-ab-1", Status: "credited", RequestedAt: seen},
+		}
+		body := api.ask(t, "", "en", "/r/web-1?pay=ln-00ff").Body.String()
+		if strings.Contains(body, "Pay with Lightning") != shown {
+			t.Errorf("on the chain it was seen at %d, the invoice is of 10: %s", seen, text(body))
+		}
+	}
+}
+
 // TestWalletsTopUp: where wallets reach the shop, the page has what they keep as a contact, and one code at sight.
 func TestWalletsTopUp(t *testing.T) {
 	r := wire.Resource{ID: "web-1", Status: "running", Price: wire.Price{Msat: 1000, Per: 1000}, LNURL: "lnurl1dp68gurn8ghj7"}
