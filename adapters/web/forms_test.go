@@ -152,6 +152,26 @@ func TestTheChainIsAskedFor(t *testing.T) {
 	}
 }
 
+// TestConfirmationsAreCounted of what is on its way.
+func TestConfirmationsAreCounted(t *testing.T) {
+	two := int64(2)
+	for _, c := range []struct {
+		n    *int64
+		want string
+	}{{nil, "0 of 3 confirmations"}, {&two, "2 of 3 confirmations"}} {
+		coming := wire.Payment{Key: "btc-ab-1", Status: "seen", Amount: 5000, Required: 3, Confirmations: c.n}
+		body := canned{
+			"/v1/resources/web-1": wire.Resource{
+				ID: "web-1", Status: "running", Price: wire.Price{Msat: 1000, Per: 1000}, Pending: []wire.Payment{coming},
+			},
+			"/v1/plans": wire.Plans{},
+		}.ask(t, "", "en", "/r/web-1").Body.String()
+		if !strings.Contains(body, c.want) || !strings.Contains(body, `value="`+c.want[:1]+`"`) {
+			t.Errorf("it does not say %q: %s", c.want, text(body))
+		}
+	}
+}
+
 // TestAnInvoiceIsShownAfterAPaymentOnTheChain: only what was seen there since it was made stands for it.
 func TestAnInvoiceIsShownAfterAPaymentOnTheChain(t *testing.T) {
 	for seen, shown := range map[instant.Time]bool{9: true, 11: false} {

@@ -2,6 +2,7 @@ package web
 
 import (
 	"html/template"
+	"strconv"
 
 	"sandglass/adapters/httpapi/wire"
 	"sandglass/adapters/web/qr"
@@ -29,6 +30,14 @@ func (p *page) Short(key string) string {
 		return key
 	}
 	return key[:12] + "…" + key[len(key)-8:]
+}
+
+// Blocks returns how many confirmations there are; none are known of what is in no block.
+func (p *page) Blocks(n *int64) string {
+	if n == nil {
+		return "0"
+	}
+	return strconv.FormatInt(*n, 10)
 }
 
 // Wallet returns the link by which wallets open an LNURL.
