@@ -62,6 +62,8 @@ func (p *buyer) buy(url, sat string) {
 	p.says("Your key: keep it now")
 	p.well("ordered")
 	p.learn()
+	key := `document.getElementById("holder-key")`
+	p.must(p.Page.Until("all of the key can be seen", key+`.scrollHeight <= `+key+`.clientHeight`))
 	if p.look.NoScript {
 		p.press("Go on to the payment")
 		p.must(p.SaysNot("Your key: keep it now"))
@@ -88,6 +90,9 @@ func (p *buyer) asks(sat string) {
 	p.t.Helper()
 	p.fill("Or your own:", sat)
 	p.must(p.Choose("Unit", "sat"))
+	if !p.look.NoScript {
+		p.says("≈ ") // how long that is
+	}
 }
 
 // pays has bob pay what he reads in the code on the page.

@@ -1,6 +1,19 @@
-// How much is bought: presets, a slider and a field that say the same, and about what it costs.
+// How much is bought: presets, a slider and a field that say the same, and about what it costs, or buys.
 
 const units = { min: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 };
+
+// length writes a time as units.Time does.
+function length(ms) {
+  const { d, h, m, s } = document.body.dataset;
+  const words = [];
+  for (const [one, name] of [[units.d, d], [units.h, h], [units.min, m], [1000, s]]) {
+    const many = Math.floor(ms / one);
+    if (many) words.push(`${many}\u202f${name}`);
+    else if (words.length) break;
+    ms %= one;
+  }
+  return words.slice(0, 2).join(' ');
+}
 
 function wire(box) {
   const slider = box.querySelector('[data-slider]');
@@ -14,9 +27,10 @@ function wire(box) {
 
   const show = (ms) => {
     const sat = Math.ceil((msat * ms) / per / 1000);
-    cost.textContent = sat > 0 ? `≈ ${sat.toLocaleString(document.documentElement.lang)} sat` : '';
+    const other = unit.value === 'sat' ? length(Math.round(ms)) : `${sat.toLocaleString(document.documentElement.lang)} sat`;
+    cost.textContent = sat > 0 && other ? `≈ ${other}` : '';
   };
-  const typed = () => (unit.value === 'sat' ? NaN : Number(n.value.replace(',', '.')) * units[unit.value]);
+  const typed = () => Number(n.value.replace(',', '.')) * (unit.value === 'sat' ? (1000 * per) / msat : units[unit.value]);
   const slideTo = (ms) => {
     if (top > least) slider.value = (1000 * Math.log(Math.min(Math.max(ms, least), top) / least)) / Math.log(top / least);
   };

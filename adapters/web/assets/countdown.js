@@ -40,7 +40,9 @@ export function countDown(root) {
   }
   for (const one of root.querySelectorAll('time[data-local]')) {
     const at = new Date(one.dateTime);
-    const format = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: 'medium', timeStyle: 'short' });
+    const format = new Intl.DateTimeFormat(document.documentElement.lang, {
+      day: 'numeric', month: 'short', year: 'numeric', hour: 'numeric', minute: '2-digit', timeZoneName: 'short',
+    });
     if (!Number.isNaN(at.getTime())) one.textContent = format.format(at);
   }
 }
