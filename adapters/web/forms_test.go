@@ -28,14 +28,14 @@ func TestFromTheShopToTheEnd(t *testing.T) {
 		t.Errorf("the key is shown again, or the page stays as it is:\n%s", wait.body)
 	}
 	f.Pay(f.first(payOf, a))
-	f.says(f.get(page), 200, "Running", "Paid. Thank you!", "7 200 sat bought 2 h.", "Paid until", "2026")
+	f.says(f.get(page), 200, "Running", "Paid. Thank you!", "7 200 sat bought 2 hours.", "Paid until", "2026")
 	page, _, _ = strings.Cut(page, "?")
 	if a := f.get(page); !strings.Contains(a.body, `<noscript><meta http-equiv="refresh" content="600;url=`+page) {
 		t.Errorf("while it runs the page stays as it is:\n%s", a.body)
 	}
 
 	more := f.send("POST", page+"/pay", url.Values{"time": {"86400000"}})
-	f.says(f.follow(more), 200, "86 400 sat", "for 1 d", "Running")
+	f.says(f.follow(more), 200, "86 400 sat", "for 1 day", "Running")
 	f.Pay(f.first(payOf, f.follow(more)))
 	f.says(f.follow(more), 200, "Paid. Thank you!", "1 d of 1 d left")
 
@@ -92,11 +92,11 @@ func TestAnAmountIsTypedOrChosen(t *testing.T) {
 		status        int
 		want          string
 	}{
-		{"", "", "3600000", 200, "3 600 sat for 1 h"},
-		{"90", "min", "3600000", 200, "5 400 sat for 1 h 30 min"},
-		{"1,5", "h", "", 200, "5 400 sat for 1 h 30 min"},
-		{"1", "w", "", 200, "604 800 sat for 7 d"},
-		{"1000", "sat", "", 200, "1 000 sat for 16 min"},
+		{"", "", "3600000", 200, "3 600 sat for 1 hour"},
+		{"90", "min", "3600000", 200, "5 400 sat for 1 hour and 30 minutes"},
+		{"1,5", "h", "", 200, "5 400 sat for 1 hour and 30 minutes"},
+		{"1", "w", "", 200, "604 800 sat for 7 days"},
+		{"1000", "sat", "", 200, "1 000 sat for 16 minutes"},
 		{"1.5", "sat", "", 422, "Choose a time, or type a number."},
 		{"-1", "h", "", 422, "Choose a time, or type a number."},
 		{"NaN", "h", "", 422, "Choose a time, or type a number."},

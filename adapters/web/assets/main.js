@@ -7,6 +7,13 @@ import { copyButtons } from './copy.js';
 import { amounts } from './amount.js';
 import { keys } from './key.js';
 
-for (const part of [countDown, copyButtons, amounts, keys]) each(part);
+function printButtons(root) {
+  for (const button of root.querySelectorAll('button.print')) {
+    button.hidden = false;
+    button.addEventListener('click', () => print());
+  }
+}
+
+for (const part of [countDown, copyButtons, amounts, keys, printButtons]) each(part);
 beginForms();
 beginLive();

@@ -25,7 +25,7 @@ var english = table{
 	"live.lost": "The connection is lost. This page goes on by itself once it is back.",
 
 	"shop.title":    "What you can rent",
-	"shop.lead":     "Choose, pay by Lightning, and it starts. When the time is used up it stops: nothing is charged by itself.",
+	"shop.lead":     "Choose, pay by Lightning, and it starts. When the time is used up it stops: nothing is charged automatically.",
 	"shop.empty":    "Nothing is on offer just now.",
 	"shop.per_hour": "an hour",
 	"shop.day":      "A day",
@@ -56,13 +56,13 @@ var english = table{
 	"param.hostname": "Name of the machine",
 
 	"key.title": "Your key: keep it now",
-	"key.why": "Who has it can pause and end this, and learns how to reach it. " +
+	"key.why": "Whoever has it can pause and end this, and learn how to reach it. " +
 		"It is shown this once, and nobody can give it to you again.",
 	"key.download": "Download",
 	"key.remember": "Keep it in this browser",
 	"key.noscript": "Once you have it:",
 	"key.continue": "Go on to the payment",
-	"key.file":     "{1}\n\nName: {2}\nPage: {3}\nKey: {4}\n\nWho has the key can pause and end it. Keep it to yourself.\n",
+	"key.file":     "{1}\n\nName: {2}\nPage: {3}\nKey: {4}\n\nWhoever has the key can pause and end it. Keep it to yourself.\n",
 
 	"status.awaiting":  "Waiting for your payment",
 	"status.coming":    "Your payment is on its way",
@@ -81,9 +81,9 @@ var english = table{
 	"follow.feed":      "Feed (Atom)",
 
 	"calendar.ends":         "{1}: the time that is paid ends",
-	"calendar.ends.text":    "Who tops up before that keeps it running.",
+	"calendar.ends.text":    "Top up before then to keep it running.",
 	"calendar.release":      "{1} is deleted unless it is topped up",
-	"calendar.release.text": "Its time is used up. Who tops up before that has it run again.",
+	"calendar.release.text": "Its time is used up. Top up before then to have it run again.",
 	"calendar.other":        "{1}: {2}",
 
 	"life.opened":     "Ordered: {1}",
@@ -203,7 +203,7 @@ var english = table{
 	"release.back":   "Keep it",
 
 	"share.title": "Let somebody else top it up",
-	"share.text":  "Who has this link can see this page and pay, and no more.",
+	"share.text":  "Whoever has this link can see this page and pay, and no more.",
 
 	"receipt.title":       "Receipt",
 	"receipt.open":        "This is not a receipt yet: nothing was bought by this payment.",
@@ -230,6 +230,7 @@ var english = table{
 	"receipt.output":      "Output",
 	"receipt.block":       "Block",
 	"receipt.as_of":       "As it stands on {1}.",
+	"receipt.print":       "Print",
 
 	"problem.home":             "To the shop",
 	"problem.request":          "Should it not go away, tell the operator the number of this request:",
@@ -261,7 +262,7 @@ var english = table{
 	"problem.no_amount":         "Choose a time, or type a number.",
 	"problem.unknown_plan":      "This is not on offer.",
 	"problem.withdrawn_plan":    "This is not on offer any more.",
-	"problem.rate_limited":      "That were many requests at once. Please wait a moment, and try again.",
+	"problem.rate_limited":      "Those were many requests at once. Please wait a moment, and try again.",
 	"problem.too_many_open":     "Too many invoices are open just now. Please pay one, or try again in a few minutes.",
 	"problem.starting":          "The service has just been started. Please try again in a moment.",
 	"problem.no_wallet": "The wallet of this shop does not answer just now. " +

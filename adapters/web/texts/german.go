@@ -233,6 +233,7 @@ var german = table{
 	"receipt.output":      "Ausgang",
 	"receipt.block":       "Block",
 	"receipt.as_of":       "Stand: {1}.",
+	"receipt.print":       "Drucken",
 
 	"problem.home":             "Zum Shop",
 	"problem.request":          "Bleibt es dabei, hilft dem Betreiber die Nummer dieser Anfrage:",
