@@ -13,8 +13,7 @@ import (
 	"time"
 
 	"sandglass/adapters/httpapi/client"
-	"sandglass/adapters/httpapi/middleware"
-	log "sandglass/adapters/httpapi/problem"
+	"sandglass/adapters/httpapi/client/inprocess"
 	"sandglass/adapters/httpapi/wire"
 	"sandglass/adapters/l402/token"
 	"sandglass/domain/payment"
@@ -197,13 +196,11 @@ func refuse(w http.ResponseWriter, err error) {
 	if !ok {
 		p = problem(http.StatusInternalServerError, "internal_error", "internal error: tell the operator the request_id")
 	}
-	if asked, known := w.(*middleware.Request); known {
-		told := &log.Problem{Problem: p.Problem}
-		if !isBad && err != error(p) {
-			told.Cause = err
-		}
-		asked.Note(told)
+	var why error
+	if !isBad && err != error(p) {
+		why = err
 	}
+	inprocess.Note(w, p.Problem, why)
 	retryAfter(w, p.RetryAfter)
 	p.RequestID = w.Header().Get("X-Request-Id")
 	write(w, p.Status, "application/problem+json", p.Problem)

@@ -9,6 +9,9 @@ import (
 	"net/http"
 
 	"sandglass/adapters/httpapi/client"
+	"sandglass/adapters/httpapi/middleware"
+	"sandglass/adapters/httpapi/problem"
+	"sandglass/adapters/httpapi/wire"
 )
 
 // Client returns a client of an API in the name of a request, with a token, which may be empty. answer is
@@ -17,6 +20,13 @@ func Client(api http.Handler, asked *http.Request, answer http.ResponseWriter, t
 	c, _ := client.New("http://api.invalid", token) // it is a URL
 	t := &transport{api: api, asked: asked, id: answer.Header().Get("X-Request-Id")}
 	return c.Over(&http.Client{Transport: t})
+}
+
+// Note leaves to the log with what a request is refused, and why, which may be nil. answer is the answer to it.
+func Note(answer http.ResponseWriter, p wire.Problem, why error) {
+	if r, ok := answer.(*middleware.Request); ok {
+		r.Note(&problem.Problem{Problem: p, Cause: why})
+	}
 }
 
 // transport is an [http.RoundTripper] for calls of one request.
