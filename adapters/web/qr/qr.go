@@ -5,13 +5,55 @@ import (
 	"fmt"
 	"html/template"
 	"strings"
+	"sync"
 
 	"github.com/skip2/go-qrcode"
 )
 
 // SVG returns a code as an element of a page, with the room around it that scanners want. It is dark on light
-// whatever the colours of the page are. Of a text that is too long for a code it is "".
+// whatever the colours of the page are. Of a text that is too long for a code it is "". The last ones are kept:
+// to draw one takes longer than all else of a page, which is asked for again and again.
 func SVG(text string) template.HTML {
+	if svg, ok := last.get(text); ok {
+		return svg
+	}
+	svg := draw(text)
+	last.put(text, svg)
+	return svg
+}
+
+// last are the codes that were drawn last, of some 20 KB each.
+var last kept
+
+type kept struct {
+	mu     sync.Mutex
+	byText map[string]template.HTML
+	texts  [128]string // the keys of byText, as a ring
+	next   int         // of texts, which is the oldest
+}
+
+func (k *kept) get(text string) (template.HTML, bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	svg, ok := k.byText[text]
+	return svg, ok
+}
+
+func (k *kept) put(text string, svg template.HTML) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if _, ok := k.byText[text]; ok {
+		return
+	}
+	if k.byText == nil {
+		k.byText = map[string]template.HTML{}
+	}
+	delete(k.byText, k.texts[k.next])
+	k.byText[text], k.texts[k.next] = svg, text
+	k.next = (k.next + 1) % len(k.texts)
+}
+
+func draw(text string) template.HTML {
 	code, err := qrcode.New(text, qrcode.Low)
 	if err != nil {
 		return ""
