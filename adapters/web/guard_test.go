@@ -1,7 +1,10 @@
 package web_test
 
 import (
+	"bytes"
 	"maps"
+	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"regexp"
 	"slices"
@@ -9,7 +12,12 @@ import (
 	"testing"
 
 	"sandglass/adapters/httpapi"
+	"sandglass/adapters/httpapi/middleware"
+	"sandglass/adapters/web"
 	"sandglass/domain/instant"
+	"sandglass/testutil/shop"
+
+	"github.com/rs/zerolog"
 )
 
 // pages returns each page that there is, of a shop all of whose texts are hostile.
@@ -197,5 +205,30 @@ func TestPagesHoldTheRates(t *testing.T) {
 	large := f.send("POST", "/order", url.Values{"param.notes": {strings.Repeat("x", 1<<17)}})
 	if large.status != 413 {
 		t.Errorf("a large form: %d", large.status)
+	}
+}
+
+// TestWhatFailsIsLogged: the visitor is told a number, and the operator finds by it why.
+func TestWhatFailsIsLogged(t *testing.T) {
+	var text bytes.Buffer
+	s := shop.Open(t, func(s *shop.Shop, o *httpapi.Options) {
+		broken := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("no JSON")) })
+		site, err := web.New(web.Options{API: broken, Now: s.Clock.Now})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range site.Routes() {
+			o.Mounts = append(o.Mounts, httpapi.Mount{Pattern: r.Pattern, Handler: r.Handler, Traits: middleware.Traits{Free: true}})
+		}
+		o.Log = zerolog.New(&text)
+	})
+	w := httptest.NewRecorder()
+	s.ServeHTTP(w, httptest.NewRequest("GET", "/r/web-1", nil))
+	number := w.Header().Get("X-Request-Id")
+	if body := w.Body.String(); w.Code != 500 || !strings.Contains(body, "<code>"+number+"</code>") || strings.Contains(body, "invalid") {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	if got := text.String(); !strings.Contains(got, number) || !strings.Contains(got, "invalid character") {
+		t.Errorf("%s: %s", number, got)
 	}
 }

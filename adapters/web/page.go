@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"sandglass/adapters/httpapi/client"
+	"sandglass/adapters/httpapi/client/inprocess"
 	"sandglass/adapters/httpapi/wire"
 	"sandglass/adapters/web/assets"
 	"sandglass/adapters/web/brand"
@@ -189,6 +190,7 @@ func (p *page) why(refusal *client.Problem) string {
 func (p *page) fail(err error) {
 	if p.refused(err) != nil {
 		p.Status, p.Notice = http.StatusInternalServerError, p.T("problem.internal_error")
+		inprocess.Note(p.w, wire.Problem{Status: p.Status, Code: "internal_error"}, err) // what the API refuses it notes itself
 	}
 	if p.Status == http.StatusForbidden || p.Status == http.StatusUnauthorized {
 		p.Title = p.T("problem.title.forbidden")
