@@ -225,8 +225,8 @@ func TestWhatFailsIsLogged(t *testing.T) {
 	w := httptest.NewRecorder()
 	s.ServeHTTP(w, httptest.NewRequest("GET", "/r/web-1", nil))
 	number := w.Header().Get("X-Request-Id")
-	if body := w.Body.String(); w.Code != 500 || !strings.Contains(body, "<code>"+number+"</code>") || strings.Contains(body, "invalid") {
-		t.Errorf("%d %s", w.Code, w.Body)
+	if body := w.Body.String(); w.Code != 500 || !strings.Contains(body, number+"</code>") || strings.Contains(body, "invalid") {
+		t.Errorf("%d %s", w.Code, body)
 	}
 	if got := text.String(); !strings.Contains(got, number) || !strings.Contains(got, "invalid character") {
 		t.Errorf("%s: %s", number, got)
