@@ -18,8 +18,9 @@ import (
 // name is that of the file.
 const name = "signs.json"
 
-// maxSize is more than the signs of all boots take.
-const maxSize = 16 << 20
+// maxSize is more than the signs of one boot take: 27.7 MiB where each resource of a full host went down as often
+// as is told.
+const maxSize = 64 << 20
 
 // Load returns what was saved last: [io/fs.ErrNotExist] if nothing ever was. A file of anybody else than
 // the folder's owner, or that others may write, is an error.
@@ -58,9 +59,12 @@ func read(dir string) ([]byte, error) {
 
 func owner(info os.FileInfo) uint32 { return info.Sys().(*syscall.Stat_t).Uid }
 
-// Save writes the file durably, all or nothing.
+// Save writes the file durably, all or nothing. The earliest boots for which it has no room are left out.
 func Save(dir string, s *lasting.Signs) error {
 	b, err := s.Marshal()
+	for ; err == nil && len(b) > maxSize && len(s.Boots) > 1; b, err = s.Marshal() {
+		s.Boots = s.Boots[1:]
+	}
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package keeperstate_test
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -33,6 +34,32 @@ func TestSignsAreKept(t *testing.T) {
 	}
 }
 
+// TestSignsOfAFullHost: what is saved can be read again, however much there is to tell.
+func TestSignsOfAFullHost(t *testing.T) {
+	down := map[string][]enforce.Boottime{}
+	for i := range enforce.MaxWants {
+		went := make([]enforce.Boottime, enforce.MaxOutages)
+		for j := range went {
+			went[j] = enforce.Boottime(4e11 + j)
+		}
+		down[fmt.Sprintf("%064d", i)] = went
+	}
+	s, dir := new(lasting.Signs), t.TempDir()
+	for _, boot := range []string{"a", "b", "c"} {
+		s.Set(lasting.Boot{ID: boot, At: 5e11, Down: down})
+	}
+	if err := keeperstate.Save(dir, s); err != nil {
+		t.Fatal(err)
+	}
+	got, err := keeperstate.Load(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b, ok := got.Of("c"); !ok || len(b.Down) != len(down) {
+		t.Errorf("of the last boot came back %d that went down", len(b.Down))
+	}
+}
+
 // TestNotTrusted: what others could have written is not read, and what is damaged says so.
 func TestNotTrusted(t *testing.T) {
 	for name, spoil := range map[string]func(path string) error{
@@ -42,7 +69,7 @@ func TestNotTrusted(t *testing.T) {
 		},
 		"a folder": func(path string) error { return errors.Join(os.Remove(path), os.Mkdir(path, 0o755)) },
 		"damaged":  func(path string) error { return os.Truncate(path, 10) },
-		"too much": func(path string) error { return os.Truncate(path, 17<<20) },
+		"too much": func(path string) error { return os.Truncate(path, 64<<20+1) },
 	} {
 		dir := t.TempDir()
 		s := new(lasting.Signs)

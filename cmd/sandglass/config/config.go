@@ -168,6 +168,7 @@ func (c *Config) check() error {
 		want(c.PublicURL == "" || isPublic(c.PublicURL), "PUBLIC_URL", c.PublicURL,
 			"a URL such as https://pay.example.org or https://example.org/pay, with no more than host and path, or nothing"),
 		c.checkShop(),
+		want(filepath.IsAbs(c.KeeperDir), "KEEPER_STATE_DIR", c.KeeperDir, "a folder such as /var/lib/sandglass-keeper"),
 		want(metrics == nil && (c.MetricsListen == "" || c.MetricsListen != c.Listen), "METRICS_LISTEN", c.MetricsListen,
 			"an address such as 127.0.0.1:8421, another than "+Prefix+"_LISTEN, or nothing"),
 		want(lnd == nil, "LND_ADDR", c.LndAddr, "an address such as 127.0.0.1:10009"),

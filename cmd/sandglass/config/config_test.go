@@ -18,6 +18,7 @@ func TestAWrongValueNamesItsVariable(t *testing.T) {
 		"SANDGLASS_LND_ADDR":                     {"lnd"},
 		"SANDGLASS_LND_ALLOW_SPENDING":           {"perhaps"},
 		"SANDGLASS_PAGES":                        {"some"},
+		"SANDGLASS_KEEPER_STATE_DIR":             {"signs"},
 		"SANDGLASS_SHOP_NAME":                    {" x", "a\nb", strings.Repeat("x", 61)},
 		"SANDGLASS_SHOP_COLOR":                   {"red", "#fff", "1f6feb"},
 		"SANDGLASS_ON_CHAIN":                     {"often"},
