@@ -152,6 +152,22 @@ func TestTheChainIsAskedFor(t *testing.T) {
 	}
 }
 
+// TestNothingIsLeftOfWhatIsEnded: nobody can have it, nor top it up.
+func TestNothingIsLeftOfWhatIsEnded(t *testing.T) {
+	api := canned{
+		"/v1/resources/web-1": wire.Resource{
+			ID: "web-1", Status: "released", Remaining: instant.Hour, Price: wire.Price{Msat: 1000, Per: 1000},
+		},
+		"/v1/plans": wire.Plans{},
+	}
+	body := text(api.ask(t, "", "en", "/r/web-1").Body.String())
+	for _, not := range []string{"01:00:00", "top it up"} {
+		if strings.Contains(body, not) || !strings.Contains(body, "Ended for good") {
+			t.Errorf("it says %s: %s", not, body)
+		}
+	}
+}
+
 // TestConfirmationsAreCounted of what is on its way.
 func TestConfirmationsAreCounted(t *testing.T) {
 	two := int64(2)
