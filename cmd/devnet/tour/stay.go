@@ -59,7 +59,12 @@ func (t *Tour) tellNewcomer(ctx context.Context) error {
 	if err := errors.Join(t.describe(&o, command), t.tellPage(&o)); err != nil {
 		return err
 	}
-	return t.show(ctx, "resource", "show", o.Resource.ID, "--follow")
+	if err := t.show(ctx, "resource", "show", o.Resource.ID, "--follow"); err != nil || ctx.Err() != nil {
+		return err
+	}
+	fmt.Fprintln(t.Out, "It is ended. All else stays until Ctrl-C.")
+	<-ctx.Done()
+	return nil
 }
 
 // tellPage prints the address of what was ordered as its holder has it, and as a code for his phone.
@@ -72,6 +77,9 @@ its page    %[2]s
 as holder   %[2]s#key=%[3]s
 
 `, t.daemon.URL, page, o.HolderKey)
+	if t.Listen == "" {
+		fmt.Fprint(t.Out, "A phone reaches it only with --listen ADDRESS, which is this machine's in its network.\n\n")
+	}
 	return show.QR(t.Out, []string{page})
 }
 
