@@ -142,24 +142,26 @@ func (h *harness) start() {
 	h.t.Helper()
 	conf := h.config()
 	ctx, cancel := context.WithCancel(h.t.Context())
-	var running sync.WaitGroup
-	run := func() (w *chain.Watcher) {
-		w, err := chain.New(conf)
-		if err != nil {
+	watchers := make([]*chain.Watcher, 1, 2)
+	if h.twoWatchers {
+		watchers = watchers[:2]
+	}
+	for i := range watchers {
+		var err error
+		if watchers[i], err = chain.New(conf); err != nil {
 			h.t.Fatal(err)
 		}
-		conf.Opening.Unlogged = w.Unlogged
+	}
+	h.Watcher = watchers[len(watchers)-1]
+	conf.Opening.Unlogged = h.Unlogged // before any of them runs: it is theirs together
+	var running sync.WaitGroup
+	for _, w := range watchers {
 		running.Go(func() {
 			if err := w.Run(ctx); err != nil {
 				h.t.Error(err)
 			}
 		})
-		return w
 	}
-	if h.twoWatchers {
-		run()
-	}
-	h.Watcher = run()
 	var once sync.Once
 	h.stop = func() { once.Do(func() { cancel(); running.Wait() }) }
 	h.pass(time.Second)
