@@ -1,7 +1,6 @@
 package web
 
 import (
-	"math"
 	"strconv"
 	"strings"
 
@@ -95,10 +94,23 @@ func (p *page) asked() (time instant.Millis, amount money.Msat) {
 		}
 		return 0, money.Msat(sat) * money.Sat
 	}
-	many, err := strconv.ParseFloat(n, 64)
-	ms := math.Round(many * float64(perUnit[p.form("unit")]))
-	if err != nil || !(ms >= 1 && ms < 1<<53) {
-		return 0, 0
+	return millisOf(n, perUnit[p.form("unit")]), 0
+}
+
+// millisOf returns so many units, of up to 10 decimals, rounded to the nearest millisecond; 0 where that is no
+// number, or longer than a script counts exactly.
+func millisOf(n string, unit instant.Millis) instant.Millis {
+	const longest, decimals = 1<<53 - 1, 10
+	whole, fraction, _ := strings.Cut(n, ".")
+	if whole+fraction == "" || strings.Trim(whole+fraction, "0123456789") != "" || unit == 0 {
+		return 0
 	}
-	return instant.Millis(ms), 0
+	fraction = (fraction + strings.Repeat("0", decimals))[:decimals]
+	part, err := strconv.ParseInt(fraction, 10, 64)
+	many, tooLong := strconv.ParseInt("0"+whole, 10, 64)
+	if err != nil || tooLong != nil || instant.Millis(many) >= longest/unit {
+		return 0
+	}
+	const scale = 1e10 // which times a week in milliseconds is an int64 yet
+	return instant.Millis(many)*unit + (instant.Millis(part)*unit+scale/2)/scale
 }
