@@ -36,10 +36,11 @@ type Brand struct {
 // Paragraph is lines of text.
 type Paragraph []string
 
-// Logo is a picture.
+// Logo is a picture. It is made by [ReadLogo].
 type Logo struct {
 	Type string // image/png or image/svg+xml
 	Data []byte
+	hash string // of Data
 }
 
 // CheckName returns an error unless a name can head the pages.
@@ -90,7 +91,7 @@ func ReadLogo(path string) (*Logo, error) {
 	if err != nil || b == nil {
 		return nil, err
 	}
-	l := &Logo{Data: b}
+	l := &Logo{Data: b, hash: hashOf(b)}
 	switch config, err := png.DecodeConfig(bytes.NewReader(b)); {
 	case err == nil && (config.Width > MaxSide || config.Height > MaxSide):
 		return nil, fmt.Errorf("%s has %d × %d pixels: want up to %d each way", path, config.Width, config.Height, MaxSide)

@@ -17,24 +17,25 @@ const (
 // Path returns the path of a file of the brand, logo or accent.css, from the root of the pages; "" where there
 // is none. It has a hash of what the file holds, so that browsers keep it for good.
 func (b *Brand) Path(name string) string {
-	data, _ := b.file(name)
-	if data == nil {
+	_, _, hash := b.file(name)
+	if hash == "" {
 		return ""
 	}
-	return "/brand/" + hash(data) + "/" + name
+	return "/brand/" + hash + "/" + name
 }
 
-func (b *Brand) file(name string) (data []byte, kind string) {
+func (b *Brand) file(name string) (data []byte, kind, hash string) {
 	switch {
 	case name == logoFile && b.Logo != nil:
-		return b.Logo.Data, b.Logo.Type
+		return b.Logo.Data, b.Logo.Type, b.Logo.hash
 	case name == accentFile && b.Accent != nil:
-		return []byte(b.CSS()), "text/css; charset=utf-8"
+		css := []byte(b.CSS())
+		return css, "text/css; charset=utf-8", hashOf(css)
 	}
-	return nil, ""
+	return nil, "", ""
 }
 
-func hash(data []byte) string {
+func hashOf(data []byte) string {
 	h := sha256.Sum256(data)
 	return hex.EncodeToString(h[:8])
 }
@@ -43,8 +44,8 @@ func hash(data []byte) string {
 // itself runs no script.
 func (b *Brand) Handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		data, kind := b.file(r.PathValue("file"))
-		if data == nil || r.PathValue("hash") != hash(data) {
+		data, kind, hash := b.file(r.PathValue("file"))
+		if hash == "" || r.PathValue("hash") != hash {
 			http.NotFound(w, r)
 			return
 		}
