@@ -285,10 +285,10 @@ func (s *Store) giveBack() {
 		s.moveWAL(0)
 		return
 	}
-	s.loose.Store(false)
 	if err == nil {
 		_ = s.wal.Truncate(s.conn) // which makes the file as short as it is
 	}
+	s.loose.Store(false) // last: who sees it false finds the file short
 }
 
 func (s *Store) vacuum() (gave bool, err error) {
