@@ -24,6 +24,8 @@ func (s *Store) rights() []right {
 		{"read the streams " + s.full("…"), tryRead(s.full("rights"))},
 		{"read the metadata of the streams " + s.full("…"), tryRead("$$" + s.full("rights"))},
 		{"write to the streams " + s.full("…"), s.tryAppend},
+		{"read the stream " + s.checkpoints(), tryRead(s.checkpoints())},
+		{"write to the stream " + s.checkpoints(), s.tryCheckpoint},
 		{"read $all forwards", tryReadAll(esdb.Forwards, esdb.Start{})},
 		{"read $all backwards", tryReadAll(esdb.Backwards, esdb.End{})},
 		{"subscribe to $all", s.trySubscribe},
@@ -58,6 +60,15 @@ const noEnd = 1 << 40
 // tryAppend appends at noEnd. The server looks for the right before it looks at the stream.
 func (s *Store) tryAppend(ctx context.Context, c *esdb.Client) error {
 	_, err := s.appending(s.full("rights"), noEnd, beginning([16]byte{}))(ctx, c)
+	if errors.Is(err, stream.ErrWrongRevision) {
+		return nil
+	}
+	return err
+}
+
+// tryCheckpoint is [Store.tryAppend] of what stands beside the log.
+func (s *Store) tryCheckpoint(ctx context.Context, c *esdb.Client) error {
+	_, err := s.appending(s.checkpoints(), noEnd, beginning([16]byte{}))(ctx, c)
 	if errors.Is(err, stream.ErrWrongRevision) {
 		return nil
 	}

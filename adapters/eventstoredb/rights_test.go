@@ -24,6 +24,7 @@ func TestALogIsMadeOnlyWithAllRights(t *testing.T) {
 	const noAll = "read $all forwards, nor read $all backwards, nor subscribe to $all, which the daemon has to"
 	const write, read = "write to the streams shop.…", "read the streams shop.…"
 	const readMeta = "read the metadata of the streams shop.…"
+	const sign, signed = "write to the stream shop-checkpoints", "read the stream shop-checkpoints"
 	list := func(r, mr, w string) string {
 		return `{"$userStreamAcl":{"$r":"` + r + `","$w":"` + w + `","$d":"$admins","$mr":"` + mr + `","$mw":"$admins"}}`
 	}
@@ -31,10 +32,10 @@ func TestALogIsMadeOnlyWithAllRights(t *testing.T) {
 		{"$admins", list("$all", "$all", "$all"), "the user may not " + noAll},
 		{
 			"$admins", list("$admins", "$admins", "$admins"),
-			"the user may not " + read + ", nor " + readMeta + ", nor " + write + ", nor " + noAll,
+			"the user may not " + read + ", nor " + readMeta + ", nor " + write + ", nor " + signed + ", nor " + sign + ", nor " + noAll,
 		},
-		{"ann", list("$all", "$all", "$admins"), "the user may not " + write + ", which"},
-		{"ann", list("$admins", "$all", "$all"), "the user may not " + read + ", which"},
+		{"ann", list("$all", "$all", "$admins"), "the user may not " + write + ", nor " + sign + ", which"},
+		{"ann", list("$admins", "$all", "$all"), "the user may not " + read + ", nor " + signed + ", which"},
 		{"ann", list("$all", "$admins", "$all"), "the user may not " + readMeta + ", which"},
 		{"ann", list("ann", "ann", "ann"), ""},
 	} {

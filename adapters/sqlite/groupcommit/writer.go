@@ -72,6 +72,7 @@ type Writer struct {
 	space   logfile.Space
 	queue   chan *request
 	imports chan *Batch
+	swaps   chan *swap
 	stopped chan struct{}
 	failure atomic.Pointer[error] // of the last group, nil if it was committed
 	head    atomic.Uint64         // position of the last durable event
@@ -101,6 +102,7 @@ func New(c Config) (*Writer, error) {
 		space:      logfile.NewSpace(c.Path, c.FreeSpaceFloor, c.FreeSpace),
 		queue:      make(chan *request, queueSize),
 		imports:    make(chan *Batch),
+		swaps:      make(chan *swap),
 		stopped:    make(chan struct{}),
 		wal:        logfile.WAL{Soft: c.Limits.WAL},
 		tailMax:    cmp.Or(c.Limits.Tail, tailMax),
@@ -162,6 +164,8 @@ func (w *Writer) Run() {
 			w.commit(w.gather(r))
 		case r := <-w.imports:
 			w.writeImport(r)
+		case s := <-w.swaps:
+			w.writeSwap(s)
 		case <-w.failed():
 			w.probe()
 		case <-w.closing:

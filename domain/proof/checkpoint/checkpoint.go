@@ -44,7 +44,7 @@ type Store interface {
 	Checkpoint(ctx context.Context) (note []byte, version int64, err error)
 	// SwapCheckpoint puts a note of 1 to [MaxNote] bytes in the place of the one of that version, and
 	// returns once it is durable: it has the next version then. Else it is [ErrMoved], unless this very
-	// note has the next version already. After another error it is open whether it was kept.
+	// note was given the next version before. After another error it is open whether it was kept.
 	SwapCheckpoint(ctx context.Context, version int64, note []byte) error
 }
 

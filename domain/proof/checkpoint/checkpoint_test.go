@@ -137,12 +137,15 @@ func TestMalformed(t *testing.T) {
 			t.Errorf("%s: %+v, %v", name, c, err)
 		}
 	}
-	for name, msg := range map[string]string{"nothing": "", "too long": strings.Repeat("a", checkpoint.MaxNote+1), "no signatures": good} {
+	for name, msg := range map[string]string{
+		"nothing": "", "too long": strings.Repeat("a", checkpoint.MaxNote+1), "no signatures": good,
+	} {
 		if c, err := checkpoint.Read([]byte(msg)); !errors.Is(err, checkpoint.ErrMalformed) {
 			t.Errorf("read %s: %+v, %v", name, c, err)
 		}
 	}
-	for _, text := range []string{"", "PRIVATE+KEY", "PRIVATE+KEY+a+00000000+" + base64.StdEncoding.EncodeToString(make([]byte, 33))} {
+	zeros := base64.StdEncoding.EncodeToString(make([]byte, 33))
+	for _, text := range []string{"", "PRIVATE+KEY", "PRIVATE+KEY+a+00000000+" + zeros} {
 		if _, err := checkpoint.ParseKey(text); err == nil {
 			t.Errorf("the key %q was read", text)
 		}
@@ -153,7 +156,8 @@ func TestMalformed(t *testing.T) {
 }
 
 func TestInvalidOrigin(t *testing.T) {
-	if got := key(t, 1).Invalid(); checkpoint.CheckOrigin(got) != nil || !strings.HasPrefix(got, "sandglass.invalid/") || len(got) != 34 {
+	got := key(t, 1).Invalid()
+	if checkpoint.CheckOrigin(got) != nil || !strings.HasPrefix(got, "sandglass.invalid/") || len(got) != 34 {
 		t.Errorf("%q", got)
 	}
 	if key(t, 1).Invalid() != key(t, 1).Invalid() || key(t, 1).Invalid() == key(t, 2).Invalid() {

@@ -1,0 +1,84 @@
+package eventstoredb_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"sandglass/adapters/eventstoredb"
+	"sandglass/testutil/esdbserver"
+	"sandglass/testutil/storetest"
+)
+
+func TestCheckpoints(t *testing.T) {
+	t.Parallel()
+	for name, options := range map[string]esdbserver.Options{
+		"one node":                        {},
+		"three nodes, with TLS and users": {Nodes: 3, TLS: true, Users: map[string]string{"ann": "open, sesame"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := esdbserver.New(t, options)
+			c.Grant("ann") // no more than she needs
+			checkpoints(t, c.ConnectionString(), func(_ *testing.T, f storetest.Fault) {
+				if f == storetest.Lost {
+					c.LoseRequests(1)
+				} else {
+					c.LoseAnswers(1)
+				}
+			})
+		})
+	}
+}
+
+// TestCheckpointsOnARealServer is TestCheckpoints on the server that the environment names.
+func TestCheckpointsOnARealServer(t *testing.T) {
+	conn := os.Getenv(real)
+	if conn == "" {
+		t.Skipf("there is no real server here: %s can hold the connection string of one", real)
+	}
+	checkpoints(t, conn, nil)
+}
+
+func checkpoints(t *testing.T, conn string, fail func(*testing.T, storetest.Fault)) {
+	storetest.Checkpoints(t, storetest.CheckpointsHarness{
+		Shared: true, Fail: fail,
+		New: func(t *testing.T) func() storetest.CheckpointStore {
+			namespace := newLog(t, conn)
+			return func() storetest.CheckpointStore { return open(t, conn, eventstoredb.Options{Namespace: namespace}) }
+		},
+	})
+}
+
+// The server forgets what was signed before, if it is told to, and the log has nothing of it.
+func TestCheckpointsAreForgotten(t *testing.T) {
+	t.Parallel()
+	c := esdbserver.New(t, esdbserver.Options{})
+	namespace := newLog(t, c.ConnectionString())
+	s := open(t, c.ConnectionString(), eventstoredb.Options{Namespace: namespace})
+	advice := func() string {
+		text, err := s.Advice(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	if !strings.Contains(advice(), "$maxCount") {
+		t.Errorf("the advice is %q", advice())
+	}
+	c.Write("$$"+namespace+"-checkpoints", "$metadata", `{"$maxCount":2}`)
+	if got := advice(); got != "" {
+		t.Errorf("the advice is %q", got)
+	}
+	for version := range int64(5) {
+		if err := s.SwapCheckpoint(t.Context(), version, []byte("note\n")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, version, err := s.Checkpoint(t.Context()); err != nil || version != 5 {
+		t.Errorf("version %d, %v", version, err)
+	}
+	if head, err := s.Head(t.Context()); err != nil || head != 0 {
+		t.Errorf("the log ends at %d, %v", head, err)
+	}
+}
