@@ -120,7 +120,7 @@ func (b *Service) invoice(ctx context.Context, s *subject, w wish) (payment.Stat
 	open := b.open(s.ID)
 	for _, r := range open {
 		lasts := r.Expiry.Sub(b.Now()) > b.Limits.Expiry/2
-		if w.own || r.Own || !lasts || !w.fits(r) || !sameOrder(r.Order, s.order) {
+		if w.own || r.Own || r.Cash.Quote != "" || !lasts || !w.fits(r) || !sameOrder(r.Order, s.order) {
 			continue
 		}
 		switch ok, err := b.Wallet.IsOpen(ctx, r.Key); { // it may just have been paid

@@ -20,6 +20,7 @@ type (
 		Expiry   instant.Time
 		Invoice  string
 		Order    *resource.Order
+		Cash     Cash
 	}
 	Accept struct {
 		At      instant.Time

@@ -117,7 +117,7 @@ func requested(c *Request, at At) (*Requested, error) {
 			return nil, fmt.Errorf("%w: a request is made, and expires, in the years 1970 to 9999", ErrInvalid)
 		}
 	}
-	return &Requested{at, c.Resource, c.Amount, c.Price, c.At, c.Expiry, c.Invoice, c.Order}, nil
+	return &Requested{at, c.Resource, c.Amount, c.Price, c.At, c.Expiry, c.Invoice, c.Order, c.Cash}, nil
 }
 
 // withRequest puts before e what it is for, where the log does not say so yet.

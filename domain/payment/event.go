@@ -25,6 +25,13 @@ const (
 	ViaOnChain Via = "onchain"
 )
 
+// Cash says which token of digital cash pays an invoice, by having its mint pay it. It is empty where none does.
+type Cash struct {
+	Mint  string   // its URL
+	Quote string   // of the mint, which says by it whether it has paid
+	Token [32]byte // a hash that names the token, which is as good as money and is kept nowhere
+}
+
 // Reason is the code of why a payment is where it is.
 type Reason string
 
@@ -75,6 +82,7 @@ type (
 		Expiry    instant.Time    // of the invoice, 0 where there is none
 		Invoice   string          // BOLT 11, empty where there is none
 		Order     *resource.Order // by which the resource is opened, or nil
+		Cash      Cash            // by which the invoice was to be paid
 	}
 	// Accepted says that the wallet holds the money for what it opens: it is the payer's until
 	// it is settled, and goes back if that does not come up.
@@ -230,9 +238,19 @@ func (e *Requested) Fields(f *codec.Fields) {
 		o = e.Order
 	}
 	codec.OptString(f, "plan", &o.Plan)
-	if o.Plan == "" {
-		return
+	if o.Plan != "" {
+		orderFields(f, o)
+		if e.Order == nil { // it is being read
+			o.Terms.Price = e.Price
+			e.Order = o
+		}
 	}
+	codec.OptString(f, "mint", &e.Cash.Mint)
+	codec.OptString(f, "melt_quote", &e.Cash.Quote)
+	codec.OptHex(f, "token_hash", e.Cash.Token[:])
+}
+
+func orderFields(f *codec.Fields, o *resource.Order) {
 	codec.OptInt(f, "warn_time_ms", &o.Terms.Warn.Time)
 	codec.OptInt(f, "warn_amount_msat", &o.Terms.Warn.Amount)
 	codec.OptInt(f, "warn_share_ppm", &o.Terms.Warn.Share)
@@ -243,10 +261,6 @@ func (e *Requested) Fields(f *codec.Fields) {
 	codec.OptHex(f, "request_hash", o.Request[:])
 	o.Terms.LaterFields(f)
 	codec.OptHex(f, "params_hash", o.Params[:])
-	if e.Order == nil { // it is being read
-		o.Terms.Price = e.Price
-		e.Order = o
-	}
 }
 
 // Fields implements [codec.Fielder].

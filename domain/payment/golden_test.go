@@ -60,6 +60,20 @@ func TestLaterTerms(t *testing.T) {
 	}
 }
 
+// An invoice that a token of digital cash pays says so, whether it is of an order or not.
+func TestCash(t *testing.T) {
+	e := *samples[0].(*payment.Requested)
+	e.Cash = payment.Cash{Mint: "https://mint.example.org", Quote: "q-1", Token: [32]byte{1, 31: 2}}
+	topUp := e
+	topUp.Order = nil
+	for _, want := range []*payment.Requested{&e, &topUp} {
+		got, err := payment.Decode(&stream.Record{Event: stream.Encode(want)})
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("it is read as %+v, %v", got, err)
+		}
+	}
+}
+
 func TestDecodeRefusesWhatItDoesNotKnow(t *testing.T) {
 	for _, x := range []struct{ kind, data string }{
 		{"payment.credited.v2", `{"resource":"vm-1"}`},

@@ -122,6 +122,12 @@ func (s *Set) lapse() (names []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.expire(now)
+	for s.paid.Len() > 0 && len(names) < lapseMost && now > s.paid.first().Expiry.Add(Keep) {
+		e := s.paid.first()
+		names = append(names, e.Name())
+		s.paid.remove(e)
+		s.removeToken(e)
+	}
 	for node, expired := range s.expired {
 		for expired.Len() > 0 && len(names) < lapseMost {
 			e := expired.first()

@@ -25,8 +25,8 @@ import (
 
 // Store keeps records durably beside the log. testutil/storetest has its contract.
 //
-// The records of one name are one record: what was kept first stands, until one that is
-// released is kept, which stands then.
+// The records of one name are one record: what was kept first stands, until one of a higher
+// [Record.Rank] is kept, which stands then.
 type Store interface {
 	// Keep returns once a record is durable. After an error it is open whether it was kept;
 	// it may be kept again.
@@ -43,7 +43,7 @@ type Store interface {
 }
 
 // Record is an invoice or an address that was given out, and what for. Nobody changes one, but
-// that what an order gave out is released with it.
+// that what an order gave out is released with it, and that a token is to pay an invoice.
 type Record struct {
 	Key      payment.Key // of the invoice; empty for an address
 	Address  string      // empty for an invoice
@@ -64,6 +64,18 @@ func (r *Record) Name() string {
 		return string(r.Key)
 	}
 	return r.Address
+}
+
+// Rank says which of two records of one name stands: the higher, and of equals the first. That
+// its order is released is never taken back, and no more is that a token is to pay it.
+func (r *Record) Rank() (rank int) {
+	if r.Cash.Quote != "" {
+		rank = 1
+	}
+	if r.Released > 0 {
+		rank += 2
+	}
+	return rank
 }
 
 // State returns what the record is while nobody has paid: a payment that is requested. It has
@@ -135,9 +147,11 @@ func (r *fields) Fields(f *codec.Fields) {
 	codec.Bool(f, "own", &r.Own)
 	e := payment.Requested{
 		Resource: r.Resource, Amount: r.Amount, Price: r.Price, Requested: r.At, Expiry: r.Expiry, Invoice: r.Invoice, Order: r.Order,
+		Cash: r.Cash,
 	}
 	e.Fields(f)
 	r.Request = payment.Request{
 		At: e.Requested, Resource: e.Resource, Amount: e.Amount, Price: e.Price, Expiry: e.Expiry, Invoice: e.Invoice, Order: e.Order,
+		Cash: e.Cash,
 	}
 }

@@ -33,9 +33,11 @@ func TestARecordIsReadAsItWasWritten(t *testing.T) {
 	topUp, addr := invoice("01", "vm-1"), invoice("", "vm-2")
 	topUp.Order = nil
 	addr.Key, addr.Address, addr.Height, addr.Invoice, addr.Expiry, addr.ByHolder = "", "bcrt1q", 7, "", 0, false
-	released, told := *addr, *topUp
+	released, told, cash, ordered := *addr, *topUp, *topUp, *invoice("02", "vm-1")
+	cash.Cash = payment.Cash{Mint: "https://mint.example.org", Quote: "q-1", Token: [32]byte{3}}
+	ordered.Cash = cash.Cash
 	released.Released, told.Text = epoch+7, strings.Repeat("0a", 32)
-	for _, r := range []*request.Record{invoice("00", "vm-1"), topUp, addr, &released, &told} {
+	for _, r := range []*request.Record{invoice("00", "vm-1"), topUp, addr, &released, &told, &cash, &ordered} {
 		data := request.Encode(r)
 		back, err := request.Decode(data)
 		if err != nil {

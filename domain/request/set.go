@@ -35,6 +35,8 @@ type Set struct {
 	open      Counts
 	expiring  *expiries               // invoices that have not expired
 	expired   map[string]*expiries    // those that have, or were released, by the wallet that takes their money
+	byToken   map[[32]byte][]*entry   // invoices that a token of digital cash is to pay, or has, oldest first
+	paid      expiries                // of these the ones that are done
 	gone      map[string]instant.Time // names that the log has, until their record is not news any more
 	wallets   map[string]sweeps       // by node
 	listeners watch.Listeners[resource.ID]
@@ -74,7 +76,7 @@ func New(o Options) *Set {
 	return &Set{
 		store: o.Store, now: o.Now, most: o.Most, fail: o.Failed, shown: o.Shown, retry: watch.Retry{}.OrDefaults(),
 		gone: map[string]instant.Time{}, expiring: new(expiries), expired: map[string]*expiries{}, wallets: map[string]sweeps{},
-		hosts: map[string]int{}, reserved: reserved{}, ofNode: map[string]int{}, listeners: watch.Listeners[resource.ID]{},
+		hosts: map[string]int{}, reserved: reserved{}, ofNode: map[string]int{}, byToken: map[[32]byte][]*entry{}, listeners: watch.Listeners[resource.ID]{},
 		caughtUp: make(chan struct{}),
 	}
 }
@@ -147,7 +149,7 @@ func (s *Set) add(run ...*Record) {
 		name := r.Name()
 		_, gone := s.gone[name]
 		known, ok := s.byName.get(name)
-		if gone || ok && (known.Released > 0 || r.Released == 0) {
+		if gone || ok && known.Rank() >= r.Rank() {
 			continue
 		}
 		if ok {
@@ -158,6 +160,7 @@ func (s *Set) add(run ...*Record) {
 		if r.Released == 0 { // else it is of nothing any more
 			s.putOf(e)
 		}
+		s.putToken(e)
 		if r.Key == "" {
 			s.addresses.put(e)
 			s.ofNode[r.Node]++
@@ -217,8 +220,14 @@ func (s *Set) Done(ctx context.Context, name string, written stream.Position) {
 	s.mu.Lock()
 	e, ok := s.byName.get(name)
 	if ok {
-		s.gone[name] = max(e.Expiry, s.now()).Add(Settling)
+		keep := instant.Millis(Settling)
 		s.drop(e)
+		if e.Cash.Quote != "" { // who sends the token again is told by it what it bought
+			s.putToken(e)
+			s.paid.put(e)
+			ok, keep = false, Keep
+		}
+		s.gone[name] = max(e.Expiry, s.now()).Add(keep)
 	}
 	s.mu.Unlock()
 	if ok {
@@ -240,6 +249,7 @@ func (s *Set) drop(e *entry) {
 		in.remove(e)
 	}
 	s.byName.remove(e.Name())
+	s.removeToken(e)
 	if e.Released == 0 {
 		s.removeOf(e)
 	}

@@ -36,7 +36,7 @@ func (m *Memory) Keep(ctx context.Context, r *request.Record) error {
 		m.at = map[string][]int{}
 	}
 	for _, i := range m.at[r.Name()] {
-		if r.Released > 0 && m.kept[i].Released == 0 {
+		if m.kept[i].Name() != "" && r.Rank() > m.kept[i].Rank() {
 			m.kept[i] = &request.Record{}
 		}
 	}

@@ -63,17 +63,17 @@ func (f *requestFollower) follow(ctx context.Context, s request.Store) {
 	}
 }
 
-// gatherFirst keeps of each name the first record, or the first that is released.
+// gatherFirst keeps of each name the first record of the highest rank.
 func gatherFirst(all map[string]*request.Record, run []*request.Record) {
 	for _, r := range run {
-		if before := all[r.Name()]; before == nil || releases(r, before) {
+		if before := all[r.Name()]; before == nil || outranks(r, before) {
 			all[r.Name()] = r
 		}
 	}
 }
 
-// releases reports whether r stands in the place of what was kept before.
-func releases(r, before *request.Record) bool { return r.Released > 0 && before.Released == 0 }
+// outranks reports whether r stands in the place of what was kept before.
+func outranks(r, before *request.Record) bool { return r.Rank() > before.Rank() }
 
 // await waits until n records came.
 func (f *requestFollower) await(t *testing.T, n int) {

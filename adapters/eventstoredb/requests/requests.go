@@ -173,12 +173,9 @@ func (*Store) Forget(context.Context, []string) error { return nil }
 // namespace is the UUID under which the ids of records are derived.
 var namespace = uuid.MustParse("5a2d6c61-7373-5265-8e71-756573747331")
 
-// nameOf names the event of a record: one that is released has another.
+// nameOf names the event of a record: one that stands in the place of another has another.
 func nameOf(r *request.Record) string {
-	if r.Released > 0 {
-		return r.Name() + "\x00released"
-	}
-	return r.Name()
+	return r.Name() + [...]string{"", "\x00cash", "\x00released", "\x00cash, released"}[r.Rank()]
 }
 
 // id returns the id of the event of a name.

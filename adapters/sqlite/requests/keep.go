@@ -33,11 +33,13 @@ const (
 	walFew     = 1 << 20
 
 	sqlKeep = `INSERT INTO requests (id, name, data, sum) VALUES (?, ?, ?, ?)
-		ON CONFLICT (name) DO UPDATE SET id = excluded.id, data = excluded.data, sum = excluded.sum WHERE ` + sqlReleases
-	// sqlReleases is the condition that a record is released by the one that comes: in canonical
-	// JSON no text holds this.
-	sqlReleases = `instr(excluded.data, CAST('"released_at":' AS BLOB)) AND
-		NOT instr(requests.data, CAST('"released_at":' AS BLOB))`
+		ON CONFLICT (name) DO UPDATE SET id = excluded.id, data = excluded.data, sum = excluded.sum WHERE ` + sqlStands
+	sqlStands = sqlRank + ` < ` + sqlNewRank // the one that comes
+	// These are [request.Record.Rank]: in canonical JSON no text holds what is looked for.
+	sqlRank = `2 * (instr(requests.data, CAST('"released_at":' AS BLOB)) > 0) +
+		(instr(requests.data, CAST('"melt_quote":' AS BLOB)) > 0)`
+	sqlNewRank = `2 * (instr(excluded.data, CAST('"released_at":' AS BLOB)) > 0) +
+		(instr(excluded.data, CAST('"melt_quote":' AS BLOB)) > 0)`
 
 	sqlForget = `DELETE FROM requests WHERE name = ?`
 	sqlFree   = `PRAGMA freelist_count`
@@ -249,7 +251,7 @@ func (s *Store) write(group []*job) (last int64, forgot bool, err error) {
 	return last, forgot, s.hold.Check()
 }
 
-// keep writes a record after the last one, unless its name is there and not released by it.
+// keep writes a record after the last one, unless one of its name is there that stands: see [request.Record.Rank].
 func (s *Store) keep(j *job, last *int64) error {
 	err := s.exec(sqlKeep, func(st *sqlite.Stmt) {
 		st.BindInt64(1, *last+1)

@@ -280,7 +280,7 @@ func Check(path string) (log string, d Damage, err error) {
 
 // sqlAdd passes over what is damaged.
 const sqlAdd = `INSERT INTO requests (name, data, sum) SELECT name, data, checksum(name, data) FROM copied.requests
-	WHERE %s ORDER BY id ON CONFLICT (name) DO UPDATE SET data = excluded.data, sum = excluded.sum WHERE ` + sqlReleases
+	WHERE %s ORDER BY id ON CONFLICT (name) DO UPDATE SET data = excluded.data, sum = excluded.sum WHERE ` + sqlStands
 
 // Add keeps in the file at path, which nobody may have open, what a copy of it by [CopyTo] has
 // besides: all of it or, after an error, nothing. Done again it changes nothing. Both are of one

@@ -1,0 +1,72 @@
+package request_test
+
+import (
+	"testing"
+
+	"sandglass/domain/instant"
+	"sandglass/domain/payment"
+	"sandglass/domain/request"
+	"sandglass/testutil/storetest"
+)
+
+// What a token is to pay is found by its hash: before it is paid and for a week after, by another daemon and
+// by one that starts anew.
+func TestWhatATokenPaysIsFound(t *testing.T) {
+	now, kept := epoch, new(storetest.Memory)
+	open := func() *request.Set {
+		s := request.New(request.Options{Store: kept, Now: func() instant.Time { return now }, Most: 10})
+		return s
+	}
+	token := [32]byte{7}
+	asked, second := invoice("00", "vm-1"), invoice("01", "vm-1")
+	second.At++
+	s := open()
+	keep := func(r *request.Record) {
+		t.Helper()
+		if err := s.Keep(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	finds := func(keys ...payment.Key) {
+		t.Helper()
+		found := s.OfToken(token)
+		if len(found) != len(keys) {
+			t.Fatalf("%d are found, want %v", len(found), keys)
+		}
+		for i, r := range found {
+			if r.Key != keys[i] || r.Cash.Token != token {
+				t.Errorf("found is %+v, want %s", r, keys[i])
+			}
+		}
+	}
+	keep(asked)
+	keep(second)
+	finds()
+	for _, r := range []*request.Record{second, asked} {
+		c := *r
+		c.Cash = payment.Cash{Mint: "https://mint.example.org", Quote: "q", Token: token}
+		keep(&c)
+		keep(&c)
+		keep(r) // late
+	}
+	finds(asked.Key, second.Key)
+	if n := s.Open(); n.Orders != 2 {
+		t.Errorf("open are %+v", n)
+	}
+	s.Done(t.Context(), asked.Name(), 0)
+	finds(asked.Key, second.Key)
+	if _, ok := s.Find(asked.Key); ok || len(s.Of("vm-1")) != 1 || len(kept.Names()) == 0 {
+		t.Errorf("what is done is among what is asked for: %v", s.Of("vm-1"))
+	}
+	keep(asked) // as a store that forgets nothing yields it
+	now = asked.Expiry.Add(request.Keep)
+	s.Swept("02aa", now.Add(-instant.Day))
+	s.Lapse(t.Context())
+	finds(asked.Key, second.Key)
+	now++
+	s.Lapse(t.Context())
+	finds()
+	if names := kept.Names(); len(names) != 0 {
+		t.Errorf("left are %v", names)
+	}
+}
