@@ -141,7 +141,7 @@ func (b *Book) resource(e *Entry, fact resource.Event) (*Entry, error) {
 		b.Resources[resource.ID(strings.Clone(string(e.Resource)))] = row // what it is cut from is large
 		e.Kind = Opened
 	} else if row == nil {
-		return nil, errors.New("the resource was not opened before")
+		return nil, errors.New("the resource was not opened before: a log is read from its first event on")
 	}
 	e.Plan = row.Plan
 	switch f := fact.(type) {

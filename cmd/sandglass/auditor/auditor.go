@@ -1,6 +1,7 @@
-// Package auditor has the commands that read the log, and prove the figures from it: events,
-// audit replay, audit reconcile and audit dump. What must hold is for packages domain/audit and
-// domain/reconcile to say; here a log is opened, and what was found is shown.
+// Package auditor has the commands that read the log, prove the figures from it, and give them to
+// others: events, audit replay, reconcile, dump and export. What must hold is for packages
+// domain/audit and domain/reconcile to say, how books are written for adapters/journal; here a log
+// is opened, and what was found is shown.
 package auditor
 
 import (
@@ -20,9 +21,10 @@ func AuditCmd(e *cli.Env) *cobra.Command {
 		Short: "Prove the figures from the log",
 		Example: `  sandglass audit replay
   sandglass audit reconcile
-  sandglass audit dump > figures.ndjson`,
+  sandglass audit dump > figures.ndjson
+  sandglass audit export --format csv --out books.csv`,
 	}
-	cmd.AddCommand(replayCmd(c), reconcileCmd(c), dumpCmd(c))
+	cmd.AddCommand(replayCmd(c), reconcileCmd(c), dumpCmd(c), exportCmd(c))
 	return cmd
 }
 

@@ -1,0 +1,148 @@
+package auditor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"sandglass/adapters/journal"
+	"sandglass/cmd/sandglass/cli"
+	"sandglass/cmd/sandglass/show"
+	"sandglass/domain/stream"
+
+	"github.com/spf13/cobra"
+)
+
+// exportFlags say what is written, and where to; stdout, if not said.
+type exportFlags struct {
+	logFlags
+	periodFlags
+	format, by, out string
+}
+
+func exportCmd(c commands) *cobra.Command {
+	var f exportFlags
+	cmd := &cobra.Command{
+		Use:   "export",
+		Short: "Write the log, or the books, for auditors and bookkeepers",
+		Long: `Write the log as NDJSON, or the double-entry books that follow from it: as CSV for
+spreadsheets, or as a journal that hledger and ledger check. Amounts are whole millisatoshi.
+
+An entry is booked on the day, in UTC, on which its event was written, so that a period that
+is over never changes; when it took effect stands beside it. A journal that begins later
+begins with the balances of then; one ends with the balance of each account, which both
+programs check. The accounts are:
+
+  assets:wallet:lightning, assets:wallet:onchain    what was received, and did not go back
+  assets:receivable:PLAN:RESOURCE                   used, and then its payment was reversed
+  liabilities:prepaid:PLAN:RESOURCE                 paid, and not used yet
+  liabilities:unallocated                           received, and no resource has it
+  income:PLAN                                       used, less what was given back
+  equity:retained:PLAN                              the same, of before --from
+
+With --by day there is one entry for each kind and plan and day, without the resources.
+NDJSON is what "events" writes: "audit replay --log" can check it, if it begins with the log.
+
+The log comes from the daemon, from its store with --store, or from NDJSON with --log. With
+--out the file is there once it is whole, and takes the place of an older one.
+
+The columns of the CSV:
+
+` + columnsHelp(),
+		Example: `  sandglass audit export --format hledger --by day --from 2026-01-01 --to 2026-02-01 --out 2026-01.journal
+  sandglass audit export --format csv --out books.csv
+  sandglass audit export --format ndjson --store sqlite:/var/lib/sandglass/sandglass.db > log.ndjson`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.export(cmd.Context(), &f) },
+	}
+	f.logFlags.add(cmd)
+	f.periodFlags.add(cmd)
+	cmd.Flags().StringVar(&f.format, "format", "", "`ndjson`, csv or hledger (needed)")
+	cmd.Flags().StringVar(&f.by, "by", string(journal.ByEvent), "one entry for each `event`, or for a day")
+	cmd.Flags().StringVar(&f.out, "out", "", "write to this `file`")
+	return cmd
+}
+
+func columnsHelp() string {
+	var b strings.Builder
+	for _, c := range journal.Columns {
+		fmt.Fprintf(&b, "  %-15s %s\n", c[0], c[1])
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+// options returns what the flags say.
+func (f *exportFlags) options() (o journal.Options, err error) {
+	o.Format, o.By = journal.Format(f.format), journal.By(f.by)
+	switch {
+	case f.format == "":
+		return o, cli.Usage("--format says how it is written: ndjson, csv or hledger")
+	case o.Format != journal.NDJSON && o.Format != journal.CSV && o.Format != journal.HLedger:
+		return o, cli.Usage("--format %q: want ndjson, csv or hledger", f.format)
+	case o.By != journal.ByEvent && o.By != journal.ByDay:
+		return o, cli.Usage("--by %q: want event or day", f.by)
+	case o.By == journal.ByDay && o.Format == journal.NDJSON:
+		return o, cli.Usage("--by day is for the books: ndjson has each event as it is")
+	}
+	if err := f.check(); err != nil {
+		return o, err
+	}
+	o.Period, err = f.period()
+	return o, err
+}
+
+func (c commands) export(ctx context.Context, f *exportFlags) error {
+	o, err := f.options()
+	if err != nil {
+		return err
+	}
+	source, err := c.growLog(ctx, &f.logFlags)
+	if err != nil {
+		return err
+	}
+	defer source.close()
+	p := show.NewProgress(c.Stderr)
+	var n int64
+	o.See = func(r *stream.Record) {
+		if n++; n%tellEvery == 0 {
+			p.Draw("%s events, position %d", show.Group(n), r.Position)
+		}
+	}
+	write := func(w io.Writer) error { return journal.Write(w, source.after(ctx, 0), o) }
+	if f.out == "" {
+		err = write(c.Stdout)
+	} else {
+		err = whole(f.out, write)
+	}
+	p.Done()
+	return err
+}
+
+// whole writes a file, which has its name once all of it is on the disk. Until then, and if that
+// fails, what had the name before has it.
+func whole(path string, write func(io.Writer) error) error {
+	if was, err := os.Stat(path); err == nil && !was.Mode().IsRegular() {
+		return cli.Usage("--out %s is no file, and can't be put in the place of what it is", path)
+	}
+	folder := filepath.Dir(path)
+	f, err := os.CreateTemp(folder, "."+filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	err = errors.Join(write(f), f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	d, err := os.Open(folder)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
