@@ -2,7 +2,7 @@
 // operators and auditors, which speak to it over HTTP.
 //
 // Exit status: 0 is success, 1 an error or a difference that was found, 2 a command
-// that was not understood.
+// that was not understood, 3 one that began what it is to be run again for.
 package main
 
 import (
@@ -19,6 +19,7 @@ import (
 	"sandglass/cmd/sandglass/keeper"
 	"sandglass/cmd/sandglass/operator"
 	"sandglass/cmd/sandglass/payer"
+	"sandglass/cmd/sandglass/purchase"
 	"sandglass/cmd/sandglass/serve"
 	"sandglass/cmd/sandglass/store"
 
@@ -79,7 +80,7 @@ The first commands run the daemon and keep its log; the others ask it over HTTP,
 	add("daemon", store.InitCmd(), serve.Cmd(), store.Cmd(e), clock.Cmd(), keeper.Cmd(e))
 	resource := payer.ResourceCmd(e)
 	resource.AddCommand(operator.ResourceCmds(e)...)
-	add("payer", payer.OrderCmd(e), payer.BuyCmd(e), resource, payer.PaymentCmd(e))
+	add("payer", payer.OrderCmd(e), purchase.Cmd(e), resource, payer.PaymentCmd(e))
 	add("operator", operator.StatusCmd(e), operator.PlanCmd(e), operator.UnallocatedCmd(e), operator.AddressCmd(e),
 		operator.WalletCmd(e))
 	add("auditor", auditor.EventsCmd(e), auditor.AuditCmd(e))

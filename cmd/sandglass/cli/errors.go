@@ -22,8 +22,17 @@ func (e usageError) Unwrap() error { return e.error }
 // Usage returns an error that says that a command was not understood.
 func Usage(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
+// unfinishedError says that something was begun, and is to be gone on with.
+type unfinishedError struct{ error }
+
+// Unfinished returns an error that says that something was begun that the same command goes on with.
+func Unfinished(format string, args ...any) error {
+	return unfinishedError{fmt.Errorf(format, args...)}
+}
+
 // Status prints err and returns the exit status that stands for it: 0 for success, 1 for
-// an error or a difference, 2 for a command that was not understood.
+// an error or a difference, 2 for a command that was not understood, 3 for one that has begun
+// what it is to be run again for.
 func Status(err error, stderr io.Writer) int {
 	switch {
 	case err == nil:
@@ -34,6 +43,9 @@ func Status(err error, stderr io.Writer) int {
 	fmt.Fprintln(stderr, "sandglass:", show.EscapeLines(Message(err)))
 	if _, ok := errors.AsType[usageError](err); ok {
 		return 2
+	}
+	if _, ok := errors.AsType[unfinishedError](err); ok {
+		return 3
 	}
 	return 1
 }

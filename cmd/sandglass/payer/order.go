@@ -54,7 +54,7 @@ With --idempotency-key-file the same command, run again after a lost answer, giv
 same order and the same key: the file is read, or made with a random key. Without it the
 order can't be asked for again.
 
-With --set it says what its plan declares. ` + saidHelp,
+With --set it says what its plan declares. ` + cli.ParamsHelp,
 		Example: `  sandglass order small --time 2h
   sandglass order small --amount 0.0001btc --id web-1 --wait
   sandglass order small --time 2h --idempotency-key-file order.key --json
@@ -66,7 +66,7 @@ With --set it says what its plan declares. ` + saidHelp,
 			if err != nil {
 				return err
 			}
-			said, err := c.said(set)
+			said, err := c.Params(set)
 			if err != nil {
 				return err
 			}
