@@ -8,6 +8,7 @@ import (
 	"sandglass/domain/instant"
 	"sandglass/domain/resource"
 	"sandglass/domain/stream"
+	"sandglass/projections/ledger"
 )
 
 // Resource returns a resource and the revision that it stands at. The state is the
@@ -107,4 +108,15 @@ func AsOf(ctx context.Context, store stream.EventStore, id resource.ID, at insta
 		s = resource.Evolve(s, e)
 	}
 	return s, ctx.Err()
+}
+
+// Ledger is the sum of each account of the double-entry books.
+type Ledger = ledger.Accounts
+
+// TrialBalance returns the sums of all accounts. Unallocated is below zero only if a
+// resource was credited with money that no payment brought, which is for an auditor.
+func (v *Views) TrialBalance() Ledger {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return v.ledger
 }

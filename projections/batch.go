@@ -6,6 +6,7 @@ import (
 	"sandglass/domain/address"
 	"sandglass/domain/payment"
 	"sandglass/domain/plan"
+	"sandglass/domain/proof/fork"
 	"sandglass/domain/resource"
 	"sandglass/domain/stream"
 	"sandglass/domain/wallet"
@@ -15,8 +16,7 @@ import (
 // runSize is how many records are folded under one lock, at most.
 const runSize = 512
 
-// entry is a decoded record: one of its fields is set. A category that this build does not know
-// is of a newer one, as a type is.
+// entry is a decoded record: one of its fields at most is set. An unknown category is of a newer build, as a type is.
 type entry struct {
 	resource resource.Event
 	payment  payment.Event
@@ -59,6 +59,8 @@ func (b *batch) decode() {
 			e.address, err = address.Decode(r)
 		case strings.HasPrefix(r.Stream, wallet.Prefix):
 			e.wallet, err = wallet.Decode(r)
+		case strings.HasPrefix(r.Stream, fork.Prefix):
+			_, err = fork.Decode(r) // which changes no figure
 		default:
 			err = stream.Unknown(r)
 		}

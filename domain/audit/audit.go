@@ -16,6 +16,7 @@ import (
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
 	"sandglass/domain/payment"
+	"sandglass/domain/proof/fork"
 	"sandglass/domain/resource"
 	"sandglass/domain/resource/uptime"
 	"sandglass/domain/stream"
@@ -44,6 +45,7 @@ type Checker struct {
 	payments  map[payment.Key]*paid
 	resources map[resource.ID]*sums
 	returned  map[resource.ID][]uptime.Span // in their order
+	forks     int64                         // names that the log was signed under: the number of the next one at least
 }
 
 // paid is what the log says of a payment, on its own stream and on those of resources.
@@ -106,7 +108,27 @@ func (c *Checker) Record(r *stream.Record) bool {
 			c.payment(payment.Key(key), e)
 		}
 	}
+	if strings.HasPrefix(r.Stream, fork.Prefix) {
+		if e, err := fork.Decode(r); err == nil {
+			c.fork(where, e)
+		}
+	}
 	return true
+}
+
+// fork checks under which names the log was signed.
+func (c *Checker) fork(where string, e fork.Event) {
+	number, size := int64(0), int64(0)
+	switch e := e.(type) {
+	case *fork.Opened:
+		size = e.Size
+		c.want(c.forks == 0, where, "a log is opened once", "again", "once")
+	case *fork.Forked:
+		number, size = e.Fork, e.Size
+		c.want(number > 0 && number >= c.forks, where, "the numbers of forks increase", number, max(1, c.forks))
+	}
+	c.want(size < c.Events, where, "no more events are counted than were there", size, c.Events-1)
+	c.forks = max(c.forks, number+1)
 }
 
 // place checks where and when r stands, and that its id is that of its content.

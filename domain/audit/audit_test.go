@@ -10,6 +10,7 @@ import (
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
 	"sandglass/domain/payment"
+	"sandglass/domain/proof/fork"
 	"sandglass/domain/resource"
 	"sandglass/domain/resource/lots"
 	"sandglass/domain/stream"
@@ -68,6 +69,46 @@ func paid() (l events) {
 	l.add("resource-web", bought("ln-1", 3500, 0, 3500))
 	l.add("payment-ln-1", done("web"))
 	return l
+}
+
+// The names that a log was signed under come in their order, each of a log that was there.
+func TestForks(t *testing.T) {
+	opened := func(size int64) *fork.Opened {
+		return &fork.Opened{At: stream.At{At: at}, Origin: "a", VKey: "a+1+b", Size: size}
+	}
+	forked := func(number, size int64) *fork.Forked {
+		return &fork.Forked{At: stream.At{At: at}, Fork: number, Reason: "x", Origin: "a/1", VKey: "a+1+b", Size: size}
+	}
+	for _, test := range []struct {
+		name   string
+		events []stream.Fact
+		rule   string
+	}{
+		{"as it should be", []stream.Fact{opened(3), forked(1, 4), forked(5, 3)}, ""},
+		{"of a log that lost its opening", []stream.Fact{forked(2, 3)}, ""},
+		{"opened twice", []stream.Fact{opened(3), opened(3)}, "a log is opened once"},
+		{"opened after a fork", []stream.Fact{forked(1, 3), opened(3)}, "a log is opened once"},
+		{"opened with more than there was", []stream.Fact{opened(4)}, "no more events are counted than were there"},
+		{"forked with more than there was", []stream.Fact{opened(0), forked(1, 5)}, "no more events are counted than were there"},
+		{"a number again", []stream.Fact{opened(0), forked(1, 1), forked(1, 2)}, "the numbers of forks increase"},
+		{"no number", []stream.Fact{forked(0, 1)}, "the numbers of forks increase"},
+	} {
+		l := paid()
+		for _, e := range test.events {
+			l.add("log-forks", e)
+		}
+		c := audit.New(stream.Position(len(l)))
+		for i := range l {
+			c.Record(&l[i])
+		}
+		var rules []string
+		for _, f := range c.Findings {
+			rules = append(rules, f.Rule)
+		}
+		if got := strings.Join(rules, "; "); got != test.rule {
+			t.Errorf("%s: %q, want %q", test.name, got, test.rule)
+		}
+	}
 }
 
 // What is given back for an outage was debited, and is given back once.

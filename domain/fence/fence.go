@@ -22,6 +22,7 @@ import (
 	"sandglass/domain/codec"
 	"sandglass/domain/payment"
 	"sandglass/domain/plan"
+	"sandglass/domain/proof/fork"
 	"sandglass/domain/resource"
 	"sandglass/domain/stream"
 	"sandglass/domain/wallet"
@@ -154,7 +155,7 @@ func (s *Store) check(r *stream.Record) error {
 // Knows reports whether this build knows a type of event.
 func Knows(kind string) bool {
 	for _, knows := range []func(string) bool{
-		by(resource.Decode), by(payment.Decode), by(plan.Decode), by(address.Decode), by(wallet.Decode),
+		by(resource.Decode), by(payment.Decode), by(plan.Decode), by(address.Decode), by(wallet.Decode), by(fork.Decode),
 	} {
 		if knows(kind) {
 			return true
