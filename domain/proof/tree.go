@@ -31,6 +31,9 @@ func (t *Tree) Size() int64 { return t.size }
 // Append adds the entry of the next event.
 func (t *Tree) Append(entry Hash) { t.add(0, Leaf(entry)) }
 
+// AppendLeaf adds the next event by its [Leaf].
+func (t *Tree) AppendLeaf(leaf Hash) { t.add(0, leaf) }
+
 // AppendBlock adds the next [Width] events by what [BlockRoot] says of them. The size of the
 // tree must be a multiple of Width.
 func (t *Tree) AppendBlock(root Hash) { t.add(Height, root) }
