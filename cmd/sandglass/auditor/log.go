@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -15,6 +14,7 @@ import (
 
 	"sandglass/adapters/httpapi/client"
 	"sandglass/adapters/httpapi/wire"
+	"sandglass/cmd/sandglass/auditor/ndjson"
 	"sandglass/cmd/sandglass/cli"
 	"sandglass/cmd/sandglass/config"
 	"sandglass/cmd/sandglass/storeurl"
@@ -186,7 +186,7 @@ func (l *eventLog) Subscribe(ctx context.Context, after stream.Position) iter.Se
 				yield(nil, err)
 				return
 			}
-			r, err := record(&e)
+			r, err := ndjson.Record(&e)
 			if err != nil {
 				yield(nil, err)
 				return
@@ -219,22 +219,6 @@ func (l *eventLog) keep(r *stream.Record) {
 		l.payments[r.Stream] = append(l.payments[r.Stream], *r)
 		l.mu.Unlock()
 	}
-}
-
-// record turns an event of the API into a record.
-func record(e *wire.Event) (stream.Record, error) {
-	r := stream.Record{
-		Event:    stream.Event{Type: e.Type, At: e.At, Data: e.Data, Meta: e.Meta},
-		Stream:   e.Stream,
-		Revision: stream.Revision(e.Revision),
-		Position: stream.Position(e.Position), RecordedAt: e.RecordedAt,
-	}
-	id, err := hex.DecodeString(strings.ReplaceAll(e.ID, "-", ""))
-	if err != nil || len(id) != len(r.ID) {
-		return r, fmt.Errorf("position %d: %q is not the id of an event", e.Position, e.ID)
-	}
-	r.ID = stream.EventID(id)
-	return r, nil
 }
 
 // growingLog is a log that is read up to where it ends, and then from there on.
@@ -282,7 +266,7 @@ func records(events eventsAfter) recordsAfter {
 			for e, err := range events(ctx, uint64(after)) {
 				var r stream.Record
 				if err == nil {
-					r, err = record(&e)
+					r, err = ndjson.Record(&e)
 				}
 				if !yield(r, err) || err != nil {
 					return
