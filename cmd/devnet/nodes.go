@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -62,6 +63,14 @@ func (n *nodes) Decode(ctx context.Context, request string) (tour.Invoice, error
 func (n *nodes) Pay(ctx context.Context, request string) error {
 	_, err := n.Bob.Pay(ctx, request)
 	return err
+}
+
+// Wallet implements [tour.Lightning].
+func (n *nodes) Wallet() (string, error) {
+	info := n.Info()
+	lncli := fmt.Sprintf("%s --network=regtest --rpcserver=%s --lnddir=%s",
+		host.Quote(info.Lncli), info.Bob.GRPC, host.Quote(info.Bob.Dir))
+	return lncli + " payinvoice --json --force {} || " + lncli + " trackpayment --json {hash}", nil
 }
 
 // PayHeld implements [tour.Lightning].

@@ -1,16 +1,21 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 
 	"github.com/lightningnetwork/lnd/lnrpc"
 	"github.com/lightningnetwork/lnd/zpay32"
+	"golang.org/x/sys/unix"
 
 	"sandglass/cmd/devnet/tour"
+	"sandglass/cmd/devnet/tour/host"
 	"sandglass/domain/money"
 	"sandglass/testutil/devnet"
 	"sandglass/testutil/devnet/process"
@@ -30,8 +35,9 @@ The same tour on real nodes: scripts/demo --once
 
 // quick is the network of a quick tour: a node that says it was paid when it is told to.
 type quick struct {
-	node *fakelnd.Lnd
-	dir  *process.Dir
+	node   *fakelnd.Lnd
+	dir    *process.Dir
+	wallet *os.File // what is to be paid, if somebody does so by a command
 }
 
 var _ tour.Network = (*quick)(nil)
@@ -49,7 +55,7 @@ func startQuick(context.Context) (tour.Network, string, error) {
 		return nil, "", errors.Join(err, dir.Remove())
 	}
 	node.Mine(firstBlocks)
-	return &quick{node, dir}, "fakelnd serves gRPC at " + node.Addr, nil
+	return &quick{node: node, dir: dir}, "fakelnd serves gRPC at " + node.Addr, nil
 }
 
 // Env implements [tour.Network].
@@ -65,6 +71,9 @@ func (q *quick) Dir() string { return q.dir.Path }
 
 // Close implements [tour.Network].
 func (q *quick) Close() error {
+	if q.wallet != nil {
+		_ = q.wallet.Close() // nothing is written to it
+	}
 	q.node.Kill()
 	return q.dir.Remove()
 }
@@ -95,6 +104,41 @@ func (q *quick) Pay(ctx context.Context, request string) error {
 		return err
 	}
 	return q.node.Pay(inv.Hash, int64(inv.Amount))
+}
+
+// Wallet implements [tour.Lightning]: the command has this process pay, by two pipes.
+func (q *quick) Wallet() (string, error) {
+	asks, says := filepath.Join(q.Dir(), "wallet.asks"), filepath.Join(q.Dir(), "wallet.says")
+	if err := errors.Join(unix.Mkfifo(asks, 0o600), unix.Mkfifo(says, 0o600)); err != nil {
+		return "", err
+	}
+	var err error
+	if q.wallet, err = os.OpenFile(asks, os.O_RDWR, 0); err != nil { // both ends, so that it waits for nobody
+		return "", err
+	}
+	go func() {
+		for lines := bufio.NewScanner(q.wallet); lines.Scan(); {
+			if to, err := os.OpenFile(says, os.O_WRONLY, 0); err == nil {
+				fmt.Fprintln(to, q.preimage(lines.Text()))
+				_ = to.Close() // whoever asked has it, or is gone
+			}
+		}
+	}()
+	return fmt.Sprintf("echo {} > %s; cat %s", host.Quote(asks), host.Quote(says)), nil
+}
+
+// preimage pays an invoice, and returns its preimage, or why there is none.
+func (q *quick) preimage(request string) string {
+	inv, err := q.Decode(context.Background(), request)
+	if err == nil {
+		err = q.node.Pay(inv.Hash, int64(inv.Amount))
+	}
+	for _, paid := range q.node.Settled() {
+		if hex.EncodeToString(paid.RHash) == inv.Hash {
+			return hex.EncodeToString(paid.RPreimage)
+		}
+	}
+	return fmt.Sprint("it is not paid: ", err)
 }
 
 // PayHeld implements [tour.Lightning].

@@ -22,6 +22,8 @@ type Lightning interface {
 	Payee() string // the public key of the wallet's node
 	Decode(ctx context.Context, request string) (Invoice, error)
 	Pay(ctx context.Context, request string) error
+	// Wallet returns a command of sh that pays an invoice, for which {} stands, and prints its preimage; {hash} is its hash.
+	Wallet() (string, error)
 	// PayHeld pays an invoice whose money is held, and reports whether it came back.
 	PayHeld(ctx context.Context, request string) (back bool, err error)
 	Keysend(ctx context.Context, resource string, amount money.Msat) error

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -172,6 +173,28 @@ func (t *Tour) rentServer(ctx context.Context) (note string, err error) {
 		return t.daemon.Ask(ctx, &t.more, "resource", "pay", id, "--time", moreTime.Std().String())
 	})
 	return note, err
+}
+
+// buyServer has a program buy one, which pays by a command of its wallet.
+func (t *Tour) buyServer(ctx context.Context) (string, error) {
+	wallet, err := t.net.Wallet()
+	if err != nil {
+		return "", err
+	}
+	var o wire.Order
+	begin := time.Now()
+	file := filepath.Join(t.net.Dir(), "server.credential")
+	if err := t.daemon.Ask(ctx, &o, "buy", t.daemon.URL, "server", "--time", moreTime.Std().String(),
+		"--most", cost(moreTime).String(), "--credential", file, "--pay-with", wallet); err != nil {
+		return "", err
+	}
+	a, err := t.watch(o.Resource.ID).becomes(ctx, true)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%s answers %.2f s after the command began", a.url, a.at.Std().Sub(begin).Seconds()), checks(
+		is("credited", o.Resource.Credited, cost(moreTime)), holds("a holder key is told", len(o.HolderKey) >= 20),
+	)
 }
 
 func (t *Tour) serverEnds(ctx context.Context) (string, error) { return t.server.ends(ctx) }

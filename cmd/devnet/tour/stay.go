@@ -114,7 +114,11 @@ metrics     %[1]s/metrics, with -H "Authorization: Bearer $(cat $SANDGLASS_OPERA
 			fmt.Fprintf(t.Out, "export %s=%s\n", name, host.Quote(value))
 		}
 	}
-	_, err := fmt.Fprintf(t.Out, `export SANDGLASS_HOLDER_KEY=%[1]s
+	wallet, err := t.net.Wallet()
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(t.Out, `export SANDGLASS_HOLDER_KEY=%[1]s
 sandglass() { %[2]s "$@"; }; devnet() { %[3]s "$@"; }
 sandglass resource pay %[4]s --time 1h     # an invoice; then: devnet pay INVOICE
 sandglass resource pause %[4]s
@@ -125,12 +129,14 @@ devnet reorg 3     # now it does not, until: devnet mine 3
 sandglass order server --time 1m      # devnet pay INVOICE, and a server answers, whose address is in
                                       # "$SANDGLASS_RUN_DIR"/enforcers/process/ID.access
 sandglass keeper status              # and in a minute it does not
+sandglass buy %[6]s server --time 1m --most 60sat --pay-with %[7]s     # as programs do
 sandglass status
 sandglass events --follow
 sandglass audit replay
 sandglass audit reconcile
 
 Ctrl-C ends it all.
-`, host.Quote(o.HolderKey), host.Quote(t.Sandglass), command, o.Resource.ID, o.Resource.Address)
+`, host.Quote(o.HolderKey), host.Quote(t.Sandglass), command, o.Resource.ID, o.Resource.Address,
+		url, host.Quote(wallet))
 	return err
 }

@@ -35,6 +35,7 @@ func (t *Tour) tourSteps() []step {
 		{"somebody tops it up on its page, in a browser", t.openPage},
 		{"the holder pauses and resumes it", t.pause},
 		{"a server is ordered, paid, and answers", t.rentServer},
+		{"a program buys a server in one line: it answers", t.buyServer},
 		{"three seconds are ordered, paid, and run out", t.exhaust},
 		{"a late payment resumes it", t.payLate},
 		{"the time of the server is over: it is refused", t.serverEnds},
