@@ -1,0 +1,134 @@
+package signing
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"sandglass/domain/proof"
+	"sandglass/domain/proof/checkpoint"
+	"sandglass/domain/proof/follow"
+	"sandglass/domain/proof/fork"
+)
+
+// Alarm is why nothing is signed any more: the log, its key or what was signed is not what it was.
+type Alarm string
+
+// The alarms, the gravest last: of several that is told.
+const (
+	None      Alarm = ""
+	NoKey     Alarm = "no_key"    // the log is signed, and the key is not here, nor can it be elsewhere
+	OtherKey  Alarm = "other_key" // the key is not the one that the log names
+	Foreign   Alarm = "foreign"   // what should be a checkpoint of the log is none, or the log's key did not sign it
+	Gone      Alarm = "gone"      // a checkpoint is of a name that the log does not have: it is an older one
+	Short     Alarm = "short"     // the log has fewer events than were signed
+	Rewritten Alarm = "rewritten" // it has others
+)
+
+// Alarms are all of them.
+var Alarms = []Alarm{NoKey, OtherKey, Foreign, Gone, Short, Rewritten}
+
+// raise has an alarm told, with what it is about, unless there is a graver one.
+func (l *look) raise(a Alarm, format string, args ...any) {
+	if slices.Index(Alarms, l.status.Alarm) > slices.Index(Alarms, a) {
+		return
+	}
+	l.status.Alarm, l.status.Detail = a, fmt.Sprintf(format, args...)
+}
+
+// compare holds the log against all that was signed of it, and says which is the latest.
+func (s *Signer) compare(ctx context.Context, l *look, forks *fork.State) error {
+	l.highest = l.now.Number
+	s.checkKey(l)
+	for _, of := range []struct {
+		where string
+		note  []byte
+	}{{"the store", l.stored}, {"the copy in the state folder", l.copied}} {
+		if of.note == nil {
+			continue
+		}
+		if err := s.compareOne(ctx, l, forks, of.where, of.note); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkKey holds the key that is here against the one that the log names.
+func (s *Signer) checkKey(l *look) {
+	switch {
+	case !l.opened:
+	case s.Key == nil && !s.Shared:
+		l.raise(NoKey, "log.key is missing, by which %s is signed", l.now.Origin)
+	case s.Key != nil:
+		if vkey, err := s.Key.VKey(l.now.Origin); err != nil || vkey != l.now.VKey {
+			l.raise(OtherKey, "log.key is another than the one by which %s is signed, %s", l.now.Origin, l.now.VKey)
+		}
+	}
+}
+
+// compareOne holds the log against one checkpoint.
+func (s *Signer) compareOne(ctx context.Context, l *look, forks *fork.State, where string, note []byte) error {
+	c, err := checkpoint.Read(note)
+	if err != nil {
+		l.raise(Foreign, "what %s has is no checkpoint: %v", where, err)
+		return nil
+	}
+	base, number := fork.Base(c.Origin)
+	switch left, known := forks.Left(c.Origin); {
+	case left:
+		l.highest = max(l.highest, number)
+		return nil
+	case !known:
+		if number >= l.highest {
+			l.highest, l.gone = number, note
+		}
+		if !l.opened {
+			l.now.Origin = base // goes on in a fork
+		}
+		l.raise(Gone, "%s has a checkpoint of %s with %d events, and the log does not say that it was ever signed under that name: "+
+			"it is an older one, as after a backup was restored", where, c.Origin, c.Size)
+		return nil
+	}
+	if _, err := checkpoint.Open(note, l.now.VKey); err != nil {
+		l.raise(Foreign, "the checkpoint that %s has was not signed by the key of the log: %v", where, err)
+		return nil
+	}
+	if l.status.Note == nil || c.Size > l.status.Latest.Size {
+		l.status.Latest, l.status.Note = c, note
+	}
+	return s.holds(ctx, l, where, c)
+}
+
+// left returns what is left behind if the log is forked now.
+func (l *look) left() string {
+	if l.gone != nil {
+		return string(l.gone)
+	}
+	return string(l.status.Note)
+}
+
+// holds holds the log against a checkpoint of its present name.
+func (s *Signer) holds(ctx context.Context, l *look, where string, c checkpoint.Checkpoint) error {
+	changed := ""
+	if from, until, ok := s.Tree.Changed(); ok && from < c.Size {
+		changed = fmt.Sprintf("; the first that differs is one of index %d to %d", from, until-1)
+	}
+	if l.tree.Size() < c.Size {
+		l.raise(Short, "%s has a checkpoint of %d events, and the log has %d: those from index %d on are gone%s",
+			where, c.Size, l.tree.Size(), l.tree.Size(), changed)
+		return nil
+	}
+	root, err := s.Tree.Root(ctx, c.Size)
+	switch {
+	case errors.Is(err, follow.ErrChanged):
+		l.raise(Rewritten, "the log has other events than when %d of them were signed: %v", c.Size, err)
+	case err != nil:
+		return err
+	case root != proof.Hash(c.Root):
+		l.raise(Rewritten, "%s has a checkpoint of %d events with the root %s, and the log's root is %s there: it has other events%s",
+			where, c.Size, c.Root, root, changed)
+	}
+	return nil
+}

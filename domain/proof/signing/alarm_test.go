@@ -1,0 +1,245 @@
+package signing_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"sandglass/domain/proof"
+	"sandglass/domain/proof/checkpoint"
+	"sandglass/domain/proof/fork"
+	"sandglass/domain/proof/signing"
+	"sandglass/domain/stream"
+	"sandglass/testutil/storetest"
+
+	db "zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
+)
+
+func TestARestoredBackupIsToldUntilItIsForked(t *testing.T) {
+	h := newHost(t)
+	h.grow("toy", 600)
+	h.signed()
+	backup := h.keep()
+	h.grow("lost", 300)
+	lost := h.signed()
+	if _, err := h.Fork(t.Context(), stream.Meta{}, "x"); !errors.Is(err, signing.ErrNoAlarm) {
+		t.Errorf("a fork of what is as it should be: %v", err)
+	}
+	h.restore(backup, ours())
+	h.alarmed(signing.Short, "the log has 601: those from index 601 on are gone")
+	h.grow("new", 290)
+	h.restart(ours())
+	h.alarmed(signing.Short, "the log has 891")
+	h.grow("newer", 100)
+	h.alarmed(signing.Rewritten, "the first that differs is one of index 512 to 767")
+	if _, err := h.Fork(t.Context(), stream.Meta{}, " "); !errors.Is(err, fork.ErrInvalid) {
+		t.Errorf("a fork without a reason: %v", err)
+	}
+	one := h.fork("the backup of Monday was restored")
+	if one.Number != 1 || one.Gone != lost.Latest.Origin || one.Left != string(lost.Note) || one.Size != 991 {
+		t.Errorf("%+v", one)
+	}
+	if base, _ := fork.Base(one.Origin); base != lost.Latest.Origin {
+		t.Errorf("its name is %s", one.Origin)
+	}
+	if s := h.Status(); s.Alarm != signing.None || s.Latest.Origin != one.Origin || s.Latest.Size != 992 {
+		t.Errorf("after the fork: %+v", s)
+	}
+	h.grow("on", 5)
+	h.restart(ours())
+	h.signed()
+	h.restore(backup, ours()) // which does not know of the fork
+	h.alarmed(signing.Gone, "does not say that it was ever signed under that name")
+	if again := h.fork("once more"); again.Number != 2 || again.Origin == one.Origin {
+		t.Errorf("%+v", again)
+	}
+	h.grow("on", 5)
+	h.signed()
+}
+
+// A backup of before the log was ever signed, as after an upgrade.
+func TestABackupOfAnOlderBuildIsRestored(t *testing.T) {
+	h := newHost(t)
+	h.grow("toy", 5)
+	backup := h.keep()
+	h.signed()
+	h.restore(backup, ours())
+	h.alarmed(signing.Gone, "shop.example.org/log with 6 events")
+	if one := h.fork("restored"); one.Number != 1 || !strings.HasPrefix(one.Origin, "shop.example.org/log/fork/1/") {
+		t.Errorf("%+v", one)
+	}
+	h.signed()
+}
+
+func TestAnEventIsEdited(t *testing.T) {
+	h := newHost(t)
+	h.grow("toy", 20)
+	h.signed()
+	h.stop()
+	conn, err := db.OpenConn(h.path(), db.OpenReadWrite)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = sqlitex.ExecuteTransient(conn, `UPDATE events SET data = x'7b7d20' WHERE position = 7`, nil)
+	if err := errors.Join(err, conn.Close()); err != nil {
+		t.Fatal(err)
+	}
+	h.start(ours())
+	h.alarmed(signing.Rewritten, "it has other events")
+}
+
+func TestTheKeyIsExchangedOrLost(t *testing.T) {
+	h := newHost(t)
+	h.grow("toy", 5)
+	first := h.signed()
+	other := ours()
+	other.Key = key(2)
+	h.restart(other)
+	h.grow("more", 5)
+	h.alarmed(signing.OtherKey, first.Forks[0].VKey)
+	h.restart(signing.Config{})
+	h.alarmed(signing.NoKey, "log.key is missing")
+	h.restart(ours()) // it was found
+	h.signed()
+	h.restart(other) // it was not
+	one := h.fork("the key was stolen")
+	if vkey, _ := key(2).VKey(one.Origin); vkey != one.VKey {
+		t.Errorf("%+v", one)
+	}
+	h.signed()
+}
+
+func TestWhatIsKeptIsNoCheckpointOfTheLog(t *testing.T) {
+	h := newHost(t)
+	h.grow("toy", 5)
+	good := h.signed()
+	h.copy.note = []byte("something\n")
+	h.alarmed(signing.Foreign, "the copy in the state folder has is no checkpoint")
+	forged, err := checkpoint.Sign(checkpoint.Checkpoint{Origin: good.Latest.Origin, Size: 2}, key(3))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.copy.note = forged
+	h.alarmed(signing.Foreign, "not signed by the key of the log")
+	two, err := checkpoint.Sign(checkpoint.Checkpoint{Origin: good.Latest.Origin, Size: good.Latest.Size}, key(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.copy.note = two
+	h.alarmed(signing.Rewritten, "the copy in the state folder has a checkpoint of 6 events")
+	h.copy.note = []byte("something\n")
+	h.fork("somebody wrote to the state folder")
+	h.signed()
+}
+
+// Where there is another origin, it is taken with the next fork, and without an alarm.
+func TestAnotherName(t *testing.T) {
+	h := newHost(t)
+	h.grow("toy", 5)
+	h.signed()
+	h.restart(signing.Config{Key: key(1), Origin: "new.example.org"})
+	if one := h.fork("the shop has moved"); !strings.HasPrefix(one.Origin, "new.example.org/fork/1/") {
+		t.Errorf("%+v", one)
+	}
+	h.signed()
+	if _, err := h.Fork(t.Context(), stream.Meta{}, "x"); !errors.Is(err, signing.ErrNoAlarm) {
+		t.Errorf("a second time: %v", err)
+	}
+}
+
+func TestForksFailBothWays(t *testing.T) {
+	for _, fault := range []storetest.Fault{storetest.Lost, storetest.AnswerLost} {
+		h := newHost(t)
+		h.grow("toy", 5)
+		backup := h.keep()
+		h.signed()
+		h.restore(backup, ours())
+		h.events.OnAppend = storetest.Faults(fault)
+		if _, err := h.Fork(t.Context(), stream.Meta{}, "restored"); err == nil {
+			t.Fatal("a fault is no error")
+		}
+		if fault == storetest.Lost {
+			h.alarmed(signing.Gone, "")
+			h.fork("restored")
+		}
+		h.restart(ours())
+		if s := h.signed(); len(s.Forks) != 1 || s.Forks[0].Number != 1 {
+			t.Errorf("%+v", s.Forks)
+		}
+		h.stop()
+	}
+	h := newHost(t)
+	h.grow("toy", 5)
+	backup := h.keep()
+	h.signed()
+	h.restore(backup, ours())
+	h.faults.next = storetest.Lost // of the checkpoint that follows the fork
+	h.fork("restored")
+	if s := h.Status(); s.Err == nil {
+		t.Errorf("%+v", s)
+	}
+	h.signed()
+}
+
+// quick is a tree of which the test says when it grows.
+type quick struct {
+	grown chan struct{}
+	looks int
+}
+
+func (q *quick) Grown() <-chan struct{}                  { return q.grown }
+func (q *quick) Caught(context.Context) error            { q.looks++; return errors.New("away") }
+func (q *quick) Tree() (t proof.Tree)                    { return t }
+func (q *quick) Changed() (from, until int64, some bool) { return 0, 0, false }
+
+func (q *quick) Root(context.Context, int64) (h proof.Hash, err error) { return h, nil }
+
+// empty is a store that has no checkpoint.
+type empty struct{ checkpoint.Store }
+
+func (empty) Checkpoint(context.Context) ([]byte, int64, error) { return nil, 0, nil }
+
+func TestItLooksWhenItHasGrownAndNotTooOften(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := &quick{grown: make(chan struct{})}
+		begun := make(chan struct{})
+		var told []string
+		s := signing.New(signing.Config{Tree: q, Store: empty{}, Copy: new(copied), Begun: begun, Told: func(s signing.Status) {
+			told = append(told, s.Err.Error())
+		}})
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- s.Run(ctx) }()
+		at := func(d time.Duration, looks int) {
+			t.Helper()
+			time.Sleep(d)
+			synctest.Wait()
+			if q.looks != looks {
+				t.Fatalf("%d looks, want %d", q.looks, looks)
+			}
+		}
+		at(time.Minute, 0)
+		close(begun)
+		at(0, 1)
+		at(2*signing.Every, 1)
+		close(q.grown)
+		at(0, 2)
+		at(signing.Every-1, 2)
+		at(1, 3)
+		q.grown = make(chan struct{})
+		at(signing.Every, 4) // the growth that the last look saw
+		at(3*signing.Every-1, 4)
+		at(1, 5) // anyway
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		if len(told) != 1 {
+			t.Errorf("the same is told again: %q", told)
+		}
+	})
+}
