@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -187,12 +188,38 @@ func TestForksFailBothWays(t *testing.T) {
 
 // quick is a tree of which the test says when it grows.
 type quick struct {
+	mu    sync.Mutex // guards what follows
 	grown chan struct{}
 	looks int
 }
 
-func (q *quick) Grown() <-chan struct{}                  { return q.grown }
-func (q *quick) Caught(context.Context) error            { q.looks++; return errors.New("away") }
+func (q *quick) Grown() <-chan struct{} {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.grown
+}
+
+func (q *quick) Caught(context.Context) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.looks++
+	return errors.New("away")
+}
+
+// grow has the tree grow, and then stand still.
+func (q *quick) grow() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	close(q.grown)
+	q.grown = make(chan struct{})
+}
+
+func (q *quick) looked() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.looks
+}
+
 func (q *quick) Tree() (t proof.Tree)                    { return t }
 func (q *quick) Changed() (from, until int64, some bool) { return 0, 0, false }
 
@@ -218,22 +245,22 @@ func TestItLooksWhenItHasGrownAndNotTooOften(t *testing.T) {
 			t.Helper()
 			time.Sleep(d)
 			synctest.Wait()
-			if q.looks != looks {
-				t.Fatalf("%d looks, want %d", q.looks, looks)
+			if got := q.looked(); got != looks {
+				t.Fatalf("%d looks, want %d", got, looks)
 			}
 		}
 		at(time.Minute, 0)
 		close(begun)
 		at(0, 1)
 		at(2*signing.Every, 1)
-		close(q.grown)
+		q.grow()
 		at(0, 2)
 		at(signing.Every-1, 2)
+		q.grow()
+		at(0, 2) // not so soon
 		at(1, 3)
-		q.grown = make(chan struct{})
-		at(signing.Every, 4) // the growth that the last look saw
-		at(3*signing.Every-1, 4)
-		at(1, 5) // anyway
+		at(3*signing.Every-1, 3)
+		at(1, 4) // anyway
 		cancel()
 		if err := <-done; err != nil {
 			t.Error(err)
