@@ -1,0 +1,236 @@
+// Package tlog serves the tree of the log by c2sp.org/tlog-tiles: its checkpoint, the tiles that all its
+// proofs are made of, and the entries, which are the hashes of events. Anybody may read them: they tell
+// how many events there are and when they came, and of none of them what it says.
+//
+// Each name under which the log was signed has a folder, /log/<fork>/. Of one that was left behind there
+// is the last checkpoint, and nothing else: the tree has gone on under the next. /log/ says which there
+// are, and why; /log/key is the public key of the present one.
+package tlog
+
+import (
+	"cmp"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"sandglass/domain/proof"
+	"sandglass/domain/proof/follow"
+	"sandglass/domain/proof/fork"
+	"sandglass/domain/proof/signing"
+
+	"golang.org/x/mod/sumdb/tlog"
+)
+
+// Tree is the log's tree, as package follow keeps it.
+type Tree interface {
+	Tile(ctx context.Context, level int, n int64, width int) ([]proof.Hash, error)
+	Entries(ctx context.Context, n int64, width int) ([]proof.Hash, error)
+}
+
+// Options are what a log is served from. All are required.
+type Options struct {
+	Tree   Tree
+	Status func() signing.Status
+	// Failed hears of what is no fault of the client's.
+	Failed func(ctx context.Context, err error)
+}
+
+// Log answers requests.
+type Log struct {
+	Options
+	cache *cache
+}
+
+// New returns a log.
+func New(o Options) *Log { return &Log{o, newCache()} }
+
+// Patterns are those of [http.ServeMux] that a log answers.
+func Patterns() []string {
+	return []string{"GET /log/{$}", "GET /log/key", "GET /log/{fork}/{path...}"}
+}
+
+// What clients are told of how long an answer holds.
+const (
+	notKept  = "no-cache"
+	kept     = "public, max-age=31536000, immutable"
+	forAHour = "public, max-age=3600"
+)
+
+// ServeHTTP implements [http.Handler], for a mux of [Patterns].
+func (l *Log) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s := l.Status()
+	number, path := r.PathValue("fork"), r.PathValue("path")
+	if number == "" {
+		l.about(w, r, &s)
+		return
+	}
+	now, at := find(s.Forks, number)
+	switch {
+	case at == nil:
+		refuse(w, http.StatusNotFound, "no such log: /log/ says which there are")
+	case path == "checkpoint":
+		l.checkpoint(w, &s, at, now)
+	case !now:
+		refuse(w, http.StatusGone, fmt.Sprintf("fork %d was left behind: /log/ says why, and where the log goes on", at.Number))
+	default:
+		l.tile(w, r, &s, path)
+	}
+}
+
+// find returns the fork of a number, and whether it is the present one.
+func find(forks []fork.One, number string) (now bool, at *fork.One) {
+	for i := range forks {
+		if strconv.FormatInt(forks[i].Number, 10) == number {
+			return i == len(forks)-1, &forks[i]
+		}
+	}
+	return false, nil
+}
+
+func text(w http.ResponseWriter, holds, body string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", holds)
+	_, _ = w.Write([]byte(body)) // who asked may have gone
+}
+
+func refuse(w http.ResponseWriter, status int, why string) {
+	w.Header().Set("Cache-Control", notKept)
+	http.Error(w, why, status)
+}
+
+// about answers /log/ and /log/key.
+func (l *Log) about(w http.ResponseWriter, r *http.Request, s *signing.Status) {
+	now, opened := (&fork.State{Forks: s.Forks}).Now()
+	switch {
+	case strings.HasSuffix(r.URL.Path, "/key") && opened:
+		text(w, notKept, now.VKey+"\n")
+	case strings.HasSuffix(r.URL.Path, "/key"):
+		refuse(w, http.StatusNotFound, "the log is not signed yet")
+	default:
+		text(w, notKept, index(s))
+	}
+}
+
+// index says for people which logs there are.
+func index(s *signing.Status) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "The log of this Sandglass, by c2sp.org/tlog-tiles: %d events.\n", s.Size)
+	if len(s.Forks) == 0 {
+		b.WriteString("It is not signed yet.\n")
+	}
+	for i := len(s.Forks) - 1; i >= 0; i-- {
+		one := &s.Forks[i]
+		state := "present"
+		if i < len(s.Forks)-1 {
+			state = "left behind"
+		}
+		fmt.Fprintf(&b, "\n/log/%d/  %s\n  origin   %s\n  key      %s\n  since    %s, after %d events\n",
+			one.Number, state, one.Origin, one.VKey, one.Since, one.Size)
+		if one.Reason != "" {
+			fmt.Fprintf(&b, "  because  %s\n  leaving  %s\n", oneLine(one.Reason), cmp.Or(one.Gone, "no checkpoint"))
+		}
+	}
+	if s.Alarm != signing.None {
+		fmt.Fprintf(&b, "\nNothing is signed now: %s: %s.\n", s.Alarm, s.Detail)
+	}
+	return b.String()
+}
+
+// oneLine returns text without what would look like another line.
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+// checkpoint answers with the latest, or the last of a fork that was left behind.
+func (l *Log) checkpoint(w http.ResponseWriter, s *signing.Status, at *fork.One, now bool) {
+	if now && s.Note != nil {
+		text(w, notKept, string(s.Note))
+		return
+	}
+	for _, next := range s.Forks {
+		if !now && next.Gone == at.Origin {
+			text(w, notKept, next.Left)
+			return
+		}
+	}
+	refuse(w, http.StatusNotFound, "there is no checkpoint of it")
+}
+
+// tile answers with a tile, or the entries of one.
+func (l *Log) tile(w http.ResponseWriter, r *http.Request, s *signing.Status, path string) {
+	t, err := parse(path)
+	if err != nil {
+		refuse(w, http.StatusNotFound, "no such file: want checkpoint, tile/<L>/<N>[.p/<W>] or tile/entries/<N>[.p/<W>], "+
+			"as c2sp.org/tlog-tiles writes them")
+		return
+	}
+	if s.Note == nil || !within(t, s.Latest.Size) {
+		refuse(w, http.StatusNotFound, fmt.Sprintf("the log that is signed has %d events: there is no such tile yet", s.Latest.Size))
+		return
+	}
+	ctx := context.WithoutCancel(r.Context()) // others may wait for the same
+	body, err := l.cache.get(path, t.W == proof.Width, func() ([]byte, error) { return l.read(ctx, t) })
+	switch {
+	case errors.Is(err, follow.ErrNotYet):
+		refuse(w, http.StatusNotFound, "there is no such tile yet")
+		return
+	case err != nil:
+		l.Failed(r.Context(), err)
+		refuse(w, http.StatusServiceUnavailable, "the tile can't be read now")
+		return
+	}
+	w.Header().Set("Content-Type", "application/octet-stream")
+	if w.Header().Set("Cache-Control", kept); t.W < proof.Width {
+		w.Header().Set("Cache-Control", forAHour)
+	}
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	_, _ = w.Write(body) // who asked may have gone
+}
+
+// parse reads the path of a tile. There is one path for each: what x/mod writes, but for the height.
+func parse(path string) (t tlog.Tile, err error) {
+	rest, ok := strings.CutPrefix(path, "tile/")
+	if !ok {
+		return t, errors.New("no tile")
+	}
+	rest = strings.Replace(rest, "entries/", "data/", 1)
+	t, err = tlog.ParseTilePath(fmt.Sprintf("tile/%d/%s", proof.Height, rest))
+	if err == nil && Path(t) != path {
+		err = errors.New("another spelling")
+	}
+	return t, err
+}
+
+// Path returns where a tile is under the folder of a log: level -1 is that of entries.
+func Path(t tlog.Tile) string {
+	path := strings.Replace(t.Path(), fmt.Sprintf("tile/%d/", t.H), "tile/", 1)
+	return strings.Replace(path, "tile/data/", "tile/entries/", 1)
+}
+
+// within reports whether a log of so many events has a tile.
+func within(t tlog.Tile, size int64) bool {
+	level := max(t.L, 0)
+	if level*proof.Height >= 63 {
+		return false
+	}
+	there := size >> (level * proof.Height)
+	return t.N < there/proof.Width || t.N == there/proof.Width && int64(t.W) <= there%proof.Width
+}
+
+// read returns what is in a tile.
+func (l *Log) read(ctx context.Context, t tlog.Tile) (body []byte, err error) {
+	if t.L < 0 {
+		entries, err := l.Tree.Entries(ctx, t.N, t.W)
+		for i := range entries {
+			body = append(binary.BigEndian.AppendUint16(body, uint16(len(entries[i]))), entries[i][:]...)
+		}
+		return body, err
+	}
+	hashes, err := l.Tree.Tile(ctx, t.L, t.N, t.W)
+	for i := range hashes {
+		body = append(body, hashes[i][:]...)
+	}
+	return body, err
+}
