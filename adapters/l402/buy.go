@@ -24,6 +24,10 @@ import (
 // was bought, however often it is sent; every other request is answered with a challenge.
 func (s *Server) Buy(w http.ResponseWriter, r *http.Request) {
 	req, err := requestOf(r)
+	cash := ""
+	if err == nil {
+		cash, err = cashOf(r, req)
+	}
 	if err != nil {
 		refuse(w, err)
 		return
@@ -42,6 +46,8 @@ func (s *Server) Buy(w http.ResponseWriter, r *http.Request) {
 		refuse(w, err)
 	case bought:
 		s.answer(w, r, c)
+	case cash != "":
+		s.buyByCash(w, r, req, c, cash)
 	default:
 		s.ask(w, r, req, c)
 	}
@@ -109,66 +115,77 @@ func (s *Server) ask(w http.ResponseWriter, r *http.Request, req *wire.BuyReques
 // answer answers a paid request with what it bought. Money that comes takes a moment to be credited: until it is,
 // the request can be sent again, and is never asked to pay anew.
 func (s *Server) answer(w http.ResponseWriter, r *http.Request, c *token.Credential) {
-	paid, err := s.paid(r, c)
-	if err != nil {
-		refuse(w, err)
-		return
+	key := s.holder(c)
+	s.give(w, r, c.Resource, keyOf(c), key, func(out *wire.Order) {
+		if !c.Narrowed() { // whoever was given less is not to have all
+			out.HolderKey = key
+		}
+	})
+}
+
+// give answers with a resource once a payment is credited, as whoever has the holder key sees it, which may be "".
+// tell may add to the answer. Without a payment's key it was credited long ago.
+func (s *Server) give(
+	w http.ResponseWriter, r *http.Request, id resource.ID, payment payment.Key, holder string, tell func(*wire.Order),
+) {
+	err, cl, out := error(nil), s.client(w, r, holder), wire.Order{}
+	if payment != "" {
+		err = s.paid(r, id, payment)
 	}
-	cl, out := s.client(w, r, s.holder(c)), wire.Order{}
-	if out.Resource, err = cl.Resource(r.Context(), string(c.Resource)); err == nil {
+	if err == nil {
+		out.Resource, err = cl.Resource(r.Context(), string(id))
+	}
+	if err == nil && payment != "" {
 		var p wire.Payment
-		p, err = cl.PaymentOf(r.Context(), string(c.Resource), string(paid.Key))
+		p, err = cl.PaymentOf(r.Context(), string(id), string(payment))
 		out.Payment = &p
 	}
 	if err != nil {
 		refuse(w, err)
 		return
 	}
-	if !c.Narrowed() { // whoever was given less is not to have all
-		out.HolderKey = s.holder(c)
-	}
-	w.Header().Set("Location", "/v1/resources/"+string(c.Resource))
+	tell(&out)
+	w.Header().Set("Location", "/v1/resources/"+string(id))
 	write(w, http.StatusOK, "application/json", out)
 }
 
-// paid waits until what a credential was paid by is credited.
-func (s *Server) paid(r *http.Request, c *token.Credential) (payment.State, error) {
-	changed, stop := s.Billing.Watch(c.Resource)
+// paid waits until a payment of a resource is credited.
+func (s *Server) paid(r *http.Request, id resource.ID, key payment.Key) error {
+	changed, stop := s.Billing.Watch(id)
 	defer stop()
 	late := time.NewTimer(s.Wait)
 	defer late.Stop()
-	key := keyOf(c)
 	for {
 		p, err := s.Billing.Payment(r.Context(), key)
 		switch {
 		case err != nil && r.Context().Err() == nil:
-			return p, unavailable(err)
-		case p.Status == payment.StatusCredited && s.shows(c, &p):
-			return p, nil
+			return unavailable(err)
+		case p.Status == payment.StatusCredited && s.shows(id, &p):
+			return nil
 		case p.Status == payment.StatusUnallocated:
-			return p, problem(http.StatusConflict, "unallocated", "it was paid, and %s could not have the money (%s): "+
-				"the operator can give it to another resource, or back: name the payment %s", c.Resource, p.Reason, key)
+			return problem(http.StatusConflict, "unallocated", "it was paid, and %s could not have the money (%s): "+
+				"the operator can give it to another resource, or back: name the payment %s", id, p.Reason, key)
 		}
 		select {
 		case <-changed:
 		case <-late.C:
-			return p, unavailable(nil)
+			return unavailable(nil)
 		case <-r.Context().Done():
-			return p, unavailable(nil)
+			return unavailable(nil)
 		}
 	}
 }
 
 // shows reports whether what is shown of a resource has the credit of what is paid, or never will: the log may be ahead of it.
-func (s *Server) shows(c *token.Credential, paid *payment.State) bool {
-	of, _ := s.Billing.Resource(c.Resource)
-	return of.Has(string(paid.Key)) || of.Status == resource.StatusReleased || paid.Resource != c.Resource
+func (s *Server) shows(id resource.ID, paid *payment.State) bool {
+	of, _ := s.Billing.Resource(id)
+	return of.Has(string(paid.Key)) || of.Status == resource.StatusReleased || paid.Resource != id
 }
 
 // unavailable says that what is paid is not credited yet.
 func unavailable(cause error) error {
 	p := problem(http.StatusServiceUnavailable, "not_credited", "it is paid, and is not credited yet: "+
-		"send the same request with the same credential again, and don't pay again")
+		"send the same request with the same proof of it again, and don't pay again")
 	p.RetryAfter = 5 * time.Second
 	if cause != nil {
 		return errors.Join(p, cause)
@@ -187,6 +204,7 @@ func problem(status int, code, format string, args ...any) *client.Problem {
 
 // refuse answers with the problem that err is: ours, or what the API answered. What else it is is for the log alone.
 func refuse(w http.ResponseWriter, err error) {
+	err = unlessRefused(err)
 	p, ok := errors.AsType[*client.Problem](err)
 	bad, isBad := errors.AsType[*token.Error](err)
 	if isBad {

@@ -76,6 +76,9 @@ func (s *Server) demand(w http.ResponseWriter, status int, c *challenge) {
 	p := wire.PaymentRequired{Payment: c.payment, Token: text, Problem: problem(status, "payment_required",
 		"%d msat are to be paid: pay the invoice, then send the same request again with Authorization: L402 %s:PREIMAGE, "+
 			"where the preimage is what paying it gave", c.payment.Asked, text).Problem}
+	if status == http.StatusPaymentRequired { // a gate takes credentials alone
+		s.askForCash(w, &p)
+	}
 	p.RequestID = w.Header().Get("X-Request-Id")
 	write(w, status, "application/problem+json", p)
 }

@@ -104,7 +104,7 @@ func (s *Server) shown(r *http.Request, req *wire.BuyRequest, c *token.Credentia
 func (s *Server) admit(w http.ResponseWriter, r *http.Request, id resource.ID, c *token.Credential) bool {
 	state, _ := s.Billing.Resource(id)
 	if c != nil && state.Remaining(s.Now()) == 0 && !state.Has(string(keyOf(c))) {
-		if _, err := s.paid(r, c); err != nil {
+		if err := s.paid(r, c.Resource, keyOf(c)); err != nil {
 			refuse(w, err)
 			return true
 		}

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"sandglass/adapters/cashu"
 	"sandglass/adapters/httpapi"
 	"sandglass/adapters/httpapi/admission"
 	"sandglass/adapters/httpapi/limit"
@@ -99,6 +100,8 @@ type shop struct {
 	orders  limit.Share
 	writes  httpapi.Rate
 	wait    time.Duration
+	mints   []string      // whose tokens are taken
+	melting time.Duration // for how long a mint is waited for
 	log     zerolog.Logger
 	views   *projections.Views
 	billing *billing.Service
@@ -152,11 +155,18 @@ func (s *shop) start() {
 			Reads: fast, Writes: s.writes, Unpaid: admission.Limits{Orders: s.orders, TopUps: free, Holder: fast},
 		},
 	}
-	seller := l402.New(l402.Options{
+	lo := l402.Options{
 		API:     http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.server.Handler().ServeHTTP(w, r) }),
 		Billing: s.billing, Secret: secret, PublicURL: o.PublicURL, Folded: s.views.CaughtUp, Now: s.clock.Now, Wait: s.wait,
 		ClientOf: func(r *http.Request) string { return middleware.RequestOf(r.Context()).Addr.String() },
+	}
+	till := cashu.New(cashu.Options{
+		Mints: s.mints, Private: true, Requests: s.asked, Payment: s.billing.Payment, Now: s.clock.Now, Wait: s.melting,
 	})
+	if len(s.mints) > 0 {
+		lo.Cash = till
+	}
+	seller := l402.New(lo)
 	o.Credential = seller.HolderKey
 	o.Mounts = []httpapi.Mount{
 		{Pattern: "POST /v1/buy", Handler: http.HandlerFunc(seller.Buy), Traits: middleware.Traits{Free: true, Open: true}},
@@ -170,6 +180,7 @@ func (s *shop) start() {
 	var wg sync.WaitGroup
 	wg.Go(func() { s.ran(projections.Run(ctx, s.store, s.views)) })
 	wg.Go(func() { s.ran(s.asked.Run(ctx)) })
+	wg.Go(func() { s.ran(till.Run(ctx)) })
 	s.stop = func() {
 		s.http.Close()
 		cancel()

@@ -43,6 +43,7 @@ type Options struct {
 	Folded   func() <-chan struct{} // closed once billing knows of all resources
 	Now      func() instant.Time
 	Wait     time.Duration // for the credit of what is paid; 0 is 5 s
+	Cash     Cash          // nil where no tokens are taken
 }
 
 // Server answers.

@@ -4,8 +4,8 @@ import "net/http"
 
 // What the page of another origin may send and read, besides what every page may.
 const (
-	mayAsk    = "Authorization, Content-Type, Idempotency-Key, X-Request-Id"
-	mayRead   = "Location, Retry-After, WWW-Authenticate, X-Request-Id"
+	mayAsk    = "Authorization, Content-Type, Idempotency-Key, X-Cashu, X-Request-Id"
+	mayRead   = "Location, Retry-After, WWW-Authenticate, X-Cashu, X-Request-Id"
 	remembers = "7200" // seconds: the most that any browser keeps to
 )
 

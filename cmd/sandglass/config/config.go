@@ -17,6 +17,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"sandglass/adapters/cashu/mint"
 	"sandglass/adapters/eventstoredb"
 	"sandglass/adapters/eventstoredb/cluster"
 	"sandglass/adapters/web/brand"
@@ -53,6 +54,9 @@ type Config struct {
 	ShopImprint   string `envconfig:"SANDGLASS_SHOP_IMPRINT"`
 	ShopTerms     string `envconfig:"SANDGLASS_SHOP_TERMS"`
 	MetricsListen string `envconfig:"SANDGLASS_METRICS_LISTEN"`
+
+	CashuMints   string `envconfig:"SANDGLASS_CASHU_MINTS"`
+	CashuPrivate bool   `envconfig:"SANDGLASS_CASHU_PRIVATE_MINTS" default:"false"`
 
 	LndAddr           string `envconfig:"SANDGLASS_LND_ADDR" default:"127.0.0.1:10009"`
 	LndTLSCert        string `envconfig:"SANDGLASS_LND_TLS_CERT" default:"/var/lib/lnd/tls.cert"`
@@ -168,6 +172,7 @@ func (c *Config) check() error {
 		want(c.PublicURL == "" || isPublic(c.PublicURL), "PUBLIC_URL", c.PublicURL,
 			"a URL such as https://pay.example.org or https://example.org/pay, with no more than host and path, or nothing"),
 		c.checkShop(),
+		c.checkMints(),
 		want(filepath.IsAbs(c.KeeperDir), "KEEPER_STATE_DIR", c.KeeperDir, "a folder such as /var/lib/sandglass-keeper"),
 		want(metrics == nil && (c.MetricsListen == "" || c.MetricsListen != c.Listen), "METRICS_LISTEN", c.MetricsListen,
 			"an address such as 127.0.0.1:8421, another than "+Prefix+"_LISTEN, or nothing"),
@@ -209,6 +214,27 @@ func (c *Config) checkShop() error {
 	}
 	_, no := brand.ParseColor(c.ShopColor)
 	return errors.Join(err, want(no == nil, "SHOP_COLOR", c.ShopColor, "# and 6 hexadecimal digits, such as #1f6feb, or nothing"))
+}
+
+// Mints returns the mints whose tokens are taken, by their URLs.
+func (c *Config) Mints() (urls []string) {
+	for one := range strings.SplitSeq(c.CashuMints, ",") {
+		if url := strings.TrimSuffix(strings.TrimSpace(one), "/"); url != "" {
+			urls = append(urls, url)
+		}
+	}
+	return urls
+}
+
+func (c *Config) checkMints() error {
+	const most = 16 // each is named in every demand
+	urls := c.Mints()
+	for _, url := range urls {
+		if err := mint.CheckURL(url, c.CashuPrivate); err != nil {
+			return fmt.Errorf("%s_CASHU_MINTS is %q: %w", Prefix, c.CashuMints, err)
+		}
+	}
+	return want(len(urls) <= most, "CASHU_MINTS", c.CashuMints, fmt.Sprintf("up to %d mints", most))
 }
 
 func (c *Config) checkChain() error {

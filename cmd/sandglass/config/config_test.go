@@ -40,7 +40,14 @@ func TestAWrongValueNamesItsVariable(t *testing.T) {
 			"pay.example.org", "//pay.example.org", "ftp://pay.example.org", "https://", "https:///pay", "https://x/?a=b", "https://x/#a",
 			"https://me:secret@x/", "https://x//pay", "https://x/pay/../shop", "https://x/pay//", "https://x/a b", "https://x\n/pay",
 		},
-		"SANDGLASS_LOG_FORMAT": {"xml"},
+		"SANDGLASS_CASHU_MINTS": {
+			"mint.example.org", "http://mint.example.org", "https://Mint.example.org", "https://mint.example.org.",
+			"https://a@mint.example.org",
+			"https://mint.example.org?x", "https://mint.example.org/a//b", "https://mint.example.org, ftp://x",
+			strings.Repeat("https://mint.example.org,", 17),
+		},
+		"SANDGLASS_CASHU_PRIVATE_MINTS": {"some"},
+		"SANDGLASS_LOG_FORMAT":          {"xml"},
 	} {
 		for _, value := range values {
 			t.Run(name+"="+value, func(t *testing.T) {
@@ -62,6 +69,19 @@ func TestAPublicURL(t *testing.T) {
 		if c, err := Load(); err != nil || c.PublicURL != value {
 			t.Errorf("%s: %q, %v", value, c.PublicURL, err)
 		}
+	}
+}
+
+func TestMints(t *testing.T) {
+	t.Setenv("SANDGLASS_CASHU_MINTS", " https://mint.example.org/,https://example.org:8443/Bitcoin ,")
+	c, err := Load()
+	if err != nil || !slices.Equal(c.Mints(), []string{"https://mint.example.org", "https://example.org:8443/Bitcoin"}) {
+		t.Errorf("%q, %v", c.Mints(), err)
+	}
+	t.Setenv("SANDGLASS_CASHU_MINTS", "http://127.0.0.1:3338")
+	t.Setenv("SANDGLASS_CASHU_PRIVATE_MINTS", "true")
+	if c, err := Load(); err != nil || len(c.Mints()) != 1 {
+		t.Errorf("a private one: %q, %v", c.Mints(), err)
 	}
 }
 

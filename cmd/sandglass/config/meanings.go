@@ -21,11 +21,14 @@ var meanings = map[string]string{
 	"SANDGLASS_SHOP_TERMS":   "a text file: the terms, shown on a page",
 	"SANDGLASS_METRICS_LISTEN": "address at which /metrics, which shows your sums, and /readyz are answered in full without a " +
 		"token; empty is none: that takes the auditor's or the operator's",
-	"SANDGLASS_LND_ADDR":           "lnd's gRPC address",
-	"SANDGLASS_LND_TLS_CERT":       "file: lnd's tls.cert",
-	"SANDGLASS_LND_WATCH_MACAROON": "file: macaroon that reads invoices, transactions and blocks",
-	"SANDGLASS_LND_ISSUE_MACAROON": "file: macaroon that makes invoices and addresses, and cancels invoices",
-	"SANDGLASS_LND_ALLOW_SPENDING": "take macaroons that can spend, which are refused otherwise",
+	"SANDGLASS_CASHU_MINTS": "mints whose Cashu tokens programs can pay with, such as https://mint.example.org, with commas " +
+		"between; empty: none",
+	"SANDGLASS_CASHU_PRIVATE_MINTS": "the mints may be at addresses that are not public, and of http",
+	"SANDGLASS_LND_ADDR":            "lnd's gRPC address",
+	"SANDGLASS_LND_TLS_CERT":        "file: lnd's tls.cert",
+	"SANDGLASS_LND_WATCH_MACAROON":  "file: macaroon that reads invoices, transactions and blocks",
+	"SANDGLASS_LND_ISSUE_MACAROON":  "file: macaroon that makes invoices and addresses, and cancels invoices",
+	"SANDGLASS_LND_ALLOW_SPENDING":  "take macaroons that can spend, which are refused otherwise",
 	"SANDGLASS_OPERATOR_TOKEN_FILE": "file: bearer token of the operator, 20 characters or more; operators' calls are off if " +
 		"empty",
 	"SANDGLASS_AUDITOR_TOKEN_FILE": "file: bearer token that reads the log",

@@ -57,7 +57,7 @@ func (d *components) newAPI() (*httpapi.Server, error) {
 		Found:      d.enforcing.Found,
 		Access:     d.enforcing.Access,
 	}
-	programs.Mount(&options, api, d.signer.Key)
+	d.programs = programs.Mount(&options, api, d.signer.Key, &d.Config, d.requests)
 	return httpapi.New(options)
 }
 

@@ -12,6 +12,7 @@ import (
 	"sandglass/cmd/sandglass/config"
 	"sandglass/cmd/sandglass/serve/holding"
 	"sandglass/cmd/sandglass/serve/host"
+	"sandglass/cmd/sandglass/serve/programs"
 	"sandglass/cmd/sandglass/serve/signer"
 	"sandglass/cmd/sandglass/storeurl"
 	"sandglass/domain/address"
@@ -56,6 +57,7 @@ type components struct {
 	woken    chan struct{} // the meter
 	meter    *meter.Meter
 	api      *httpapi.Server
+	programs *programs.Programs
 
 	enforcing *host.Host
 }

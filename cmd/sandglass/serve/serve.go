@@ -109,6 +109,7 @@ func run(ctx context.Context, c config.Config, log zerolog.Logger) (err error) {
 	g.Go(func() error { return d.params.Run(ctx) })
 	g.Go(func() error { return d.followWallets(ctx) })
 	g.Go(func() error { return d.api.Run(ctx, listener) })
+	g.Go(func() error { return d.programs.Run(ctx) })
 	g.Go(func() error { return d.serveMetrics(ctx, metrics) })
 	g.Go(func() error { return d.saveSnapshots(ctx) })
 	g.Go(func() error { return d.notify(ctx) })
