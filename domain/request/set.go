@@ -76,8 +76,9 @@ func New(o Options) *Set {
 	return &Set{
 		store: o.Store, now: o.Now, most: o.Most, fail: o.Failed, shown: o.Shown, retry: watch.Retry{}.OrDefaults(),
 		gone: map[string]instant.Time{}, expiring: new(expiries), expired: map[string]*expiries{}, wallets: map[string]sweeps{},
-		hosts: map[string]int{}, reserved: reserved{}, ofNode: map[string]int{}, byToken: map[[32]byte][]*entry{}, listeners: watch.Listeners[resource.ID]{},
-		caughtUp: make(chan struct{}),
+		hosts: map[string]int{}, reserved: reserved{}, ofNode: map[string]int{}, byToken: map[[32]byte][]*entry{},
+		listeners: watch.Listeners[resource.ID]{},
+		caughtUp:  make(chan struct{}),
 	}
 }
 
