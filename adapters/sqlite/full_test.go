@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"sandglass/adapters/sqlite"
 	"sandglass/domain/stream"
@@ -109,7 +110,8 @@ func fill(t *testing.T, s *sqlite.Store, last []stream.Revision) (n int) {
 func TestFileIsFull(t *testing.T) {
 	t.Parallel()
 	path := newLog(t)
-	s := openLog(t, path, sqlite.Options{FreeSpaceFloor: -1}.Hasty())
+	// What it writes to find out whether it can, a second later, needs no page more: it would say so.
+	s := openLog(t, path, sqlite.Options{FreeSpaceFloor: -1}.Hasty().Probing(time.Hour))
 	last := make([]stream.Revision, 8)
 	for i := range last {
 		last[i] = stream.NoStream

@@ -140,8 +140,7 @@ const refuseRevision4 = `CREATE TEMP TRIGGER refuse BEFORE INSERT ON events WHEN
 // TestFailedGroupLeavesNothing fails a transaction half way: what the writer remembers
 // must then be what the file holds.
 func TestFailedGroupLeavesNothing(t *testing.T) {
-	path := newLog(t)
-	s := openLog(t, path, sqlite.Options{})
+	s := openLog(t, newLog(t), sqlite.Options{}.Probing(time.Hour)) // which would find that it can write
 	if _, err := s.Append(ctx, "toy-1", stream.NoStream, storetest.Events("toy-1", stream.NoStream, "x", 2)); err != nil {
 		t.Fatal(err)
 	}
