@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -18,6 +17,7 @@ import (
 	"sandglass/cmd/sandglass/cli"
 	"sandglass/cmd/sandglass/config"
 	"sandglass/domain/lightning"
+	"sandglass/testutil/devnet/process"
 	"sandglass/testutil/esdbserver"
 	"sandglass/testutil/fakelnd"
 
@@ -68,11 +68,13 @@ func setUp(e *testscript.Env) error {
 	e.Defer(lnd.Stop)
 	e.Values[lndKey{}] = lnd
 	e.Values[clusterKey{}] = new(atomic.Pointer[esdbserver.Cluster])
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
+	var listen string
+	ports := new(process.Ports)
+	e.Defer(ports.Release)
+	if err := ports.Take(&listen); err != nil {
 		return err
 	}
-	listen, token := l.Addr().String(), filepath.Join(e.WorkDir, "operator.token")
+	token := filepath.Join(e.WorkDir, "operator.token")
 	for name, value := range map[string]string{
 		"LND_ADDR":            lnd.Addr,
 		"LND_TLS_CERT":        lnd.TLSCert,
@@ -87,7 +89,7 @@ func setUp(e *testscript.Env) error {
 	} {
 		e.Setenv(config.Prefix+"_"+name, value)
 	}
-	return errors.Join(l.Close(), os.WriteFile(token, []byte("a-token-of-the-operator\n"), 0o600))
+	return os.WriteFile(token, []byte("a-token-of-the-operator\n"), 0o600)
 }
 
 type clusterKey struct{}
@@ -146,7 +148,7 @@ func sees(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 func until(ts *testscript.TestScript, what string, ok func() bool) {
-	deadline := time.After(time.Minute)
+	deadline := time.After(2 * time.Minute)
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for !ok() {

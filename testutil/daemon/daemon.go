@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,6 +21,7 @@ import (
 
 	"sandglass/adapters/httpapi/client"
 	"sandglass/adapters/httpapi/wire"
+	"sandglass/testutil/devnet/process"
 	"sandglass/testutil/esdbserver"
 )
 
@@ -164,14 +164,15 @@ func join(t testing.TB, bin string, env ...string) *Daemon {
 	return d
 }
 
-func freeAddress(t testing.TB) string {
+// freeAddress returns an address that nobody else gets before the test ends, whether the daemon runs or not.
+func freeAddress(t testing.TB) (addr string) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
+	ports := new(process.Ports)
+	t.Cleanup(ports.Release)
+	if err := ports.Take(&addr); err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
+	return addr
 }
 
 // Command runs another command of the binary with the daemon's environment, and returns

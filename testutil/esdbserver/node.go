@@ -3,6 +3,7 @@ package esdbserver
 import (
 	"context"
 	"net"
+	"net/netip"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -19,6 +20,7 @@ import (
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
 
+	"sandglass/testutil/devnet/process"
 	"sandglass/testutil/esdbserver/eventlog"
 	"sandglass/testutil/esdbserver/service"
 )
@@ -30,6 +32,7 @@ type node struct {
 	id      eventlog.ID
 	host    string
 	port    int
+	ports   process.Ports // nobody gets its port while it is down
 	frozen  atomic.Int64  // how much of the log it has, or notFrozen
 	has     atomic.Uint32 // how much of the log it has shown: never less than before
 
@@ -52,17 +55,17 @@ func (n *node) start() error {
 	if n.alive() {
 		return nil
 	}
-	addr := "127.0.0.1:0"
-	if n.port != 0 {
-		addr = n.addr()
+	if n.port == 0 {
+		var addr string
+		if err := n.ports.Take(&addr); err != nil {
+			return err
+		}
+		at := net.TCPAddrFromAddrPort(netip.MustParseAddrPort(addr))
+		n.host, n.port = at.IP.String(), at.Port
 	}
-	tcp, err := net.Listen("tcp", addr)
+	tcp, err := net.Listen("tcp", n.addr())
 	if err != nil {
 		return err
-	}
-	if n.port == 0 {
-		at := tcp.Addr().(*net.TCPAddr)
-		n.host, n.port = at.IP.String(), at.Port
 	}
 	l := &listener{Listener: tcp, conns: map[string]*conn{}}
 	server := n.newServer()

@@ -22,6 +22,7 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/keepalive"
 
+	"sandglass/testutil/devnet/process"
 	"sandglass/testutil/fakelnd/invoices"
 	"sandglass/testutil/fakelnd/queue"
 	"sandglass/testutil/fakelnd/selfsigned"
@@ -55,6 +56,7 @@ type Lnd struct {
 	server    *grpc.Server
 	listener  *stall.Listener
 	served    sync.WaitGroup
+	ports     process.Ports // nobody gets its port while it is down
 }
 
 // New makes a node whose files are in dir, and starts it.
@@ -80,29 +82,24 @@ func New(dir string) (*Lnd, error) {
 		*m.path = filepath.Join(dir, m.name)
 		err = errors.Join(err, l.Bake(*m.path, m.id, m.ops...))
 	}
-	if err := errors.Join(err, l.RenewCert()); err != nil {
+	if err := errors.Join(err, l.RenewCert(), l.ports.Take(&l.Addr)); err != nil {
 		return nil, err
 	}
 	return l, l.Start()
 }
 
-// Start lets the node answer, at its address if it had one.
+// Start lets the node answer, at the address that it had.
 func (l *Lnd) Start() error {
 	cert, err := tls.LoadX509KeyPair(l.TLSCert, filepath.Join(l.dir, "tls.key"))
 	if err != nil {
 		return err
 	}
-	addr := l.Addr
-	if addr == "" {
-		addr = "127.0.0.1:0"
-	}
-	tcp, err := net.Listen("tcp", addr)
+	tcp, err := net.Listen("tcp", l.Addr)
 	if err != nil {
 		return err
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.Addr = tcp.Addr().String()
 	l.listener = stall.New(tcp)
 	server := grpc.NewServer(
 		grpc.Creds(credentials.NewServerTLSFromCert(&cert)),
@@ -126,6 +123,7 @@ func (l *Lnd) Kill() {
 	l.mu.Lock()
 	server, listener := l.server, l.listener
 	l.server = nil
+	l.leave()
 	l.mu.Unlock()
 	if server == nil {
 		return
@@ -145,9 +143,16 @@ func (l *Lnd) Stop() {
 func (l *Lnd) EndStreams() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	clear(l.clients)
+	l.leave()
 	close(l.ending)
 	l.ending = make(chan struct{})
+}
+
+// leave has all subscribers gone, so that [Lnd.Listening] counts those who came since. The caller holds the mutex.
+func (l *Lnd) leave() {
+	clear(l.clients)
+	clear(l.txs)
+	clear(l.epochs)
 }
 
 // Stall leaves the connections open, and lets nothing through them, as a network does

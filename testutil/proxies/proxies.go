@@ -23,6 +23,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"sandglass/testutil/devnet/process"
 )
 
 // Patience bounds how long a proxy takes to start, and to end.
@@ -193,14 +195,15 @@ func (p *Proxy) Client(t testing.TB, from string) *http.Client {
 	}
 }
 
-func freeAddress(t testing.TB) string {
+// freeAddress returns an address that nobody else gets before the test ends.
+func freeAddress(t testing.TB) (addr string) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
+	ports := new(process.Ports)
+	t.Cleanup(ports.Release)
+	if err := ports.Take(&addr); err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	return addr
 }
 
 // certify writes a certificate of a name into dir, and returns who trusts it.

@@ -12,9 +12,9 @@ import (
 // connections and listeners on port 0.
 const firstPort, lastPort = 10_000, 32_000
 
-// Ports hand out loopback ports that no other devnet of this machine gets: for
-// each they hold the same port of another loopback address, even while the node
-// that it is for is down.
+// Ports hand out loopback ports that nobody else of this machine gets: for
+// each they hold the same port of another loopback address, even while what
+// it is for is down.
 type Ports struct {
 	held []io.Closer
 }
