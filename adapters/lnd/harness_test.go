@@ -2,6 +2,7 @@ package lnd_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -63,6 +64,17 @@ func newFake(t *testing.T) *fakelnd.Lnd {
 
 func configOf(l *fakelnd.Lnd) lnd.Config {
 	return lnd.Config{Addr: l.Addr, TLSCert: l.TLSCert, WatchMacaroon: l.WatchMacaroon, IssueMacaroon: l.IssueMacaroon}
+}
+
+// listens waits until somebody follows what a fake tells: a watcher sweeps before that, or meanwhile.
+func listens(t *testing.T, l *fakelnd.Lnd) {
+	t.Helper()
+	check(t, devnet.Until(within(t), "somebody listens", func(context.Context) error {
+		if l.Listening() == 0 {
+			return errors.New("nobody does")
+		}
+		return nil
+	}))
 }
 
 // daemon is what of the daemon stands behind a wallet: a log in a file, and a watcher.

@@ -116,6 +116,7 @@ func TestStatement05_DroppedEvent(t *testing.T) {
 	d := newDaemon(t, configOf(f)).ready()
 	d.open("vm-1")
 	a, b, c := d.order("vm-1", 1_000), d.order("vm-1", 2_000), d.order("vm-1", 4_000)
+	listens(t, f)
 	check(t, f.Pay(a.Hash, 1_000))
 	f.Drop(1)
 	check(t, f.Pay(b.Hash, 2_000))

@@ -27,9 +27,10 @@ import (
 	"github.com/lightningnetwork/lnd/lnrpc"
 )
 
-// quick makes a client that notices what takes a minute by default.
+// quick makes a client that notices what takes a minute by default, and still tells what hangs from what is slow on a
+// loaded machine.
 func quick(c lnd.Config) lnd.Config {
-	c.Timeout = 300 * time.Millisecond
+	c.Timeout = 2 * time.Second
 	return c
 }
 
@@ -224,6 +225,7 @@ func TestItComesBack(t *testing.T) {
 		func() { f.Fail("ListInvoices", errors.New("unknown"), errors.New("unknown")); f.EndStreams() },
 		func() { f.LoseAnswers("ListInvoices", 1); f.LoseAnswers("LookupInvoice", 3); f.EndStreams() },
 	} {
+		listens(t, f)
 		d.mu.Lock()
 		n := d.sweeps
 		d.mu.Unlock()
