@@ -2,6 +2,7 @@ package keeper_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -16,14 +17,16 @@ import (
 	"sandglass/adapters/clock"
 	"sandglass/adapters/runfiles"
 	"sandglass/domain/enforce"
+	"sandglass/domain/instant"
 	"sandglass/testutil/daemon"
 )
 
 // standIn is an enforcer whose resources are files: what has one runs. Each takes a while to start
-// and to stop, so that a keeper dies while it waits. It leaves a line for whatever it does.
+// and to stop, so that a keeper dies while it waits. It leaves a line for whatever it does, with the generation of the
+// want that it was told by.
 const standIn = `#!/bin/sh
 run=$ENFORCER_WORLD/run/$2
-did() { echo "$(date +%s%3N) $1 $2" >>"$ENFORCER_WORLD/did"; }
+did() { echo "$(date +%s%3N) $1 $2 $SANDGLASS_PAID_UNTIL" >>"$ENFORCER_WORLD/did"; }
 case $1 in
 up) [ -e "$run" ] || { did up "$2"; sleep 0.05; echo $$ >"$run"; } ;;
 down) [ ! -e "$run" ] || { did down "$2"; sleep 0.05; rm -f "$run"; } ;;
@@ -123,7 +126,8 @@ func (h *host) up(id string, generation int64, lasts time.Duration) *enforce.Wan
 	}
 	return &enforce.Want{
 		ID: id, State: enforce.Up, Enforcer: "stand-in", Boot: h.boot, Generation: generation, Plan: "small",
-		Until: enforce.Boottime(now) + enforce.Boottime(lasts.Milliseconds()),
+		PaidUntil: instant.Time(generation).String(), // which the stand-in is told
+		Until:     enforce.Boottime(now) + enforce.Boottime(lasts.Milliseconds()),
 	}
 }
 
@@ -150,8 +154,9 @@ func (h *host) eventually(what string, is func() bool) {
 
 // did is something that the stand-in did.
 type did struct {
-	at       time.Time
-	verb, id string
+	at         time.Time
+	verb, id   string
+	generation int64
 }
 
 func (h *host) did() (all []did) {
@@ -162,18 +167,19 @@ func (h *host) did() (all []did) {
 	}
 	for line := range strings.Lines(string(b)) {
 		f := strings.Fields(line)
-		if len(f) != 3 {
+		if len(f) != 4 {
 			h.t.Fatalf("%q", line)
 		}
 		ms, err := strconv.ParseInt(f[0], 10, 64)
-		if err != nil {
+		generation, err2 := instant.Parse(f[3])
+		if err := errors.Join(err, err2); err != nil {
 			h.t.Fatal(err)
 		}
-		all = append(all, did{time.UnixMilli(ms), f[1], f[2]})
+		all = append(all, did{time.UnixMilli(ms), f[1], f[2], int64(generation)})
 	}
 	return all
 }
 
 func (d did) String() string {
-	return fmt.Sprintf("%s was told %s at %s", d.id, d.verb, d.at.Format("05.000"))
+	return fmt.Sprintf("%s was told %s at %s, by its want %d", d.id, d.verb, d.at.Format("05.000"), d.generation)
 }
