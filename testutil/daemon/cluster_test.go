@@ -189,7 +189,7 @@ func TestTheClusterIsAway(t *testing.T) {
 	r := newRig(t, daemon.Clustered(c)...)
 	r.pay(r.order("short", 5*instant.Second).Payment.Request)
 	long := r.order("long", instant.Hour)
-	r.status("short", "running")
+	r.begins("short")
 	before, err := r.net.Alice.AllInvoices(r.ctx)
 	r.must(err)
 	c.GoAway()

@@ -92,6 +92,25 @@ func (r *rig) status(id, want string) (got wire.Resource) {
 	return got
 }
 
+// begins waits until the time of a resource has begun, which may be over by then.
+func (r *rig) begins(id string) {
+	r.t.Helper()
+	r.shows(id, "its time has begun", func(got *wire.Resource) bool { return got.Credited > 0 })
+}
+
+// shows waits until what is shown of a resource is so. It may lag behind what is shown of a payment, which is read
+// from the log.
+func (r *rig) shows(id, what string, so func(*wire.Resource) bool) (got wire.Resource) {
+	r.t.Helper()
+	r.Until(r.ctx, id+": "+what, func() (err error) {
+		if got, err = r.Client().Resource(r.ctx, id); err == nil && !so(&got) {
+			err = fmt.Errorf("it is %+v", got)
+		}
+		return err
+	})
+	return got
+}
+
 // audit replays the log, and compares it with the running daemon.
 func (r *rig) audit() {
 	r.t.Helper()
@@ -104,7 +123,7 @@ func TestLndIsKilledAndComesBack(t *testing.T) {
 	r := newRig(t)
 	r.pay(r.order("short", 3*instant.Second).Payment.Request)
 	long := r.order("long", instant.Hour)
-	r.status("short", "running")
+	r.begins("short")
 	r.must(r.net.Alice.Kill())
 	r.state("connecting")
 	r.status("short", "suspended") // time goes on by the rules

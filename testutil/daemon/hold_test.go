@@ -83,9 +83,13 @@ func TestHeldPaymentsOfARealDaemon(t *testing.T) {
 	if failed, ok := errors.AsType[*devnet.PaymentFailed](<-back); !ok {
 		t.Errorf("bob has not his money back: %v", failed)
 	}
-	if p, err := r.Client().Payment(r.ctx, lost); err != nil || p.Status != "canceled" || p.Reason != "not_delivered" {
-		t.Errorf("what went back is shown as %+v, %v", p, err)
-	}
+	r.Until(r.ctx, "what went back is shown so", func() error {
+		p, err := r.Client().Payment(r.ctx, lost)
+		if err == nil && (p.Status != "canceled" || p.Reason != "not_delivered") {
+			err = fmt.Errorf("it is %+v", p)
+		}
+		return err
+	})
 	for _, audit := range []string{"replay", "reconcile"} {
 		if out, err := r.Command(r.ctx, "audit", audit); err != nil {
 			t.Errorf("audit %s: %v\n%s", audit, err, out)
