@@ -38,7 +38,7 @@ func TestBuying(t *testing.T) {
 			t.Run(look.String(), func(t *testing.T) {
 				t.Parallel()
 				p := &buyer{tab: open(t, b, look), Seller: s, axe: axe}
-				p.buy(s.URL, "14")
+				p.buy(s.URL, "28") // seconds, of which each step of six pages at once takes some
 				p.runsOut()
 				p.topsUp()
 				p.holds()

@@ -22,7 +22,7 @@ import (
 // small costs 1 sat a second.
 var small = wire.PublishRequest{
 	Name: "small", Title: "A small server", Price: wire.Price{Msat: 1, Per: 1},
-	Min: instant.Second, Max: 365 * instant.Day, Warn: &wire.Warn{Time: 6 * instant.Second}, Grace: instant.Day,
+	Min: instant.Second, Max: 365 * instant.Day, Warn: &wire.Warn{Time: 15 * instant.Second}, Grace: instant.Day,
 }
 
 // visitor asks for something in the name of somebody at an address.
