@@ -55,7 +55,7 @@ func viewsAt(t *testing.T, records []stream.Record) *projections.Views {
 // against the read models at its end.
 func TestFiguresAreThoseOfTheReadModels(t *testing.T) {
 	kinds := map[books.Kind]int64{}
-	for seed := range uint64(12) {
+	for seed := range uint64(6) {
 		records := histories.Recorded(seed, 12, 700)
 		for _, cut := range [][2]int{{0, len(records) / 4}, {len(records) / 4, len(records) / 2}, {len(records) / 2, len(records)}} {
 			p := books.Period{From: records[cut[0]].RecordedAt}
