@@ -22,6 +22,15 @@ var hash = hashOf(files)
 // Path returns the path of a file, from the root of the pages.
 func Path(name string) string { return "/assets/" + hash + "/" + name }
 
+// Text returns what is in a file, for a page that stands by itself.
+func Text(name string) string {
+	b, err := files.ReadFile(name)
+	if err != nil {
+		panic(err) // it is embedded
+	}
+	return string(b)
+}
+
 // Handler answers for [Path], whose pattern names its parts hash and file.
 func Handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -1,6 +1,6 @@
 // Package auditor has the commands that read the log, prove the figures from it, and give them to
-// others: events, audit replay, reconcile, dump and export. What must hold is for packages
-// domain/audit and domain/reconcile to say, how books are written for adapters/journal; here a log
+// others: events, audit replay, reconcile, dump, export and report. What must hold is for packages
+// domain/audit and domain/reconcile to say, how books are written for adapters/journal and statement; here a log
 // is opened, and what was found is shown.
 package auditor
 
@@ -22,9 +22,10 @@ func AuditCmd(e *cli.Env) *cobra.Command {
 		Example: `  sandglass audit replay
   sandglass audit reconcile
   sandglass audit dump > figures.ndjson
-  sandglass audit export --format csv --out books.csv`,
+  sandglass audit export --format csv --out books.csv
+  sandglass audit report --from 2026-01-01 --to 2026-02-01`,
 	}
-	cmd.AddCommand(replayCmd(c), reconcileCmd(c), dumpCmd(c), exportCmd(c))
+	cmd.AddCommand(replayCmd(c), reconcileCmd(c), dumpCmd(c), exportCmd(c), reportCmd(c))
 	return cmd
 }
 

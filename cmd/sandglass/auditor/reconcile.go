@@ -66,7 +66,13 @@ Whether the log is whole and adds up is for "audit replay" to say.`,
   sandglass audit reconcile --height 850000 --json
   sandglass audit reconcile --store sqlite:/var/lib/sandglass/sandglass.db`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return c.reconcile(cmd.Context(), &f) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			r, confirmations, synced, err := c.reconciled(cmd.Context(), &f)
+			if err != nil {
+				return err
+			}
+			return c.printReport(r, confirmations, synced)
+		},
 	}
 	f.add(cmd)
 	cmd.Flags().Int64Var(&f.height, "height", 0,
@@ -76,20 +82,24 @@ Whether the log is whole and adds up is for "audit replay" to say.`,
 	return cmd
 }
 
-func (c commands) reconcile(ctx context.Context, f *reconcileFlags) error {
+// reconciled compares, and says from how many confirmations on a payment counts, and whether the
+// wallet has seen the whole chain.
+func (c commands) reconciled(
+	ctx context.Context, f *reconcileFlags,
+) (found *reconcile.Report, confirmations int, synced bool, err error) {
 	if err := f.check(); err != nil {
-		return err
+		return nil, 0, false, err
 	}
 	conf, err := config.Load()
 	if err != nil {
-		return err
+		return nil, 0, false, err
 	}
 	if f.confirmations == 0 {
 		f.confirmations = conf.Confirmations
 	}
 	source, err := c.growLog(ctx, &f.logFlags)
 	if err != nil {
-		return err
+		return nil, 0, false, err
 	}
 	defer source.close()
 	node, err := lnd.Dial(lnd.Config{
@@ -99,7 +109,7 @@ func (c commands) reconcile(ctx context.Context, f *reconcileFlags) error {
 		AllowSpending: conf.LndAllowSpending,
 	})
 	if err != nil {
-		return err
+		return nil, 0, false, err
 	}
 	defer node.Close()
 	p := show.NewProgress(c.Stderr)
@@ -110,15 +120,15 @@ func (c commands) reconcile(ctx context.Context, f *reconcileFlags) error {
 		Height:        f.height,
 		Confirmations: f.confirmations,
 	}
-	report, synced, err := r.Reconcile(ctx)
+	found, synced, err = r.Reconcile(ctx)
 	p.Done()
 	switch {
 	case errors.Is(err, reconcile.ErrHeight):
-		return cli.Usage("--height %d: %w", f.height, err)
+		return nil, 0, false, cli.Usage("--height %d: %w", f.height, err)
 	case err != nil:
-		return err
+		return nil, 0, false, err
 	}
-	return c.printReport(report, f.confirmations, synced)
+	return found, f.confirmations, synced, nil
 }
 
 // tellRead tells a person at a terminal what was read.

@@ -42,30 +42,36 @@ nothing is asked of the daemon.`,
   sandglass audit replay --store sqlite:/var/lib/sandglass/sandglass.db
   sandglass audit replay --log log.ndjson --dump figures.ndjson --json`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return c.replay(cmd.Context(), &f) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			v, err := c.replayed(cmd.Context(), &f)
+			if err != nil {
+				return err
+			}
+			return c.printVerdict(v)
+		},
 	}
 	f.add(cmd)
 	cmd.Flags().StringVar(&f.dump, "dump", "", "take the figures from a `file`, as \"audit dump\" writes it")
 	return cmd
 }
 
-// replay takes the figures first, and then the log up to where the figures stand.
-func (c commands) replay(ctx context.Context, f *replayFlags) error {
+// replayed takes the figures first, and then the log up to where the figures stand.
+func (c commands) replayed(ctx context.Context, f *replayFlags) (v verdict, err error) {
 	if err := f.check(); err != nil {
-		return err
+		return v, err
 	}
 	dump, err := c.figures(ctx, f.dump)
 	if err != nil {
-		return err
+		return v, err
 	}
 	defer dump.Close()
 	first, err := bufio.NewReader(dump).ReadBytes('\n')
 	if err != nil {
-		return fmt.Errorf("reading the dump's first line: %w", err)
+		return v, fmt.Errorf("reading the dump's first line: %w", err)
 	}
 	head, err := projections.DumpHead(first)
 	if err != nil {
-		return err
+		return v, err
 	}
 	check, p := audit.New(head.Position), show.NewProgress(c.Stderr)
 	store, err := c.openLog(ctx, &f.logFlags, head.Position, func(r *stream.Record) {
@@ -74,30 +80,30 @@ func (c commands) replay(ctx context.Context, f *replayFlags) error {
 		}
 	})
 	if err != nil {
-		return err
+		return v, err
 	}
 	defer store.Close()
 	views := projections.New(head.SettleEvery)
 	if err := projections.Replay(ctx, store, views, head.Position); err != nil {
 		if ctx.Err() != nil {
-			return ctx.Err()
+			return v, ctx.Err()
 		}
 		p.Done()
 		if errors.Is(err, projections.ErrOtherLog) {
-			return fmt.Errorf("the figures are of position %d, and %w: see --store and --log, and %s_STORE_NAMESPACE in a cluster",
+			return v, fmt.Errorf("the figures are of position %d, and %w: see --store and --log, and %s_STORE_NAMESPACE in a cluster",
 				head.Position, err, config.Prefix)
 		}
-		v := newVerdict(head.Position, check, 0, nil)
+		v = newVerdict(head.Position, check, 0, nil)
 		v.Error = "the log can't be folded: " + cli.Message(err)
-		return c.printVerdict(v)
+		return v, nil
 	}
 	p.Done()
 	figures, diffs, err := compareDump(views, dump)
 	if err != nil {
-		return fmt.Errorf("comparing: %w", err)
+		return v, fmt.Errorf("comparing: %w", err)
 	}
 	check.Compare(auditedViews{views})
-	return c.printVerdict(newVerdict(head.Position, check, figures, diffs))
+	return newVerdict(head.Position, check, figures, diffs), nil
 }
 
 // figures returns a file that holds a dump: the daemon's own is fetched into one that is
@@ -129,10 +135,6 @@ func (c commands) figures(ctx context.Context, name string) (*os.File, error) {
 // printVerdict prints what an audit found. That something does not hold, or that the log
 // can't be folded, is an error.
 func (c commands) printVerdict(v verdict) error {
-	bad := v.Count
-	if v.Error != "" {
-		bad++
-	}
 	if c.JSON {
 		if err := show.JSON(c.Stdout, v); err != nil {
 			return err
@@ -140,7 +142,7 @@ func (c commands) printVerdict(v verdict) error {
 	} else if err := c.printTables(&v); err != nil {
 		return err
 	}
-	if bad > 0 {
+	if v.bad() {
 		return cli.ErrDifference
 	}
 	return nil

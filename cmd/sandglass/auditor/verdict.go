@@ -21,6 +21,9 @@ type verdict struct {
 	Error       string          `json:"error,omitempty"`
 }
 
+// bad reports whether something does not hold, or the log can't be folded.
+func (v *verdict) bad() bool { return v.Count > 0 || v.Error != "" }
+
 // difference is a figure on which the log and the daemon do not agree.
 type difference struct {
 	Stream string `json:"stream"`
