@@ -22,8 +22,8 @@ func (s *Server) define() (err error) {
 	(&wallets.Calls{Billing: s.Billing, Views: s.Views, Folded: s.folded, Wait: s.wait}).Define(a)
 	s.defineAudit(a)
 	s.daemon.Define(a)
+	s.mux.Add(s.Mounts, a)
 	s.traits = a.Traits()
-	s.mux.Add(s.Mounts, s.traits)
 	s.openapi, err = a.Document(wire.OfRequests)
 	return err
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"sandglass/adapters/httpapi/middleware"
+	"sandglass/adapters/httpapi/openapi"
 )
 
 // Mount is what is served at a pattern. Where that is a call's too, who asks for HTML is answered by the
@@ -17,6 +18,8 @@ type Mount struct {
 	Pattern string // as [http.ServeMux] has it
 	Handler http.Handler
 	Traits  middleware.Traits // of a pattern that is no call's
+	// Describe adds it to the document of the API, if it is for programs: nil else.
+	Describe func(*openapi.API)
 }
 
 // Mux is the mux of calls and mounts. Its calls are added by HandleFunc, then [Mux.Add] adds the mounts.
@@ -52,12 +55,15 @@ func (m *Mux) HandleFunc(pattern string, call func(http.ResponseWriter, *http.Re
 	})
 }
 
-// Add adds the mounts that share no pattern with a call, with their traits.
-func (m *Mux) Add(mounts []Mount, traits map[string]middleware.Traits) {
+// Add adds the mounts that share no pattern with a call, with their traits, and describes those that are for programs.
+func (m *Mux) Add(mounts []Mount, a *openapi.API) {
 	for _, one := range mounts {
 		if h, left := m.mounts[one.Pattern]; left {
 			m.Handle(one.Pattern, h)
-			traits[one.Pattern] = one.Traits
+			a.Traits()[one.Pattern] = one.Traits
+		}
+		if one.Describe != nil {
+			one.Describe(a)
 		}
 	}
 }

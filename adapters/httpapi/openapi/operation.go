@@ -2,6 +2,7 @@ package openapi
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -66,6 +67,16 @@ func Register[I, O any](a *API, o Operation, handle func(context.Context, *I) (*
 			r.Content = op.Responses[strconv.Itoa(max(o.Status, http.StatusOK))].Content
 		}
 		op.Responses[strconv.Itoa(status)] = r
+	}
+}
+
+// Describe adds to the document of an API a call that is not one of its own, but answers like them.
+func Describe[I, O any](a *API, o Operation) {
+	beside := New(http.NewServeMux(), &huma.OpenAPI{Components: &huma.Components{}}, a.bounds)
+	beside.OpenAPI().Components.Schemas = a.OpenAPI().Components.Schemas
+	Register(beside, o, func(context.Context, *I) (*O, error) { return nil, errors.New("openapi: it is not served here") })
+	for path, item := range beside.OpenAPI().Paths {
+		a.OpenAPI().Paths[path] = item
 	}
 }
 

@@ -39,8 +39,13 @@ func Mount(to *httpapi.Options, api http.Handler, secret [32]byte, c *config.Con
 	to.Credential = s.HolderKey
 	to.Mounts = append(to.Mounts,
 		// What they ask of the API is limited; what is paid is not.
-		httpapi.Mount{Pattern: "POST /v1/buy", Handler: http.HandlerFunc(s.Buy), Traits: middleware.Traits{Free: true, Open: true}},
-		httpapi.Mount{Pattern: "GET /v1/auth", Handler: http.HandlerFunc(s.Gate), Traits: middleware.Traits{Free: true}},
+		httpapi.Mount{
+			Pattern: "POST /v1/buy", Handler: http.HandlerFunc(s.Buy), Describe: describeBuy,
+			Traits: middleware.Traits{Free: true, Open: true},
+		},
+		httpapi.Mount{
+			Pattern: "GET /v1/auth", Handler: http.HandlerFunc(s.Gate), Describe: describeGate, Traits: middleware.Traits{Free: true},
+		},
 	)
 	return p
 }
