@@ -101,7 +101,7 @@ func quiet(ctx context.Context, err error) error {
 
 // begins takes the blocks that are kept if they are those of the store, and begins anew if not.
 func (l *Log) begins(ctx context.Context) error {
-	fits, err := l.fits(ctx)
+	tail, fits, err := l.fits(ctx)
 	if err != nil {
 		return err
 	}
@@ -123,42 +123,44 @@ func (l *Log) begins(ctx context.Context) error {
 		}
 		n += int64(len(run))
 	}
+	if fits { // with what is folded, so that nobody takes a tree for whole that is not
+		l.begin, l.at, l.hasher.Recorded = tail, tail.After, tail.Recorded
+	}
+	if l.tree.Size() > 0 {
+		l.grow()
+	}
 	return nil
 }
 
 // fits reports whether the last block that is kept is what the store has there, and if so
-// sets where the tail begins.
-func (l *Log) fits(ctx context.Context) (bool, error) {
+// where the tail begins.
+func (l *Log) fits(ctx context.Context) (tail Block, fits bool, err error) {
 	l.mu.Lock()
 	n := l.blocks.Len()
 	var last [1]Block
-	var err error
 	if n > 0 {
 		err = l.blocks.Read(n-1, last[:])
 	}
 	l.mu.Unlock()
 	if err != nil || n == 0 {
-		return true, err
+		return tail, true, err
 	}
 	head, err := l.store.Head(ctx)
 	if err != nil {
-		return false, fmt.Errorf("the tree of the log: %w", err)
+		return tail, false, fmt.Errorf("the tree of the log: %w", err)
 	}
 	entries, end, err := l.read(ctx, last[0], head)
 	switch {
 	case ctx.Err() != nil:
-		return false, ctx.Err()
+		return tail, false, ctx.Err()
 	case errors.Is(err, stream.ErrUnavailable):
-		return false, err
+		return tail, false, err
 	case err != nil: // the store has no event there; if it is broken, so is reading it from its begin
-		return false, nil
+		return tail, false, nil
 	case len(entries) < proof.Width || proof.BlockRoot((*[proof.Width]proof.Hash)(entries)) != last[0].Root:
-		return false, nil
+		return tail, false, nil
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.begin, l.at, l.hasher.Recorded = end, end.After, end.Recorded
-	return true, nil
+	return end, true, nil
 }
 
 // read returns the entries of a block as the store has it, up to a position, and where the next
@@ -192,6 +194,11 @@ func (l *Log) add(run []stream.Record) {
 			l.close()
 		}
 	}
+	l.grow()
+}
+
+// grow tells that there is more. The caller holds the mutex.
+func (l *Log) grow() {
 	close(l.grown)
 	l.grown = make(chan struct{})
 }

@@ -296,6 +296,20 @@ func TestARestartReadsLittle(t *testing.T) {
 	}
 }
 
+// A log that ends with a block has nothing that is read of the store after it.
+func TestARestartAtTheEndOfABlock(t *testing.T) {
+	recs := records(768)
+	want := treeOf(t, recs).root(t, 768)
+	store, dir := logOf(t, recs), t.TempDir()
+	for range 20 {
+		l := start(t, store, dir)
+		if tree := l.Tree(); tree.Size() != 768 || tree.Root() != want {
+			t.Errorf("it has %d events, and the root %s", tree.Size(), tree.Root())
+		}
+		l.stop()
+	}
+}
+
 func TestTheTreeGrowsWithTheLog(t *testing.T) {
 	recs := records(300)
 	store, _ := storetest.SQLite(t)
