@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -132,8 +133,9 @@ func (p *purchase) waits() func() (wire.Order, error) {
 		error
 	}
 	left, answered := make(chan struct{}), make(chan answer, 1)
+	leaves := sync.OnceFunc(func() { close(left) }) // a connection that has ended may have it leave again
 	ctx := httptrace.WithClientTrace(p.ctx, &httptrace.ClientTrace{
-		WroteRequest: func(httptrace.WroteRequestInfo) { close(left) },
+		WroteRequest: func(httptrace.WroteRequestInfo) { leaves() },
 	})
 	go func() {
 		o, err := p.client.Buy(ctx, buysMinute, p.credential)
