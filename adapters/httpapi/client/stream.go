@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"sandglass/adapters/httpapi/wire"
+	"sandglass/domain/instant"
 )
 
 // maxLine is far more than an event or a resource takes: 64 KiB of data, 64 KiB of
@@ -47,7 +48,17 @@ func (c *Client) live(ctx context.Context, id string, opened func()) iter.Seq2[w
 // follow it then waits for more, and ends only with an error. It takes the auditor's
 // token or the operator's.
 func (c *Client) Events(ctx context.Context, after uint64, follow bool) iter.Seq2[wire.Event, error] {
-	return resume(ctx, c, func(opened func()) iter.Seq2[wire.Event, error] { return c.events(ctx, &after, follow, opened) })
+	resumed := resume(ctx, c, func(opened func()) iter.Seq2[wire.Event, error] { return c.events(ctx, &after, follow, opened) })
+	return func(yield func(wire.Event, error) bool) {
+		var recorded instant.Time // a cluster whose clock went back shows that to who begins anew after it
+		for e, err := range resumed {
+			recorded = max(recorded, e.RecordedAt)
+			e.RecordedAt = recorded
+			if !yield(e, err) {
+				return
+			}
+		}
+	}
 }
 
 // events moves after on with what it yields.

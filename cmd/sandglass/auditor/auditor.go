@@ -5,6 +5,7 @@
 package auditor
 
 import (
+	"sandglass/cmd/sandglass/auditor/proving"
 	"sandglass/cmd/sandglass/cli"
 
 	"github.com/spf13/cobra"
@@ -21,11 +22,12 @@ func AuditCmd(e *cli.Env) *cobra.Command {
 		Short: "Prove the figures from the log",
 		Example: `  sandglass audit replay
   sandglass audit reconcile
+  sandglass audit verify --checkpoint friday.note
   sandglass audit dump > figures.ndjson
   sandglass audit export --format csv --out books.csv
   sandglass audit report --from 2026-01-01 --to 2026-02-01`,
 	}
-	cmd.AddCommand(replayCmd(c), reconcileCmd(c), dumpCmd(c), exportCmd(c), reportCmd(c))
+	cmd.AddCommand(replayCmd(c), reconcileCmd(c), dumpCmd(c), exportCmd(c), reportCmd(c), proving.VerifyCmd(e))
 	return cmd
 }
 

@@ -3,6 +3,7 @@ package auditor
 import (
 	"context"
 
+	"sandglass/cmd/sandglass/auditor/source"
 	"sandglass/cmd/sandglass/show"
 	"sandglass/domain/audit"
 	"sandglass/domain/instant"
@@ -17,7 +18,7 @@ func Check(
 	ctx context.Context, s stream.EventStore, until stream.Position, every instant.Millis, p show.Progress,
 ) (found *audit.Checker, fold error) {
 	found = audit.New(until)
-	log := &auditLog{EventStore: s, see: func(r *stream.Record) {
+	log := &source.Seen{EventStore: s, See: func(r *stream.Record) {
 		if found.Record(r) {
 			tell(p, found.Events, r.Position, until)
 		}

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"sandglass/adapters/journal"
+	"sandglass/cmd/sandglass/auditor/source"
 	"sandglass/cmd/sandglass/cli"
 	"sandglass/cmd/sandglass/show"
 	"sandglass/domain/stream"
@@ -19,7 +20,7 @@ import (
 
 // exportFlags say what is written, and where to; stdout, if not said.
 type exportFlags struct {
-	logFlags
+	source.Flags
 	periodFlags
 	format, by, out string
 }
@@ -59,7 +60,7 @@ The columns of the CSV:
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.export(cmd.Context(), &f) },
 	}
-	f.logFlags.add(cmd)
+	f.Flags.Add(cmd)
 	f.periodFlags.add(cmd)
 	cmd.Flags().StringVar(&f.format, "format", "", "`ndjson`, csv or hledger (needed)")
 	cmd.Flags().StringVar(&f.by, "by", string(journal.ByEvent), "one entry for each `event`, or for a day")
@@ -88,7 +89,7 @@ func (f *exportFlags) options() (o journal.Options, err error) {
 	case o.By == journal.ByDay && o.Format == journal.NDJSON:
 		return o, cli.Usage("--by day is for the books: ndjson has each event as it is")
 	}
-	if err := f.check(); err != nil {
+	if err := f.Check(); err != nil {
 		return o, err
 	}
 	o.Period, err = f.period()
@@ -100,11 +101,11 @@ func (c commands) export(ctx context.Context, f *exportFlags) error {
 	if err != nil {
 		return err
 	}
-	source, err := c.growLog(ctx, &f.logFlags)
+	log, err := source.Grow(ctx, c.Env, &f.Flags)
 	if err != nil {
 		return err
 	}
-	defer source.close()
+	defer log.Close()
 	p := show.NewProgress(c.Stderr)
 	var n int64
 	o.See = func(r *stream.Record) {
@@ -112,7 +113,7 @@ func (c commands) export(ctx context.Context, f *exportFlags) error {
 			p.Draw("%s events, position %d", show.Group(n), r.Position)
 		}
 	}
-	write := func(w io.Writer) error { return journal.Write(w, source.after(ctx, 0), o) }
+	write := func(w io.Writer) error { return journal.Write(w, log.After(ctx, 0), o) }
 	if f.out == "" {
 		err = write(c.Stdout)
 	} else {

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"sandglass/adapters/lnd"
+	"sandglass/cmd/sandglass/auditor/source"
 	"sandglass/cmd/sandglass/cli"
 	"sandglass/cmd/sandglass/config"
 	"sandglass/cmd/sandglass/show"
@@ -16,7 +17,7 @@ import (
 
 // reconcileFlags say what is compared. Where they are 0, all of it, and as configured.
 type reconcileFlags struct {
-	logFlags
+	source.Flags
 	height        int64
 	confirmations int
 }
@@ -28,7 +29,7 @@ func (f *reconcileFlags) check() error {
 	case f.confirmations < 0 || f.confirmations > plan.MaxConfirmations:
 		return cli.Usage("--confirmations %d: want 1 to %d", f.confirmations, plan.MaxConfirmations)
 	}
-	return f.logFlags.check()
+	return f.Flags.Check()
 }
 
 func reconcileCmd(c commands) *cobra.Command {
@@ -74,7 +75,7 @@ Whether the log is whole and adds up is for "audit replay" to say.`,
 			return c.printReport(r, confirmations, synced)
 		},
 	}
-	f.add(cmd)
+	f.Add(cmd)
 	cmd.Flags().Int64Var(&f.height, "height", 0,
 		"take the chain as it was when it ended at this `height`; 0 is as it is now")
 	cmd.Flags().IntVar(&f.confirmations, "confirmations", 0,
@@ -97,11 +98,11 @@ func (c commands) reconciled(
 	if f.confirmations == 0 {
 		f.confirmations = conf.Confirmations
 	}
-	source, err := c.growLog(ctx, &f.logFlags)
+	log, err := source.Grow(ctx, c.Env, &f.Flags)
 	if err != nil {
 		return nil, 0, false, err
 	}
-	defer source.close()
+	defer log.Close()
 	node, err := lnd.Dial(lnd.Config{
 		Addr:          conf.LndAddr,
 		TLSCert:       conf.LndTLSCert,
@@ -114,8 +115,8 @@ func (c commands) reconciled(
 	defer node.Close()
 	p := show.NewProgress(c.Stderr)
 	r := reconcile.Reconciler{
-		Records:       source.after,
-		Still:         source.still,
+		Records:       log.After,
+		Still:         log.Still,
 		Reader:        reconcile.Reader{Invoices: node, Chain: node, AskChain: conf.OnChain, Progress: tellRead(p)},
 		Height:        f.height,
 		Confirmations: f.confirmations,

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 
+	"sandglass/cmd/sandglass/auditor/source"
 	"sandglass/cmd/sandglass/cli"
 	"sandglass/cmd/sandglass/config"
 	"sandglass/cmd/sandglass/show"
@@ -20,7 +21,7 @@ import (
 
 // replayFlags say where the log and the figures come from; the daemon, if not said.
 type replayFlags struct {
-	logFlags
+	source.Flags
 	dump string
 }
 
@@ -50,14 +51,14 @@ nothing is asked of the daemon.`,
 			return c.printVerdict(v)
 		},
 	}
-	f.add(cmd)
+	f.Add(cmd)
 	cmd.Flags().StringVar(&f.dump, "dump", "", "take the figures from a `file`, as \"audit dump\" writes it")
 	return cmd
 }
 
 // replayed takes the figures first, and then the log up to where the figures stand.
 func (c commands) replayed(ctx context.Context, f *replayFlags) (v verdict, err error) {
-	if err := f.check(); err != nil {
+	if err := f.Check(); err != nil {
 		return v, err
 	}
 	dump, err := c.figures(ctx, f.dump)
@@ -74,7 +75,7 @@ func (c commands) replayed(ctx context.Context, f *replayFlags) (v verdict, err 
 		return v, err
 	}
 	check, p := audit.New(head.Position), show.NewProgress(c.Stderr)
-	store, err := c.openLog(ctx, &f.logFlags, head.Position, func(r *stream.Record) {
+	store, err := source.Open(ctx, c.Env, &f.Flags, head.Position, func(r *stream.Record) {
 		if check.Record(r) {
 			tell(p, check.Events, r.Position, head.Position)
 		}

@@ -7,6 +7,7 @@ import (
 	"math"
 	"time"
 
+	"sandglass/cmd/sandglass/auditor/source"
 	"sandglass/cmd/sandglass/auditor/statement"
 	"sandglass/cmd/sandglass/cli"
 	"sandglass/cmd/sandglass/show"
@@ -20,7 +21,7 @@ import (
 
 // summaryFlags say what a statement is of, and which checks are made for it.
 type summaryFlags struct {
-	logFlags
+	source.Flags
 	periodFlags
 	format, out       string
 	replay, reconcile bool
@@ -49,7 +50,7 @@ held in memory grows with the payments, since each is looked at once more.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.summary(cmd.Context(), &f) },
 	}
-	f.logFlags.add(cmd)
+	f.Flags.Add(cmd)
 	f.periodFlags.add(cmd)
 	cmd.Flags().StringVar(&f.format, "format", "text", "`text`, html or json")
 	cmd.Flags().StringVar(&f.out, "out", "", "write to this `file`")
@@ -77,7 +78,7 @@ func (c commands) writer(format string) (func(*statement.Statement, io.Writer) e
 func (c commands) summary(ctx context.Context, f *summaryFlags) error {
 	write, err := c.writer(f.format)
 	if err == nil {
-		err = f.check()
+		err = f.Check()
 	}
 	if err != nil {
 		return err
@@ -113,14 +114,14 @@ func (c commands) summary(ctx context.Context, f *summaryFlags) error {
 // sums reads the log up to the end of a period, and checks its rules on the way.
 func (c commands) sums(ctx context.Context, f *summaryFlags, p books.Period) (*books.Statement, statement.Check, error) {
 	check := statement.Check{Name: "log"}
-	source, err := c.growLog(ctx, &f.logFlags)
+	log, err := source.Grow(ctx, c.Env, &f.Flags)
 	if err != nil {
 		return nil, check, err
 	}
-	defer source.close()
+	defer log.Close()
 	rules, progress := audit.New(math.MaxUint64), show.NewProgress(c.Stderr)
 	defer progress.Done()
-	sums, err := books.State(source.after(ctx, 0), p, func(r *stream.Record) {
+	sums, err := books.State(log.After(ctx, 0), p, func(r *stream.Record) {
 		rules.Record(r)
 		if rules.Events%tellEvery == 0 {
 			progress.Draw("%s events, position %d", show.Group(rules.Events), r.Position)
@@ -157,7 +158,7 @@ func (c commands) replayCheck(ctx context.Context, f *summaryFlags) (statement.C
 	if !f.replay {
 		return check, nil
 	}
-	v, err := c.replayed(ctx, &replayFlags{logFlags: f.logFlags})
+	v, err := c.replayed(ctx, &replayFlags{Flags: f.Flags})
 	if err != nil {
 		return check, err
 	}
@@ -179,7 +180,7 @@ func (c commands) reconcileCheck(ctx context.Context, f *summaryFlags) (statemen
 	if !f.reconcile {
 		return check, nil
 	}
-	r, _, synced, err := c.reconciled(ctx, &reconcileFlags{logFlags: f.logFlags})
+	r, _, synced, err := c.reconciled(ctx, &reconcileFlags{Flags: f.Flags})
 	if err != nil {
 		return check, err
 	}

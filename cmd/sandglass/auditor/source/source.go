@@ -1,4 +1,6 @@
-package auditor
+// Package source opens the log that an auditor's command reads: that of the daemon, of its store, or
+// of a file of lines of JSON. None of them is written to.
+package source
 
 import (
 	"bufio"
@@ -24,21 +26,23 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// logFlags say where the log comes from; the daemon, if not said.
-type logFlags struct{ store, log string }
+// Flags say where the log comes from; the daemon, if not said.
+type Flags struct{ Store, Log string }
 
-func (f *logFlags) add(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.store, "store", "",
+// Add adds the flags to a command.
+func (f *Flags) Add(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.Store, "store", "",
 		"read the log from this `URL`, such as sqlite:PATH or esdb://HOST:2113, beside the daemon or without one")
-	cmd.Flags().StringVar(&f.log, "log", "", "read the log from a `file` of NDJSON, as \"events\" writes it")
+	cmd.Flags().StringVar(&f.Log, "log", "", "read the log from a `file` of NDJSON, as \"events\" writes it")
 	cmd.MarkFlagsMutuallyExclusive("store", "log")
 }
 
-func (f *logFlags) check() error {
-	if f.store == "" {
+// Check returns an error if what was given can be no log.
+func (f *Flags) Check() error {
+	if f.Store == "" {
 		return nil
 	}
-	if err := storeurl.CheckFlag(f.store); err != nil {
+	if err := storeurl.CheckFlag(f.Store); err != nil {
 		return cli.Usage("--store %w", err)
 	}
 	return nil
@@ -58,21 +62,22 @@ func openStore(ctx context.Context, url string) (storeurl.Store, error) {
 	return p.OpenReadOnly(ctx)
 }
 
-// auditLog is a log that is only read, with each record shown to an auditor.
-type auditLog struct {
+// Seen is a log that is only read, with each record shown to an auditor.
+type Seen struct {
 	stream.EventStore
-	see   func(*stream.Record)
+	See   func(*stream.Record) // is shown each, before it is yielded
 	close func() error
 }
 
-func (l *auditLog) Close() error { return l.close() }
+// Close closes the log that [Open] opened.
+func (l *Seen) Close() error { return l.close() }
 
 // Subscribe implements [stream.EventStore].
-func (l *auditLog) Subscribe(ctx context.Context, after stream.Position) iter.Seq2[[]stream.Record, error] {
+func (l *Seen) Subscribe(ctx context.Context, after stream.Position) iter.Seq2[[]stream.Record, error] {
 	return func(yield func([]stream.Record, error) bool) {
 		for run, err := range l.EventStore.Subscribe(ctx, after) {
 			for i := range run {
-				l.see(&run[i])
+				l.See(&run[i])
 			}
 			if !yield(run, err) {
 				return
@@ -81,28 +86,30 @@ func (l *auditLog) Subscribe(ctx context.Context, after stream.Position) iter.Se
 	}
 }
 
-// openLog opens the log up to a position.
-func (c commands) openLog(ctx context.Context, f *logFlags, until stream.Position, see func(*stream.Record)) (*auditLog, error) {
+// Open opens the log up to a position.
+func Open(
+	ctx context.Context, env *cli.Env, f *Flags, until stream.Position, see func(*stream.Record),
+) (*Seen, error) {
 	switch {
-	case f.store != "":
-		s, err := openStore(ctx, f.store)
+	case f.Store != "":
+		s, err := openStore(ctx, f.Store)
 		if err != nil {
 			return nil, err
 		}
-		return &auditLog{s, see, s.Close}, nil
-	case f.log != "":
-		file, err := os.Open(f.log)
+		return &Seen{s, see, s.Close}, nil
+	case f.Log != "":
+		file, err := os.Open(f.Log)
 		if err != nil {
 			return nil, err
 		}
 		events := func(context.Context, uint64) iter.Seq2[wire.Event, error] { return readEvents(file) }
-		return &auditLog{newEventLog(events, until), see, file.Close}, nil
+		return &Seen{newEventLog(events, until), see, file.Close}, nil
 	}
-	cl, err := c.Client(cli.Auditor)
+	cl, err := env.Client(cli.Auditor)
 	if err != nil {
 		return nil, err
 	}
-	return &auditLog{newEventLog(fetched(cl), until), see, func() error { return nil }}, nil
+	return &Seen{newEventLog(fetched(cl), until), see, func() error { return nil }}, nil
 }
 
 func fetched(cl *client.Client) eventsAfter {
@@ -221,36 +228,39 @@ func (l *eventLog) keep(r *stream.Record) {
 	}
 }
 
-// growingLog is a log that is read up to where it ends, and then from there on.
-type growingLog struct {
-	// after yields what comes after a position, up to where the log ends now.
-	after recordsAfter
-	still bool // a file: it does not grow
+// Growing is a log that is read up to where it ends, and then from there on.
+type Growing struct {
+	// After yields what comes after a position, up to where the log ends now.
+	After recordsAfter
+	Still bool // a file: it does not grow
 	close func() error
 }
 
-// growLog opens the log that the flags name.
-func (c commands) growLog(ctx context.Context, f *logFlags) (*growingLog, error) {
+// Close closes the log that [Grow] opened.
+func (g *Growing) Close() error { return g.close() }
+
+// Grow opens the log that the flags name.
+func Grow(ctx context.Context, env *cli.Env, f *Flags) (*Growing, error) {
 	switch {
-	case f.store != "":
-		s, err := openStore(ctx, f.store)
+	case f.Store != "":
+		s, err := openStore(ctx, f.Store)
 		if err != nil {
 			return nil, err
 		}
-		return &growingLog{after: stored(s), close: s.Close}, nil
-	case f.log != "":
-		file, err := os.Open(f.log)
+		return &Growing{After: stored(s), close: s.Close}, nil
+	case f.Log != "":
+		file, err := os.Open(f.Log)
 		if err != nil {
 			return nil, err
 		}
 		events := func(context.Context, uint64) iter.Seq2[wire.Event, error] { return readEvents(file) }
-		return &growingLog{after: records(events), still: true, close: file.Close}, nil
+		return &Growing{After: records(events), Still: true, close: file.Close}, nil
 	}
-	cl, err := c.Client(cli.Auditor)
+	cl, err := env.Client(cli.Auditor)
 	if err != nil {
 		return nil, err
 	}
-	return &growingLog{after: records(fetched(cl)), close: func() error { return nil }}, nil
+	return &Growing{After: records(fetched(cl)), close: func() error { return nil }}, nil
 }
 
 // Reading a log after a position: as the API writes events, and as records.

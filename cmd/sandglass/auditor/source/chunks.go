@@ -1,0 +1,83 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"os"
+
+	"sandglass/cmd/sandglass/auditor/ndjson"
+	"sandglass/cmd/sandglass/cli"
+	"sandglass/domain/proof/checkpoint"
+	"sandglass/domain/proof/verify"
+	"sandglass/domain/stream"
+)
+
+// Chunks opens the log that the flags name, from its first event on, in pieces that are decoded
+// beside each other. The checkpoint that stands in a store is shown to stored before.
+func Chunks(
+	ctx context.Context, env *cli.Env, f *Flags, stored func(note []byte) error,
+) (chunks verify.Chunks, done func() error, err error) {
+	switch {
+	case f.Store != "":
+		s, err := openStore(ctx, f.Store)
+		if err != nil {
+			return nil, nil, err
+		}
+		err = showCheckpoint(ctx, s, stored) // before the head, which it is not ahead of then
+		var head stream.Position
+		if err == nil {
+			head, err = s.Head(ctx)
+		}
+		if err != nil {
+			return nil, nil, errors.Join(err, s.Close())
+		}
+		return verify.Of(ctx, s, head), s.Close, nil
+	case f.Log != "":
+		file, err := os.Open(f.Log)
+		if err != nil {
+			return nil, nil, err
+		}
+		return ndjson.Chunks(file), file.Close, nil
+	}
+	cl, err := env.Client(cli.Auditor)
+	if err != nil {
+		return nil, nil, err
+	}
+	return batches(records(fetched(cl))(ctx, 0)), func() error { return nil }, nil
+}
+
+// showCheckpoint shows the checkpoint that stands in a store, if there is one.
+func showCheckpoint(ctx context.Context, s stream.EventStore, show func(note []byte) error) error {
+	kept, ok := s.(checkpoint.Store)
+	if !ok {
+		return nil
+	}
+	note, _, err := kept.Checkpoint(ctx)
+	if err != nil || note == nil {
+		return err
+	}
+	return show(note)
+}
+
+// batches yields single records in pieces.
+func batches(recs iter.Seq2[stream.Record, error]) verify.Chunks {
+	return func(yield func(verify.Chunk, error) bool) {
+		var run []stream.Record
+		give := func() bool {
+			whole := run
+			run = nil
+			return len(whole) == 0 || yield(func([]stream.Record) ([]stream.Record, error) { return whole, nil }, nil)
+		}
+		for r, err := range recs {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if run = append(run, r); len(run) == runSize && !give() {
+				return
+			}
+		}
+		give()
+	}
+}
