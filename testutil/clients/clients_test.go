@@ -27,10 +27,10 @@ type rig struct {
 	t *testing.T
 }
 
-func newRig(t *testing.T) *rig {
+func newRig(t *testing.T, env ...string) *rig {
 	t.Helper()
 	c := clients.New(t)
-	r := &rig{seller.Open(t, "SANDGLASS_PUBLIC_URL=https://host.example"), c, t}
+	r := &rig{seller.Open(t, append(env, "SANDGLASS_PUBLIC_URL=https://host.example")...), c, t}
 	r.Publish(small)
 	return r
 }
