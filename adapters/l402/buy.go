@@ -109,7 +109,10 @@ func (s *Server) ask(w http.ResponseWriter, r *http.Request, req *wire.BuyReques
 		refuse(w, err)
 		return
 	}
-	s.demand(w, http.StatusPaymentRequired, made)
+	w.Header()["Www-Authenticate"] = s.dialects(made)
+	p := demand(http.StatusPaymentRequired, made)
+	s.askForCash(w, p)
+	send(w, p)
 }
 
 // answer answers a paid request with what it bought. Money that comes takes a moment to be credited: until it is,

@@ -64,23 +64,29 @@ func bearer(r *http.Request) string {
 	return strings.TrimSpace(key)
 }
 
-// demand answers with a challenge, in all that is spoken here. L402 comes first, since some clients read the first
+// dialects returns a challenge in all that is spoken here. L402 comes first, since some clients read the first
 // header alone; its old names come before the new ones, since some know the old ones in that order alone.
-func (s *Server) demand(w http.ResponseWriter, status int, c *challenge) {
+func (s *Server) dialects(c *challenge) []string {
 	text, invoice := token.Text(c.token), c.payment.Request
-	w.Header()["Www-Authenticate"] = []string{
+	return []string{
 		fmt.Sprintf(`L402 macaroon="%s", invoice="%s", version="0", token="%s"`, text, invoice, text),
 		fmt.Sprintf(`Payment id="%s", realm="%s", method="lightning", intent="charge", request="%s", expires="%s"`,
 			base64.RawURLEncoding.EncodeToString(c.token), s.realm, charge(c), c.payment.ExpiresAt),
 	}
-	p := wire.PaymentRequired{Payment: c.payment, Token: text, Problem: problem(status, "payment_required",
+}
+
+// demand returns what is said of a challenge in the body of an answer.
+func demand(status int, c *challenge) *wire.PaymentRequired {
+	text := token.Text(c.token)
+	return &wire.PaymentRequired{Payment: c.payment, Token: text, Problem: problem(status, "payment_required",
 		"%d msat are to be paid: pay the invoice, then send the same request again with Authorization: L402 %s:PREIMAGE, "+
 			"where the preimage is what paying it gave", c.payment.Asked, text).Problem}
-	if status == http.StatusPaymentRequired { // a gate takes credentials alone
-		s.askForCash(w, &p)
-	}
+}
+
+// send answers with a demand.
+func send(w http.ResponseWriter, p *wire.PaymentRequired) {
 	p.RequestID = w.Header().Get("X-Request-Id")
-	write(w, status, "application/problem+json", p)
+	write(w, p.Status, "application/problem+json", p)
 }
 
 // charge returns what the Payment scheme says of an invoice, as canonical JSON: names in order.

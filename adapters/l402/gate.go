@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -25,11 +26,12 @@ import (
 const maxCached = 5 * instant.Second
 
 // Gate answers GET /v1/auth, by which a proxy asks whether a request may pass: 200 while the resource of its
-// credential runs and has time, else 401 with a challenge that buys some. The query names the resource that it is
-// to be, or the plan of which it is to be one, and what is sold at once.
+// credential runs and has time, else 401 with a challenge that buys some, or 402 where the query says so, which is
+// for proxies that hand on what they are answered. The query names the resource that it is to be, or the plan of
+// which it is to be one, and what is sold at once.
 func (s *Server) Gate(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Vary", "Authorization")
-	req, err := gateRequest(r.URL.Query())
+	req, unpaid, err := gateRequest(r.URL.Query())
 	if err != nil {
 		refuse(w, err)
 		return
@@ -56,12 +58,20 @@ func (s *Server) Gate(w http.ResponseWriter, r *http.Request) {
 		}
 		req = &wire.BuyRequest{Resource: string(of), Time: req.Time, Amount: req.Amount}
 	}
-	s.challengeOnce(w, r, req, c)
+	s.challengeOnce(w, r, req, unpaid, c)
 }
 
-// gateRequest reads what a gate asks for.
-func gateRequest(q url.Values) (*wire.BuyRequest, error) {
-	req := &wire.BuyRequest{Plan: q.Get("plan"), Resource: q.Get("resource")}
+// gateRequest reads what a gate asks for, and the status of an answer that asks to pay.
+func gateRequest(q url.Values) (req *wire.BuyRequest, unpaid int, err error) {
+	unpaid = http.StatusUnauthorized
+	switch q.Get("status") {
+	case "", "401":
+	case "402":
+		unpaid = http.StatusPaymentRequired
+	default:
+		return nil, 0, invalid("status in the query is neither 401 nor 402")
+	}
+	req = &wire.BuyRequest{Plan: q.Get("plan"), Resource: q.Get("resource")}
 	for _, n := range []struct {
 		name string
 		into func(int64)
@@ -72,12 +82,12 @@ func gateRequest(q url.Values) (*wire.BuyRequest, error) {
 		if text := q.Get(n.name); text != "" {
 			v, err := strconv.ParseInt(text, 10, 64)
 			if err != nil || v < 1 {
-				return nil, invalid(n.name + " in the query is no whole number from 1")
+				return nil, 0, invalid(n.name + " in the query is no whole number from 1")
 			}
 			n.into(v)
 		}
 	}
-	return req, check(req)
+	return req, unpaid, check(req)
 }
 
 // shown returns the resource that a request shows a credential of, or the holder key; "" if it is none that the
@@ -137,7 +147,7 @@ func pass(w http.ResponseWriter, left instant.Millis) {
 
 // challengeOnce answers with a challenge: the one that the same client was given for the same, if that can still
 // be paid for a while.
-func (s *Server) challengeOnce(w http.ResponseWriter, r *http.Request, req *wire.BuyRequest, c *token.Credential) {
+func (s *Server) challengeOnce(w http.ResponseWriter, r *http.Request, req *wire.BuyRequest, unpaid int, c *token.Credential) {
 	asked := asked{client: s.ClientOf(r), request: hashOfRequest(req)}
 	if c != nil {
 		asked.token = sha256.Sum256(fmt.Appendf(nil, "%x%q", c.ID, c.Added))
@@ -149,14 +159,15 @@ func (s *Server) challengeOnce(w http.ResponseWriter, r *http.Request, req *wire
 	if made == nil || !s.payable(made) {
 		var err error
 		if made, err = s.challenge(w, r, req, c); err != nil {
-			refuse(w, unasked(err))
+			refuse(w, unasked(err, unpaid))
 			return
 		}
 		if asked.client != "" {
 			s.open.put(asked, made, s.Now())
 		}
 	}
-	s.demand(w, http.StatusUnauthorized, made)
+	w.Header().Set("WWW-Authenticate", strings.Join(s.dialects(made), ", ")) // of a name nginx hands on one header
+	send(w, demand(unpaid, made))                                            // a gate takes credentials alone
 }
 
 // payable reports whether a challenge can be paid still, and nobody has.
@@ -167,10 +178,11 @@ func (s *Server) payable(c *challenge) bool {
 }
 
 // unasked returns why there is no challenge, as proxies understand it: what is neither success nor 401 or 403 is
-// an error of theirs to some.
-func unasked(err error) error {
-	if p, ok := errors.AsType[*client.Problem](err); ok && p.Status == http.StatusTooManyRequests {
-		p.Status = http.StatusUnauthorized
+// an error of theirs to those that want 401.
+func unasked(err error, unpaid int) error {
+	p, ok := errors.AsType[*client.Problem](err)
+	if ok && p.Status == http.StatusTooManyRequests && unpaid == http.StatusUnauthorized {
+		p.Status = unpaid
 	}
 	return err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -19,9 +20,17 @@ const gate = "/v1/auth?plan=small&time_ms=7200000"
 func TestAProxyAsks(t *testing.T) {
 	s := open(t, nil)
 	d := s.send("GET", gate, "")
-	if d.status != http.StatusUnauthorized || d.demand.Payment.Asked != 2*price || len(d.header.Values("WWW-Authenticate")) != 2 ||
+	if d.status != http.StatusUnauthorized || d.demand.Payment.Asked != 2*price || len(d.header.Values("WWW-Authenticate")) != 1 ||
 		d.header.Get("Vary") != "Authorization" || d.header.Get("Cache-Control") != "no-store" {
 		t.Fatalf("%d %v %s", d.status, d.header, d.body)
+	}
+	for _, of := range []string{`L402 macaroon="`, `, token="`, `, Payment id="`} {
+		if !strings.Contains(d.header.Get("WWW-Authenticate"), of) {
+			t.Errorf("the challenge %q has no %s", d.header.Get("WWW-Authenticate"), of)
+		}
+	}
+	if r := s.send("GET", gate+"&status=402", ""); r.status != 402 || r.header.Get("WWW-Authenticate") != d.header.Get("WWW-Authenticate") {
+		t.Errorf("where 402 is handed on: %d %v", r.status, r.header)
 	}
 	credential := s.pays(d)
 	pass := s.send("GET", gate, "", credential)
@@ -88,6 +97,7 @@ func TestAResourceBehindAProxy(t *testing.T) {
 		"/v1/auth?plan=small&time_ms=-1":             "invalid_request",
 		"/v1/auth?plan=small&time_ms=1":              "out_of_bounds",
 		"/v1/auth?plan=small&resource=x&time_ms=1":   "invalid_request",
+		gate + "&status=403":                         "invalid_request",
 		"/v1/auth?plan=none&time_ms=7200000":         "unknown_plan",
 		"/v1/auth?resource=none&amount_msat=3600000": "unknown_resource",
 	} {
@@ -129,6 +139,9 @@ func TestOneChallengeAClient(t *testing.T) {
 	refused := from("192.0.2.1")
 	if refused.status != 401 || refused.demand.Code != "rate_limited" || refused.header.Get("Retry-After") == "" {
 		t.Errorf("too many: %d %v %s", refused.status, refused.header, refused.body)
+	}
+	if r := s.send("GET", gate+"&status=402", "", "X-Forwarded-For: 192.0.2.1"); r.status != 429 || r.header.Get("Retry-After") == "" {
+		t.Errorf("too many, where that is handed on: %d %v", r.status, r.header)
 	}
 	if r := from("192.0.2.1", l402Of(paid.demand.Token, s.preimage(&paid.demand.Payment))); r.status != 200 {
 		t.Errorf("whoever paid is not held up by that: %d %s", r.status, r.body)

@@ -55,6 +55,9 @@ type Proxy struct {
 	pool *x509.CertPool
 }
 
+// At returns what stands at an address and has no certificate as a proxy.
+func At(addr string) *Proxy { return &Proxy{addr: addr} }
+
 // Kind is a program that can be a proxy.
 type Kind struct {
 	Program string // of Debian's package of that name
@@ -75,7 +78,9 @@ func nginx(snippet, dir, _, addr string) (file, text string, args []string) {
 		case len(words) > 0 && words[0] == "ssl_certificate_key":
 			line = "ssl_certificate_key " + filepath.Join(dir, "key.pem") + ";"
 		case len(words) > 0 && words[0] == "listen":
-			line = "listen " + addr + " ssl;"
+			line = strings.Replace(line, strings.TrimSuffix(words[1], ";"), addr, 1)
+		case len(words) > 0 && words[0] == "proxy_cache_path":
+			line = strings.Replace(line, words[1], filepath.Join(dir, "cache"), 1)
 		}
 		tls = append(tls, line)
 	}
@@ -94,6 +99,7 @@ func caddy(snippet, dir, name, addr string) (file, text string, args []string) {
 	_, port, _ := net.SplitHostPort(addr)
 	site := fmt.Sprintf("https://%s:%s {\n bind 127.0.0.1\n tls %s %s\n",
 		name, port, filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem"))
+	snippet = strings.Replace(snippet, "http://127.0.0.1:8080 {\n", "http://127.0.0.1:"+port+" {\n bind 127.0.0.1\n", 1)
 	text = "{\n admin off\n auto_https disable_redirects\n skip_install_trust\n storage file_system " + dir +
 		"\n}\n" + strings.Replace(snippet, name+" {\n", site, 1)
 	return file, text, []string{"run", "--config", file, "--adapter", "caddyfile"}
