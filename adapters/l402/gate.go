@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -172,9 +171,8 @@ func (s *Server) challengeOnce(w http.ResponseWriter, r *http.Request, req *wire
 
 // payable reports whether a challenge can be paid still, and nobody has.
 func (s *Server) payable(c *challenge) bool {
-	return slices.ContainsFunc(s.Billing.Payments(resource.ID(c.payment.Resource)), func(p payment.State) bool {
-		return string(p.Key) == c.payment.Key && p.Status == payment.StatusRequested
-	})
+	of, _ := s.Billing.Resource(resource.ID(c.payment.Resource))
+	return s.Billing.Unlogged(payment.Key(c.payment.Key)).Status == payment.StatusRequested && !of.Has(c.payment.Key)
 }
 
 // unasked returns why there is no challenge, as proxies understand it: what is neither success nor 401 or 403 is

@@ -27,7 +27,7 @@ import (
 type Billing interface {
 	Resource(id resource.ID) (resource.State, bool)
 	Payment(ctx context.Context, key payment.Key) (payment.State, error)
-	Payments(id resource.ID) []payment.State
+	Unlogged(key payment.Key) payment.State
 	Watch(id resource.ID) (changed <-chan struct{}, stop func())
 }
 

@@ -125,7 +125,7 @@ type Holding interface {
 
 // Limits bound what strangers can make grow.
 type Limits struct {
-	OpenPerResource int            // open invoices of one resource, its holder's apart from others'
+	OpenPerResource int            // open invoices of one resource, its holder's apart from others', which share theirs
 	Open            int            // open invoices of resources that were paid
 	Awaiting        int            // open invoices of orders that were never paid
 	Addresses       int            // given to orders that were never paid, in a day

@@ -49,15 +49,15 @@ func (b *Service) Resource(id resource.ID) (resource.State, bool) {
 	return s, ok
 }
 
-// Payments returns the payments that a resource waits for: those that the log has and that
-// are not at their end, and the invoices that can still be paid. What is for another order of its
-// id, or for one that was released, is none of them.
+// Payments returns the payments that a resource waits for: those that the log has and that are not at their
+// end, and the invoices that can still be paid, but for those that are somebody's own. What is for another
+// order of its id, or for one that was released, is none of them.
 func (b *Service) Payments(id resource.ID) []payment.State {
 	asked := b.open(id)
 	logged := b.Opening.Payments(id) // last: what is asked for no more is there by now
 	var list []payment.State
 	for _, r := range asked {
-		if !slices.ContainsFunc(logged, func(p payment.State) bool { return p.Key == r.Key }) {
+		if !r.Own && !slices.ContainsFunc(logged, func(p payment.State) bool { return p.Key == r.Key }) {
 			list = append(list, r.State())
 		}
 	}
@@ -92,7 +92,7 @@ func (b *Service) Payment(ctx context.Context, key payment.Key) (payment.State, 
 	if p, _, ok := b.Views.Payment(key); ok || !key.Valid() {
 		return p, nil
 	}
-	asked := b.unlogged(key)
+	asked := b.Unlogged(key)
 	out, err := b.Booker.Payments.Load(ctx, key) // last: what is asked for no more was written before
 	if err != nil || out.State.Status != payment.StatusNone {
 		return out.State, err
@@ -100,8 +100,8 @@ func (b *Service) Payment(ctx context.Context, key payment.Key) (payment.State, 
 	return asked, nil
 }
 
-// unlogged returns a payment as it is asked for, or is to be seen on the chain.
-func (b *Service) unlogged(key payment.Key) (p payment.State) {
+// Unlogged returns a payment as it is asked for, or is to be seen on the chain.
+func (b *Service) Unlogged(key payment.Key) (p payment.State) {
 	r, ok := b.Requests.Find(key)
 	switch {
 	case !ok && b.Deposits != nil:

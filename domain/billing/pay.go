@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
@@ -139,7 +140,7 @@ func (b *Service) invoice(ctx context.Context, s *subject, w wish) (payment.Stat
 	if err := b.admit(ctx, Ask{Resource: s.ID, Unpaid: s.order != nil, ByHolder: w.byHolder}); err != nil {
 		return payment.State{}, err
 	}
-	if err := b.makeRoom(ctx, open, w.byHolder); err != nil {
+	if err := b.makeRoom(ctx, open, &w); err != nil {
 		return payment.State{}, err
 	}
 	n := b.Requests.Open()
@@ -209,16 +210,15 @@ func sameOrder(a, b *resource.Order) bool {
 	return a == nil && b == nil || a != nil && b != nil && a.Same(b)
 }
 
-// makeRoom sees to it that another invoice can be had: the holder and the others have as many
-// each, and of theirs the oldest gives way, once it can't be paid any more.
-func (b *Service) makeRoom(ctx context.Context, open []*request.Record, byHolder bool) error {
-	var theirs []*request.Record
-	for _, r := range open {
-		if r.ByHolder == byHolder {
-			theirs = append(theirs, r)
-		}
+// makeRoom sees to it that another invoice can be had: the holder and the others have as many each, whoever wants
+// his own takes none of these but one of the hundredth of all, and of theirs the oldest gives way, once it can't be paid.
+func (b *Service) makeRoom(ctx context.Context, open []*request.Record, w *wish) error {
+	theirs := slices.DeleteFunc(open, func(r *request.Record) bool { return r.ByHolder != w.byHolder || r.Own != w.own })
+	most := b.Limits.OpenPerResource
+	if w.own {
+		most = max(most, b.Limits.Open/100)
 	}
-	for n := len(theirs); n >= b.Limits.OpenPerResource; n-- {
+	for n := len(theirs); n >= most; n-- {
 		oldest := theirs[len(theirs)-n]
 		if err := b.cancel(ctx, oldest); err != nil && !errors.Is(err, ErrPaid) {
 			return fmt.Errorf("%w: the oldest can't be canceled: %w", ErrTooManyOpen, err)

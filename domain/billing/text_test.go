@@ -4,9 +4,11 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"slices"
 	"testing"
 
 	"sandglass/domain/billing"
+	"sandglass/domain/instant"
 	"sandglass/domain/money"
 	"sandglass/domain/payment"
 	"sandglass/domain/plan"
@@ -157,5 +159,50 @@ func TestAnInvoiceOfOnesOwn(t *testing.T) {
 	s.must(err)
 	if after.Key == other.Key || again.Key != after.Key {
 		t.Errorf("after %+v is given %+v, and then %+v", other, after, again)
+	}
+}
+
+// TestInvoicesOfOnesOwnAreBounded by themselves: they take no place of the holder's, nor of the others', and have
+// none taken by these; of one too many the oldest gives way. They are shown to nobody.
+func TestInvoicesOfOnesOwnAreBounded(t *testing.T) {
+	s := open(t)
+	s.Limits.Open = 700 // and so 7 of one resource
+	o := s.order(billing.OrderRequest{Plan: "small", Time: hour, ID: "web", IdempotencyKey: key})
+	s.settle(o.Payment, price)
+	before, _ := s.store.Head(t.Context())
+	pay := func(pay func() (payment.State, error)) payment.Key {
+		t.Helper()
+		s.clock.Advance(1)
+		p, err := pay()
+		s.must(err)
+		return p.Key
+	}
+	own := func() (payment.State, error) { return s.PayOwn(t.Context(), "web", hour, 0) }
+	for range 3 { // visitors of a gate, then as many strangers as may be, and the holder
+		pay(own)
+	}
+	shared := []payment.Key{pay(func() (payment.State, error) { return s.Pay(t.Context(), "web", hour, 0, true) })}
+	for i := range instant.Millis(3) {
+		shared = append(shared, pay(func() (payment.State, error) { return s.Pay(t.Context(), "web", (2+i)*hour, 0, false) }))
+	}
+	if len(s.wallet.canceled) > 0 {
+		t.Errorf("%d have given way", len(s.wallet.canceled))
+	}
+	for range 100 {
+		pay(own)
+	}
+	var shown []payment.Key
+	for _, p := range s.Payments("web") {
+		shown = append(shown, p.Key)
+	}
+	if !slices.Equal(shown, shared) || len(s.wallet.canceled) != 103-7 || s.Requests.Open().Invoices != 4+7 {
+		t.Errorf("%d have given way, %d can be paid; shown are %v, want %v",
+			len(s.wallet.canceled), s.Requests.Open().Invoices, shown, shared)
+	}
+	if head, _ := s.store.Head(t.Context()); head != before {
+		t.Errorf("the log went from %d to %d", before, head)
+	}
+	if oldest := s.wallet.canceled[0]; s.Unlogged(oldest).Status != payment.StatusNone || slices.Contains(shared, oldest) {
+		t.Errorf("what gave way is %+v", s.Unlogged(oldest))
 	}
 }
