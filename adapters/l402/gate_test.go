@@ -29,8 +29,9 @@ func TestAProxyAsks(t *testing.T) {
 			t.Errorf("the challenge %q has no %s", d.header.Get("WWW-Authenticate"), of)
 		}
 	}
-	if r := s.send("GET", gate+"&status=402", ""); r.status != 402 || r.header.Get("WWW-Authenticate") != d.header.Get("WWW-Authenticate") {
-		t.Errorf("where 402 is handed on: %d %v", r.status, r.header)
+	on := s.send("GET", gate+"&status=402", "")
+	if on.status != 402 || on.header.Get("WWW-Authenticate") != d.header.Get("WWW-Authenticate") {
+		t.Errorf("where 402 is handed on: %d %v", on.status, on.header)
 	}
 	credential := s.pays(d)
 	pass := s.send("GET", gate, "", credential)
@@ -140,8 +141,9 @@ func TestOneChallengeAClient(t *testing.T) {
 	if refused.status != 401 || refused.demand.Code != "rate_limited" || refused.header.Get("Retry-After") == "" {
 		t.Errorf("too many: %d %v %s", refused.status, refused.header, refused.body)
 	}
-	if r := s.send("GET", gate+"&status=402", "", "X-Forwarded-For: 192.0.2.1"); r.status != 429 || r.header.Get("Retry-After") == "" {
-		t.Errorf("too many, where that is handed on: %d %v", r.status, r.header)
+	on := s.send("GET", gate+"&status=402", "", "X-Forwarded-For: 192.0.2.1")
+	if on.status != 429 || on.header.Get("Retry-After") == "" {
+		t.Errorf("too many, where that is handed on: %d %v", on.status, on.header)
 	}
 	if r := from("192.0.2.1", l402Of(paid.demand.Token, s.preimage(&paid.demand.Payment))); r.status != 200 {
 		t.Errorf("whoever paid is not held up by that: %d %s", r.status, r.body)
