@@ -88,7 +88,8 @@ func (a *asker) get(authorization string) (got answer) {
 }
 
 // challenged is what a challenge of L402 says.
-var challenged = regexp.MustCompile(`^L402 macaroon="([^"]+)", invoice="([^"]+)", version="0", token="([^"]+)", Payment id="([^"]+)"`)
+var challenged = regexp.MustCompile(
+	`^L402 macaroon="([^"]+)", invoice="([^"]+)", version="0", token="([^"]+)", Payment id="[^"]+"`)
 
 // pays pays the challenge of a gate, and returns the credential, and what it bought time of.
 func (a *asker) pays(got answer) (authorization string, bought wire.Resource) {
