@@ -209,7 +209,7 @@ func (t *Till) round(ctx context.Context, p *purchase, sale Sale) (*offer, error
 	if err != nil {
 		return nil, err
 	}
-	q, err := p.quote(ctx, r)
+	r, q, err := t.quote(ctx, p, r, sale)
 	if err != nil {
 		return nil, err
 	}
@@ -228,7 +228,7 @@ func (t *Till) round(ctx context.Context, p *purchase, sale Sale) (*offer, error
 	better, err := t.upTo(ctx, p, least, next, sale)
 	if err == nil && better != r {
 		var second mint.Quote
-		if second, err = p.quote(ctx, better); err == nil {
+		if better, second, err = t.quote(ctx, p, better, sale); err == nil {
 			if sats(better.Amount)+second.Reserve <= worth {
 				return &offer{better, second}, nil
 			}
@@ -268,13 +268,25 @@ func (t *Till) invoice(ctx context.Context, amount money.Msat, sale Sale) (*requ
 	return r, nil
 }
 
-func (p *purchase) quote(ctx context.Context, r *request.Record) (mint.Quote, error) {
+// quote asks what an invoice costs. A mint that had quoted it before, for a request that went wrong then, may
+// refuse to do so again: then another invoice is made.
+func (t *Till) quote(
+	ctx context.Context, p *purchase, r *request.Record, sale Sale,
+) (*request.Record, mint.Quote, error) {
 	q, err := p.at.Quote(ctx, r.Invoice, sats(r.Amount))
+	if _, no := errors.AsType[*mint.Refusal](err); no {
+		other, failed := t.invoice(ctx, r.Amount, sale)
+		if failed != nil {
+			return nil, q, failed
+		}
+		r = other
+		q, err = p.at.Quote(ctx, r.Invoice, sats(r.Amount))
+	}
 	if err != nil {
-		return q, mintFailed(err)
+		return nil, q, mintFailed(err)
 	}
 	p.at.quoted(&q)
-	return q, nil
+	return r, q, nil
 }
 
 func (p *purchase) tooLittle(asked, reserve int64) error {

@@ -154,8 +154,8 @@ func (s *Server) fund(ctx context.Context, in *fundInput) (*paymentOutput, error
 	var p payment.State
 	var err error
 	switch byHolder := keys.Holds(state, middleware.RequestOf(ctx).Caller.Token); {
-	case in.Body.Own && !byHolder:
-		p, err = s.Billing.PayOwn(ctx, id, in.Body.Time, in.Body.Amount)
+	case in.Body.Own:
+		p, err = s.Billing.PayOwn(ctx, id, in.Body.Time, in.Body.Amount, byHolder)
 	default:
 		p, err = s.Billing.Pay(ctx, id, in.Body.Time, in.Body.Amount, byHolder)
 	}

@@ -134,7 +134,7 @@ func (s *Server) order(w http.ResponseWriter, r *http.Request, req *wire.BuyRequ
 	return func(ctx context.Context, amount money.Msat) (payment.Key, error) {
 		of, key := s.mint.HolderKey(id)
 		if amount > 0 {
-			p, err := s.client(w, r, key).Fund(ctx, string(of), wire.FundRequest{Amount: amount})
+			p, err := s.client(w, r, key).Fund(ctx, string(of), wire.FundRequest{Amount: amount, Own: true})
 			return payment.Key(p.Key), err
 		}
 		o, err := s.client(w, r, "").Order(ctx, wire.OrderRequest{

@@ -11,6 +11,7 @@ import (
 
 	"sandglass/adapters/httpapi/wire"
 	"sandglass/adapters/l402/token"
+	"sandglass/domain/billing/keys"
 	"sandglass/domain/money"
 	"sandglass/domain/payment"
 	"sandglass/domain/resource"
@@ -43,8 +44,9 @@ func (s *Server) challenge(
 		if holds := s.holder(c); holds != "" && c.Resource == t.Resource {
 			key, t.ID, t.Added = holds, c.ID, c.Added
 		}
+		state, _ := s.Billing.Resource(t.Resource)
 		made.payment, err = s.client(w, r, key).Fund(r.Context(), req.Resource, wire.FundRequest{
-			Time: req.Time, Amount: req.Amount, Own: true,
+			Time: req.Time, Amount: req.Amount, Own: !keys.Holds(state, key),
 		})
 	}
 	if err == nil {

@@ -141,9 +141,9 @@ func TestAnInvoiceOfOnesOwn(t *testing.T) {
 	s.order(billing.OrderRequest{Plan: "small", Time: hour, ID: "web", IdempotencyKey: key})
 	shared, err := s.Pay(t.Context(), "web", 2*hour, 0, false)
 	s.must(err)
-	one, err := s.PayOwn(t.Context(), "web", 2*hour, 0)
+	one, err := s.PayOwn(t.Context(), "web", 2*hour, 0, false)
 	s.must(err)
-	two, err := s.PayOwn(t.Context(), "web", 0, one.Asked)
+	two, err := s.PayOwn(t.Context(), "web", 0, one.Asked, false)
 	s.must(err)
 	if shared.Key == one.Key || one.Key == two.Key || two.Key == shared.Key || one.Asked != shared.Asked {
 		t.Errorf("%+v, %+v and %+v", shared, one, two)
@@ -151,7 +151,7 @@ func TestAnInvoiceOfOnesOwn(t *testing.T) {
 	if p := s.settle(one, one.Asked); p.Resource != "web" {
 		t.Errorf("paid it is %+v", p)
 	}
-	other, err := s.PayOwn(t.Context(), "web", 4*hour, 0)
+	other, err := s.PayOwn(t.Context(), "web", 4*hour, 0, false)
 	s.must(err)
 	after, err := s.Pay(t.Context(), "web", 4*hour, 0, false)
 	s.must(err)

@@ -57,6 +57,7 @@ type quote struct {
 	State   string `json:"state"`
 	Expiry  int64  `json:"expiry"`
 	invoice string
+	inputs  []Proof
 }
 
 // New starts a mint that ends with the test.
@@ -76,10 +77,11 @@ func New(t testing.TB) *Mint {
 // Close ends the mint.
 func (m *Mint) Close() { m.http.Close() }
 
-// Lock holds the mint for changes between requests.
-func (m *Mint) Lock() (unlock func()) {
+// Set changes how the mint behaves.
+func (m *Mint) Set(change func()) {
 	m.mu.Lock()
-	return m.mu.Unlock
+	defer m.mu.Unlock()
+	change()
 }
 
 // Calls returns how often a call was made, such as "POST /v1/melt/bolt11".
@@ -142,9 +144,13 @@ func (m *Mint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	m.asked[r.Method+" "+r.URL.Path]++
 	answer := m.Answer
 	m.mu.Unlock()
-	if answer != nil && answer(w, r) {
-		return
+	if answer == nil || !answer(w, r) {
+		m.Serve(w, r)
 	}
+}
+
+// Serve answers as a good mint does.
+func (m *Mint) Serve(w http.ResponseWriter, r *http.Request) {
 	switch id, ok := strings.CutPrefix(r.URL.Path, "/v1/melt/quote/bolt11/"); {
 	case r.URL.Path == "/v1/keysets":
 		m.keysets(w)
@@ -211,7 +217,23 @@ func (m *Mint) state(w http.ResponseWriter, id string) {
 func (m *Mint) SetState(id, state string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.quotes[id].State = state
+	q := m.quotes[id]
+	if q.State = state; state == "UNPAID" {
+		m.giveBack(q)
+	}
+}
+
+// Pending returns the quotes that are pending, and their invoices.
+func (m *Mint) Pending() map[string]string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	all := map[string]string{}
+	for id, q := range m.quotes {
+		if q.State == "PENDING" {
+			all[id] = q.invoice
+		}
+	}
+	return all
 }
 
 func (m *Mint) melt(w http.ResponseWriter, r *http.Request) {
@@ -225,20 +247,28 @@ func (m *Mint) melt(w http.ResponseWriter, r *http.Request) {
 		say(w, 400, refused)
 		return
 	}
-	state, refused := m.Pay(q.invoice)
+	m.mu.Lock()
+	pay := m.Pay
+	m.mu.Unlock()
+	state, refused := pay(q.invoice)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	q.State = state
+	q.inputs = in.Inputs
 	if state == "UNPAID" {
-		for _, p := range in.Inputs {
-			delete(m.spent, p.Secret)
-		}
+		m.giveBack(q)
 	}
 	if refused != nil {
 		say(w, 400, refused)
 		return
 	}
 	say(w, 200, map[string]any{"state": state, "payment_preimage": hex.EncodeToString(make([]byte, 32))})
+}
+
+func (m *Mint) giveBack(q *quote) {
+	for _, p := range q.inputs {
+		delete(m.spent, p.Secret)
+	}
 }
 
 // take takes proofs for a quote, if they are good and enough.
