@@ -46,6 +46,7 @@ type gateInput struct {
 	Resource string `query:"resource" doc:"Or the id of the one resource that all pay for."`
 	Time     int64  `query:"time_ms" minimum:"1" doc:"The time that is sold at once, in milliseconds."`
 	Amount   int64  `query:"amount_msat" minimum:"1" doc:"Or the amount that is asked for at once, in millisatoshi."`
+	Status   int64  `query:"status" enum:"401,402" default:"401" doc:"Of an answer that asks to pay: 402 for what hands that on."`
 }
 
 type gateOutput struct {
@@ -59,11 +60,12 @@ func describeGate(a *openapi.API) {
 		Name: "gate", Method: "GET", Path: "/v1/auth", Tag: "buy", Status: http.StatusOK,
 		Summary: "Tell a proxy whether a request may pass, which is paid for by time",
 		Doc: "It passes while the resource of its credential has time; its holder_key is as good. Else what buys more is " +
-			"answered, with 401, since proxies don't pass a 402 on. Give `plan` or `resource`, and `time_ms` or `amount_msat`.",
+			"answered, with 401, since some proxies don't hand a 402 on, or with 402 if the query's `status` says so. Give `plan` or `resource`, and `time_ms` or `amount_msat`.",
 		Refused: []int{http.StatusForbidden, http.StatusNotFound, http.StatusConflict},
 	})
 	op := a.OpenAPI().Paths["/v1/auth"].Get
 	demands(a, op, http.StatusUnauthorized)
+	op.Responses["402"] = op.Responses["401"]
 }
 
 // demands documents the answer that says what is to be paid, and with what it is proved.
@@ -76,7 +78,7 @@ func demands(a *openapi.API, op *huma.Operation, status int) {
 	}
 	op.Security = []map[string][]string{{}, {"credential": {}}}
 	challenge := &huma.Param{
-		Description: "What to pay, by L402 and by the Payment scheme: a header each.",
+		Description: "What to pay, by L402 and by the Payment scheme: a header each, or one of a gate for both.",
 		Schema:      &huma.Schema{Type: huma.TypeString},
 	}
 	op.Responses[strconv.Itoa(status)] = &huma.Response{

@@ -61,7 +61,11 @@ func TestTheDocumentHasWhatProgramsBuyBy(t *testing.T) {
 		{"POST", "/v1/buy", "", `{"plan":"small","time_ms":3600000}`, "{}", 402, 422, []string{"X-Cashu"}},
 		{
 			"GET", "/v1/auth", "?plan=small&time_ms=3600000", "", "", 401, 422,
-			[]string{"plan", "resource", "time_ms", "amount_msat"},
+			[]string{"plan", "resource", "time_ms", "amount_msat", "status"},
+		},
+		{
+			"GET", "/v1/auth", "?plan=small&time_ms=3600000&status=402", "", "", 402, 422,
+			[]string{"plan", "resource", "time_ms", "amount_msat", "status"},
 		},
 	} {
 		c := doc.Paths[test.path][strings.ToLower(test.method)]
