@@ -25,6 +25,7 @@ const token = "the-operator-of-a-bench-host"
 // daemon is a sandglass in a process of its own.
 type daemon struct {
 	*client.Client
+	addr   string // of its API
 	cmd    *exec.Cmd
 	ended  chan struct{}
 	stderr bytes.Buffer // to be read once ended is closed
@@ -40,7 +41,7 @@ func startDaemon(b *harness.Bench, log string, wallet *fakelnd.Lnd) (*daemon, er
 	if err != nil {
 		return nil, err
 	}
-	d := &daemon{cmd: exec.Command(b.Sandglass, "serve"), ended: make(chan struct{})}
+	d := &daemon{addr: listen, cmd: exec.Command(b.Sandglass, "serve"), ended: make(chan struct{})}
 	d.cmd.Env = append(os.Environ(),
 		"SANDGLASS_STORE=sqlite:"+log,
 		"SANDGLASS_STATE_DIR="+dir,

@@ -59,6 +59,7 @@ func measures() []harness.Measure {
 		{Name: "settle", About: "from lnd's SETTLED to the credit visible over HTTP and SSE", Run: settle},
 		{Name: "requests", About: "a million orders that nobody pays, and what is left when they lapse", Run: unpaid.Measure},
 		{Name: "enforcing", About: "from a payment in the log to its start by the keeper, beside a bare one", Run: enforcing.Measure},
+		{Name: "gate", About: "requests through nginx with a gate before what it serves, beside those without", Run: gate},
 		{Name: "deposits", About: "from the block of many deposits to their durable credits, beside bare appends", Run: deposits},
 	}
 }

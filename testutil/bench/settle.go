@@ -30,7 +30,7 @@ func settle(ctx context.Context, b *harness.Bench) error {
 		return err
 	}
 	defer wallet.Kill()
-	d, err := freshDaemon(ctx, b, wallet)
+	d, err := freshDaemon(ctx, b, "settle", wallet)
 	if err != nil {
 		return err
 	}
@@ -62,12 +62,12 @@ func newWallet(b *harness.Bench, name string) (*fakelnd.Lnd, error) {
 	return fakelnd.New(b.Path(name))
 }
 
-// freshDaemon starts a daemon with an empty log and a plan.
-func freshDaemon(ctx context.Context, b *harness.Bench, wallet *fakelnd.Lnd) (*daemon, error) {
-	if err := os.Mkdir(b.Path("settle"), 0o700); err != nil {
+// freshDaemon starts a daemon with an empty log, in a folder of this run, and a plan.
+func freshDaemon(ctx context.Context, b *harness.Bench, name string, wallet *fakelnd.Lnd) (*daemon, error) {
+	if err := os.Mkdir(b.Path(name), 0o700); err != nil {
 		return nil, err
 	}
-	log := b.Path("settle/log")
+	log := b.Path(name + "/log")
 	if err := sqlite.Create(log); err != nil {
 		return nil, err
 	}

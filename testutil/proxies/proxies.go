@@ -109,60 +109,80 @@ func caddy(snippet, dir, name, addr string) (file, text string, args []string) {
 // skips a test where the program is not installed.
 func Start(t testing.TB, k Kind, snippet, name, daemon string) *Proxy {
 	t.Helper()
-	path, err := exec.LookPath(k.Program)
-	if err != nil {
+	if _, err := exec.LookPath(k.Program); err != nil {
 		t.Skipf("no %s is installed here: apt-get install %s", k.Program, k.Program)
 	}
-	snippet = strings.ReplaceAll(snippet, "127.0.0.1:8420", daemon)
-	for range 3 { // somebody else may take the port before it
-		var p *Proxy
-		if p, err = start(t, k, path, snippet, name); err == nil {
-			return p
-		}
+	p, stop, err := Run(k, t.TempDir(), snippet, name, daemon)
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Fatalf("%s: %v", k.Program, err)
-	return nil
+	t.Cleanup(func() {
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return p
 }
 
-func start(t testing.TB, k Kind, path, snippet, name string) (*Proxy, error) {
-	dir, addr := t.TempDir(), freeAddress(t)
+// Run runs a proxy until it is stopped, which serves a snippet for a name, of a daemon at an address. It has the
+// folder for itself.
+func Run(k Kind, dir, snippet, name, daemon string) (p *Proxy, stop func() error, err error) {
+	snippet = strings.ReplaceAll(snippet, "127.0.0.1:8420", daemon)
+	for range 3 { // somebody else may take the port before it
+		if p, stop, err = run(k, dir, snippet, name); err == nil {
+			return p, stop, nil
+		}
+	}
+	return nil, nil, fmt.Errorf("%s: %w", k.Program, err)
+}
+
+func run(k Kind, dir, snippet, name string) (p *Proxy, stop func() error, err error) {
+	ports, addr := new(process.Ports), "" // nobody else gets it before the proxy ends
+	defer func() {
+		if err != nil {
+			ports.Release()
+		}
+	}()
+	if err := ports.Take(&addr); err != nil {
+		return nil, nil, err
+	}
 	pool, err := certify(dir, name)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	file, text, args := k.config(snippet, dir, name, addr)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	log, err := os.Create(filepath.Join(dir, "log"))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	cmd := exec.Command(path, args...)
+	cmd := exec.Command(k.Program, args...)
 	cmd.Env = append(os.Environ(), "HOME="+dir, "XDG_DATA_HOME="+dir, "XDG_CONFIG_HOME="+dir)
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
-		return nil, errors.Join(err, log.Close())
+		return nil, nil, errors.Join(err, log.Close())
 	}
 	done := make(chan struct{})
 	go func() { defer close(done); _ = cmd.Wait(); _ = log.Close() }() // its log tells why it ended
-	t.Cleanup(func() { end(t, cmd, done) })
-	p := &Proxy{addr, pool}
+	p = &Proxy{addr, pool}
 	if err := p.await(done); err != nil {
 		said, _ := os.ReadFile(log.Name())
-		return nil, fmt.Errorf("%w\n%s\n%s", err, said, text)
+		return nil, nil, fmt.Errorf("%w\n%s\n%s", errors.Join(err, end(cmd, done)), said, text)
 	}
-	return p, nil
+	return p, func() error { defer ports.Release(); return end(cmd, done) }, nil
 }
 
-func end(t testing.TB, cmd *exec.Cmd, done <-chan struct{}) {
+func end(cmd *exec.Cmd, done <-chan struct{}) error {
 	_ = cmd.Process.Signal(syscall.SIGTERM) // it may have ended
 	select {
 	case <-done:
+		return nil
 	case <-time.After(Patience):
 		_ = cmd.Process.Kill()
 		<-done
-		t.Errorf("%s did not end", cmd.Path)
+		return fmt.Errorf("%s did not end", cmd.Path)
 	}
 }
 
@@ -186,6 +206,9 @@ func (p *Proxy) await(ended <-chan struct{}) error {
 	}
 }
 
+// Addr returns where it listens.
+func (p *Proxy) Addr() string { return p.addr }
+
 // Client asks the proxy, whatever the name and the port, from an address of this machine. It follows no
 // redirects, as wallets do not.
 func (p *Proxy) Client(t testing.TB, from string) *http.Client {
@@ -202,16 +225,6 @@ func (p *Proxy) Client(t testing.TB, from string) *http.Client {
 }
 
 // freeAddress returns an address that nobody else gets before the test ends.
-func freeAddress(t testing.TB) (addr string) {
-	t.Helper()
-	ports := new(process.Ports)
-	t.Cleanup(ports.Release)
-	if err := ports.Take(&addr); err != nil {
-		t.Fatal(err)
-	}
-	return addr
-}
-
 // certify writes a certificate of a name into dir, and returns who trusts it.
 func certify(dir, name string) (*x509.CertPool, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
