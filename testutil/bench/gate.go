@@ -91,7 +91,8 @@ func gate(ctx context.Context, b *harness.Bench) (err error) {
 		}
 	}
 	b.Add("to everybody", "requests/s", rates["open"]).
-		Noting(fmt.Sprintf("%d clients in this process, and nginx, with one worker, and the daemon beside on the same machine", visitors))
+		Noting(fmt.Sprintf("%d clients in this process; nginx, with one worker, and the daemon are beside on the same machine",
+			visitors))
 	b.Add("behind a gate", "requests/s", rates["gate"]).Against("to everybody", rates["gate"], rates["open"], nil)
 	b.Add("behind one that asks each time", "requests/s", rates["each"]).Against("to everybody", rates["each"], rates["open"], nil)
 	return nil

@@ -60,7 +60,8 @@ func describeGate(a *openapi.API) {
 		Name: "gate", Method: "GET", Path: "/v1/auth", Tag: "buy", Status: http.StatusOK,
 		Summary: "Tell a proxy whether a request may pass, which is paid for by time",
 		Doc: "It passes while the resource of its credential has time; its holder_key is as good. Else what buys more is " +
-			"answered, with 401, since some proxies don't hand a 402 on, or with 402 if the query's `status` says so. Give `plan` or `resource`, and `time_ms` or `amount_msat`.",
+			"answered, with 401, since some proxies don't hand a 402 on, or with 402 if the query's `status` says so. " +
+			"Give `plan` or `resource`, and `time_ms` or `amount_msat`.",
 		Refused: []int{http.StatusForbidden, http.StatusNotFound, http.StatusConflict},
 	})
 	op := a.OpenAPI().Paths["/v1/auth"].Get
