@@ -27,7 +27,7 @@ func openTill(t *testing.T, change func(*shop)) *till {
 	t.Helper()
 	m := &till{mint: fakemint.New(t)}
 	m.shop = open(t, func(s *shop) {
-		m.shop, s.mints, s.melting = s, []string{m.mint.URL}, 5*time.Second
+		m.shop, s.mints, s.melting = s, []string{m.mint.URL}, time.Minute
 		if change != nil {
 			change(s)
 		}
