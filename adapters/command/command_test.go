@@ -85,9 +85,13 @@ func TestWhatItIsTold(t *testing.T) {
 	}
 	got := slices.Sorted(strings.SplitSeq(strings.TrimSuffix(string(env), "\x00"), "\x00"))
 	got = slices.DeleteFunc(got, func(v string) bool { return strings.HasPrefix(v, "PWD=") || strings.HasPrefix(v, "_=") })
+	left := 0
+	got = slices.DeleteFunc(got, func(v string) bool { n, _ := fmt.Sscanf(v, "SANDGLASS_TIMEOUT=%d", &left); return n == 1 })
+	if left < 1 || left > 59 {
+		t.Errorf("it was told that %d s are left of a minute", left)
+	}
 	expected := slices.Sorted(slices.Values(append(want().Environ(), "ENFORCER_URI=test:///default", "HOME=/somewhere",
-		"LANG=C.UTF-8", "PATH="+os.Getenv("PATH"),
-		"SANDGLASS_STATE_DIR="+filepath.Join(dir, "state", "box"), "SANDGLASS_TIMEOUT=59")))
+		"LANG=C.UTF-8", "PATH="+os.Getenv("PATH"), "SANDGLASS_STATE_DIR="+filepath.Join(dir, "state", "box"))))
 	if !slices.Equal(got, expected) {
 		t.Errorf("it was told %q, want %q", got, expected)
 	}
@@ -181,24 +185,42 @@ func TestAccess(t *testing.T) {
 	}
 }
 
+// expiring is a context whose deadline is over when the test says so.
+type expiring struct {
+	context.Context
+	over chan struct{}
+}
+
+func (e expiring) Done() <-chan struct{} { return e.over }
+
+func (e expiring) Err() error {
+	select {
+	case <-e.over:
+		return context.DeadlineExceeded
+	default:
+		return nil
+	}
+}
+
 // TestKilledWithItsGroup has a script hang whose children would too: at the deadline, and when it
 // is called off, all of them are gone.
 func TestKilledWithItsGroup(t *testing.T) {
 	changed := errors.New("another thing is wanted")
 	for _, test := range []struct {
 		name string
-		end  func(context.Context, context.CancelCauseFunc)
+		end  func(expiring, context.CancelCauseFunc)
 		want error
 	}{
-		{"at its deadline", func(ctx context.Context, _ context.CancelCauseFunc) { <-ctx.Done() }, context.DeadlineExceeded},
-		{"called off", func(_ context.Context, cancel context.CancelCauseFunc) { cancel(changed) }, changed},
+		{"at its deadline", func(e expiring, _ context.CancelCauseFunc) { close(e.over) }, context.DeadlineExceeded},
+		{"called off", func(_ expiring, cancel context.CancelCauseFunc) { cancel(changed) }, changed},
 	} {
 		e, dir := box(t, `exec 3>"${0%/*}/alive"; trap '' TERM; sh -c 'trap "" TERM; sleep 1000 & wait' & echo >&3; sleep 1000`)
 		fifo := filepath.Join(dir, "alive")
 		if err := syscall.Mkfifo(fifo, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		ctx, cancel := context.WithCancelCause(within(t, 500*time.Millisecond))
+		deadline := expiring{within(t, limit), make(chan struct{})}
+		ctx, cancel := context.WithCancelCause(deadline)
 		failed := make(chan error)
 		go func() { failed <- e.Do(ctx, enforce.Start, want()) }()
 		alive, err := os.Open(fifo) // waits for the script
@@ -208,7 +230,7 @@ func TestKilledWithItsGroup(t *testing.T) {
 		if _, err := alive.Read(make([]byte, 1)); err != nil {
 			t.Fatal(err)
 		}
-		test.end(ctx, cancel)
+		test.end(deadline, cancel)
 		if err := <-failed; !errors.Is(err, test.want) {
 			t.Errorf("%s: %v", test.name, err)
 		}

@@ -213,7 +213,7 @@ func TestNotTrusted(t *testing.T) {
 
 func TestChangesAreHeard(t *testing.T) {
 	f, dir := open(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	heard := make(chan string)
 	ended := make(chan error, 1)
