@@ -75,3 +75,12 @@ func (k *Key) signer(origin string) (note.Signer, error) {
 	}
 	return note.NewSigner(text)
 }
+
+// CheckVKey returns an error unless text is the public key of a log.
+func CheckVKey(text string) error {
+	v, err := note.NewVerifier(text)
+	if err != nil {
+		return fmt.Errorf("checkpoint: the key %.200q: %w", text, err)
+	}
+	return CheckOrigin(v.Name())
+}
