@@ -31,10 +31,13 @@ type Tree interface {
 	Entries(ctx context.Context, n int64, width int) ([]proof.Hash, error)
 }
 
-// Options are what a log is served from. All are required.
+// Options are what a log is served from. All are required but Note.
 type Options struct {
 	Tree   Tree
 	Status func() signing.Status
+	// Note returns the checkpoint to be shown of the present log, with the lines of those who cosigned it:
+	// without it, it is the latest as it was signed.
+	Note func() []byte
 	// Failed hears of what is no fault of the client's.
 	Failed func(ctx context.Context, err error)
 }
@@ -146,7 +149,11 @@ func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 // checkpoint answers with the latest, or the last of a fork that was left behind.
 func (l *Log) checkpoint(w http.ResponseWriter, s *signing.Status, at *fork.One, now bool) {
 	if now && s.Note != nil {
-		text(w, notKept, string(s.Note))
+		msg := s.Note
+		if l.Note != nil {
+			msg = l.Note()
+		}
+		text(w, notKept, string(msg))
 		return
 	}
 	for _, next := range s.Forks {

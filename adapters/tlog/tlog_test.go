@@ -48,6 +48,7 @@ type shop struct {
 	status signing.Status
 	mux    *http.ServeMux
 	failed atomic.Int64
+	note   func() []byte
 }
 
 func newShop(t *testing.T, events int) *shop {
@@ -78,6 +79,12 @@ func newShop(t *testing.T, events int) *shop {
 	}
 	l := served.New(served.Options{
 		Tree: s.tree, Status: func() signing.Status { return s.status }, Failed: func(context.Context, error) { s.failed.Add(1) },
+		Note: func() []byte {
+			if s.note == nil {
+				return s.status.Note
+			}
+			return s.note()
+		},
 	})
 	for _, p := range served.Patterns() {
 		s.mux.Handle(p, l)
@@ -217,6 +224,13 @@ func TestForksAreSaidForEver(t *testing.T) {
 		t.Errorf("a tile: %d", w.Code)
 	}
 	s.status.Alarm, s.status.Detail = signing.Short, "the log has 3"
+	s.note = func() []byte { return []byte("the note\n— w.example cosigned\n") }
+	if w := s.get("/log/2/checkpoint"); w.Body.String() != "the note\n— w.example cosigned\n" {
+		t.Errorf("cosigned: %q", w.Body)
+	}
+	if w := s.get("/log/0/checkpoint"); w.Body.String() != "the last note\n" {
+		t.Errorf("of another name: %q", w.Body)
+	}
 	about := s.get("/log/").Body.String()
 	for _, want := range []string{"/log/0/  left behind", "/log/2/  present", "because  a backup was restored", "leaving  shop",
 		"Nothing is signed now: short: the log has 3"} {

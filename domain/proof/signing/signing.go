@@ -87,13 +87,14 @@ type Signer struct {
 	Config
 	looking sync.Mutex // one look or fork at a time
 
-	mu     sync.Mutex // guards status
+	mu     sync.Mutex // guards what follows
 	status Status
+	looked chan struct{} // closed at the next look's end
 }
 
 // New returns a signer, which looks once [Signer.Run] runs.
 func New(c Config) *Signer {
-	return &Signer{Config: c, status: Status{Key: c.Key != nil}}
+	return &Signer{Config: c, status: Status{Key: c.Key != nil}, looked: make(chan struct{})}
 }
 
 // Status returns what the last look saw. Its bytes and forks are not to be changed.
@@ -101,6 +102,13 @@ func (s *Signer) Status() Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.status
+}
+
+// Looked returns a channel that is closed once a look has ended after the call, or a checkpoint was signed.
+func (s *Signer) Looked() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.looked
 }
 
 // Run looks whenever the log has grown, at most once in [Every], until ctx ends.
@@ -163,6 +171,8 @@ func (s *Signer) put(now Status) {
 		now.Signed = before.Signed
 	}
 	s.status = now
+	close(s.looked)
+	s.looked = make(chan struct{})
 	s.mu.Unlock()
 	text := func(err error) string {
 		if err == nil {
