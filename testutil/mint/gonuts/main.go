@@ -95,7 +95,8 @@ func connect(addr, cert, file string) (*payer, error) {
 
 // SendPayment implements [lightning.Client].
 func (p *payer) SendPayment(ctx context.Context, request string, maxFee uint64) (lightning.PaymentStatus, error) {
-	pending, failed := lightning.PaymentStatus{PaymentStatus: lightning.Pending}, lightning.PaymentStatus{PaymentStatus: lightning.Failed}
+	pending := lightning.PaymentStatus{PaymentStatus: lightning.Pending}
+	failed := lightning.PaymentStatus{PaymentStatus: lightning.Failed}
 	stream, err := p.router.SendPaymentV2(ctx, &routerrpc.SendPaymentRequest{
 		PaymentRequest: request, FeeLimitSat: int64(maxFee), TimeoutSeconds: 30, NoInflightUpdates: true,
 	})
