@@ -97,7 +97,7 @@ func (c *csv) number(n int64) { c.b = append(strconv.AppendInt(c.b, n, 10), ',')
 // text writes a text. One that a spreadsheet would take for a formula has a ' before it.
 func (c *csv) text(s string) {
 	risky := s != "" && strings.IndexByte("=+-@\t\r", s[0]) >= 0
-	if !risky && !strings.ContainsAny(s, ",\"\r\n") {
+	if !risky && isPlain(s) {
 		c.b = append(append(c.b, s...), ',')
 		return
 	}
@@ -106,6 +106,16 @@ func (c *csv) text(s string) {
 		c.b = append(c.b, '\'')
 	}
 	c.b = append(append(c.b, strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), `"`, `""`)...), `",`...)
+}
+
+// isPlain reports whether a text needs no quotes. Names seldom do.
+func isPlain(s string) bool {
+	for _, c := range []byte(s) {
+		if c < ' ' || c == ',' || c == '"' || c >= 0x7f {
+			return false
+		}
+	}
+	return true
 }
 
 // row ends a row.
