@@ -253,8 +253,8 @@ func Grow(ctx context.Context, env *cli.Env, f *Flags) (*Growing, error) {
 		if err != nil {
 			return nil, err
 		}
-		events := func(context.Context, uint64) iter.Seq2[wire.Event, error] { return readEvents(file) }
-		return &Growing{After: records(events), Still: true, close: file.Close}, nil
+		after := func(context.Context, stream.Position) iter.Seq2[stream.Record, error] { return lines(file) }
+		return &Growing{After: after, Still: true, close: file.Close}, nil
 	}
 	cl, err := env.Client(cli.Auditor)
 	if err != nil {
@@ -281,6 +281,30 @@ func records(events eventsAfter) recordsAfter {
 				if !yield(r, err) || err != nil {
 					return
 				}
+			}
+		}
+	}
+}
+
+// lines yields the records of a file of NDJSON.
+func lines(r io.Reader) iter.Seq2[stream.Record, error] {
+	return func(yield func(stream.Record, error) bool) {
+		n := 0
+		var room []stream.Record
+		for chunk, err := range ndjson.Chunks(r) {
+			if err == nil {
+				room, err = chunk(room[:0])
+			} else {
+				room = room[:0]
+			}
+			for _, rec := range room {
+				if n++; !yield(rec, nil) {
+					return
+				}
+			}
+			if err != nil {
+				yield(stream.Record{}, fmt.Errorf("event %d of the log: %w", n+1, err))
+				return
 			}
 		}
 	}
