@@ -51,6 +51,7 @@ func measures() []harness.Measure {
 		{Name: "append", About: "durable appends by 1, 16 and 256 clients, beside a bare SQLite commit", Run: appends},
 		{Name: "replay", About: "folding a log of 1 million events, beside a bare scan of the file", Run: replay},
 		{Name: "exports", About: "the log and the books of 1 million events written to a file, beside a bare scan", Run: exports},
+		{Name: "verify", About: "a log of 1 million events hashed and held against a checkpoint, beside a bare scan", Run: verifies},
 		{Name: "remaining", About: "the remaining time of one resource out of a million", Run: remaining},
 		{Name: "memory", About: "memory per resource, of a million", Run: memory},
 		{Name: "startup", About: "start-up of the daemon with a million resources and a snapshot", Run: startup},
