@@ -228,19 +228,20 @@ func (l *Log) named(r *stream.Record) {
 
 func where(r *stream.Record) string { return fmt.Sprintf("%s revision %d", r.Stream, r.Revision) }
 
-// backwards finds the first event that is before the one before it. What was put among others
-// makes many of them so.
+// backwards finds the first event that is before the one before it: what was put among others makes
+// many of them so.
 func (l *Log) backwards(n int64, r *stream.Record) {
+	if l.back {
+		return
+	}
+	l.back = true
 	text := fmt.Sprintf("event %d, %s, was recorded at %s, and one before it at %s: no store shows that, so one of them is another",
 		n, where(r), r.RecordedAt, l.last.RecordedAt)
 	if r.Position <= l.last.Position {
 		text = fmt.Sprintf("event %d, %s, stands at position %d, and the one before it at %d: "+
 			"no store shows that, so one of them is another", n, where(r), r.Position, l.last.Position)
 	}
-	if !l.back {
-		l.found(Finding{Kind: Backwards, Index: n, Where: where(r), Text: text})
-	}
-	l.back = true
+	l.found(Finding{Kind: Backwards, Index: n, Where: where(r), Text: text})
 }
 
 // leaf returns the leaf that the tiles have of the n'th event, if they have it. Each is asked

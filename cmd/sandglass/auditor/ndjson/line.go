@@ -91,37 +91,44 @@ func (c *cursor) number(key string) (n int64) {
 	return n
 }
 
-// plain reads a text of what needs no escape, up to its quote.
-func (c *cursor) plain(key string) []byte {
+// raw reads up to the next quote, whatever that is.
+func (c *cursor) raw(key string) []byte {
 	if !c.skip(key) {
 		return nil
 	}
-	for i, b := range c.b {
-		switch {
-		case b == '"':
-			text := c.b[:i]
-			c.b = c.b[i+1:]
-			return text
-		case b < ' ' || b > '~' || b == '\\':
+	end := bytes.IndexByte(c.b, '"')
+	if end < 0 {
+		c.ok = false
+		return nil
+	}
+	text := c.b[:end]
+	c.b = c.b[end+1:]
+	return text
+}
+
+// plain reads a text of what needs no escape, up to its quote.
+func (c *cursor) plain(key string) []byte {
+	text := c.raw(key)
+	for _, b := range text {
+		if b < ' ' || b > '~' || b == '\\' {
 			c.ok = false
 			return nil
 		}
 	}
-	c.ok = false
-	return nil
+	return text
 }
 
 func (c *cursor) text(key string) string { return string(c.plain(key)) }
 
 func (c *cursor) time(key string) instant.Time {
-	t, err := instant.Parse(c.plain(key))
+	t, err := instant.Parse(c.raw(key))
 	c.ok = c.ok && err == nil
 	return t
 }
 
 // id reads a UUID.
 func (c *cursor) id(into []byte) {
-	text := c.plain(`,"id":"`)
+	text := c.raw(`,"id":"`)
 	if len(text) != 36 || text[8] != '-' || text[13] != '-' || text[18] != '-' || text[23] != '-' {
 		c.ok = false
 		return
