@@ -84,6 +84,7 @@ func TestTheRolesOfTheCalls(t *testing.T) {
 	}
 	for call, want := range map[string]string{
 		"GET /v1/plans":                       "",
+		"GET /v1/plans/{name}":                "",
 		"GET /v1/quotes":                      "",
 		"POST /v1/orders":                     "",
 		"GET /v1/resources/{id}":              "",

@@ -91,7 +91,7 @@ func TestOptionsSaysWhatAPathTakes(t *testing.T) {
 	for path, allow := range map[string]string{
 		"/v1/plans":       "GET, HEAD, POST, OPTIONS",
 		"/v1/orders":      "POST, OPTIONS",
-		"/v1/plans/small": "DELETE, OPTIONS",
+		"/v1/plans/small": "DELETE, GET, HEAD, OPTIONS",
 		"/":               "GET, HEAD, OPTIONS",
 	} {
 		if got := s.send("OPTIONS", path, ""); got.status != 204 || got.header.Get("Allow") != allow || readable(got.header) {

@@ -272,6 +272,7 @@ var malformed = []struct {
 		`{"name":"p","price":{"msat":2100000000000000000,"per_ms":1},"min_time_ms":1,"max_time_ms":2,"grace_ms":0}`, asOperator,
 		422, "invalid_request", "21 million",
 	},
+	{"a plan that is none", "GET", "/v1/plans/large", "", nil, 404, "unknown_plan", "GET /v1/plans"},
 	{"withdrawing what is not", "DELETE", "/v1/plans/large", "", asOperator, 404, "unknown_plan", "GET /v1/plans"},
 	{"withdrawing what can't be", "DELETE", "/v1/plans/a%2Fb", "", asOperator, 404, "unknown_plan", "GET /v1/plans"},
 	{"a page of none", "GET", "/v1/resources?limit=0", "", asOperator, 422, "invalid_request", "expected number >= 1"},

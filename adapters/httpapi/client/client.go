@@ -95,6 +95,11 @@ func (c *Client) Plans(ctx context.Context) ([]wire.Plan, error) {
 	return out.Plans, c.call(ctx, "GET", "/v1/plans", nil, &out)
 }
 
+// Plan returns a plan, also one that is withdrawn.
+func (c *Client) Plan(ctx context.Context, name string) (out wire.Plan, err error) {
+	return out, c.call(ctx, "GET", "/v1/plans/"+url.PathEscape(name), nil, &out)
+}
+
 // Quote prices a time or an amount, of which exactly one is not zero.
 func (c *Client) Quote(ctx context.Context, plan string, time instant.Millis, amount money.Msat) (out wire.Quote, err error) {
 	q := url.Values{"plan": {plan}}

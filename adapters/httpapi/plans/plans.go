@@ -43,6 +43,10 @@ func (c *Calls) Define(a *openapi.API) {
 		Doc: "Lists the plans that are on offer, by name.",
 	}, c.list)
 	openapi.Register(a, openapi.Operation{
+		Name: "get-plan", Method: "GET", Path: "/v1/plans/{name}", Tag: "buy", Summary: "A plan",
+		Doc: "Also one that was withdrawn: `on_offer` is false then.", Refused: []int{404},
+	}, c.get)
+	openapi.Register(a, openapi.Operation{
 		Name: "quote", Method: "GET", Path: "/v1/quotes", Tag: "buy", Summary: "What a time costs, or an amount buys",
 		Doc: "Makes nothing. Give `time_ms` or `amount_msat`, one of them.", Refused: []int{404, 409},
 	}, c.quote)
@@ -71,6 +75,17 @@ func (c *Calls) list(context.Context, *none) (*answer[wire.Plans], error) {
 		}
 	}
 	return &out, nil
+}
+
+func (c *Calls) get(_ context.Context, in *planPath) (*answer[wire.Plan], error) {
+	if err := c.Folded(); err != nil {
+		return nil, err
+	}
+	p, ok := c.Views.Plan(in.Name)
+	if !ok {
+		return nil, OfPlan(in.Name, plan.ErrUnknown)
+	}
+	return &answer[wire.Plan]{c.Presenter.Plan(p)}, nil
 }
 
 type quoteInput struct {
