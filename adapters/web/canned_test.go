@@ -18,9 +18,11 @@ type canned map[string]any
 func (c canned) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	answer, ok := c[r.URL.RequestURI()]
 	if !ok {
-		w.Header().Set("Content-Type", "application/problem+json")
-		w.WriteHeader(http.StatusNotFound)
 		answer = wire.Problem{Status: http.StatusNotFound, Code: "unknown_resource", Detail: "not canned: " + r.URL.RequestURI()}
+	}
+	if p, ok := answer.(wire.Problem); ok {
+		w.Header().Set("Content-Type", "application/problem+json")
+		w.WriteHeader(p.Status)
 	}
 	_ = json.NewEncoder(w).Encode(answer)
 }

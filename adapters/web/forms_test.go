@@ -58,14 +58,14 @@ func TestAHolderNeedsHisKey(t *testing.T) {
 	f := open(t, "", nil)
 	key, page := f.running("2")
 	for _, form := range []string{"pause", "resume", "access", "params", "params/delete"} {
-		f.says(f.send("POST", page+"/"+form, url.Values{}), 401, "That takes the key of the holder", "Running")
-		f.says(f.send("POST", page+"/"+form, url.Values{"key": {"of another"}}), 403, "This is not the key", "Running")
+		f.says(f.send("POST", page+"/"+form, url.Values{}), 401, "That takes the key that was shown", "Running")
+		f.says(f.send("POST", page+"/"+form, url.Values{"key": {"of another"}}), 403, "This is not its key", "Running")
 		if a := f.send("POST", page+"/"+form+"?key="+key, url.Values{}); a.status != 401 {
 			t.Errorf("%s: a key in the address, which proxies log, does: %d", form, a.status)
 		}
 	}
 	wrong := f.send("POST", page+"/release", url.Values{"confirm": {"yes"}, "key": {"of another"}})
-	f.says(wrong, 403, "This is not the key", "Running")
+	f.says(wrong, 403, "This is not its key", "Running")
 }
 
 // TestARefusalWithoutAPage: what was refused is to be shown on the page of the resource, which fails too.
@@ -143,7 +143,7 @@ func TestAnOrderIsMadeOnce(t *testing.T) {
 func TestTheChainIsAskedFor(t *testing.T) {
 	f := open(t, "", nil)
 	_, _, page := f.order("2")
-	f.says(f.get(page), 200, "Pay on the chain instead")
+	f.says(f.get(page), 200, "Pay without Lightning instead")
 	path, query, _ := strings.Cut(page, "?pay=")
 	a := f.follow(f.send("POST", path+"/address", url.Values{"pay": {query}}))
 	f.says(a, 200, "Bitcoin address", "bcrt1q", "Invoice")
@@ -215,7 +215,7 @@ func TestWalletsTopUp(t *testing.T) {
 	api := canned{"/v1/resources/web-1": r, "/v1/plans": wire.Plans{}}
 	body := api.ask(t, "https://pay.example.org", "en", "/r/web-1").Body.String()
 	for _, want := range []string{
-		`href="lightning:lnurl1dp68gurn8ghj7"`, "Lightning address web-1@pay.example.org", "LNURL lnurl1dp68gurn8ghj7",
+		`href="lightning:lnurl1dp68gurn8ghj7"`, "Lightning address web-1@pay.example.org", "Link for wallets lnurl1dp68gurn8ghj7",
 	} {
 		if !strings.Contains(body, want) && !strings.Contains(text(body), want) {
 			t.Errorf("it has no %s:\n%s", want, text(body))

@@ -1,8 +1,10 @@
 package web
 
 import (
+	"fmt"
 	"html/template"
 	"strconv"
+	"strings"
 
 	"sandglass/adapters/httpapi/wire"
 	"sandglass/adapters/web/qr"
@@ -17,6 +19,14 @@ func (p *page) Units() []string { return []string{"min", "h", "d", "w", "sat"} }
 // At returns an instant for people and for machines.
 func (p *page) At(t instant.Time) any {
 	return struct{ Machine, UTC string }{t.String(), p.UTC(t)}
+}
+
+// When returns a text that has an instant in it, which is written as people there do, and in UTC.
+func (p *page) When(key string, t instant.Time) template.HTML {
+	const mark = "\uFFFD" // which no text has
+	text := template.HTMLEscapeString(p.T(key, mark))
+	at := fmt.Sprintf(`<time datetime="%s" data-local></time> <span class="utc">%s</span>`, t, template.HTMLEscapeString(p.UTC(t)))
+	return template.HTML(strings.ReplaceAll(text, mark, at))
 }
 
 // Copy returns a text that can be copied, by the id of its element.
@@ -46,19 +56,22 @@ func (p *page) Wallet(lnurl string) template.URL { return wallet("lightning:" + 
 // Code returns the code by which wallets read an LNURL.
 func (p *page) Code(lnurl string) template.HTML { return qr.SVG(qr.Dense("lightning:" + lnurl)) }
 
-// Lot returns what one payment or grant bought for a resource, and what is left of it.
-func (p *page) Lot(id string, l wire.Lot) any {
-	v := struct {
+// Lot returns what one payment or grant bought for a resource, and what is left of it: nothing is of what has ended.
+func (p *page) Lot(v *resourceView, l wire.Lot) any {
+	lot := struct {
 		Amount, Left, Name, Receipt string
 		Part, Whole                 int64
 	}{Amount: p.Sat(l.Amount), Left: p.T("lots.left", p.Time(l.Left), p.Time(l.Time)), Name: p.T("receipt.title")}
-	v.Part, v.Whole = int64(l.Left), max(1, int64(l.Time))
-	if l.Grant != "" {
-		v.Amount, v.Name = p.T("lots.grant"), l.Grant
-	} else {
-		v.Receipt = p.Receipt(l.Payment, id)
+	if v.Ended() {
+		lot.Left, l.Left = p.Words(l.Time), 0
 	}
-	return v
+	lot.Part, lot.Whole = int64(l.Left), max(1, int64(l.Time))
+	if l.Grant != "" {
+		lot.Amount, lot.Name = p.T("lots.grant"), l.Grant
+	} else {
+		lot.Receipt = p.Receipt(l.Payment, v.ID)
+	}
+	return lot
 }
 
 // Field returns the field of a parameter with the value that it has so far.

@@ -18,6 +18,7 @@ type payView struct {
 	Left    instant.Millis // until the invoice is not to be paid any more
 	Expired bool
 	Aside   bool // it is likely paid by another one
+	Spent   bool // what it bought is used up
 	Code    template.HTML
 	Links   []template.URL // that wallets open
 }
@@ -27,7 +28,7 @@ func (p *page) payView(v *resourceView, one wire.Payment) *payView {
 	w := &payView{Payment: one}
 	for _, lot := range v.Lots {
 		if lot.Payment == one.Key {
-			w.Buys = lot.Time
+			w.Buys, w.Spent = lot.Time, lot.Left == 0 && lot.Time > 0 || v.Ended()
 		}
 	}
 	if one.Price != nil && w.Buys == 0 {
@@ -82,6 +83,11 @@ func (w *payView) State() string {
 		return "coming"
 	}
 	return "gone"
+}
+
+// JustPaid reports whether what is shown is paid, and can be used: whoever paid comes to know how.
+func (v *resourceView) JustPaid() bool {
+	return v.Pay != nil && v.Pay.State() == "paid" && !v.Pay.Spent && v.Status == "running"
 }
 
 // Waits reports whether its state will change by itself.

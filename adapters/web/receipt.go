@@ -15,6 +15,7 @@ type receipt struct {
 	Credit *wire.Change // what it bought; nil until it did
 	Back   *wire.Change // when it was taken back, if that is so by now
 	Left   string       // what is left of it
+	Plan   string       // as people call it
 }
 
 // receipt answers with the page of a payment, to who knows its resource.
@@ -30,13 +31,17 @@ func (s *Site) receipt(p *page) error {
 	}
 	of, err := api.Resource(ctx, id)
 	if err != nil {
-		return err
+		return p.ofPayment(key, err)
 	}
 	history, err := api.History(ctx, id, key)
 	if err != nil {
 		return err
 	}
-	v := receipt{Payment: paid, Of: of}
+	offer, err := p.offer(of.Plan)
+	if err != nil {
+		return err
+	}
+	v := receipt{Payment: paid, Of: of, Plan: offer.Label()}
 	for i := range history.Changes {
 		switch c := &history.Changes[i]; c.What {
 		case "credited":
@@ -46,7 +51,7 @@ func (s *Site) receipt(p *page) error {
 		}
 	}
 	for _, l := range of.Lots {
-		if l.Payment == key {
+		if l.Payment == key && of.Status != "released" {
 			v.Left = p.T("receipt.left.of", p.Words(l.Left), p.Sat(l.Held))
 		}
 	}

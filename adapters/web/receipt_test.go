@@ -42,7 +42,7 @@ func TestReceipts(t *testing.T) {
 	for _, want := range []string{
 		"Ann &amp; Sons Receipt Paid 86_400_sat On 2 January 2026, 03:04 UTC By Lightning For web-1 (small) Bought 1 day " +
 			"At the price of 3_600_sat an hour Left of it 12 hours (43_200_sat) Payment ln-00ff " +
-			"As it stands on 2 January 2026, 15:04 UTC.",
+			"As it stands on 2 January 2026, 15:04 UTC .",
 	} {
 		if !strings.HasSuffix(whole, want) {
 			t.Errorf("got  %s\nwant %s", whole, want)
@@ -66,7 +66,7 @@ func TestReceipts(t *testing.T) {
 	back := wire.Change{What: "reversed", At: when.Add(instant.Day), Payment: chain.Key}
 	got := receiptOf(t, "", chain, 0, credit, back)
 	for _, want := range []string{
-		"taken back by the network on 3 January 2026", "By Bitcoin, on the chain", "Transaction ab Output 1 Block 800",
+		"taken back by the network on 3 January 2026", "By Bitcoin, without Lightning", "Transaction ab Output 1 Block 800",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %q of what was taken back: %s", want, got)

@@ -1,8 +1,10 @@
 package web
 
 import (
+	"errors"
 	"fmt"
 	"html/template"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -15,8 +17,9 @@ import (
 type resourceView struct {
 	wire.Resource
 	Offer    *wire.Plan // nil where it is not on offer any more
+	Plan     string     // as people call it
 	Headline string
-	Why      []string
+	Why      []template.HTML
 	Done     string     // what was just done to it
 	Burn     wire.Price // of the time that runs now
 	Pay      *payView   // what is to be paid, or just was
@@ -45,24 +48,35 @@ func (s *Site) resource(p *page) error {
 // resourcePage asks for the resource that the request names, and shows it. change is called with the view
 // before it is rendered.
 func (p *page) resourcePage(change func(*resourceView)) error {
+	pay := p.r.URL.Query().Get("pay")
 	r, err := p.api("").Resource(p.r.Context(), p.r.PathValue("id"))
 	if err != nil {
+		return p.ofPayment(pay, err)
+	}
+	return p.showResource(r, pay, change)
+}
+
+// ofPayment returns what became of a payment whose resource there is not, if it came to nothing; else the error that says so.
+func (p *page) ofPayment(key string, err error) error {
+	if key == "" || client.Code(err) != "unknown_resource" {
 		return err
 	}
-	return p.showResource(r, p.r.URL.Query().Get("pay"), change)
+	one, unknown := p.api("").Payment(p.r.Context(), key)
+	if unknown != nil || one.Status != "canceled" && one.Status != "expired" {
+		return err
+	}
+	return &client.Problem{Problem: wire.Problem{Status: http.StatusGone, Code: "payment_" + one.Status}}
 }
 
 // showResource shows a resource, with the payment of a key if it is one of it.
 func (p *page) showResource(r wire.Resource, pay string, change func(*resourceView)) error {
 	v := &resourceView{Resource: r, Burn: burning(&r), Headline: p.headline(&r), Why: p.reasons(&r), Chain: p.site.Chain}
-	offers, err := p.shopOffers()
+	o, err := p.offer(r.Plan)
 	if err != nil {
 		return err
 	}
-	for _, o := range offers {
-		if o.Name == r.Plan {
-			v.Offer = &o.Plan
-		}
+	if v.Plan = o.Label(); o.OnOffer {
+		v.Offer = &o.Plan
 	}
 	if err := p.findPayment(v, pay); err != nil {
 		return err
@@ -73,7 +87,7 @@ func (p *page) showResource(r wire.Resource, pay string, change func(*resourceVi
 		}
 	}
 	for _, lot := range r.Lots {
-		if lot.Left > 0 {
+		if lot.Left > 0 && !v.Ended() {
 			v.Open = append(v.Open, lot)
 		} else {
 			v.Used = append(v.Used, lot)
@@ -131,13 +145,14 @@ func (p *page) findPayment(v *resourceView, key string) error {
 		}
 	}
 	one, err := p.api("").PaymentOf(p.r.Context(), v.ID, key)
+	refused, _ := errors.AsType[*client.Problem](err)
 	switch {
-	case client.Code(err) == "rate_limited":
-		return err
+	case refused != nil && refused.Status == http.StatusNotFound:
+		return nil // who changed the address sees the resource
 	case err == nil:
 		v.Pay = p.payView(v, one)
 	}
-	return nil // who changed the address sees the resource
+	return err
 }
 
 // burning returns the price of the time that runs, which may be another one than that of later payments.
@@ -157,6 +172,9 @@ func (v *resourceView) Page(p *page) string {
 	}
 	return p.Link("/r/"+v.ID, "pay", v.Pay.Key)
 }
+
+// Uses reports whether time passes, or will.
+func (v *resourceView) Uses() bool { return v.Status == "running" || v.Status == "starting" }
 
 // Running reports whether its time passes.
 func (v *resourceView) Running() bool { return v.Status == "running" }
@@ -212,8 +230,10 @@ func coming(p wire.Payment) bool {
 }
 
 // reasons says why a resource is as it is, and what comes next.
-func (p *page) reasons(r *wire.Resource) (why []string) {
-	say := func(key string, args ...string) { why = append(why, p.T(key, args...)) }
+func (p *page) reasons(r *wire.Resource) (why []template.HTML) {
+	plain := func(text string) { why = append(why, template.HTML(template.HTMLEscapeString(text))) }
+	say := func(key string, args ...string) { plain(p.T(key, args...)) }
+	by := func(key string, t instant.Time) { why = append(why, p.When(key, t)) }
 	switch {
 	case r.Status == "running" && r.Warned:
 		say("why.low")
@@ -221,17 +241,17 @@ func (p *page) reasons(r *wire.Resource) (why []string) {
 		say("why.suspended")
 	default:
 		if text, ok := p.Find("why." + r.Status); ok && r.Status != "suspended" {
-			why = append(why, text)
+			plain(text)
 		}
 	}
 	if r.ReleaseAt != 0 && (r.Status == "suspended" || r.Status == "awaiting") {
-		say("why."+r.Status+".until", p.UTC(r.ReleaseAt))
+		by("why."+r.Status+".until", r.ReleaseAt)
 	}
 	if r.HeldUntil != 0 {
-		say("why.held_until", p.UTC(r.HeldUntil))
+		by("why.held_until", r.HeldUntil)
 	}
 	if r.Uptime != nil && r.Uptime.StartBy != 0 {
-		say("why.start_by", p.UTC(r.Uptime.StartBy))
+		by("why.start_by", r.Uptime.StartBy)
 	}
 	if r.Debt > 0 {
 		say("why.debt", p.Sat(r.Debt))

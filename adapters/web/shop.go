@@ -1,6 +1,12 @@
 package web
 
-import "sandglass/adapters/httpapi/wire"
+import (
+	"errors"
+	"net/http"
+
+	"sandglass/adapters/httpapi/client"
+	"sandglass/adapters/httpapi/wire"
+)
 
 // offer is a plan as the shop shows it.
 type offer struct {
@@ -24,6 +30,15 @@ func (p *page) shopOffers() ([]offer, error) {
 		offers = append(offers, offer{plan, plan.Available != nil && *plan.Available <= 0})
 	}
 	return offers, err
+}
+
+// offer returns a plan as the shop shows it, also one that is not on offer any more, or of which nothing is known.
+func (p *page) offer(name string) (offer, error) {
+	plan, err := p.api("").Plan(p.r.Context(), name)
+	if refused, ok := errors.AsType[*client.Problem](err); ok && refused.Status == http.StatusNotFound {
+		plan, err = wire.Plan{Name: name}, nil
+	}
+	return offer{plan, plan.Available != nil && *plan.Available <= 0}, err
 }
 
 // shop answers with the front page.

@@ -1,6 +1,9 @@
 package web
 
 import (
+	"bytes"
+	"crypto/sha256"
+	"fmt"
 	"html/template"
 	"math"
 	"net/http"
@@ -48,14 +51,21 @@ func (s *Site) subscribe(
 	if err != nil {
 		return err
 	}
-	body := write(&r, h.Changes)
+	body, changed := write(&r, h.Changes), r.Since
+	if n := len(h.Changes); n > 0 {
+		changed = h.Changes[n-1].At
+	}
 	header := p.w.Header()
 	header.Set("Content-Type", kind)
 	header.Set("Content-Disposition", `inline; filename="`+r.ID+ending+`"`)
 	header.Set("Content-Language", p.Lang())
 	header.Add("Vary", "Accept-Language")
-	p.w.WriteHeader(http.StatusOK)
-	_, _ = p.w.Write(body) // who asked may have gone
+	header.Set("ETag", fmt.Sprintf(`"%x"`, sha256.Sum256(body)))
+	modified := changed.Std()
+	if p.site.Now().Sub(changed) < 2*instant.Second {
+		modified = time.Time{} // more may come within that second
+	}
+	http.ServeContent(p.w, p.r, "", modified, bytes.NewReader(body))
 	return nil
 }
 

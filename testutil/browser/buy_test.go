@@ -180,9 +180,11 @@ func (p *buyer) holds() {
 		{"Pause", "It is paused: its time stands still.", "paused"},
 		{"Resume", "It runs again.", "running"},
 	} {
-		p.press("For its holder")
+		if !strings.Contains(p.Text(), do.press) { // it is open where somebody has just paid
+			p.press("If it is yours")
+		}
 		if p.look.NoScript {
-			p.fill("Key of the holder", p.key)
+			p.fill("Your key", p.key)
 		}
 		p.press(do.press)
 		p.says(do.says)
