@@ -190,20 +190,19 @@ func TestConfirmationsAreCounted(t *testing.T) {
 
 // TestAnInvoiceIsShownAfterAPaymentOnTheChain: only what was seen there since it was made stands for it.
 func TestAnInvoiceIsShownAfterAPaymentOnTheChain(t *testing.T) {
-	for seen, shown := range map[instant.Time]bool{9: true, 11: false} {
+	for covered, shown := range map[string]bool{"": true, "btc-ab-1": false} {
 		api := canned{
 			"/v1/resources/web-1": wire.Resource{
 				ID: "web-1", Status: "running", Price: wire.Price{Msat: 1000, Per: 1000}, Lots: []wire.Lot{{Payment: "btc-ab-1"}},
 			},
 			"/v1/plans": wire.Plans{},
 			"/v1/payments/ln-00ff?resource=web-1": wire.Payment{
-				Key: paidKey, Status: "requested", Asked: 5000, URI: "lightning:lnbc1", RequestedAt: 10, ExpiresAt: 99,
+				Key: paidKey, Status: "requested", Asked: 5000, URI: "lightning:lnbc1", ExpiresAt: 99, CoveredBy: covered,
 			},
-			"/v1/payments/btc-ab-1?resource=web-1": wire.Payment{Key: "btc-ab-1", Status: "credited", RequestedAt: seen},
 		}
 		body := api.ask(t, "", "en", "/r/web-1?pay=ln-00ff").Body.String()
 		if strings.Contains(body, "Pay with Lightning") != shown {
-			t.Errorf("on the chain it was seen at %d, the invoice is of 10: %s", seen, text(body))
+			t.Errorf("it is covered by %q: %s", covered, text(body))
 		}
 	}
 }

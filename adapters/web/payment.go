@@ -17,7 +17,7 @@ type payView struct {
 	Buys    instant.Millis // what it buys, or bought
 	Left    instant.Millis // until the invoice is not to be paid any more
 	Expired bool
-	Aside   bool // it is likely paid by another one
+	Aside   bool // another one likely stands for it
 	Spent   bool // what it bought is used up
 	Code    template.HTML
 	Links   []template.URL // that wallets open
@@ -39,22 +39,13 @@ func (p *page) payView(v *resourceView, one wire.Payment) *payView {
 	}
 	w.Left = max(0, one.ExpiresAt.Sub(p.site.Now()))
 	w.Expired = w.Left == 0
-	w.Aside = v.Status != "awaiting" && p.paidOnChain(v, one.RequestedAt)
+	w.Aside = one.CoveredBy != ""
 	w.Code = qr.SVG(qr.Dense(one.URI))
 	w.Links = append(w.Links, wallet("lightning:"+one.Request))
 	if strings.HasPrefix(one.URI, "bitcoin:") {
 		w.Links = append(w.Links, wallet(qr.Plain(one.URI)))
 	}
 	return w
-}
-
-// paidOnChain reports whether what was credited last came on the chain, and after an instant.
-func (p *page) paidOnChain(v *resourceView, since instant.Time) bool {
-	if len(v.Lots) == 0 || !strings.HasPrefix(v.Lots[len(v.Lots)-1].Payment, "btc-") {
-		return false
-	}
-	paid, err := p.api("").PaymentOf(p.r.Context(), v.ID, v.Lots[len(v.Lots)-1].Payment)
-	return err == nil && paid.RequestedAt >= since
 }
 
 // wallet returns a link that a wallet opens, of a scheme that pages do not have by themselves. It is the API's,

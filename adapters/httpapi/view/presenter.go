@@ -169,8 +169,24 @@ func (l look) payment(p *payment.State) wire.Payment {
 			v.Address = l.address
 		}
 		v.URI = bip21.URI(v.Address, p.Asked, p.Invoice)
+		v.CoveredBy = l.coveredBy(p)
 	}
 	return v
+}
+
+// coveredBy returns the payment on the chain that was credited last, if it was seen after an invoice was made.
+func (l look) coveredBy(p *payment.State) string {
+	if len(l.resource.Lots) == 0 {
+		return ""
+	}
+	last := payment.Key(l.resource.Lots[len(l.resource.Lots)-1].Key)
+	if !last.OnChain() {
+		return ""
+	}
+	if paid, _, ok := l.Views.Payment(last); !ok || paid.Status != payment.StatusCredited || paid.Requested < p.Requested {
+		return ""
+	}
+	return string(last)
 }
 
 // onChain adds what a payment on the chain has.

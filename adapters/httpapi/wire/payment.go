@@ -34,6 +34,9 @@ type Payment struct {
 	// if the amount is below 546 sat, which the chain takes no payment of. The amount on the chain is
 	// rounded up to whole satoshi.
 	URI string `json:"uri,omitempty" example:"bitcoin:BC1QW508D6QEJXTDG4Y5R3ZARVARY0C5XW7KV8F3T4?amount=0.000864&lightning=LNBC864U1..."`
+	// Of an open invoice: the payment to the address that was seen after this was asked for, and is credited. Whoever
+	// made that need not pay this.
+	CoveredBy string `json:"covered_by,omitempty" example:"btc-5f3d...-0"`
 	// The address that was paid, or, while the invoice is open, that can be paid instead.
 	Address string `json:"address,omitempty" example:"bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"`
 	// On the chain: the transaction.
