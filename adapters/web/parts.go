@@ -25,7 +25,8 @@ func (p *page) At(t instant.Time) any {
 func (p *page) When(key string, t instant.Time) template.HTML {
 	const mark = "\uFFFD" // which no text has
 	text := template.HTMLEscapeString(p.T(key, mark))
-	at := fmt.Sprintf(`<time datetime="%s" data-local></time> <span class="utc">%s</span>`, t, template.HTMLEscapeString(p.UTC(t)))
+	at := fmt.Sprintf(`<span class="when"><time datetime="%s" data-local></time> <span class="utc">%s</span></span>`,
+		t, template.HTMLEscapeString(p.UTC(t)))
 	return template.HTML(strings.ReplaceAll(text, mark, at))
 }
 

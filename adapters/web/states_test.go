@@ -42,7 +42,8 @@ func TestWhatAPageSaysOfAState(t *testing.T) {
 		{
 			"it is deleted at an instant", wire.Resource{Status: "suspended", ReleaseAt: instant.Time(instant.Day)}, nil, 200,
 			[]string{
-				`by <time datetime="1970-01-02T00:00:00.000Z" data-local></time> <span class="utc">2 January 1970, 00:00 UTC</span>, and`,
+				`Top up by <span class="when"><time datetime="1970-01-02T00:00:00.000Z" data-local></time> ` +
+					`<span class="utc">2 January 1970, 00:00 UTC</span></span>, and it runs`,
 			}, nil,
 		},
 		{
