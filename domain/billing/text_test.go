@@ -177,7 +177,7 @@ func TestInvoicesOfOnesOwnAreBounded(t *testing.T) {
 		s.must(err)
 		return p.Key
 	}
-	own := func() (payment.State, error) { return s.PayOwn(t.Context(), "web", hour, 0) }
+	own := func() (payment.State, error) { return s.PayOwn(t.Context(), "web", hour, 0, false) }
 	for range 3 { // visitors of a gate, then as many strangers as may be, and the holder
 		pay(own)
 	}
