@@ -286,13 +286,17 @@ func (t *Tour) refund(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	var r wire.Resource
-	if err := t.daemon.Ask(ctx, &r, "resource", "show", o.Resource.ID); err != nil {
+	v, err := t.daemon.Follow(ctx, o.Resource.ID)
+	if err != nil {
+		return "", err
+	}
+	defer v.End()
+	r, err := v.Until("it is released", func(r *wire.Resource) bool { return r.Status == "released" }) // once it went back
+	if err != nil {
 		return "", err
 	}
 	return "60 sat were held, and are his again", checks(
 		holds("the payer has it", back),
-		is("status", r.Status, "released"),
 		is("credited", r.Credited, 0),
 	)
 }
