@@ -76,18 +76,20 @@ func TestAMintThatTalksNonsense(t *testing.T) {
 		path string
 		with http.HandlerFunc
 	}{
-		"HTML for keysets":      {keysets, says(200, "<html>")},
-		"10 MB of keysets":      {keysets, says(200, `{"keysets":[`+strings.Repeat(" ", 10<<20)+`]}`)},
-		"a fee below 0":         {keysets, says(200, `{"keysets":[{"id":"`+fakemint.Active+`","unit":"sat","input_fee_ppk":-1000}]}`)},
-		"a fee beyond all":      {keysets, says(200, `{"keysets":[{"id":"`+fakemint.Active+`","unit":"sat","input_fee_ppk":9e18}]}`)},
-		"a 500":                 {quotes, says(500, `{"detail":"no"}`)},
-		"HTML for a quote":      {quotes, says(400, "<html>")},
-		"another amount":        {quotes, says(200, `{"quote":"q","amount":1,"fee_reserve":0,"state":"UNPAID","expiry":0}`)},
-		"a reserve below 0":     {quotes, says(200, `{"quote":"q","amount":7200,"fee_reserve":-1,"state":"UNPAID"}`)},
-		"no quote":              {quotes, says(200, `{"amount":7200,"fee_reserve":1,"state":"UNPAID"}`)},
-		"an amount beyond all":  {quotes, says(200, `{"quote":"q","amount":99999999999999999999}`)},
-		"elsewhere for a quote": {quotes, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, 307) }},
-		"it hangs up":           {quotes, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }},
+		"HTML for keysets":     {keysets, says(200, "<html>")},
+		"10 MB of keysets":     {keysets, says(200, `{"keysets":[`+strings.Repeat(" ", 10<<20)+`]}`)},
+		"a fee below 0":        {keysets, says(200, `{"keysets":[{"id":"`+fakemint.Active+`","unit":"sat","input_fee_ppk":-1000}]}`)},
+		"a fee beyond all":     {keysets, says(200, `{"keysets":[{"id":"`+fakemint.Active+`","unit":"sat","input_fee_ppk":9e18}]}`)},
+		"a 500":                {quotes, says(500, `{"detail":"no"}`)},
+		"HTML for a quote":     {quotes, says(400, "<html>")},
+		"another amount":       {quotes, says(200, `{"quote":"q","amount":1,"fee_reserve":0,"state":"UNPAID","expiry":0}`)},
+		"a reserve below 0":    {quotes, says(200, `{"quote":"q","amount":7200,"fee_reserve":-1,"state":"UNPAID"}`)},
+		"no quote":             {quotes, says(200, `{"amount":7200,"fee_reserve":1,"state":"UNPAID"}`)},
+		"an amount beyond all": {quotes, says(200, `{"quote":"q","amount":99999999999999999999}`)},
+		"elsewhere for a quote": {quotes, func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, elsewhere.URL, http.StatusTemporaryRedirect)
+		}},
+		"it hangs up": {quotes, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }},
 	} {
 		m := openTrouble(t)
 		token := m.token(7_500)
