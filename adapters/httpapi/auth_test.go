@@ -108,6 +108,8 @@ func TestTheRolesOfTheCalls(t *testing.T) {
 		"GET /v1/unallocated":                 "operator",
 		"POST /v1/unallocated/{key}/allocate": "operator",
 		"POST /v1/addresses/{address}/adopt":  "operator",
+		"GET /v1/log":                         "",
+		"POST /v1/log/fork":                   "operator",
 		"GET /v1/wallets":                     "operator",
 		"POST /v1/wallets/{node}/retire":      "operator",
 		"GET /v1/events":                      "auditor operator",

@@ -6,6 +6,7 @@ import (
 	"sandglass/adapters/httpapi/holder"
 	"sandglass/adapters/httpapi/openapi"
 	"sandglass/adapters/httpapi/plans"
+	"sandglass/adapters/httpapi/signed"
 	"sandglass/adapters/httpapi/wallets"
 	"sandglass/adapters/httpapi/wire"
 )
@@ -21,6 +22,7 @@ func (s *Server) define() (err error) {
 	s.defineOperator(a)
 	(&wallets.Calls{Billing: s.Billing, Views: s.Views, Folded: s.folded, Wait: s.wait}).Define(a)
 	s.defineAudit(a)
+	(&signed.Calls{Signer: s.Signer}).Define(a)
 	s.daemon.Define(a)
 	s.mux.Add(s.Mounts, a)
 	s.traits = a.Traits()

@@ -33,6 +33,7 @@ import (
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
 	"sandglass/domain/payment"
+	"sandglass/domain/proof/signing"
 	"sandglass/domain/resource"
 	"sandglass/domain/stream"
 	"sandglass/projections"
@@ -70,6 +71,9 @@ type Options struct {
 
 	// Links returns by what people reach a resource. It may be nil, and must not block.
 	Links func(resource.ID) view.Links
+
+	// Signer has the log signed. It may be nil: then it is not.
+	Signer *signing.Signer
 
 	// Operator and Auditor are the hashes of the tokens. A zero hash is of no token: the
 	// calls that need one are then refused to all.

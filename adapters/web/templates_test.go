@@ -49,7 +49,8 @@ func TestTemplatesHaveNoTextOfTheirOwn(t *testing.T) {
 }
 
 // ofOperators are refusals of calls that pages don't make.
-var ofOperators = []string{"payable", "which_order", "served_wallet", "unknown_wallet", "not_possible", "not_ours"}
+var ofOperators = []string{"payable", "which_order", "served_wallet", "unknown_wallet", "not_possible", "not_ours",
+	"no_log_key", "log_as_signed", "log_forked", "bad_reason"}
 
 // TestEveryRefusalIsSaidInTheLanguageOfThePage: of those of the calls that pages make.
 func TestEveryRefusalIsSaidInTheLanguageOfThePage(t *testing.T) {

@@ -17,6 +17,7 @@ import (
 	"sandglass/cmd/sandglass/cli"
 	"sandglass/cmd/sandglass/clock"
 	"sandglass/cmd/sandglass/keeper"
+	"sandglass/cmd/sandglass/log"
 	"sandglass/cmd/sandglass/operator"
 	"sandglass/cmd/sandglass/payer"
 	"sandglass/cmd/sandglass/purchase"
@@ -77,7 +78,7 @@ The first commands run the daemon and keep its log; the others ask it over HTTP,
 			root.AddCommand(cmd)
 		}
 	}
-	add("daemon", store.InitCmd(), serve.Cmd(), store.Cmd(e), clock.Cmd(), keeper.Cmd(e))
+	add("daemon", store.InitCmd(), serve.Cmd(), store.Cmd(e), log.Cmd(e), clock.Cmd(), keeper.Cmd(e))
 	resource := payer.ResourceCmd(e)
 	resource.AddCommand(operator.ResourceCmds(e)...)
 	add("payer", payer.OrderCmd(e), purchase.Cmd(e), resource, payer.PaymentCmd(e))

@@ -84,6 +84,16 @@ func (c *Client) RetireWallet(ctx context.Context, node string) (out wire.Wallet
 	return out, c.call(ctx, "POST", "/v1/wallets/"+url.PathEscape(node)+"/retire", nil, &out)
 }
 
+// Log returns what is signed of the log.
+func (c *Client) Log(ctx context.Context) (out wire.Log, err error) {
+	return out, c.call(ctx, "GET", "/v1/log", nil, &out)
+}
+
+// ForkLog leaves behind what was signed of the log.
+func (c *Client) ForkLog(ctx context.Context, reason string) (out wire.LogFork, err error) {
+	return out, c.call(ctx, "POST", "/v1/log/fork", wire.ForkRequest{Reason: reason}, &out)
+}
+
 // Adopt gives an address of the wallet to a resource.
 func (c *Client) Adopt(ctx context.Context, address string, r wire.AdoptRequest) (out wire.Address, err error) {
 	return out, c.call(ctx, "POST", "/v1/addresses/"+url.PathEscape(address)+"/adopt", r, &out)

@@ -21,6 +21,8 @@ import (
 	"sandglass/domain/payment"
 	"sandglass/domain/plan"
 	"sandglass/domain/plan/param"
+	"sandglass/domain/proof/fork"
+	"sandglass/domain/proof/signing"
 	"sandglass/domain/resource"
 	"sandglass/domain/resource/config"
 	"sandglass/domain/resource/uptime"
@@ -58,6 +60,10 @@ var refusals = []struct {
 	{opening.ErrWhichOrder, 409, "which_order", 0, ""},
 	{billing.ErrServed, 409, "served_wallet", 0, ""},
 	{wallet.ErrUnknown, 404, "unknown_wallet", 0, "there is no such wallet: GET /v1/wallets lists those that were ever watched"},
+	{signing.ErrNoKey, 409, "no_log_key", 0, "this host does not have the key of the log: fork it at the host that has"},
+	{signing.ErrNoAlarm, 409, "log_as_signed", 0, "the log is what was signed: there is nothing to leave behind"},
+	{fork.ErrMoved, 409, "log_forked", 0, "the log was forked meanwhile: GET /v1/log says why"},
+	{fork.ErrInvalid, 400, "bad_reason", 0, ""},
 	{billing.ErrPaid, 409, "being_paid", 5 * time.Second, "an invoice of it is just being paid: try again in a moment"},
 	{billing.ErrNoChain, 409, "no_chain", 0, "nothing is paid on the chain here: pay the invoice"},
 	{billing.ErrHeld, 409, "held", 15 * time.Second, ""},

@@ -15,7 +15,7 @@ import (
 	"strings"
 )
 
-//go:embed plan.go resource.go payment.go daemon.go wallet.go history.go
+//go:embed plan.go resource.go payment.go daemon.go wallet.go history.go log.go
 var sources embed.FS
 
 // Sources returns the source of the structs.

@@ -24,6 +24,7 @@ import (
 	"sandglass/cmd/sandglass/show"
 	"sandglass/cmd/sandglass/storeurl"
 	"sandglass/domain/plan"
+	"sandglass/domain/proof/checkpoint"
 
 	"github.com/kelseyhightower/envconfig"
 	"github.com/rs/zerolog"
@@ -47,6 +48,7 @@ type Config struct {
 	Listen   string `envconfig:"SANDGLASS_LISTEN" default:"127.0.0.1:8420"`
 
 	PublicURL     string `envconfig:"SANDGLASS_PUBLIC_URL"`
+	LogOrigin     string `envconfig:"SANDGLASS_LOG_ORIGIN"`
 	Pages         bool   `envconfig:"SANDGLASS_PAGES" default:"true"`
 	ShopName      string `envconfig:"SANDGLASS_SHOP_NAME"`
 	ShopColor     string `envconfig:"SANDGLASS_SHOP_COLOR"`
@@ -171,6 +173,8 @@ func (c *Config) check() error {
 		want(listen == nil, "LISTEN", c.Listen, "an address such as 127.0.0.1:8420"),
 		want(c.PublicURL == "" || isPublic(c.PublicURL), "PUBLIC_URL", c.PublicURL,
 			"a URL such as https://pay.example.org or https://example.org/pay, with no more than host and path, or nothing"),
+		want(c.LogOrigin == "" || isOrigin(c.LogOrigin), "LOG_ORIGIN", c.LogOrigin,
+			"a name such as shop.example.org/log, without spaces, + and /fork/, or nothing"),
 		c.checkShop(),
 		c.checkMints(),
 		want(filepath.IsAbs(c.KeeperDir), "KEEPER_STATE_DIR", c.KeeperDir, "a folder such as /var/lib/sandglass-keeper"),
@@ -201,6 +205,26 @@ func isPublic(text string) bool {
 	plain := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}
 	at := strings.TrimSuffix(u.Path, "/")
 	return plain.String() == text && (at == "" || path.Clean(at) == at)
+}
+
+// isOrigin reports whether a log can have that name. That of a fork has /fork/ in it.
+func isOrigin(text string) bool {
+	return checkpoint.CheckOrigin(text) == nil && len(text) <= maxOrigin && !strings.Contains(text, "/fork/")
+}
+
+// maxOrigin leaves room for what the name of a fork has more.
+const maxOrigin = 200
+
+// Origin returns the name under which a log is signed from now on, or nothing if that is its key's to say.
+func (c *Config) Origin() string {
+	u, err := url.Parse(c.PublicURL)
+	if c.LogOrigin != "" || c.PublicURL == "" || err != nil {
+		return c.LogOrigin
+	}
+	if origin := u.Host + strings.TrimSuffix(u.Path, "/") + "/log"; isOrigin(origin) {
+		return origin
+	}
+	return ""
 }
 
 // checkShop checks what is no file: files are read by who shows them.

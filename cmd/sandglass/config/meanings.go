@@ -13,6 +13,8 @@ var meanings = map[string]string{
 	"SANDGLASS_LISTEN": "address of the HTTP API",
 	"SANDGLASS_PUBLIC_URL": "where clients reach the API through your proxy, such as https://example.org/pay: links begin with " +
 		"it; empty: they are paths",
+	"SANDGLASS_LOG_ORIGIN": "name under which the log is signed, such as shop.example.org/log; empty: that of the public URL, " +
+		"or drawn from the key; once the log is signed, it is that of its next fork",
 	"SANDGLASS_PAGES":        "serve the pages for people too: the shop, and a page of each resource",
 	"SANDGLASS_SHOP_NAME":    "what the pages are headed by; empty: Sandglass",
 	"SANDGLASS_SHOP_COLOR":   "colour of buttons and links, as in #1f6feb; where it would not be read it is made darker or lighter",

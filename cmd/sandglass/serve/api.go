@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -46,7 +47,8 @@ func (d *components) newAPI() (*httpapi.Server, error) {
 		TrustProxy: d.TrustProxy,
 		PublicURL:  strings.TrimRight(d.PublicURL, "/"),
 		Limits:     httpapi.Limits{Live: d.MaxLive, LivePer: d.MaxLivePer, Unpaid: d.unpaid()},
-		Mounts:     append(mounts, to.Mounts()...),
+		Mounts:     slices.Concat(mounts, to.Mounts(), d.proving.Mounts()),
+		Signer:     d.proving.Signer,
 		Links:      to.Links,
 		Version:    buildinfo.Read().Version,
 		Now:        d.clock.Now,

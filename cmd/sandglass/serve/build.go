@@ -13,6 +13,7 @@ import (
 	"sandglass/cmd/sandglass/serve/holding"
 	"sandglass/cmd/sandglass/serve/host"
 	"sandglass/cmd/sandglass/serve/programs"
+	"sandglass/cmd/sandglass/serve/proving"
 	"sandglass/cmd/sandglass/serve/signer"
 	"sandglass/cmd/sandglass/storeurl"
 	"sandglass/domain/address"
@@ -56,6 +57,7 @@ type components struct {
 	sweeps   *meter.Sweeps
 	woken    chan struct{} // the meter
 	meter    *meter.Meter
+	proving  *proving.Proving
 	api      *httpapi.Server
 	programs *programs.Programs
 
@@ -64,7 +66,7 @@ type components struct {
 
 // build makes the components, each from those before it. They start in [run].
 func build(
-	c config.Config, log zerolog.Logger, counts *counts, own *clock.Clock,
+	ctx context.Context, c config.Config, log zerolog.Logger, counts *counts, own *clock.Clock,
 	store storeurl.Store, requests storeurl.Requests, node *lnd.Client,
 ) (d *components, err error) {
 	views := projections.NewFor(c.Host, instant.OfDuration(c.SettleEvery))
@@ -115,6 +117,12 @@ func build(
 	d.enforcing = d.newHost(booker)
 	d.meter = d.newMeter(booker)
 	d.billing.Reports = d.enforcing.HasKeeper
+	d.proving, err = proving.New(ctx, proving.Options{
+		Config: &d.Config, Store: d.store, Folded: views.CaughtUp(), Now: own.Now, Log: log,
+	})
+	if err != nil {
+		return nil, err
+	}
 	d.api, err = d.newAPI()
 	return d, err
 }

@@ -3,6 +3,7 @@ package serve
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"sandglass/adapters/httpapi/wire"
 	"sandglass/domain/stream"
@@ -42,7 +43,7 @@ func (d *components) health() []wire.Component {
 	all := append([]wire.Component{store}, d.requestsHealth()...)
 	all = append(append(all, d.clockHealth(), wallet, heard, sweep), d.chainHealth()...)
 	all = append(append(all, d.otherHealth()...), d.releaseHealth())
-	return append(append(append(all, d.hostHealth()...), d.enforcing.Health()...), d.holding.Health()...)
+	return slices.Concat(all, d.hostHealth(), d.enforcing.Health(), d.holding.Health(), d.proving.Health())
 }
 
 // requestsHealth tells what was found of the requests at the start, which keeps no daemon from its work.

@@ -12,7 +12,7 @@ func newRegistry(d *components) *prometheus.Registry {
 	r := prometheus.NewRegistry()
 	r.MustRegister(d.counts.collectors()...)
 	r.MustRegister(d.enforcing.Collectors()...)
-	r.MustRegister(gauges{d})
+	r.MustRegister(d.proving, gauges{d})
 	return r
 }
 

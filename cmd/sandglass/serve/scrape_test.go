@@ -94,7 +94,7 @@ func built(t *testing.T) (*components, stream.EventStore) {
 	counts := newCounts(zerolog.Nop())
 	own, err := openClock(c, counts, func(context.Context) (instant.Time, error) { return 0, nil })
 	check(t, err)
-	d, err := build(c, zerolog.Nop(), counts, own, store, new(memory), client)
+	d, err := build(t.Context(), c, zerolog.Nop(), counts, own, store, new(memory), client)
 	check(t, err)
 	return d, store
 }

@@ -82,7 +82,7 @@ func run(ctx context.Context, c config.Config, log zerolog.Logger) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, node.Close()) }()
-	d, err := build(c, log, counts, own, store, requests, node)
+	d, err := build(ctx, c, log, counts, own, store, requests, node)
 	if err != nil {
 		return err
 	}
@@ -102,6 +102,7 @@ func run(ctx context.Context, c config.Config, log zerolog.Logger) (err error) {
 	g.Go(func() error { return d.store.fence.Run(ctx) })
 	g.Go(func() error { return d.runClock(ctx) })
 	g.Go(func() error { return d.store.fence.Stop(d.requests.Run(ctx)) })
+	g.Go(func() error { return d.store.fence.Stop(d.proving.Run(ctx)) })
 	g.Go(func() error { return d.watch(ctx) })
 	g.Go(func() error { return d.holding.Run(ctx) })
 	g.Go(func() error { return d.meter.Run(ctx) })

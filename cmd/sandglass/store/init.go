@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"sandglass/cmd/sandglass/config"
+	"sandglass/cmd/sandglass/log"
 
 	"github.com/spf13/cobra"
 )
@@ -17,11 +18,13 @@ func InitCmd() *cobra.Command {
 
 It refuses a log that is there. The daemon never makes a log by itself: an empty
 one in the place of a lost one would stop every customer. Orders that nobody has paid are
-not in it, but beside it: in requests.db, which is made too if it is not there.
+not in it, but beside it: in requests.db, which is made too if it is not there. So is log.key,
+which the log is signed with: keep a copy of it. Its public key is printed, for whoever wants
+to check the log.
 
 In a cluster it first tries all that the daemon will do: to read and write the log's
 streams, to read $all both ways, to subscribe. What the user may not do is named, and
-then nothing is made.`,
+then nothing is made. The key of such a log is made by "sandglass log key --make".`,
 		Example: `  sandglass init
   SANDGLASS_STATE_DIR=/var/lib/sandglass sandglass init`,
 		Args: cobra.NoArgs,
@@ -36,6 +39,13 @@ then nothing is made.`,
 				return err
 			}
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "made the event log %s\n", p)
+			if err != nil || p.Shared() { // whose key is made on the host that is to sign
+				return err
+			}
+			vkey, err := log.NewKey(&c)
+			if err == nil {
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "its public key: %s\n", vkey)
+			}
 			return err
 		},
 	}

@@ -15,12 +15,14 @@ import (
 	"sandglass/adapters/eventstoredb/cluster"
 	"sandglass/adapters/sqlite"
 	"sandglass/domain/instant"
+	"sandglass/domain/proof/checkpoint"
 	"sandglass/domain/stream"
 )
 
 // Store is an event store as the daemon uses it, and the tools.
 type Store interface {
 	stream.EventStore
+	checkpoint.Store
 	ID() string      // of the log, which what is kept beside it bears
 	Writable() error // says why appends are refused now
 	Close() error
@@ -185,7 +187,17 @@ func (p Place) openESDB(ctx context.Context, readOnly bool) (Importer, error) {
 	o.ReadOnly = readOnly
 	s, err := eventstoredb.Open(ctx, conn, o)
 	if err != nil {
-		return nil, err
+		return nil, err // not s: a nil store in an interface is no nil
+	}
+	if readOnly {
+		return s, nil
+	}
+	advice, err := s.Advice(ctx)
+	if err != nil {
+		advice = "whether the stream of checkpoints has the right $maxCount is not known: " + err.Error()
+	}
+	if advice != "" {
+		p.tell(advice)
 	}
 	return s, nil
 }

@@ -1,0 +1,140 @@
+// Package proving is the part of the daemon by which others can check its log: the tree of it, what is
+// signed of that, and how it is served. It takes no part in anything else: where it fails, money is taken on.
+package proving
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"sandglass/adapters/httpapi"
+	"sandglass/adapters/httpapi/middleware"
+	"sandglass/adapters/notefiles"
+	"sandglass/adapters/tilefiles"
+	"sandglass/adapters/tlog"
+	"sandglass/cmd/sandglass/config"
+	"sandglass/cmd/sandglass/storeurl"
+	"sandglass/domain/instant"
+	"sandglass/domain/proof/checkpoint"
+	"sandglass/domain/proof/follow"
+	"sandglass/domain/proof/fork"
+	"sandglass/domain/proof/signing"
+	"sandglass/domain/stream"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
+)
+
+// Options are what it works with. All are required.
+type Options struct {
+	Config *config.Config
+	Store  storeurl.Store
+	Folded <-chan struct{} // closed once the log may be appended to
+	Now    func() instant.Time
+	Log    zerolog.Logger
+}
+
+// Proving is the tree of a log, and its signer.
+type Proving struct {
+	Options
+	Signer *signing.Signer
+
+	tree  *follow.Log
+	files *tilefiles.Files
+}
+
+// New opens what is kept of the tree, and the key of the log. Where the log is in a file and was never signed, a
+// key is made.
+func New(ctx context.Context, o Options) (*Proving, error) {
+	files, err := tilefiles.Open(filepath.Join(o.Config.StateDir, notefiles.Dir))
+	if err != nil {
+		return nil, err
+	}
+	p := &Proving{Options: o, files: files, tree: follow.New(o.Store, files)}
+	p.tree.Told = func(err error) {
+		p.line(zerolog.WarnLevel).Err(err).Msg("the tree of the log is not kept, and made again at a start")
+	}
+	names := &fork.Handler{Aggregate: fork.Aggregate(), Store: o.Store}
+	key, err := p.key(ctx, names)
+	if err != nil {
+		return nil, errors.Join(err, files.Close())
+	}
+	p.Signer = signing.New(signing.Config{
+		Tree: p.tree, Store: o.Store, Copy: notefiles.NewCopy(o.Config.StateDir), Forks: names, Key: key,
+		Origin: o.Config.Origin(), Shared: o.Config.Log().Shared(), Begun: o.Folded, Now: o.Now, Told: p.told,
+	})
+	return p, nil
+}
+
+func (p *Proving) line(l zerolog.Level) *zerolog.Event {
+	return p.Log.WithLevel(l).Str("component", component)
+}
+
+// key returns the key of the log, nil if this host has none.
+func (p *Proving) key(ctx context.Context, names *fork.Handler) (*checkpoint.Key, error) {
+	dir := p.Config.StateDir
+	key, err := notefiles.Key(dir)
+	if key != nil || err != nil || p.Config.Log().Shared() {
+		return key, err
+	}
+	signed, err := p.signed(ctx, names)
+	if signed || err != nil {
+		return nil, err
+	}
+	if key, err = notefiles.MakeKey(dir, p.Config.Origin()); err == nil {
+		p.line(zerolog.InfoLevel).Str("path", filepath.Join(dir, notefiles.KeyFile)).
+			Msg("made the key that signs the log: keep a copy of it")
+	}
+	return key, err
+}
+
+// signed reports whether the log was ever signed: then a key that is missing was lost.
+func (p *Proving) signed(ctx context.Context, names *fork.Handler) (bool, error) {
+	out, err := names.Load(ctx, fork.ID)
+	if err != nil {
+		return false, err
+	}
+	note, _, err := p.Store.Checkpoint(ctx)
+	if err != nil {
+		return false, err
+	}
+	copied, err := notefiles.NewCopy(p.Config.StateDir).Load()
+	return out.Revision != stream.NoStream || note != nil || copied != nil, err
+}
+
+// Run follows the log and signs it, until ctx ends or the log can't be read.
+func (p *Proving) Run(ctx context.Context) (err error) {
+	defer func() { err = errors.Join(err, p.files.Close()) }()
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return p.tree.Run(ctx) })
+	g.Go(func() error { return p.Signer.Run(ctx) })
+	return g.Wait()
+}
+
+// Mounts returns what is served of the log beside the calls, to anybody.
+func (p *Proving) Mounts() (mounts []httpapi.Mount) {
+	log := tlog.New(tlog.Options{Tree: p.tree, Status: p.Signer.Status, Failed: func(ctx context.Context, err error) {
+		p.line(zerolog.ErrorLevel).Err(err).Msg("a tile of the log can't be served")
+	}})
+	for _, pattern := range tlog.Patterns() {
+		mounts = append(mounts, httpapi.Mount{Pattern: pattern, Handler: log, Traits: middleware.Traits{Open: true}})
+	}
+	return mounts
+}
+
+// advice says what to do about an alarm.
+func advice(s *signing.Status) string {
+	what := map[signing.Alarm]string{
+		signing.NoKey: "put log.key back, from where you keep it, and restart the daemon; " +
+			"if it is lost for good: sandglass log key --make",
+		signing.OtherKey: "put the right log.key back and restart the daemon; " +
+			"if it is lost or was stolen: sandglass log fork --reason TEXT",
+	}[s.Alarm]
+	if what == "" {
+		what = "find out why, and put back what is newer, if there is something; " +
+			"if you restored a backup: sandglass log fork --reason TEXT"
+	}
+	return fmt.Sprintf("nothing of the log is signed any more, while money is taken on: %s: %s; "+
+		"systemd/MANUAL.md, \"The log's key\"", s.Detail, what)
+}
