@@ -12,6 +12,7 @@ import (
 
 	"sandglass/adapters/httpapi/client"
 	"sandglass/adapters/httpapi/wire"
+	"sandglass/domain/instant"
 
 	"go.uber.org/goleak"
 )
@@ -179,6 +180,21 @@ func TestAStreamEndsWithItsContext(t *testing.T) {
 	}
 	if !errors.Is(last, context.Canceled) {
 		t.Errorf("%v", last)
+	}
+}
+
+// A cluster whose clock went back shows that to who begins anew after it: a reader of the log never sees it.
+func TestRecordedTimesNeverGoBack(t *testing.T) {
+	c := against(t, func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, `{"position":1,"recorded_at":"2026-01-02T03:04:05.678Z"}`+"\n"+
+			`{"position":2,"recorded_at":"2026-01-02T03:04:05.677Z"}`+"\n")
+	})
+	var last instant.Time
+	for e, err := range c.Events(t.Context(), 0, false) {
+		if err != nil || e.RecordedAt < last || e.RecordedAt == 0 {
+			t.Errorf("position %d was recorded at %s, after %s: %v", e.Position, e.RecordedAt, last, err)
+		}
+		last = e.RecordedAt
 	}
 }
 
