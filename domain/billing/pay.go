@@ -32,8 +32,8 @@ func (b *Service) PayText(ctx context.Context, id resource.ID, amount money.Msat
 }
 
 // PayOwn is Pay for whom a payment is to be told from all others: the invoice is new, and given to nobody else.
-func (b *Service) PayOwn(ctx context.Context, id resource.ID, t instant.Millis, a money.Msat, byHolder bool) (payment.State, error) {
-	return b.pay(ctx, id, wish{Quote: plan.Quote{Time: t, Amount: a}, own: true, byHolder: byHolder})
+func (b *Service) PayOwn(ctx context.Context, id resource.ID, t instant.Millis, a money.Msat, holds bool) (payment.State, error) {
+	return b.pay(ctx, id, wish{Quote: plan.Quote{Time: t, Amount: a}, own: true, byHolder: holds})
 }
 
 // wish is an invoice that is asked for: its quote, of which a time or an amount stands for the
