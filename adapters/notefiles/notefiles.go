@@ -1,5 +1,5 @@
 // Package notefiles keeps in the state folder what signs the log, log.key, and a copy of what was signed
-// last, log/checkpoint.
+// last, log/checkpoint, and cosigned, log/cosigned.
 //
 // The key is one line, as x/mod's note.GenerateKey writes it, of the daemon's user alone. It is made once
 // and never replaced by the daemon: whoever has it signs for the log. The copy is there for a store that
@@ -23,6 +23,7 @@ const (
 	KeyFile  = "log.key"
 	Dir      = "log" // which other files of the log's tree are in, too
 	CopyFile = "checkpoint"
+	Cosigned = "cosigned" // the last that enough witnesses cosigned, with their lines
 )
 
 // maxKey is more bytes than a key's line has.
@@ -77,13 +78,16 @@ func MakeKey(dir, origin string) (*checkpoint.Key, error) {
 }
 
 // Copy is the copy of the latest checkpoint in a folder of state. It implements signing.Copy.
-type Copy struct{ dir string }
+type Copy struct{ dir, name string }
 
 // NewCopy returns that of a folder of state.
-func NewCopy(dir string) Copy { return Copy{filepath.Join(dir, Dir)} }
+func NewCopy(dir string) Copy { return Copy{filepath.Join(dir, Dir), CopyFile} }
+
+// NewCosigned returns that of the last one that enough witnesses cosigned.
+func NewCosigned(dir string) Copy { return Copy{filepath.Join(dir, Dir), Cosigned} }
 
 // Load returns the copy, nil if there is none.
-func (c Copy) Load() ([]byte, error) { return read(filepath.Join(c.dir, CopyFile), checkpoint.MaxNote) }
+func (c Copy) Load() ([]byte, error) { return read(filepath.Join(c.dir, c.name), checkpoint.MaxNote) }
 
 // Save replaces the copy durably.
 func (c Copy) Save(note []byte) error {
@@ -98,7 +102,7 @@ func (c Copy) Save(note []byte) error {
 }
 
 func (c Copy) replace(note []byte) error {
-	path := filepath.Join(c.dir, CopyFile)
+	path := filepath.Join(c.dir, c.name)
 	file, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err

@@ -36,11 +36,13 @@ type Client struct {
 // New returns a client of the witness at a URL of http or https, which add-checkpoint is put behind.
 func New(to string) (*Client, error) {
 	u, err := url.Parse(to)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" ||
+		u.RawQuery != "" || u.Fragment != "" || u.User != nil {
 		return nil, fmt.Errorf("witness: the URL %.200q: want one such as https://witness.example.org/abc", to)
 	}
 	c := &Client{url: strings.TrimRight(to, "/") + "/add-checkpoint"}
-	c.http = http.Client{Timeout: Timeout, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	c.http = http.Client{Timeout: Timeout}
+	c.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return c, nil
 }
 

@@ -146,7 +146,10 @@ func TestBadAnswers(t *testing.T) {
 	if _, err := hangs.Add(ctx, witnessing.Request{Note: []byte("a\n")}); !errors.Is(err, context.Canceled) {
 		t.Errorf("hanging: %v", err)
 	}
-	for _, bad := range []string{"", "w.example", "ftp://w.example", "https://", "https://w.example?a", "https://u:p@w.example", "://"} {
+	for _, bad := range []string{
+		"", "w.example", "ftp://w.example", "https://", "https://w.example?a",
+		"https://u:p@w.example", "://",
+	} {
 		if _, err := witness.New(bad); err == nil {
 			t.Errorf("the URL %q is taken", bad)
 		}

@@ -49,6 +49,8 @@ type Config struct {
 
 	PublicURL     string `envconfig:"SANDGLASS_PUBLIC_URL"`
 	LogOrigin     string `envconfig:"SANDGLASS_LOG_ORIGIN"`
+	Witnesses     string `envconfig:"SANDGLASS_WITNESSES"`
+	WitnessQuorum int    `envconfig:"SANDGLASS_WITNESS_QUORUM" default:"0"`
 	Pages         bool   `envconfig:"SANDGLASS_PAGES" default:"true"`
 	ShopName      string `envconfig:"SANDGLASS_SHOP_NAME"`
 	ShopColor     string `envconfig:"SANDGLASS_SHOP_COLOR"`
@@ -177,6 +179,7 @@ func (c *Config) check() error {
 			"a name such as shop.example.org/log, without spaces, + and /fork/, or nothing"),
 		c.checkShop(),
 		c.checkMints(),
+		c.checkWitnesses(),
 		want(filepath.IsAbs(c.KeeperDir), "KEEPER_STATE_DIR", c.KeeperDir, "a folder such as /var/lib/sandglass-keeper"),
 		want(metrics == nil && (c.MetricsListen == "" || c.MetricsListen != c.Listen), "METRICS_LISTEN", c.MetricsListen,
 			"an address such as 127.0.0.1:8421, another than "+Prefix+"_LISTEN, or nothing"),

@@ -47,7 +47,12 @@ func TestAWrongValueNamesItsVariable(t *testing.T) {
 			strings.Repeat("https://mint.example.org,", 17),
 		},
 		"SANDGLASS_CASHU_PRIVATE_MINTS": {"some"},
-		"SANDGLASS_LOG_FORMAT":          {"xml"},
+		"SANDGLASS_WITNESSES": {
+			"https://w.example", "w.example/1+0+key", "https://w.example w.example/1+00000000+BA==", "ftp://w.example " + witnessKey,
+			"https://w.example " + witnessKey + ",https://x.example " + witnessKey,
+		},
+		"SANDGLASS_WITNESS_QUORUM": {"-1", "1", "most"},
+		"SANDGLASS_LOG_FORMAT":     {"xml"},
 	} {
 		for _, value := range values {
 			t.Run(name+"="+value, func(t *testing.T) {
@@ -158,5 +163,20 @@ func TestTheKeepersSettings(t *testing.T) {
 	t.Setenv("SANDGLASS_UNITS", "x")
 	if _, err := LoadKeeper(); err == nil || !strings.Contains(err.Error(), "there is no SANDGLASS_UNITS") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// witnessKey is of a witness.
+const witnessKey = "w.example/1+1955112c+BAUIyipDL/yH5T1NTpXKM8Vp1VzydLT6qbPiDtglq2UT"
+
+func TestWitnesses(t *testing.T) {
+	t.Setenv("SANDGLASS_WITNESSES", "https://w.example/a "+witnessKey+", ")
+	c, err := Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	named, quorum, err := c.CosignedBy()
+	if err != nil || quorum != 1 || len(named) != 1 || named[0].Witness.String() != witnessKey {
+		t.Errorf("%+v, %d, %v", named, quorum, err)
 	}
 }

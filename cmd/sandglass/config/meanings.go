@@ -15,6 +15,10 @@ var meanings = map[string]string{
 		"it; empty: they are paths",
 	"SANDGLASS_LOG_ORIGIN": "name under which the log is signed, such as shop.example.org/log; empty: that of the public URL, " +
 		"or drawn from the key; once the log is signed, it is that of its next fork",
+	"SANDGLASS_WITNESSES": "who cosigns what is signed of the log: of each its URL, a space and its public key, with " +
+		"commas between; empty: nobody",
+	"SANDGLASS_WITNESS_QUORUM": "how many of the witnesses are enough for a checkpoint to be shown as " +
+		"cosigned; 0: most of them",
 	"SANDGLASS_PAGES":        "serve the pages for people too: the shop, and a page of each resource",
 	"SANDGLASS_SHOP_NAME":    "what the pages are headed by; empty: Sandglass",
 	"SANDGLASS_SHOP_COLOR":   "colour of buttons and links, as in #1f6feb; where it would not be read it is made darker or lighter",

@@ -77,7 +77,8 @@ func TestCosigned(t *testing.T) {
 		}
 		for n, signers := range [][]note.Signer{{stranger}, {stranger, s2}, {s1, stranger, s2}} {
 			c, lines, err := p.Open(with(t, msg, signers...))
-			if enough := n >= quorum; c.Size != 7 || len(lines) != n || enough != (err == nil) || !enough && !errors.Is(err, cosign.ErrQuorum) {
+			enough := n >= quorum
+			if c.Size != 7 || len(lines) != n || enough != (err == nil) || !enough && !errors.Is(err, cosign.ErrQuorum) {
 				t.Errorf("quorum %d, cosigned by %d: %+v, %d lines, %v", quorum, n, c, len(lines), err)
 			}
 			for _, line := range lines {
@@ -118,7 +119,8 @@ func TestWhatIsNotCosigned(t *testing.T) {
 	if _, lines, err := p.Open(with(t, whole, s)); err != nil || len(lines) != 1 {
 		t.Errorf("twice by one: %v, %v", lines, err)
 	}
-	never, err := cosign.Signer("w.example/1", ed25519.NewKeyFromSeed(bytes.Repeat([]byte{11}, 32)), func() instant.Time { return 0 })
+	never, err := cosign.Signer("w.example/1", ed25519.NewKeyFromSeed(bytes.Repeat([]byte{11}, 32)),
+		func() instant.Time { return 0 })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -180,7 +182,8 @@ func TestPolicies(t *testing.T) {
 	}
 	for name, text := range map[string]string{
 		"nothing": "", "no quorum": head, "no log": "quorum none", "two logs": head + "log " + vkey + "\nquorum none",
-		"two quorums": head + "quorum a\nquorum none", "an unknown one": head + "quorum d", "no such member": head + "group g any d\nquorum g",
+		"two quorums":    head + "quorum a\nquorum none",
+		"an unknown one": head + "quorum d", "no such member": head + "group g any d\nquorum g",
 		"too many of them": head + "group g 3 a b\nquorum g", "none of them": head + "group g 0 a b\nquorum g",
 		"a name twice": head + "group a any b\nquorum a", "the name none": head + "group none any b\nquorum none",
 		"a key twice": head + "witness d " + w1.String() + "\nquorum a", "a word": head + "trust me\nquorum a",

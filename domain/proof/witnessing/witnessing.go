@@ -29,7 +29,8 @@ import (
 // What a [Client] returns, beside what is wrong with the connection.
 var (
 	// ErrForked says that the witness cosigned something that the checkpoint does not go on from.
-	ErrForked = errors.New("it cosigned another history of this log than it is shown: the log was changed, or its key signs another one")
+	ErrForked = errors.New("it cosigned another history of this log than it is shown: the log was changed, " +
+		"or its key signs another one")
 	// ErrUnknown says that the witness does not know the log.
 	ErrUnknown = errors.New("it does not know this log: have its operator add the log's origin and public key, which /log/key says")
 	// ErrRefused says that the witness does not take the log's signature.

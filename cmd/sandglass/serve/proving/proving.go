@@ -20,6 +20,7 @@ import (
 	"sandglass/domain/proof/follow"
 	"sandglass/domain/proof/fork"
 	"sandglass/domain/proof/signing"
+	"sandglass/domain/proof/witnessing"
 	"sandglass/domain/stream"
 
 	"github.com/rs/zerolog"
@@ -38,7 +39,8 @@ type Options struct {
 // Proving is the tree of a log, and its signer.
 type Proving struct {
 	Options
-	Signer *signing.Signer
+	Signer    *signing.Signer
+	Collector *witnessing.Collector // of what witnesses cosign
 
 	tree  *follow.Log
 	files *tilefiles.Files
@@ -64,6 +66,9 @@ func New(ctx context.Context, o Options) (*Proving, error) {
 		Tree: p.tree, Store: o.Store, Copy: notefiles.NewCopy(o.Config.StateDir), Forks: names, Key: key,
 		Origin: o.Config.Origin(), Shared: o.Config.Log().Shared(), Begun: o.Folded, Now: o.Now, Told: p.told,
 	})
+	if p.Collector, err = p.collector(); err != nil {
+		return nil, errors.Join(err, files.Close())
+	}
 	return p, nil
 }
 
@@ -103,20 +108,22 @@ func (p *Proving) signed(ctx context.Context, names *fork.Handler) (bool, error)
 	return out.Revision != stream.NoStream || note != nil || copied != nil, err
 }
 
-// Run follows the log and signs it, until ctx ends or the log can't be read.
+// Run follows the log, signs it and has that cosigned, until ctx ends or the log can't be read.
 func (p *Proving) Run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, p.files.Close()) }()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return p.tree.Run(ctx) })
 	g.Go(func() error { return p.Signer.Run(ctx) })
+	g.Go(func() error { return p.Collector.Run(ctx) })
 	return g.Wait()
 }
 
 // Mounts returns what is served of the log beside the calls, to anybody.
 func (p *Proving) Mounts() (mounts []httpapi.Mount) {
-	log := tlog.New(tlog.Options{Tree: p.tree, Status: p.Signer.Status, Failed: func(ctx context.Context, err error) {
+	failed := func(ctx context.Context, err error) {
 		p.line(zerolog.ErrorLevel).Err(err).Msg("a tile of the log can't be served")
-	}})
+	}
+	log := tlog.New(tlog.Options{Tree: p.tree, Status: p.Signer.Status, Note: p.Collector.Note, Failed: failed})
 	for _, pattern := range tlog.Patterns() {
 		mounts = append(mounts, httpapi.Mount{Pattern: pattern, Handler: log, Traits: middleware.Traits{Open: true}})
 	}

@@ -25,7 +25,7 @@ func (p *Proving) told(s signing.Status) {
 	}
 }
 
-// Health tells whether the log is signed. Where it is not, the daemon takes money on: it is ready.
+// Health tells whether the log is signed, and cosigned. Where it is not, the daemon takes money on: it is ready.
 func (p *Proving) Health() []wire.Component {
 	s := p.Signer.Status()
 	c := wire.Component{Name: component, Ready: true, State: "signed"}
@@ -40,7 +40,7 @@ func (p *Proving) Health() []wire.Component {
 			c.Advice = "no host has signed the log yet: once all run this build, on one of them: sandglass log key --make"
 		}
 	}
-	return []wire.Component{c}
+	return append([]wire.Component{c}, p.witnesses()...)
 }
 
 var (
@@ -57,7 +57,9 @@ func gauge(name, help string, labels ...string) *prometheus.Desc {
 
 // Describe implements [prometheus.Collector].
 func (*Proving) Describe(c chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{gaugeEvents, gaugeSigned, gaugeFork, gaugeAlarm, gaugeFailed} {
+	for _, d := range []*prometheus.Desc{
+		gaugeEvents, gaugeSigned, gaugeFork, gaugeAlarm, gaugeFailed, gaugeWitnesses, gaugeCosigned, countConflicts,
+	} {
 		c <- d
 	}
 }
@@ -78,4 +80,7 @@ func (p *Proving) Collect(c chan<- prometheus.Metric) {
 		put(gaugeAlarm, truth[s.Alarm == a], string(a))
 	}
 	put(gaugeFailed, truth[s.Err != nil])
+	p.collectWitnesses(func(d *prometheus.Desc, kind prometheus.ValueType, v float64, labels ...string) {
+		c <- prometheus.MustNewConstMetric(d, kind, v, labels...)
+	})
 }
