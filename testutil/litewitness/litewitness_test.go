@@ -94,6 +94,7 @@ func start(t *testing.T, vkey string) (*witness.Client, *cosign.Witness) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = agent.Kill() }) // which the end of the nursery does not end
 	until(t, agent, "the agent answers", func() error {
 		c, err := net.Dial("unix", filepath.Join(dir, "s"))
 		if err == nil {
@@ -109,6 +110,7 @@ func start(t *testing.T, vkey string) (*witness.Client, *cosign.Witness) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = p.Kill() })
 	until(t, p, "the witness answers", func() error {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+addr+"/", nil)
 		if err != nil {
