@@ -220,6 +220,7 @@ func TestTheBuyerIsKilled(t *testing.T) {
 	if got.err != nil || !strings.Contains(got.out, "holder key") {
 		t.Fatalf("%v\n%s\n%s", got.err, got.out, r.Log())
 	}
+	r.WaitReady(r.ctx) // who buys more of what runs does not wait for a daemon that has just started
 	out, err := r.Command(r.ctx, "buy", "--credential", file, "--time", "2m", "--most", "120sat", "--pay-with", pays)
 	if err != nil || !strings.Contains(out, "running") {
 		t.Fatalf("extending it: %v\n%s", err, out)
