@@ -14,6 +14,7 @@ import (
 	"sandglass/domain/instant"
 	"sandglass/domain/payment"
 	"sandglass/domain/plan"
+	"sandglass/domain/proof/fork"
 	"sandglass/domain/resource"
 	"sandglass/domain/stream"
 	"sandglass/domain/wallet"
@@ -111,6 +112,8 @@ func decode(n *stream.Record) stream.Fact {
 		e, err = plan.Decode(n)
 	case wallet.Prefix:
 		e, err = wallet.Decode(n)
+	case fork.Prefix:
+		e, err = fork.Decode(n)
 	}
 	if err != nil {
 		return nil
@@ -118,11 +121,11 @@ func decode(n *stream.Record) stream.Fact {
 	return e
 }
 
-// comesBack reports whether the wallet, or the time that passes, brings an event again.
+// comesBack reports whether the wallet, the time that passes, or who signs the log brings an event again.
 func comesBack(e stream.Fact, n *stream.Record) bool {
 	switch e := e.(type) {
 	case *resource.Credited, *resource.Reversed, *resource.Debited, *resource.Warned, *resource.Recovered,
-		*resource.Exhausted, *resource.Held, *resource.Stopped, *resource.Returned:
+		*resource.Exhausted, *resource.Held, *resource.Stopped, *resource.Returned, *fork.Opened:
 		return true
 	case *resource.Started:
 		return e.Reason != resource.ReasonResumed

@@ -9,6 +9,7 @@ import (
 	"sandglass/domain/address"
 	"sandglass/domain/payment"
 	"sandglass/domain/plan"
+	"sandglass/domain/proof/fork"
 	"sandglass/domain/resource"
 	"sandglass/domain/rollback"
 	"sandglass/domain/stream"
@@ -77,6 +78,8 @@ func TestWhatSomebodySaidIsLost(t *testing.T) {
 		{"resource-web-2", &resource.Starting{Reason: resource.ReasonReturned}},
 		{"payment-ln-aa", &payment.Credited{Resource: "web-2"}},
 		{"payment-ln-bb", &payment.Settled{Amount: 7}},
+		{"log-forks", &fork.Opened{Origin: "sandglass.example"}},
+		{"log-forks", &fork.Forked{Fork: 1, Reason: "restored"}},
 		{"payment-ln-bb", &payment.Unallocated{Reason: payment.ReasonForeignInvoice}},
 		{"payment-ln-bb", &payment.Allocated{Resource: "web-1"}},
 		{"resource-web-1", &resource.Granted{Key: "k", Time: 5}},
@@ -107,15 +110,15 @@ func TestWhatSomebodySaidIsLost(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const want = "resource.opened address.issued payment.allocated resource.granted resource.paused resource.started " +
+	const want = "resource.opened address.issued log.forked payment.allocated resource.granted resource.paused resource.started " +
 		"resource.repriced resource.placed resource.released plan.withdrawn wallet.retired resource.moved.v9"
-	if got := types(&r); got != want || r.Lost != 12 || r.Events != 33 || r.Payments != 2 {
+	if got := types(&r); got != want || r.Lost != 13 || r.Events != 35 || r.Payments != 2 {
 		t.Errorf("got  %s\nwant %s\n%+v", got, want, r)
 	}
 	if r.Common != 20 || r.Older != 20 || r.Forked {
 		t.Errorf("%+v", r)
 	}
-	if last := r.Losses[11]; last.Event != nil || last.Position != 9999 {
+	if last := r.Losses[12]; last.Event != nil || last.Position != 9999 {
 		t.Errorf("of what is not known there is %+v", last)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"sandglass/domain/money"
 	"sandglass/domain/payment"
 	"sandglass/domain/plan"
+	"sandglass/domain/proof/fork"
 	"sandglass/domain/resource"
 	"sandglass/domain/resource/uptime"
 	"sandglass/domain/rollback"
@@ -163,6 +164,8 @@ func again(l *rollback.Loss) loss {
 		out.Command = command("wallet", "retire", id)
 	case *payment.Allocated:
 		out.Command = command("unallocated", "allocate", id, "--to", string(e.Resource))
+	case *fork.Forked:
+		out.Note = "a log that was restored is forked anew: the daemon asks for it, see sandglass log status"
 	default:
 		out.Note = "this build does not know it: see what it is in the newer log, with the build that wrote it"
 	}
