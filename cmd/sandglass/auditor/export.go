@@ -63,7 +63,8 @@ The columns of the CSV:
 	f.Flags.Add(cmd)
 	f.periodFlags.add(cmd)
 	cmd.Flags().StringVar(&f.format, "format", "", "`ndjson`, csv or hledger (needed)")
-	cmd.Flags().StringVar(&f.by, "by", string(journal.ByEvent), "one entry for each `event`, or for a day")
+	cmd.Flags().StringVar(&f.by, "by", string(journal.ByEvent),
+		"`event` or day: one entry for each event, or for each kind and plan in a day")
 	cmd.Flags().StringVar(&f.out, "out", "", "write to this `file`")
 	return cmd
 }

@@ -38,7 +38,8 @@ func (c commands) statusCmd() *cobra.Command {
 		Use:   "status",
 		Short: "Show what is signed of the log, and whether it still is what was signed",
 		Long: `Show what is signed of the log, and whether it still is what was signed. It asks the daemon at
---url, and needs no token: the same is at /log/, for everybody.
+--url, and needs no token: the same is at /log/, for everybody. How many events there are is as
+of the daemon's last look, one every ten seconds.
 
 The exit status is 1 while there is an alarm: then nothing is signed, and it says why.`,
 		Example: `  sandglass log status
@@ -72,9 +73,12 @@ func (c commands) show(l *wire.Log) error {
 		_, err := fmt.Fprintf(c.Stdout, "the log has %d events, and is not signed yet\n", l.Events)
 		return err
 	}
-	now := l.Forks[len(l.Forks)-1]
+	now, signed := l.Forks[len(l.Forks)-1], "of which %d are signed"
+	if l.Signed > l.Events {
+		signed = "and %d were signed"
+	}
 	_, err := fmt.Fprintf(c.Stdout,
-		"the log has %d events, of which %d are signed\n  origin  %s\n  key     %s\n  at      /log/%d/\n",
+		"the log has %d events, "+signed+"\n  origin  %s\n  key     %s\n  at      /log/%d/\n",
 		l.Events, l.Signed, now.Origin, now.VKey, now.Fork)
 	for _, one := range l.Forks {
 		if one.Reason != "" && err == nil {

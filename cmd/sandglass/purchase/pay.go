@@ -75,7 +75,7 @@ func (b *buying) afford(price money.Msat) error {
 	case b.most.Msat != 0 || b.request.Amount != 0:
 		return nil
 	case !show.IsTerminal(b.Stdin) || !show.IsTerminal(b.Stderr):
-		return fmt.Errorf("%s: nothing was paid. Give --most %s to pay that", costs, price)
+		return fmt.Errorf("%s: nothing was paid. Give --most %dmsat to pay that", costs, price)
 	}
 	fmt.Fprintf(b.Stderr, "%s. Pay it? [y/N] ", costs)
 	answer, _ := bufio.NewReader(b.Stdin).ReadString('\n') // none is no
@@ -161,7 +161,7 @@ func (b *buying) unpaid(ctx context.Context, cl *client.Client, f *file, cause e
 			known = "it is paid"
 		}
 	}
-	return cli.Unfinished("%v\n%s: the same command again goes on, and pays nothing twice; "+
-		"or give what your wallet shows of its payment %s: sandglass buy --credential %s --preimage PREIMAGE",
-		cause, known, hash, f.path)
+	return cli.Unfinished("%v\n%s: the same command with --credential %s goes on, and pays nothing twice; "+
+		"or give what your wallet shows of its payment %s: sandglass buy --credential %[3]s --preimage PREIMAGE",
+		cause, known, f.path, hash)
 }

@@ -88,7 +88,7 @@ func TestThePriceIsAgreedTo(t *testing.T) {
 		name, flags, words string
 		status             int
 	}{
-		{"a script without a bound", "--time 2h", "2h of small costs 7,200 sat: nothing was paid. Give --most 7200000", 1},
+		{"a script without a bound", "--time 2h", "2h of small costs 7,200 sat: nothing was paid. Give --most 7200000msat to", 1},
 		{"above the bound", "--time 2h --most 7199sat", "costs 7,200 sat, and --most is 7,199 sat: nothing was paid", 1},
 		{"an amount is its own bound", "--amount 5000", "5 sat", 0},
 		{"unless it is above it", "--amount 5000 --most 4sat", "nothing was paid", 1},
@@ -158,7 +158,7 @@ func TestWhateverDies(t *testing.T) {
 					t.Fatalf("%+v", k)
 				}
 				if r.status > 0 {
-					r.expect(t, name, 3, "the same command again goes on", "--preimage", map[bool]string{
+					r.expect(t, name, 3, "the same command with --credential f goes on", "--preimage", map[bool]string{
 						true: "it is paid", false: "nothing has arrived",
 					}[s.payments() == 1])
 				}
@@ -171,6 +171,19 @@ func TestWhateverDies(t *testing.T) {
 				t.Errorf("%d invoices, %d payments", s.invoices(), s.payments())
 			}
 		})
+	}
+}
+
+// TestWithoutAFileToBeginWith the one that was made is named, and with that the same command goes on.
+func TestWithoutAFileToBeginWith(t *testing.T) {
+	s := open(t)
+	args := []string{s.url, "small", "--time", "2h", "--most", "7200sat", "--pay-with"}
+	s.run(append(args, s.pays(moneyGoes, fails))...).expect(t, "fails, paid", 3,
+		"should this be broken off, the same command with --credential vm-1.credential goes on",
+		"it is paid: the same command with --credential vm-1.credential goes on", "--credential vm-1.credential --preimage")
+	s.run(append(args, s.pays(moneyGoes, tells), "--credential", "vm-1.credential")...).expect(t, "on", 0, "the-key")
+	if s.invoices() != 1 || s.payments() != 1 {
+		t.Errorf("%d invoices, %d payments", s.invoices(), s.payments())
 	}
 }
 

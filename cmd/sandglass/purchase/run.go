@@ -178,7 +178,7 @@ func (b *buying) settle(ctx context.Context, cl *client.Client, f *file) error {
 	case b.most.Msat != 0 && o.Amount > b.most.Msat:
 		return b.afford(o.Amount)
 	default:
-		b.tell("paying %s for %s; it is kept in %s, and the same command goes on should this be broken off",
+		b.tell("paying %s for %s; should this be broken off, the same command with --credential %s goes on",
 			show.Amount(o.Amount), b.what(), f.path)
 		var err error
 		if o.Preimage, err = b.payFor(ctx, o); err != nil {

@@ -19,8 +19,9 @@ func InitCmd() *cobra.Command {
 It refuses a log that is there. The daemon never makes a log by itself: an empty
 one in the place of a lost one would stop every customer. Orders that nobody has paid are
 not in it, but beside it: in requests.db, which is made too if it is not there. So is log.key,
-which the log is signed with: keep a copy of it. Its public key is printed, for whoever wants
-to check the log.
+which the log is signed with: keep a copy of it. Its public key is printed, with the name that
+SANDGLASS_PUBLIC_URL or SANDGLASS_LOG_ORIGIN give the log here. It keeps the name that it is
+signed under first, by the daemon's settings: give "log status" to whoever wants to check it.
 
 In a cluster it first tries all that the daemon will do: to read and write the log's
 streams, to read $all both ways, to subscribe. What the user may not do is named, and
@@ -44,7 +45,7 @@ then nothing is made. The key of such a log is made by "sandglass log key --make
 			}
 			vkey, err := log.NewKey(&c)
 			if err == nil {
-				_, err = fmt.Fprintf(cmd.OutOrStdout(), "its public key: %s\n", vkey)
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "its public key, as this shell names the log: %s\n", vkey)
 			}
 			return err
 		},
