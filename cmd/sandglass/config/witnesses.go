@@ -28,6 +28,9 @@ func (c *Config) CosignedBy() (named []witnessing.Named, quorum int, err error) 
 	if quorum == 0 && len(named) > 0 {
 		quorum = len(named)/2 + 1
 	}
+	if len(named) == 0 && quorum != 0 {
+		return nil, 0, fmt.Errorf("%s_WITNESS_QUORUM is \"%d\": want the witnesses in %s_WITNESSES too", Prefix, quorum, Prefix)
+	}
 	if quorum < 0 || quorum > len(named) {
 		return nil, 0, fmt.Errorf("%s_WITNESS_QUORUM is \"%d\": want 1 to %d, how many witnesses there are, or 0 for most of them",
 			Prefix, quorum, len(named))
