@@ -255,15 +255,18 @@ func (t *Till) upTo(ctx context.Context, p *purchase, least *request.Record, sat
 	return r, err
 }
 
-// invoice makes an invoice.
+// invoice makes an invoice of whole satoshi: mints know no less, and do not agree on how to round it.
 func (t *Till) invoice(ctx context.Context, amount money.Msat, sale Sale) (*request.Record, error) {
 	key, err := sale(ctx, amount)
 	if err != nil {
 		return nil, err
 	}
 	r, ok := t.Requests.Find(key)
-	if !ok || amount > 0 && r.Amount != amount || r.Amount%1000 != 0 {
+	switch {
+	case !ok || amount > 0 && r.Amount != amount:
 		return nil, unavailable(nil, "the invoice is not there any more")
+	case r.Amount%1000 != 0:
+		return t.invoice(ctx, money.Msat(sats(r.Amount)*1000), sale)
 	}
 	return r, nil
 }

@@ -161,6 +161,26 @@ func TestATokenTopsUp(t *testing.T) {
 	}
 }
 
+// TestAPartOfASatoshi is asked for by Lightning alone: a token pays the next whole one.
+func TestAPartOfASatoshi(t *testing.T) {
+	m := openTill(t, nil)
+	const part = 7_200*second + 500
+	for _, body := range []string{`{"plan":"small","time_ms":7200500}`, `{"plan":"small","amount_msat":7200500}`} {
+		sat := m.send("POST", "/v1/buy", body).demand.Cashu.Amount
+		token := m.mint.Token(m.mint.Proofs(fakemint.Active, sat)...)
+		r := m.buys(body, token)
+		if got := m.gets(r, r.bought.Resource.Remaining); got.Resource.Remaining < part || got.Resource.Remaining%second != 0 {
+			t.Errorf("%s: %+v", body, got)
+		}
+		again := m.gets(m.buys(body, token), r.bought.Resource.Remaining)
+		more := fmt.Sprintf(`{"resource":%q,"time_ms":7200500}`, again.Resource.ID)
+		top := m.buys(more, m.mint.Token(m.mint.Proofs(fakemint.Active, sat)...))
+		if got := m.gets(top, top.bought.Resource.Remaining); got.Resource.Remaining < 2*part {
+			t.Errorf("more of it: %+v", got)
+		}
+	}
+}
+
 // TestTheSameTokenAtOnce is one payment.
 func TestTheSameTokenAtOnce(t *testing.T) {
 	m := openTill(t, nil)
