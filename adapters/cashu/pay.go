@@ -59,6 +59,10 @@ func (t *Till) Pay(ctx context.Context, text string, of resource.ID, sale Sale) 
 	if key != "" || err != nil {
 		return key, err
 	}
+	if at == &delisted {
+		return "", &Refusal{Status: http.StatusBadRequest, Code: "wrong_mint",
+			Why: "tokens of that mint are taken no more, and nothing has arrived that this one paid"}
+	}
 	if open, err = t.offer(ctx, p, open, sale); err != nil {
 		return "", err
 	}

@@ -167,6 +167,23 @@ func TestAMintThatDoesNotAnswer(t *testing.T) {
 	})
 }
 
+// TestAMintThatIsTakenOffTheList sells nothing more; what it paid stays bought.
+func TestAMintThatIsTakenOffTheList(t *testing.T) {
+	m := openTrouble(t)
+	paid, sent := m.token(7_500), m.token(7_501)
+	got := m.gets(m.buys(buys, paid), 7_425*second)
+	m.answers(melts, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(502) })
+	m.refuses(m.buys(buys, sent), 503, "not_known_yet", "with the same token again")
+	m.stop()
+	m.mints = []string{fakemint.New(t).URL}
+	m.start()
+	if again := m.gets(m.buys(buys, paid), 7_425*second); again.HolderKey != got.HolderKey {
+		t.Errorf("%+v", again)
+	}
+	m.refuses(m.buys(buys, sent), 400, "wrong_mint", "are taken no more, and nothing has arrived that this one paid")
+	m.refuses(m.buys(buys, m.token(7_500)), 400, "wrong_mint", "your token was not used")
+}
+
 // TestAMintThatDoesNotPay, says that it did, or may yet.
 func TestAMintThatDoesNotPay(t *testing.T) {
 	found := func(state string, err *fakemint.Error) func(string) (string, *fakemint.Error) {
