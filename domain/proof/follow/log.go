@@ -67,6 +67,7 @@ type Log struct {
 	last    [][]proof.Hash  // of each of these levels, what is in no whole tile
 	changed int64           // first block that is another than before, or -1
 	grown   chan struct{}   // closed when there is more
+	ended   error           // why it is followed no more
 }
 
 // New returns a log that is not followed yet.
@@ -74,8 +75,18 @@ func New(store stream.EventStore, blocks Blocks) *Log {
 	return &Log{store: store, blocks: blocks, changed: -1, grown: make(chan struct{})}
 }
 
-// Run follows the log until ctx ends, and then returns nil, or until the store can't be read.
+// Run follows the log until ctx ends, and then returns nil, or until the store can't be read. Then
+// [Log.Caught] says why, too.
 func (l *Log) Run(ctx context.Context) error {
+	err := l.run(ctx)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ended = err
+	l.grow()
+	return err
+}
+
+func (l *Log) run(ctx context.Context) error {
 	if err := l.begins(ctx); err != nil {
 		return quiet(ctx, err)
 	}
@@ -262,7 +273,7 @@ func (l *Log) Grown() <-chan struct{} {
 }
 
 // Caught returns nil once the tree holds all that the log had at the call: what is shorter then
-// is short. A node of a cluster that lags is waited for.
+// is short. A node of a cluster that lags is waited for. It fails once the log is followed no more.
 func (l *Log) Caught(ctx context.Context) error {
 	head, err := l.store.Head(ctx)
 	if err != nil {
@@ -270,10 +281,10 @@ func (l *Log) Caught(ctx context.Context) error {
 	}
 	for {
 		l.mu.Lock()
-		at, grown := l.at, l.grown
+		at, grown, ended := l.at, l.grown, l.ended
 		l.mu.Unlock()
-		if at >= head {
-			return nil
+		if ended != nil || at >= head {
+			return ended
 		}
 		select {
 		case <-grown:

@@ -358,3 +358,47 @@ func TestAFileThatWasDamagedIsMadeAgain(t *testing.T) {
 		}
 	}
 }
+
+// faulty is a log that can't be read to its end, or does not answer at first.
+type faulty struct {
+	held
+	fails error
+	away  atomic.Int64 // how often it does not answer
+}
+
+func (f *faulty) Head(ctx context.Context) (stream.Position, error) {
+	if f.away.Add(-1) >= 0 {
+		return 0, stream.ErrUnavailable
+	}
+	return f.held.Head(ctx)
+}
+
+func (f *faulty) Subscribe(ctx context.Context, after stream.Position) iter.Seq2[[]stream.Record, error] {
+	if f.fails == nil {
+		return f.held.Subscribe(ctx, after)
+	}
+	return func(yield func([]stream.Record, error) bool) { yield(nil, f.fails) }
+}
+
+// Why a log can't be followed is told to who waits for its tree, then and later.
+func TestALogThatCantBeRead(t *testing.T) {
+	fails := errors.New("the disk is broken")
+	l := follow.New(&faulty{held: held{recs: records(10)}, fails: fails}, files(t))
+	waits := make(chan error, 1)
+	go func() { waits <- l.Caught(t.Context()) }()
+	for _, err := range []error{l.Run(t.Context()), <-waits, l.Caught(t.Context())} {
+		if !errors.Is(err, fails) {
+			t.Errorf("it is told: %v", err)
+		}
+	}
+}
+
+func files(t *testing.T) *tilefiles.Files {
+	t.Helper()
+	f, err := tilefiles.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = f.Close() })
+	return f
+}

@@ -108,11 +108,14 @@ func (p *Proving) signed(ctx context.Context, names *fork.Handler) (bool, error)
 	return out.Revision != stream.NoStream || note != nil || copied != nil, err
 }
 
-// Run follows the log, signs it and has that cosigned, until ctx ends or the log can't be read.
+// Run follows the log, signs it and has that cosigned, until ctx ends. Of a log that can't be read, nothing is signed.
 func (p *Proving) Run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, p.files.Close()) }()
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return p.tree.Run(ctx) })
+	g.Go(func() error {
+		_ = p.tree.Run(ctx) // why it ended the signer is told, and tells: it is no reason to take no money
+		return nil
+	})
 	g.Go(func() error { return p.Signer.Run(ctx) })
 	g.Go(func() error { return p.Collector.Run(ctx) })
 	return g.Wait()
