@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"sandglass/domain/instant"
 	"sandglass/domain/proof"
@@ -70,6 +71,9 @@ type Log struct {
 	ended   error           // why it is followed no more
 }
 
+// retry is the pause before a store that did not answer is asked again.
+const retry = time.Second
+
 // New returns a log that is not followed yet.
 func New(store stream.EventStore, blocks Blocks) *Log {
 	return &Log{store: store, blocks: blocks, changed: -1, grown: make(chan struct{})}
@@ -87,7 +91,15 @@ func (l *Log) Run(ctx context.Context) error {
 }
 
 func (l *Log) run(ctx context.Context) error {
-	if err := l.begins(ctx); err != nil {
+	err := l.begins(ctx)
+	for errors.Is(err, stream.ErrUnavailable) && ctx.Err() == nil { // nothing was begun
+		select {
+		case <-time.After(retry):
+		case <-ctx.Done():
+		}
+		err = l.begins(ctx)
+	}
+	if err != nil {
 		return quiet(ctx, err)
 	}
 	l.mu.Lock()

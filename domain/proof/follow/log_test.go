@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"sandglass/adapters/sqlite"
 	"sandglass/adapters/tilefiles"
@@ -391,6 +392,36 @@ func TestALogThatCantBeRead(t *testing.T) {
 			t.Errorf("it is told: %v", err)
 		}
 	}
+}
+
+// A store that does not answer at the start is asked again.
+func TestAStoreThatIsAwayAtTheStart(t *testing.T) {
+	blocks := files(t)
+	s := &faulty{held: held{recs: records(700)}}
+	ctx, cancel := context.WithCancel(t.Context())
+	for range 2 { // the second time there are blocks, for which the store is asked
+		l, done := follow.New(s, blocks), make(chan error, 1)
+		go func() { done <- l.Run(ctx) }()
+		for size(l) < 700 { // not Caught, which asks too
+			select {
+			case err := <-done:
+				t.Fatal(err)
+			case <-time.After(time.Millisecond):
+			}
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		ctx, cancel = context.WithCancel(t.Context())
+		s.away.Store(1)
+	}
+	cancel()
+}
+
+func size(l *follow.Log) int64 {
+	tree := l.Tree()
+	return tree.Size()
 }
 
 func files(t *testing.T) *tilefiles.Files {
