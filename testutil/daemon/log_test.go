@@ -1,6 +1,7 @@
 package daemon_test
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -18,16 +19,8 @@ import (
 // TestALogIsSignedRestoredAndForked: what is signed outlasts kills, a restored backup is told, takes money
 // on all the same and is signed by nobody until its operator forks it, and then goes on.
 func TestALogIsSignedRestoredAndForked(t *testing.T) {
-	lnd, err := fakelnd.New(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(lnd.Kill)
-	lnd.Mine(100)
-	d := daemon.New(t, "SANDGLASS_STORE=sqlite:sandglass.db", "SANDGLASS_LOG_ORIGIN=shop.example.org/log",
-		"SANDGLASS_LND_ADDR="+lnd.Addr, "SANDGLASS_LND_TLS_CERT="+lnd.TLSCert,
-		"SANDGLASS_LND_WATCH_MACAROON="+lnd.WatchMacaroon, "SANDGLASS_LND_ISSUE_MACAROON="+lnd.IssueMacaroon)
-	s := &signed{d, t}
+	s := newSigned(t)
+	d := s.Daemon
 	vkey := strings.TrimSpace(s.command("log", "key"))
 	plans := 0
 	publish := func() {
@@ -83,10 +76,56 @@ func TestALogIsSignedRestoredAndForked(t *testing.T) {
 	s.command("audit", "replay")
 }
 
+// TestWithoutProofsMoneyIsTaken: a key that can't be read is told, and holds up nothing else.
+func TestWithoutProofsMoneyIsTaken(t *testing.T) {
+	s := newSigned(t)
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.Start()
+	s.until("it is signed", func(l *wire.Log) bool { return l.Signed > 0 })
+	tells := func(what string) {
+		t.Helper()
+		s.Start()
+		s.WaitReady(t.Context())
+		s.Until(t.Context(), "it tells of "+what, func() error {
+			if text := s.get("/readyz"); !strings.Contains(text, what) {
+				return errors.New(text)
+			}
+			return nil
+		})
+		s.Kill()
+	}
+	s.Kill()
+	key := filepath.Join(s.Dir, "log.key")
+	good, err := os.ReadFile(key)
+	must(err)
+	must(os.WriteFile(key, good[:20], 0o600))
+	tells("malformed")
+}
+
 // signed is a daemon whose log is signed.
 type signed struct {
 	*daemon.Daemon
 	t *testing.T
+}
+
+// newSigned makes one on a fake lnd, which does not run yet.
+func newSigned(t *testing.T) *signed {
+	t.Helper()
+	lnd, err := fakelnd.New(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(lnd.Kill)
+	lnd.Mine(100)
+	d := daemon.New(t, "SANDGLASS_STORE=sqlite:sandglass.db", "SANDGLASS_LOG_ORIGIN=shop.example.org/log",
+		"SANDGLASS_LND_ADDR="+lnd.Addr, "SANDGLASS_LND_TLS_CERT="+lnd.TLSCert,
+		"SANDGLASS_LND_WATCH_MACAROON="+lnd.WatchMacaroon, "SANDGLASS_LND_ISSUE_MACAROON="+lnd.IssueMacaroon)
+	return &signed{d, t}
 }
 
 // whole reports whether all of a log is signed.

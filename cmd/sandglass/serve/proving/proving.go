@@ -42,8 +42,9 @@ type Proving struct {
 	Signer    *signing.Signer
 	Collector *witnessing.Collector // of what witnesses cosign
 
-	tree  *follow.Log
-	files *tilefiles.Files
+	tree    *follow.Log
+	files   *tilefiles.Files
+	keyless error // why the key could not be read or made
 }
 
 // New opens what is kept of the tree, and the key of the log. Where the log is in a file and was never signed, a
@@ -59,8 +60,8 @@ func New(ctx context.Context, o Options) (*Proving, error) {
 	}
 	names := &fork.Handler{Aggregate: fork.Aggregate(), Store: o.Store}
 	key, err := p.key(ctx, names)
-	if err != nil {
-		return nil, errors.Join(err, files.Close())
+	if p.keyless = err; err != nil { // money is taken all the same
+		p.line(zerolog.ErrorLevel).Err(err).Msg("the log is not signed by this daemon: its key can't be had")
 	}
 	p.Signer = signing.New(signing.Config{
 		Tree: p.tree, Store: o.Store, Copy: notefiles.NewCopy(o.Config.StateDir), Forks: names, Key: key,

@@ -30,6 +30,8 @@ func (p *Proving) Health() []wire.Component {
 	s := p.Signer.Status()
 	c := wire.Component{Name: component, Ready: true, State: "signed"}
 	switch {
+	case p.keyless != nil:
+		c.State, c.Advice = "failing", fmt.Sprintf("until this is mended and the daemon restarted nothing is signed: %v", p.keyless)
 	case s.Alarm != signing.None:
 		c.State, c.Advice = "alarm", advice(&s)
 	case s.Err != nil:
@@ -79,7 +81,7 @@ func (p *Proving) Collect(c chan<- prometheus.Metric) {
 	for _, a := range signing.Alarms {
 		put(gaugeAlarm, truth[s.Alarm == a], string(a))
 	}
-	put(gaugeFailed, truth[s.Err != nil])
+	put(gaugeFailed, truth[s.Err != nil || p.keyless != nil])
 	p.collectWitnesses(func(d *prometheus.Desc, kind prometheus.ValueType, v float64, labels ...string) {
 		c <- prometheus.MustNewConstMetric(d, kind, v, labels...)
 	})
