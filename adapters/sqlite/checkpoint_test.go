@@ -9,6 +9,7 @@ import (
 
 	"sandglass/adapters/sqlite"
 	"sandglass/adapters/sqlite/backup"
+	"sandglass/domain/proof/checkpoint"
 	"sandglass/domain/stream"
 	"sandglass/testutil/storetest"
 )
@@ -100,4 +101,32 @@ func TestCheckpointsGoWhereTheFileGoes(t *testing.T) {
 	if err := s.Writable(); err != nil {
 		t.Error(err)
 	}
+}
+
+// A checkpoint that can't be kept is no reason to take no events; what somebody wrote in its place is shown, and
+// replaced.
+func TestACheckpointThatIsNone(t *testing.T) {
+	t.Parallel()
+	s := &failing{Store: storetest.SQLiteAt(t, filepath.Join(t.TempDir(), "log"), storetest.NewClock().Now)}
+	note := []byte("note\n")
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(s.SwapCheckpoint(t.Context(), 0, note))
+	s.next.Store(int32(storetest.Lost))
+	if err := s.SwapCheckpoint(t.Context(), 1, note); err == nil {
+		t.Error("it did not fail")
+	}
+	if err := s.Writable(); err != nil {
+		t.Errorf("the log: %v", err)
+	}
+	must(s.WriterSQL(`UPDATE checkpoint SET note = zeroblob(100000)`))
+	got, version, err := s.Checkpoint(t.Context())
+	if err != nil || version != 1 || checkpoint.CheckNote(got) == nil {
+		t.Errorf("version %d, %d bytes, %v", version, len(got), err)
+	}
+	must(s.SwapCheckpoint(t.Context(), version, note))
 }
