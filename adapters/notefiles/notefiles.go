@@ -26,6 +26,8 @@ const (
 	Cosigned = "cosigned" // the last that enough witnesses cosigned, with their lines
 )
 
+var errLarge = errors.New("it is something else")
+
 // maxKey is more bytes than a key's line has.
 const maxKey = 1 << 10
 
@@ -86,8 +88,14 @@ func NewCopy(dir string) Copy { return Copy{filepath.Join(dir, Dir), CopyFile} }
 // NewCosigned returns that of the last one that enough witnesses cosigned.
 func NewCosigned(dir string) Copy { return Copy{filepath.Join(dir, Dir), Cosigned} }
 
-// Load returns the copy, nil if there is none.
-func (c Copy) Load() ([]byte, error) { return read(filepath.Join(c.dir, c.name), checkpoint.MaxNote) }
+// Load returns the copy, nil if there is none. Of a file that is too large for one it returns what tells that.
+func (c Copy) Load() ([]byte, error) {
+	note, err := read(filepath.Join(c.dir, c.name), checkpoint.MaxNote)
+	if errors.Is(err, errLarge) {
+		err = nil
+	}
+	return note, err
+}
 
 // Save replaces the copy durably.
 func (c Copy) Save(note []byte) error {
@@ -126,7 +134,7 @@ func read(path string, most int64) ([]byte, error) {
 	defer file.Close()
 	b, err := io.ReadAll(io.LimitReader(file, most+1))
 	if err == nil && int64(len(b)) > most {
-		err = fmt.Errorf("%s has more than %d bytes: it is something else", path, most)
+		err = fmt.Errorf("%s has more than %d bytes: %w", path, most, errLarge)
 	}
 	return append([]byte{}, b...), err
 }
