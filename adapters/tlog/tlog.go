@@ -189,11 +189,20 @@ func (l *Log) tile(w http.ResponseWriter, r *http.Request, s *signing.Status, pa
 		return
 	}
 	w.Header().Set("Content-Type", "application/octet-stream")
-	if w.Header().Set("Cache-Control", kept); t.W < proof.Width {
-		w.Header().Set("Cache-Control", forAHour)
-	}
+	w.Header().Set("Cache-Control", holds(s, t))
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	_, _ = w.Write(body) // who asked may have gone
+}
+
+// holds says how long a tile holds. Of a log that is not what was signed it is of another tree, and may be put back.
+func holds(s *signing.Status, t tlog.Tile) string {
+	switch {
+	case s.Alarm == signing.Gone, s.Alarm == signing.Short, s.Alarm == signing.Rewritten:
+		return notKept
+	case t.W < proof.Width:
+		return forAHour
+	}
+	return kept
 }
 
 // parse reads the path of a tile. There is one path for each: what x/mod writes, but for the height.

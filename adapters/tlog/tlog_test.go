@@ -224,6 +224,9 @@ func TestForksAreSaidForEver(t *testing.T) {
 		t.Errorf("a tile: %d", w.Code)
 	}
 	s.status.Alarm, s.status.Detail = signing.Short, "the log has 3"
+	if w := s.get("/log/2/tile/0/000.p/3"); w.Header().Get("Cache-Control") != "no-cache" {
+		t.Errorf("a tile of what was not signed is kept: %v", w.Header())
+	}
 	s.note = func() []byte { return []byte("the note\n— w.example cosigned\n") }
 	if w := s.get("/log/2/checkpoint"); w.Body.String() != "the note\n— w.example cosigned\n" {
 		t.Errorf("cosigned: %q", w.Body)
