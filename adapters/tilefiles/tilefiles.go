@@ -121,6 +121,9 @@ func (f *Files) Len() int64 { return f.n }
 
 // Read implements [follow.Blocks].
 func (f *Files) Read(n int64, into []follow.Block) error {
+	if f.file == nil {
+		return fmt.Errorf("the tree of the log: %w", fs.ErrClosed) // who still asks when the daemon ends
+	}
 	got, err := read(f.file, n, into)
 	if err == nil && got < len(into) {
 		err = errors.New("it is damaged: it is made again at the next start")
