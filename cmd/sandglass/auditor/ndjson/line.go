@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -18,8 +19,29 @@ func slow(r *stream.Record, line []byte) error {
 	if err := json.Unmarshal(line, &e); err != nil {
 		return err
 	}
+	if err := once(line); err != nil {
+		return err
+	}
 	rec, err := Record(&e)
 	*r = rec
+	return err
+}
+
+// once returns an error if an object has a key twice, be it in other letters: of two, one reader takes the one and
+// the next the other, and only one of them is hashed.
+func once(line []byte) error {
+	d := json.NewDecoder(bytes.NewReader(line))
+	_, err := d.Token()
+	for seen := map[string]bool{}; err == nil && d.More(); {
+		var value json.RawMessage
+		key, failed := d.Token()
+		name, _ := key.(string)
+		if seen[name] || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz_") != "" {
+			return fmt.Errorf("the key %.100q stands there twice, or is none of an event's", name)
+		}
+		seen[name] = true
+		err = errors.Join(failed, d.Decode(&value))
+	}
 	return err
 }
 

@@ -96,6 +96,27 @@ func TestALogIsReadInPieces(t *testing.T) {
 	}
 }
 
+// What another reader takes otherwise than we hash it is refused.
+func TestAKeyThatStandsThereTwice(t *testing.T) {
+	for _, shown := range []string{
+		`{"data":{"a":"of a thief"},` + line[1:],
+		strings.Replace(line, `"data"`, `"data":{"a":"of a thief"},"Data"`, 1),
+		strings.Replace(line, `"stream"`, `"stream":"other","ſtream"`, 1),
+		line[:len(line)-1] + `,"recorded_at":"2026-01-02T03:04:05.690Z"}`,
+	} {
+		if !json.Valid([]byte(shown)) {
+			t.Fatal(shown)
+		}
+		if recs, err := read(strings.NewReader(shown)); err == nil {
+			t.Errorf("%s is read as %+v", shown, recs)
+		}
+	}
+	newer := strings.Replace(line, `{"position"`, `{"new_key":[1], "position"`, 1)
+	if recs, err := read(strings.NewReader(newer)); err != nil || len(recs) != 1 {
+		t.Errorf("a key of a newer build: %v", err)
+	}
+}
+
 func BenchmarkDecode(b *testing.B) {
 	lines := bytes.Repeat([]byte(line+"\n"), 1000)
 	var room []stream.Record
