@@ -1,0 +1,97 @@
+package receipt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"sandglass/domain/payment"
+	"sandglass/domain/proof/checkpoint"
+	"sandglass/domain/proof/follow"
+	"sandglass/domain/resource"
+	"sandglass/domain/stream"
+
+	"golang.org/x/mod/sumdb/tlog"
+)
+
+// Errors of an [Issuer] that callers branch on, besides [ErrUnproven] of a log that is not what was signed.
+var (
+	// ErrNone says that nothing is known yet of what becomes of a payment.
+	ErrNone = errors.New("receipt: it has neither bought anything nor been refused: there is a receipt once it has")
+	// ErrNotYet says that no checkpoint is signed, and cosigned, yet that the event is under.
+	ErrNotYet = errors.New("receipt: no checkpoint of the log that is signed and cosigned is of it yet: " +
+		"try again in a moment; GET /v1/log says what is signed")
+)
+
+// Tree is the tree of the log.
+type Tree interface {
+	IndexOf(ctx context.Context, name string, rev stream.Revision) (index int64, rec stream.Record, err error)
+	Inclusion(ctx context.Context, index, size int64) (tlog.RecordProof, error)
+}
+
+// Issuer makes receipts. All fields are required.
+type Issuer struct {
+	Store stream.EventStore
+	Tree  Tree
+	// Best returns the latest checkpoint that is signed and cosigned, if there is one.
+	Best func() (checkpoint.Checkpoint, []byte, bool)
+}
+
+// Issue returns the receipt of a payment, by the latest event that says what became of it. It verifies by the
+// checkpoint that it carries. It is [ErrNone], [ErrNotYet] or [ErrUnproven] where there is none.
+func (i *Issuer) Issue(ctx context.Context, p *payment.State) (*Receipt, error) {
+	event, err := i.find(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	point, msg, ok := i.Best()
+	if !ok {
+		return nil, ErrNotYet
+	}
+	r := &Receipt{Note: msg}
+	if r.Index, r.Record, err = i.Tree.IndexOf(ctx, event.Stream, event.Revision); err != nil {
+		return nil, ofTree(err)
+	}
+	r.Record.Position = 0
+	if r.Index >= point.Size {
+		return nil, ErrNotYet
+	}
+	if r.Proof, err = i.Tree.Inclusion(ctx, r.Index, point.Size); err != nil {
+		return nil, ofTree(err)
+	}
+	return r, r.in(&point)
+}
+
+func ofTree(err error) error {
+	switch {
+	case errors.Is(err, follow.ErrNotYet):
+		return ErrNotYet
+	case errors.Is(err, follow.ErrChanged):
+		return fmt.Errorf("%w: %w", ErrUnproven, err)
+	}
+	return err
+}
+
+// find returns the latest event that says what became of a payment: in its own stream, or in that of its resource.
+func (i *Issuer) find(ctx context.Context, p *payment.State) (last stream.Record, err error) {
+	streams := []string{payment.Prefix + string(p.Key)}
+	if p.Resource != "" {
+		streams = append(streams, resource.Prefix+string(p.Resource))
+	}
+	for _, name := range streams {
+		for rec, err := range i.Store.Read(ctx, name, 0) {
+			if err != nil {
+				return last, err
+			}
+			if s, ok, err := said(&rec); err != nil {
+				return last, err
+			} else if ok && s.Payment == string(p.Key) && rec.Position > last.Position {
+				last = rec
+			}
+		}
+	}
+	if last.Position == 0 {
+		err = ErrNone
+	}
+	return last, errors.Join(err, ctx.Err())
+}
