@@ -93,6 +93,7 @@ func TestTheRolesOfTheCalls(t *testing.T) {
 		"POST /v1/resources/{id}/address":     "",
 		"POST /v1/resources/{id}/payments":    "",
 		"GET /v1/payments/{key}":              "",
+		"GET /v1/payments/{key}/receipt":      "",
 		"POST /v1/resources/{id}/pause":       "holder operator",
 		"POST /v1/resources/{id}/resume":      "holder operator",
 		"POST /v1/resources/{id}/release":     "holder operator",

@@ -33,6 +33,7 @@ import (
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
 	"sandglass/domain/payment"
+	"sandglass/domain/proof/receipt"
 	"sandglass/domain/proof/signing"
 	"sandglass/domain/resource"
 	"sandglass/domain/stream"
@@ -74,6 +75,9 @@ type Options struct {
 
 	// Signer has the log signed. It may be nil: then it is not.
 	Signer *signing.Signer
+
+	// Receipts makes the receipts of payments. It may be nil: then there are none.
+	Receipts *receipt.Issuer
 
 	// Operator and Auditor are the hashes of the tokens. A zero hash is of no token: the
 	// calls that need one are then refused to all.

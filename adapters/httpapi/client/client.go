@@ -24,6 +24,7 @@ import (
 	"sandglass/domain/enforce/access"
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
+	"sandglass/domain/proof/receipt"
 )
 
 const (
@@ -200,9 +201,24 @@ func (c *Client) DeleteParams(ctx context.Context, id string) (out wire.Resource
 
 // Access returns how a resource is reached, JSON or text, by the same tokens.
 func (c *Client) Access(ctx context.Context, id string) (string, error) {
+	return c.text(ctx, resource(id, "/access"), access.MaxText)
+}
+
+// Receipt returns the receipt of a payment, which anybody can check. Without the id of its resource it takes
+// the holder key of that, or the operator's or auditor's token.
+func (c *Client) Receipt(ctx context.Context, id, key string) (string, error) {
+	path := "/v1/payments/" + url.PathEscape(key) + "/receipt"
+	if id != "" {
+		path += "?" + url.Values{"resource": {id}}.Encode()
+	}
+	return c.text(ctx, path, receipt.Max)
+}
+
+// text returns an answer that is a text of at most so many bytes.
+func (c *Client) text(ctx context.Context, path string, most int64) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	req, err := c.request(ctx, "GET", resource(id, "/access"), nil)
+	req, err := c.request(ctx, "GET", path, nil)
 	if err != nil {
 		return "", err
 	}
@@ -211,12 +227,12 @@ func (c *Client) Access(ctx context.Context, id string) (string, error) {
 		return "", err
 	}
 	defer res.Body.Close()
-	b, err := io.ReadAll(io.LimitReader(res.Body, access.MaxText+1))
-	if err == nil && len(b) > access.MaxText {
-		err = fmt.Errorf("it has more than %d bytes", access.MaxText)
+	b, err := io.ReadAll(io.LimitReader(res.Body, most+1))
+	if err == nil && int64(len(b)) > most {
+		err = fmt.Errorf("it has more than %d bytes", most)
 	}
 	if err != nil {
-		return "", fmt.Errorf("client: how %s is reached: %w", id, err)
+		return "", fmt.Errorf("client: GET %s: reading the answer: %w", req.URL.Path, err)
 	}
 	return string(b), nil
 }

@@ -22,6 +22,7 @@ import (
 	"sandglass/domain/plan"
 	"sandglass/domain/plan/param"
 	"sandglass/domain/proof/fork"
+	"sandglass/domain/proof/receipt"
 	"sandglass/domain/proof/signing"
 	"sandglass/domain/resource"
 	"sandglass/domain/resource/config"
@@ -41,6 +42,7 @@ const (
 	readOnly      = "the daemon can't record anything now, so it takes no money either: try again later"
 	orderConflict = "the id or Idempotency-Key belongs to another order: send what its key was sent with, or choose a new id and key"
 	noKeeper      = "the keeper of its host, which knows how it is reached, does not answer: try again later"
+	logChanged    = "the log is not what was signed, so it proves nothing: GET /v1/log says why"
 	released      = "the resource is released, which is final: POST /v1/orders makes another one"
 	noPayment     = "there is no such payment: GET /v1/unallocated lists those without a resource"
 	tooSlow       = "the daemon took too long: it is open whether it was done; the same request can be sent again"
@@ -62,6 +64,9 @@ var refusals = []struct {
 	{wallet.ErrUnknown, 404, "unknown_wallet", 0, "there is no such wallet: GET /v1/wallets lists those that were ever watched"},
 	{signing.ErrNoKey, 409, "no_log_key", 0, "this host does not have the key of the log: fork it at the host that has"},
 	{signing.ErrNoAlarm, 409, "log_as_signed", 0, "the log is what was signed: there is nothing to leave behind"},
+	{receipt.ErrNone, 409, "no_receipt", 0, ""},
+	{receipt.ErrNotYet, 503, "not_signed_yet", 10 * time.Second, ""},
+	{receipt.ErrUnproven, 503, "log_changed", time.Minute, logChanged},
 	{fork.ErrMoved, 409, "log_forked", 0, "the log was forked meanwhile: GET /v1/log says why"},
 	{fork.ErrInvalid, 400, "bad_reason", 0, ""},
 	{billing.ErrPaid, 409, "being_paid", 5 * time.Second, "an invoice of it is just being paid: try again in a moment"},

@@ -49,6 +49,7 @@ func (d *components) newAPI() (*httpapi.Server, error) {
 		Limits:     httpapi.Limits{Live: d.MaxLive, LivePer: d.MaxLivePer, Unpaid: d.unpaid()},
 		Mounts:     slices.Concat(mounts, to.Mounts(), d.proving.Mounts()),
 		Signer:     d.proving.Signer,
+		Receipts:   d.proving.Receipts(),
 		Links:      to.Links,
 		Version:    buildinfo.Read().Version,
 		Now:        d.clock.Now,

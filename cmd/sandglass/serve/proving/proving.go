@@ -19,6 +19,7 @@ import (
 	"sandglass/domain/proof/checkpoint"
 	"sandglass/domain/proof/follow"
 	"sandglass/domain/proof/fork"
+	"sandglass/domain/proof/receipt"
 	"sandglass/domain/proof/signing"
 	"sandglass/domain/proof/witnessing"
 	"sandglass/domain/stream"
@@ -132,6 +133,11 @@ func (p *Proving) Mounts() (mounts []httpapi.Mount) {
 		mounts = append(mounts, httpapi.Mount{Pattern: pattern, Handler: log, Traits: middleware.Traits{Open: true}})
 	}
 	return mounts
+}
+
+// Receipts returns what makes the receipts of payments.
+func (p *Proving) Receipts() *receipt.Issuer {
+	return &receipt.Issuer{Store: p.Store, Tree: p.tree, Best: p.Collector.Best}
 }
 
 // advice says what to do about an alarm.
