@@ -12,6 +12,9 @@ import (
 	"sandglass/domain/instant"
 )
 
+// raw is an answer that is no JSON.
+type raw string
+
 // canned is an API that knows these answers, by their paths and queries, and says of all else that it is not known.
 type canned map[string]any
 
@@ -23,6 +26,10 @@ func (c canned) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if p, ok := answer.(wire.Problem); ok {
 		w.Header().Set("Content-Type", "application/problem+json")
 		w.WriteHeader(p.Status)
+	}
+	if text, ok := answer.(raw); ok {
+		_, _ = w.Write([]byte(text))
+		return
 	}
 	_ = json.NewEncoder(w).Encode(answer)
 }

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"mime"
 	"net/http"
 	"net/url"
 
@@ -62,6 +63,33 @@ func (s *Site) receipt(p *page) error {
 // Receipt returns the link to the receipt of a payment.
 func (p *page) Receipt(payment, resource string) string {
 	return p.Link("/p/"+url.PathEscape(payment), "resource", resource)
+}
+
+// proof answers with the receipt that anybody can check, as a file to keep.
+func (s *Site) proof(p *page) error {
+	id, key := p.r.URL.Query().Get("resource"), p.r.PathValue("payment")
+	if id == "" {
+		return &client.Problem{Problem: wire.Problem{Status: http.StatusNotFound, Code: "unknown_payment"}}
+	}
+	text, err := p.api("").Receipt(p.r.Context(), id, key)
+	if err != nil {
+		return err
+	}
+	h := p.w.Header()
+	h.Set("Content-Type", "text/plain; charset=utf-8")
+	h.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": "receipt-" + key + ".txt"}))
+	_, _ = p.w.Write([]byte(text)) // who asked may have gone
+	return nil
+}
+
+// Proof returns the link to the receipt of a payment that anybody can check.
+func (p *page) Proof(payment, resource string) string {
+	return p.Link("/p/"+url.PathEscape(payment)+"/receipt", "resource", resource)
+}
+
+// Decided reports whether it is known what became of the payment.
+func (r *receipt) Decided() bool {
+	return r.Credit != nil || r.Back != nil || r.Status == "unallocated"
 }
 
 // How is the text of how it was paid.

@@ -93,3 +93,32 @@ func TestAReceiptIsForWhoKnowsTheResource(t *testing.T) {
 		}
 	}
 }
+
+// TestAReceiptIsAFileToKeep: the page of what was decided leads to it, and it is the API's to the byte.
+func TestAReceiptIsAFileToKeep(t *testing.T) {
+	const text = "c2sp.org/tlog-proof@v1\nextra AAAA\n"
+	api := canned{"/v1/payments/ln-00ff/receipt?resource=web-1": raw(text)}
+	got := api.ask(t, shopURL, "", "/p/ln-00ff/receipt?resource=web-1")
+	if h := got.Header(); got.Code != 200 || got.Body.String() != text || h.Get("Content-Type") != "text/plain; charset=utf-8" ||
+		h.Get("Content-Disposition") != "attachment; filename=receipt-ln-00ff.txt" {
+		t.Errorf("%d %v %s", got.Code, h, got.Body)
+	}
+	late := canned{"/v1/payments/ln-00ff/receipt?resource=web-1": wire.Problem{Status: 503, Code: "not_signed_yet"}}
+	got = late.ask(t, shopURL, "", "/p/ln-00ff/receipt?resource=web-1")
+	if got.Code != 503 || !strings.Contains(got.Body.String(), "not signed yet") || got.Header().Get("Content-Disposition") != "" {
+		t.Errorf("%d %v %s", got.Code, got.Header(), got.Body)
+	}
+	if got := api.ask(t, shopURL, "", "/p/ln-00ff/receipt"); got.Code != 404 {
+		t.Errorf("without its resource: %d", got.Code)
+	}
+	for status, leads := range map[string]bool{"requested": false, "unallocated": true} {
+		page := canned{
+			"/v1/payments/ln-00ff?resource=web-1":         wire.Payment{Key: paidKey, Status: status},
+			"/v1/resources/web-1":                         wire.Resource{ID: "web-1", Plan: "small"},
+			"/v1/resources/web-1/history?payment=ln-00ff": wire.History{},
+		}.ask(t, shopURL, "", "/p/ln-00ff?resource=web-1")
+		if got := strings.Contains(page.Body.String(), `"/pay/p/ln-00ff/receipt?resource=web-1"`); page.Code != 200 || got != leads {
+			t.Errorf("of what is %s, it leads there: %t (%d)\n%s", status, got, page.Code, page.Body)
+		}
+	}
+}

@@ -85,6 +85,7 @@ func (s *Site) Routes() []Route {
 		"GET /imprint":               s.imprint,
 		"GET /terms":                 s.terms,
 		"GET /p/{payment}":           s.receipt,
+		"GET /p/{payment}/receipt":   s.proof,
 	} {
 		routes = append(routes, Route{pattern, s.handler(answer)})
 	}
