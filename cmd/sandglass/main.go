@@ -21,6 +21,7 @@ import (
 	"sandglass/cmd/sandglass/operator"
 	"sandglass/cmd/sandglass/payer"
 	"sandglass/cmd/sandglass/purchase"
+	"sandglass/cmd/sandglass/receipt"
 	"sandglass/cmd/sandglass/serve"
 	"sandglass/cmd/sandglass/store"
 
@@ -81,7 +82,8 @@ The first commands run the daemon and keep its log; the others ask it over HTTP,
 	add("daemon", store.InitCmd(), serve.Cmd(), store.Cmd(e), log.Cmd(e), clock.Cmd(), keeper.Cmd(e))
 	resource := payer.ResourceCmd(e)
 	resource.AddCommand(operator.ResourceCmds(e)...)
-	add("payer", payer.OrderCmd(e), purchase.Cmd(e), resource, payer.PaymentCmd(e))
+	add("payer", payer.OrderCmd(e), purchase.Cmd(e), resource, payer.PaymentCmd(e),
+		receipt.Cmd(e))
 	add("operator", operator.StatusCmd(e), operator.PlanCmd(e), operator.UnallocatedCmd(e), operator.AddressCmd(e),
 		operator.WalletCmd(e))
 	add("auditor", auditor.EventsCmd(e), auditor.AuditCmd(e))

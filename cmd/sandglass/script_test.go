@@ -40,6 +40,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"ready":    ready,
 			"fetch":    fetch,
+			"gets":     gets,
 			"sees":     sees,
 			"pays":     pays,
 			"keysends": keysends,
@@ -137,6 +138,17 @@ func fetch(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	body, err := io.ReadAll(res.Body)
 	ts.Check(errors.Join(err, res.Body.Close(), os.WriteFile(ts.MkAbs(args[0]), body, 0o600)))
+}
+
+// gets waits until the daemon answers anybody with 200, and keeps that: gets FILE PATH.
+func gets(ts *testscript.TestScript, _ bool, args []string) {
+	until(ts, args[1]+" is there", func() bool {
+		res, err := http.Get(ts.Getenv(cli.EnvURL) + args[1])
+		ts.Check(err)
+		body, err := io.ReadAll(res.Body)
+		ts.Check(errors.Join(err, res.Body.Close(), os.WriteFile(ts.MkAbs(args[0]), body, 0o600)))
+		return res.StatusCode == http.StatusOK
+	})
 }
 
 // sees waits until a file, which something writes, holds a text: sees FILE TEXT.
