@@ -27,11 +27,17 @@ func TestARestoredBackupIsToldUntilItIsForked(t *testing.T) {
 	backup := h.keep()
 	h.grow("lost", 300)
 	lost := h.signed()
+	if b, ok := lost.Brief(); !ok || b != lost.Latest.Brief() || b.Size != lost.Size {
+		t.Errorf("payers are told %v, %t", b, ok)
+	}
 	if _, err := h.Fork(t.Context(), stream.Meta{}, "x"); !errors.Is(err, signing.ErrNoAlarm) {
 		t.Errorf("a fork of what is as it should be: %v", err)
 	}
 	h.restore(backup, ours())
 	h.alarmed(signing.Short, "the log has 601: those from index 601 on are gone")
+	if s := h.Status(); hasBrief(&s) {
+		t.Error("payers are told of a log that is gone")
+	}
 	h.grow("new", 290)
 	h.restart(ours())
 	h.alarmed(signing.Short, "the log has 891")
@@ -63,6 +69,11 @@ func TestARestoredBackupIsToldUntilItIsForked(t *testing.T) {
 }
 
 // A backup of before the log was ever signed, as after an upgrade.
+func hasBrief(s *signing.Status) bool {
+	_, ok := s.Brief()
+	return ok
+}
+
 func TestABackupOfAnOlderBuildIsRestored(t *testing.T) {
 	h := newHost(t)
 	h.grow("toy", 5)

@@ -82,6 +82,12 @@ type Status struct {
 	Err    error        // why the look came to no end
 }
 
+// Brief returns the newest checkpoint in short, to be shown to payers. ok is false where there is none, or the log no
+// longer is what was signed.
+func (s *Status) Brief() (b checkpoint.Brief, ok bool) {
+	return s.Latest.Brief(), s.Note != nil && s.Alarm == None
+}
+
 // Signer signs. It is made by [New].
 type Signer struct {
 	Config
