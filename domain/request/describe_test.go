@@ -2,10 +2,12 @@ package request_test
 
 import (
 	"bytes"
+	"math"
 	"strings"
 	"testing"
 
 	"sandglass/domain/instant"
+	"sandglass/domain/proof/checkpoint"
 	"sandglass/domain/request"
 	"sandglass/domain/resource"
 
@@ -40,6 +42,48 @@ func TestADescriptionIsReadByWhoeverHasTheKey(t *testing.T) {
 	})
 }
 
+// TestADescriptionSaysWhatTheLogWas: what it says is signed with the rest, is read by who says nothing, as do
+// earlier builds, and fits into what lnd is given of it.
+func TestADescriptionSaysWhatTheLogWas(t *testing.T) {
+	said := checkpoint.Brief{Size: math.MaxInt64, Root: [checkpoint.BriefRoot]byte{1}}
+	says := signer
+	says.Log = func() string { return said.String() }
+	longest := resource.ID(strings.Repeat("a", 64))
+	text := says.Describe(longest, math.MaxInt64, [8]byte{1})
+	if len(text) > 200 {
+		t.Errorf("%q has %d bytes", text, len(text))
+	}
+	if id, ours := signer.Read(text); id != longest || !ours {
+		t.Errorf("%q names %q, ours: %t", text, id, ours)
+	}
+	if b, ok := checkpoint.FindBrief(text); !ok || b != said {
+		t.Errorf("%q has %v, %t", text, b, ok)
+	}
+	for i := range text {
+		changed := []byte(text)
+		changed[i] ^= 1
+		if _, ours := signer.Read(string(changed)); ours {
+			t.Errorf("%q is ours", changed)
+		}
+	}
+	without := strings.Replace(text, said.String()+" · ", "", 1)
+	if _, ours := signer.Read(without); ours || len(without) >= len(text) {
+		t.Errorf("%q is ours", without)
+	}
+	says.Log = func() string { return "" }
+	if got, want := says.Describe("vm-1", instant.Hour, [8]byte{1}), signer.Describe("vm-1", instant.Hour, [8]byte{1}); got != want {
+		t.Errorf("with nothing to say it is %q, want %q", got, want)
+	}
+}
+
+func TestASealIsOfItsTextAndKey(t *testing.T) {
+	other := request.Signer{Key: [32]byte{3, 2, 1}}
+	seal := signer.Seal("log 1 a")
+	if len(seal) != 13 || seal != signer.Seal("log 1 a") || seal == signer.Seal("log 1 b") || seal == other.Seal("log 1 a") {
+		t.Errorf("the seal is %s", seal)
+	}
+}
+
 func TestDescriptionsOfOthers(t *testing.T) {
 	ours := signer.Describe("vm-1", instant.Hour, [8]byte{1})
 	for text, want := range map[string]resource.ID{
@@ -70,6 +114,7 @@ func TestDescriptionsOfOthers(t *testing.T) {
 func FuzzRead(f *testing.F) {
 	f.Add(signer.Describe("vm-1", instant.Hour, [8]byte{1}))
 	f.Add("sandglass vm-1")
+	f.Add("vm-1 · 2h · log 1234567 Aippeebat6pa5MPl5F9-l3ESp-Y1k4IN · 4t1v0h8s6r3y7k9m2n5p8q1w3e")
 	f.Add("vm-1 · 2 h · 4t1v0h8s6r3y7k9m2n5p8q1w3e")
 	f.Fuzz(func(t *testing.T, text string) {
 		id, ours := signer.Read(text)
