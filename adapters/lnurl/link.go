@@ -57,7 +57,9 @@ func (s *site) addressOf(id resource.ID) string { return string(id) + "@" + s.na
 // payURL is what an LNURL and an lnurlp: link of a resource lead to.
 func (s *site) payURL(id resource.ID) string { return s.base + "/lnurlp/" + string(id) }
 
-// callbackURL has no query: some wallets throw one away, others add a second one.
-func (s *site) callbackURL(id resource.ID) string { return s.payURL(id) + "/callback" }
+// callbackURL has no query: some wallets throw one away, others add a second one. shown is what [Service.shown] reads.
+func (s *site) callbackURL(id resource.ID, shown string) string {
+	return strings.TrimSuffix(s.payURL(id)+"/callback/"+shown, "/")
+}
 
 func (s *site) verifyURL(id resource.ID, hash string) string { return s.payURL(id) + "/verify/" + hash }

@@ -15,6 +15,8 @@ func service(t *testing.T, public string) (*Service, error) {
 	return New(Options{
 		Billing: &billing.Service{}, PublicURL: public,
 		Preimage: func(context.Context, string) ([32]byte, error) { return [32]byte{}, nil },
+		Log:      func() string { return "" },
+		Seal:     func(string) string { return "0" },
 		Refused:  func(_ context.Context, err error) string { return err.Error() },
 	})
 }
@@ -62,9 +64,9 @@ func TestLinks(t *testing.T) {
 		if leads != want.pays {
 			t.Errorf("%s: the LNURL leads to %q", public, leads)
 		}
-		text := s.site.metadata("vm-1")
+		text := s.site.metadata("vm-1", "")
 		if strings.Contains(text, "text/identifier") != want.address || !strings.Contains(text, want.name) ||
-			text != s.site.metadata("vm-1") {
+			text != s.site.metadata("vm-1", "") {
 			t.Errorf("%s: %s", public, text)
 		}
 	}

@@ -5,9 +5,11 @@
 // which has that text's hash. It can ask whether that was paid, and be given the proof (verify.go, LUD-21).
 // After a payment it shows a link to the resource's page (LUD-09).
 //
-// The text is made of what never changes for a resource, so that its hash is the same at each of its
-// requests. Errors are answered with status 200, since wallets read no body with any other one. Comments
-// are not taken: nothing of what a payer writes is kept.
+// The text is made of what never changes for a resource, and of what it says of the log, which does: the
+// wallet is told to ask for its invoice at a path that has that in it, sealed, so that the hash is of the
+// text that was shown, whatever the log has become since, and whichever daemon is asked. Errors are
+// answered with status 200, since wallets read no body with any other one. Comments are not taken: nothing
+// of what a payer writes is kept.
 //
 // What may be paid, and all that bounds it, is billing's. The preimage of an invoice stays at the wallet,
 // and is asked for when the log says that it is settled: no record has it.
@@ -31,6 +33,10 @@ type Options struct {
 	Preimage func(ctx context.Context, hash string) ([32]byte, error)
 	// PublicURL is where wallets reach the daemon, with the path that a proxy takes off.
 	PublicURL string
+	// Log returns what the text says of the log: up to 56 letters, digits, spaces, - and _, or nothing.
+	Log func() string
+	// Seal returns letters and digits that nobody else can make of a text.
+	Seal func(text string) string
 	// Page returns where people see a resource: an absolute URL at the host of PublicURL. It is nil
 	// where there are no pages.
 	Page func(resource.ID) string
@@ -50,8 +56,9 @@ type Service struct {
 // New returns a service, or an error if PublicURL is no URL of a host.
 func New(o Options) (*Service, error) {
 	at, ok := siteOf(o.PublicURL)
-	if !ok || o.Billing == nil || o.Preimage == nil || o.Refused == nil {
-		return nil, errors.New("lnurl: a service needs billing, the wallet, words for what is refused, and the URL that wallets reach")
+	if !ok || o.Billing == nil || o.Preimage == nil || o.Refused == nil || o.Log == nil || o.Seal == nil {
+		return nil, errors.New("lnurl: a service needs billing, the wallet, the log, a seal, words for what is refused, " +
+			"and the URL that wallets reach")
 	}
 	return &Service{o, at}, nil
 }
@@ -75,6 +82,7 @@ func (s *Service) Routes() []Route {
 		{"GET /.well-known/lnurlp/{id}", pay, false},
 		{"GET /lnurlp/{id}", pay, false},
 		{"GET /lnurlp/{id}/callback", s.handler(s.callback), true},
+		{"GET /lnurlp/{id}/callback/{shown}", s.handler(s.callback), true},
 		{"GET /lnurlp/{id}/verify/{hash}", s.handler(s.verify), false},
 		{"/.well-known/lnurlp/", unknown, false},
 		{"/lnurlp/", unknown, false},

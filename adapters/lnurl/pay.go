@@ -1,6 +1,7 @@
 package lnurl
 
 import (
+	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
@@ -52,7 +53,25 @@ func (s *Service) payRequest(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return payRequest{"payRequest", s.site.callbackURL(id), least, most, s.site.metadata(id)}, nil
+	said, shown := s.Log(), ""
+	if said != "" {
+		shown = strings.ReplaceAll(said, " ", ".") + "." + s.Seal(said)
+	}
+	return payRequest{"payRequest", s.site.callbackURL(id, shown), least, most, s.site.metadata(id, said)}, nil
+}
+
+// shown returns what the text said of the log that a wallet was shown, by the path that it was given with it.
+func (s *Service) shown(r *http.Request) (said string, err error) {
+	shown := r.PathValue("shown")
+	if shown == "" {
+		return "", nil
+	}
+	i := max(0, strings.LastIndexByte(shown, '.'))
+	said = strings.ReplaceAll(shown[:i], ".", " ")
+	if !hmac.Equal([]byte(strings.TrimPrefix(shown[i:], ".")), []byte(s.Seal(said))) {
+		return "", refusal("this link was not made here, or too long ago: begin the payment again")
+	}
+	return said, nil
 }
 
 func (s *Service) bounds(id resource.ID) (least, most money.Msat, err error) {
@@ -61,9 +80,13 @@ func (s *Service) bounds(id resource.ID) (least, most money.Msat, err error) {
 }
 
 // metadata is the text that a wallet shows its owner, and the hash of which is in the invoice: of what
-// never changes for a resource, and encoded here alone.
-func (s *site) metadata(id resource.ID) string {
-	entries := [][2]string{{"text/plain", string(id) + " at " + s.name}}
+// never changes for a resource and what is said of the log, and encoded here alone.
+func (s *site) metadata(id resource.ID, said string) string {
+	plain := string(id) + " at " + s.name
+	if said != "" {
+		plain += " · " + said
+	}
+	entries := [][2]string{{"text/plain", plain}}
 	if s.address {
 		entries = append(entries, [2]string{"text/identifier", s.addressOf(id)})
 	}
@@ -83,7 +106,11 @@ func (s *Service) callback(r *http.Request) (any, error) {
 	if err != nil || money.Msat(amount) < least || money.Msat(amount) > most {
 		return nil, refusal(fmt.Sprintf("the amount is %.40q: want a number of millisatoshi, %d to %d", asked, least, most))
 	}
-	p, err := s.Billing.PayText(ctx, id, money.Msat(amount), sha256.Sum256([]byte(s.site.metadata(id))))
+	said, err := s.shown(r)
+	if err != nil {
+		return nil, err
+	}
+	p, err := s.Billing.PayText(ctx, id, money.Msat(amount), sha256.Sum256([]byte(s.site.metadata(id, said))))
 	if err != nil {
 		return nil, err
 	}

@@ -33,7 +33,7 @@ func (d *components) newAPI() (*httpapi.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	to, err := reach.New(&d.Config, d.billing, d.views, d.lnd.Preimage)
+	to, err := reach.New(&d.Config, d.billing, d.views, d.lnd.Preimage, &d.signer)
 	if err != nil {
 		return nil, err
 	}

@@ -15,6 +15,7 @@ import (
 	"sandglass/adapters/lnurl"
 	"sandglass/cmd/sandglass/config"
 	"sandglass/domain/billing"
+	"sandglass/domain/request"
 	"sandglass/domain/resource"
 	"sandglass/projections"
 )
@@ -25,16 +26,18 @@ type Reach struct {
 	service *lnurl.Service // nil where no public URL is known, to which wallets could come
 }
 
-// New returns it for a daemon. preimage tells the secret of an invoice that is settled.
+// New returns it for a daemon. preimage tells the secret of an invoice that is settled; signer, what texts say of
+// the log.
 func New(
 	c *config.Config, b *billing.Service, v *projections.Views, preimage func(context.Context, string) ([32]byte, error),
+	signer *request.Signer,
 ) (*Reach, error) {
 	r := &Reach{config: c}
 	if c.PublicURL == "" {
 		return r, nil
 	}
 	o := lnurl.Options{
-		Billing: b, Preimage: preimage, PublicURL: c.PublicURL, Refused: refused,
+		Billing: b, Preimage: preimage, PublicURL: c.PublicURL, Refused: refused, Log: signer.Said, Seal: signer.Seal,
 		Ready: []<-chan struct{}{v.CaughtUp(), b.Requests.CaughtUp(), b.Swept},
 	}
 	if c.Pages {

@@ -45,6 +45,7 @@ type rig struct {
 	clock   *storetest.Clock
 	node    *fakelnd.Lnd
 	kept    storetest.Memory
+	signer  request.Signer
 	swept   chan struct{}
 	api     http.Handler
 }
@@ -58,6 +59,7 @@ func open(t *testing.T, change func(*config.Config, *httpapi.Options)) *rig {
 	}
 	t.Cleanup(node.Kill)
 	r := &rig{t: t, node: node, views: projections.New(instant.Hour), swept: make(chan struct{})}
+	r.signer.Key = [32]byte{1}
 	client, err := lnd.Dial(lnd.Config{
 		Addr: node.Addr, TLSCert: node.TLSCert, WatchMacaroon: node.WatchMacaroon, IssueMacaroon: node.IssueMacaroon,
 	})
@@ -83,7 +85,7 @@ func open(t *testing.T, change func(*config.Config, *httpapi.Options)) *rig {
 	if change != nil {
 		change(c, &o)
 	}
-	to, err := reach.New(c, r.billing, r.views, client.Preimage)
+	to, err := reach.New(c, r.billing, r.views, client.Preimage, &r.signer)
 	r.must(err)
 	o.Mounts, o.Links = to.Mounts(), to.Links
 	server, err := httpapi.New(o)
