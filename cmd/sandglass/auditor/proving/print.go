@@ -33,12 +33,21 @@ func (c command) printHeld(r *verify.Report) error {
 				o.Origin, show.Group(o.Size))
 		}
 	}
+	left := false
 	for _, h := range r.Checkpoints {
 		verdict := "agrees"
 		if !h.OK {
 			verdict = "DIFFERS"
 		}
+		if h.Short {
+			out.add("%s: a log of %s events: %s", h.From, show.Group(h.Size), verdict)
+			left = left || !h.OK && len(r.Origins) > 1
+			continue
+		}
 		out.add("%s: %s at %s events: %s", h.From, h.Origin, show.Group(h.Size), verdict)
+	}
+	if left {
+		out.add("an invoice does not say of which name of the log it is: it may be of one that was left behind, for the reason above")
 	}
 	for _, f := range r.Findings {
 		out.add("%s: %s", f.Kind, f.Text)

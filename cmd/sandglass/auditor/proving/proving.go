@@ -28,8 +28,9 @@ type command struct{ *cli.Env }
 // verifyFlags say which log is held against what.
 type verifyFlags struct {
 	source.Flags
-	checkpoints, keys []string
-	tiles, write      string
+	checkpoints, keys  []string
+	invoices, metadata []string
+	tiles, write       string
 }
 
 // VerifyCmd returns audit verify.
@@ -51,10 +52,15 @@ the tiles of its tree in a folder, the first event that is another is named, by 
 it should be, or a copy of /log/N/tile/ of a daemon; of the folder log/ in a daemon's state,
 the 256 events are named of which one is another.
 
+An invoice has one in short, which its payer's wallet keeps: of how many events, and the first
+24 bytes of the root. --invoice holds the log against it. It does not say of which name of the
+log it is: where the log was forked, one of what was left behind differs.
+
 The log comes from the daemon, from its store with --store, or from NDJSON with --log, which
 must begin with the first event. The exit status is 0 if all that it was held against agrees, 1
 if something does not or can't be read, and 2 if the command was not understood.`,
 		Example: `  sandglass audit verify --checkpoint friday.note --key "$(cat vkey)"
+  sandglass audit verify --invoice lnbc20u1p… --invoice lnbc5u1p…
   sandglass audit verify --store sqlite:/var/lib/sandglass/sandglass.db --checkpoint friday.note --write-tiles tiles
   sandglass audit verify --log log.ndjson --checkpoint friday.note --tiles tiles --json`,
 		Args: cobra.NoArgs,
@@ -64,6 +70,10 @@ if something does not or can't be read, and 2 if the command was not understood.
 	cmd.Flags().StringArrayVar(&f.checkpoints, "checkpoint", nil,
 		"hold the log against the checkpoint in this `file`; may be repeated")
 	cmd.Flags().StringArrayVar(&f.keys, "key", nil, "a `vkey` that checkpoints of its name are signed with; may be repeated")
+	cmd.Flags().StringArrayVar(&f.invoices, "invoice", nil,
+		"hold the log against what this `invoice`, paid or not, says of it; may be repeated")
+	cmd.Flags().StringArrayVar(&f.metadata, "metadata", nil,
+		"a `text` of which an invoice has the hash, as LNURL's metadata; may be repeated")
 	cmd.Flags().StringVar(&f.tiles, "tiles", "", "name the event that differs by the tiles, or a daemon's blocks, in this `folder`")
 	cmd.Flags().StringVar(&f.write, "write-tiles", "", "write the lowest tiles of the log into this `folder`, which has none yet")
 	return cmd
@@ -123,6 +133,13 @@ func (f *verifyFlags) known(l *verify.Log) error {
 		if err := f.expect(l, name, msg); err != nil {
 			return err
 		}
+	}
+	for _, text := range f.invoices {
+		point, err := fromInvoice(text, f.metadata)
+		if err != nil {
+			return err
+		}
+		l.Checkpoints = append(l.Checkpoints, point)
 	}
 	if f.tiles == "" {
 		return nil
