@@ -59,6 +59,8 @@ type Config struct {
 	ShopTerms     string `envconfig:"SANDGLASS_SHOP_TERMS"`
 	MetricsListen string `envconfig:"SANDGLASS_METRICS_LISTEN"`
 
+	InvoiceCheckpoint bool `envconfig:"SANDGLASS_INVOICE_CHECKPOINT" default:"true"`
+
 	CashuMints   string `envconfig:"SANDGLASS_CASHU_MINTS"`
 	CashuPrivate bool   `envconfig:"SANDGLASS_CASHU_PRIVATE_MINTS" default:"false"`
 

@@ -27,6 +27,8 @@ var meanings = map[string]string{
 	"SANDGLASS_SHOP_TERMS":   "a text file: the terms, shown on a page",
 	"SANDGLASS_METRICS_LISTEN": "address at which /metrics, which shows your sums, and /readyz are answered in full without a " +
 		"token; empty is none: that takes the auditor's or the operator's",
+	"SANDGLASS_INVOICE_CHECKPOINT": "say in each invoice how many events the log has, and which, by the first bytes of a hash: " +
+		"so payers can tell later if it was changed",
 	"SANDGLASS_CASHU_MINTS": "mints whose Cashu tokens programs can pay with, such as https://mint.example.org, with commas " +
 		"between; empty: none",
 	"SANDGLASS_CASHU_PRIVATE_MINTS": "the mints may be at addresses that are not public, and of http",

@@ -87,6 +87,9 @@ func build(
 	if d.signer, err = signer.Load(c.StateDir); err != nil {
 		return nil, err
 	}
+	if c.InvoiceCheckpoint {
+		d.signer.Log = func() string { return d.proving.Said() }
+	}
 	d.requests = request.New(request.Options{
 		Store: requests, Now: own.Now, Most: 2 * c.MaxAwaiting, Failed: d.counts.requestsFailed, Shown: views.WaitFor,
 	})

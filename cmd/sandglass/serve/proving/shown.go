@@ -45,6 +45,16 @@ func (p *Proving) Health() []wire.Component {
 	return append([]wire.Component{c}, p.witnesses()...)
 }
 
+// Said returns what payers are told of the log: its newest checkpoint in short, or nothing where there is none.
+func (p *Proving) Said() string {
+	s := p.Signer.Status()
+	b, ok := s.Brief()
+	if !ok {
+		return ""
+	}
+	return b.String()
+}
+
 var (
 	gaugeEvents = gauge("sandglass_log_events", "Events in the log.")
 	gaugeSigned = gauge("sandglass_log_signed_events", "Events of which the latest checkpoint is.")
