@@ -92,7 +92,9 @@ func FuzzInvoice(f *testing.F) {
 // TestWhatWasLeftBehindIsTold: an invoice does not say of which fork it is.
 func TestWhatWasLeftBehindIsTold(t *testing.T) {
 	const told = "may be of one that was left behind"
-	forked := []verify.Origin{{Origin: "shop.example.org/log"}, {Origin: "shop.example.org/log/fork/1", Size: 9, Reason: "a disk broke"}}
+	forked := []verify.Origin{
+		{Origin: "shop.example.org/log"}, {Origin: "shop.example.org/log/fork/1", Size: 9, Reason: "a disk broke"},
+	}
 	for _, test := range []struct {
 		held    verify.Held
 		origins []verify.Origin
