@@ -232,6 +232,6 @@ func (b *Service) cancel(ctx context.Context, r *request.Record) error {
 	if err := b.Wallet.Cancel(ctx, r.Key); err != nil {
 		return err
 	}
-	b.Requests.Done(ctx, r.Name(), 0)
+	b.Requests.Canceled(ctx, r.Name())
 	return nil
 }

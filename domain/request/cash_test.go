@@ -70,3 +70,29 @@ func TestWhatATokenPaysIsFound(t *testing.T) {
 		t.Errorf("left are %v", names)
 	}
 }
+
+// What gave way before its token paid is kept for no longer than it would have been open: it cost nobody anything.
+func TestWhatATokenDidNotPayLapses(t *testing.T) {
+	now, kept := epoch, new(storetest.Memory)
+	s := request.New(request.Options{Store: kept, Now: func() instant.Time { return now }, Most: 10})
+	r := invoice("00", "vm-1")
+	r.Cash = payment.Cash{Mint: "https://mint.example.org", Quote: "q", Token: [32]byte{7}}
+	if err := s.Keep(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	s.Canceled(t.Context(), r.Name())
+	left := func(n int) {
+		t.Helper()
+		s.Lapse(t.Context())
+		if of, names := s.OfToken([32]byte{7}), kept.Names(); len(of) != n || len(names) != n {
+			t.Errorf("want %d: %v, %v", n, of, names)
+		}
+	}
+	if _, ok := s.Find(r.Key); ok || s.Open() != (request.Counts{}) {
+		t.Error("it is open")
+	}
+	now = r.Expiry.Add(request.Settling)
+	left(1)
+	now++
+	left(0)
+}

@@ -122,12 +122,8 @@ func (s *Set) lapse() (names []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.expire(now)
-	for s.paid.Len() > 0 && len(names) < lapseMost && now > s.paid.first().Expiry.Add(Keep) {
-		e := s.paid.first()
-		names = append(names, e.Name())
-		s.paid.remove(e)
-		s.removeToken(e)
-	}
+	names = s.lapseTokens(names, &s.paid, now.Add(-Keep))
+	names = s.lapseTokens(names, &s.canceled, now.Add(-Settling))
 	for node, expired := range s.expired {
 		for expired.Len() > 0 && len(names) < lapseMost {
 			e := expired.first()
@@ -141,6 +137,17 @@ func (s *Set) lapse() (names []string) {
 		if expired.Len() == 0 {
 			delete(s.expired, node)
 		}
+	}
+	return names
+}
+
+// lapseTokens takes out what a token was to pay, and that expired before an instant.
+func (s *Set) lapseTokens(names []string, of *expiries, before instant.Time) []string {
+	for of.Len() > 0 && len(names) < lapseMost && of.first().Expiry < before {
+		e := of.first()
+		names = append(names, e.Name())
+		of.remove(e)
+		s.removeToken(e)
 	}
 	return names
 }

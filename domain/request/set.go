@@ -37,6 +37,7 @@ type Set struct {
 	expired   map[string]*expiries    // those that have, or were released, by the wallet that takes their money
 	byToken   map[[32]byte][]*entry   // invoices that a token of digital cash is to pay, or has, oldest first
 	paid      expiries                // of these the ones that are done
+	canceled  expiries                // likewise, of which nobody can pay any more
 	gone      map[string]instant.Time // names that the log has, until their record is not news any more
 	wallets   map[string]sweeps       // by node
 	listeners watch.Listeners[resource.ID]
@@ -215,6 +216,14 @@ func (s *Set) counter(e *entry) *int {
 // address. A store that forgets by itself may yield it once more, after a restart: then it is
 // looked for again, and found in the log, as it is where ctx ends before.
 func (s *Set) Done(ctx context.Context, name string, written stream.Position) {
+	s.done(ctx, name, written, &s.paid, Keep)
+}
+
+// Canceled takes out the record of an invoice that nobody can pay any more. That a token was to pay it is known
+// for as long as it would have been open: tokens cost strangers nothing until they pay.
+func (s *Set) Canceled(ctx context.Context, name string) { s.done(ctx, name, 0, &s.canceled, Settling) }
+
+func (s *Set) done(ctx context.Context, name string, written stream.Position, tokens *expiries, kept instant.Millis) {
 	if _, ok := s.find(name); !ok || s.shown != nil && s.shown(ctx, written) != nil {
 		return
 	}
@@ -225,8 +234,8 @@ func (s *Set) Done(ctx context.Context, name string, written stream.Position) {
 		s.drop(e)
 		if e.Cash.Quote != "" { // who sends the token again is told by it what it bought
 			s.putToken(e)
-			s.paid.put(e)
-			ok, keep = false, Keep
+			tokens.put(e)
+			ok, keep = false, kept
 		}
 		s.gone[name] = max(e.Expiry, s.now()).Add(keep)
 	}
