@@ -46,10 +46,11 @@ type Options struct {
 
 // Bounds of what goes on at once.
 const (
-	maxMelts  = 64
-	keysetAge = 10 * time.Minute // after which keysets are read anew
-	pollEvery = time.Second
-	lasting   = 30 // seconds that a quote has to last yet
+	maxMelts    = 24                     // at one mint: fewer than its connections, so that it can be asked beside them
+	keysetAge   = 10 * time.Minute       // after which keysets are read anew
+	keysetPause = 250 * time.Millisecond // between two times that they are, whatever tokens name
+	pollEvery   = time.Second
+	lasting     = 30 // seconds that a quote has to last yet
 )
 
 // Till takes tokens.
@@ -57,7 +58,6 @@ type Till struct {
 	Options
 	mints  []*account
 	locks  locks
-	melts  chan struct{} // of those that go on
 	ctx    context.Context
 	cancel context.CancelFunc
 }
@@ -66,6 +66,12 @@ type Till struct {
 type account struct {
 	url string
 	*mint.Client
+	melts chan struct{} // of those that go on
+	ctx   context.Context
+
+	asking sync.Mutex // held while keysets are read; guards what follows
+	asked  time.Time  // when that ended
+	failed error      // of that
 
 	mu      sync.Mutex // guards what follows
 	keysets []mint.Keyset
@@ -79,13 +85,15 @@ var delisted account
 
 // New returns a till, which has to run.
 func New(o Options) *Till {
-	t := &Till{Options: o, locks: locks{held: map[[32]byte]*lock{}}, melts: make(chan struct{}, maxMelts)}
+	t := &Till{Options: o, locks: locks{held: map[[32]byte]*lock{}}}
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	if t.Wait == 0 {
 		t.Wait = 20 * time.Second
 	}
 	for _, url := range o.Mints {
-		t.mints = append(t.mints, &account{url: url, Client: mint.New(url, o.Private)})
+		t.mints = append(t.mints, &account{
+			url: url, Client: mint.New(url, o.Private), melts: make(chan struct{}, maxMelts), ctx: t.ctx,
+		})
 	}
 	return t
 }
@@ -95,10 +103,11 @@ func New(o Options) *Till {
 func (t *Till) Run(ctx context.Context) error {
 	tick := time.NewTicker(keysetAge)
 	defer tick.Stop()
+	defer context.AfterFunc(ctx, t.cancel)()
 	for ctx.Err() == nil {
 		var wg sync.WaitGroup
 		for _, a := range t.mints {
-			wg.Go(func() { _, _ = a.sets(ctx, "") }) // who pays by it hears what is wrong
+			wg.Go(func() { _, _ = a.sets("") }) // who pays by it hears what is wrong
 		}
 		wg.Wait()
 		select {
@@ -107,10 +116,10 @@ func (t *Till) Run(ctx context.Context) error {
 		}
 	}
 	t.cancel()
-	for range maxMelts {
-		t.melts <- struct{}{} // none begins any more
-	}
 	for _, a := range t.mints {
+		for range maxMelts {
+			a.melts <- struct{}{} // none begins any more
+		}
 		a.Close()
 	}
 	return nil
@@ -210,22 +219,36 @@ func (a *account) quoted(q *mint.Quote) {
 }
 
 // sets returns the mint's keysets: as they were read last, if that is not long ago and they have the one that
-// is wanted.
-func (a *account) sets(ctx context.Context, want string) ([]mint.Keyset, error) {
+// is wanted. They are read once at a time, for all who wait for that: a token names what it likes.
+func (a *account) sets(want string) ([]mint.Keyset, error) {
+	began := time.Now()
 	a.mu.Lock()
 	known, fresh := a.keysets, time.Since(a.read) < keysetAge/2
 	a.mu.Unlock()
 	if _, ok := resolve(known, want); fresh && ok {
 		return known, nil
 	}
-	sets, err := a.Keysets(ctx)
-	if err != nil {
-		return nil, err
+	a.asking.Lock()
+	defer a.asking.Unlock()
+	if a.asked.Before(began) {
+		select {
+		case <-time.After(time.Until(a.asked.Add(keysetPause))):
+		case <-a.ctx.Done():
+		}
+		sets, err := a.Keysets(a.ctx)
+		a.asked, a.failed = time.Now(), err
+		if err == nil {
+			a.mu.Lock()
+			a.keysets, a.read = sets, a.asked
+			a.mu.Unlock()
+		}
+	}
+	if a.failed != nil {
+		return nil, a.failed
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.keysets, a.read = sets, time.Now()
-	return sets, nil
+	return a.keysets, nil
 }
 
 // resolve returns the one keyset that an id, or the beginning of one of the second version, names.

@@ -67,14 +67,14 @@ func (t *Till) Pay(ctx context.Context, text string, of resource.ID, sale Sale) 
 		return "", err
 	}
 	select {
-	case t.melts <- struct{}{}:
+	case p.at.melts <- struct{}{}:
 	default:
-		return "", unavailable(nil, "too many tokens are being paid with")
+		return "", unavailable(nil, "too many tokens of that mint are being paid with")
 	}
 	keeps = true
 	paid := make(chan error, 1)
 	go func() {
-		defer func() { <-t.melts }()
+		defer func() { <-p.at.melts }()
 		defer unlock()
 		paid <- t.melt(p, open)
 	}()
@@ -147,7 +147,7 @@ func (t *Till) stateOf(ctx context.Context, p *purchase, r *request.Record) (q m
 
 // offer returns a quote that the token can pay, and that is durable: the one that is open, or a new one.
 func (t *Till) offer(ctx context.Context, p *purchase, open *offer, sale Sale) (*offer, error) {
-	if err := t.charge(ctx, p); err != nil {
+	if err := t.charge(p); err != nil {
 		return nil, err
 	}
 	if open != nil && open.quote.Amount+open.quote.Reserve+p.fee <= p.Sum() {
@@ -169,10 +169,10 @@ func (t *Till) offer(ctx context.Context, p *purchase, open *offer, sale Sale) (
 }
 
 // charge finds the keyset of each proof, and what all of them cost.
-func (t *Till) charge(ctx context.Context, p *purchase) error {
+func (t *Till) charge(p *purchase) error {
 	var ppk int64
 	for i := range p.Proofs {
-		sets, err := p.at.sets(ctx, p.Proofs[i].Keyset)
+		sets, err := p.at.sets(p.Proofs[i].Keyset)
 		if err != nil {
 			return mintFailed(err)
 		}

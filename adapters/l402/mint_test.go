@@ -3,10 +3,12 @@ package l402_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -182,6 +184,46 @@ func TestAMintThatIsTakenOffTheList(t *testing.T) {
 	}
 	m.refuses(m.buys(buys, sent), 400, "wrong_mint", "are taken no more, and nothing has arrived that this one paid")
 	m.refuses(m.buys(buys, m.token(7_500)), 400, "wrong_mint", "your token was not used")
+// TestAMintThatHangs keeps nobody from paying by another one.
+func TestAMintThatHangs(t *testing.T) {
+	const most = 24
+	other, hangs := fakemint.New(t), make(chan bool)
+	m := openTill(t, func(s *shop) { s.mints = append(s.mints, other.URL) })
+	other.Sat, other.Pay = m.mint.Sat, m.pay
+	m.answers(melts, func(http.ResponseWriter, *http.Request) { <-hangs })
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer close(hangs)
+	for range most {
+		token := m.token(7_500)
+		_ = other.Proofs(fakemint.Active, 7_500) // whose secrets are others then
+		wg.Go(func() { _, _ = m.try("POST", "/v1/buy", buys, "X-Cashu: "+token) })
+	}
+	for m.mint.Calls("POST "+melts) < most {
+		time.Sleep(time.Millisecond)
+	}
+	m.refuses(m.buys(buys, m.token(7_500)), 503, "mint_unavailable", "too many tokens of that mint")
+	_ = other.Proofs(fakemint.Active, 7_500)
+	m.gets(m.buys(buys, other.Token(other.Proofs(fakemint.Active, 7_500)...)), 7_425*second)
+}
+
+// TestTokensOfNoKeyset have their mint asked for its keysets no more often than it can bear.
+func TestTokensOfNoKeyset(t *testing.T) {
+	m := openTill(t, nil)
+	began, before := time.Now(), m.mint.Calls("GET "+keysets)
+	var wg sync.WaitGroup
+	for i := range 40 {
+		token := m.mint.Token(m.mint.Proofs(fmt.Sprintf("00112233445566%02d", i), 7_500)...)
+		wg.Go(func() {
+			if r, err := m.try("POST", "/v1/buy", buys, "X-Cashu: "+token); err != nil || r.status != 400 {
+				t.Errorf("%d %s %v", r.status, r.body, err)
+			}
+		})
+	}
+	wg.Wait()
+	if n, most := m.mint.Calls("GET "+keysets)-before, int(time.Since(began)/(250*time.Millisecond))+2; n > most {
+		t.Errorf("they were read %d times, of %d at most", n, most)
+	}
 }
 
 // TestAMintThatDoesNotPay, says that it did, or may yet.
