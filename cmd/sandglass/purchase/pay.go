@@ -21,6 +21,8 @@ import (
 	"sandglass/cmd/sandglass/show"
 	"sandglass/domain/money"
 	"sandglass/domain/payment"
+
+	"github.com/btcsuite/btcd/btcutil/bech32"
 )
 
 // An invoice is BOLT 11: it has no characters that mean something to a shell. Its amount stands before the last 1.
@@ -45,16 +47,40 @@ func amountOf(invoice string) (money.Msat, bool) {
 	return money.Msat(n * perUnit[m[2]] / 10), true
 }
 
+// hashOf returns the payment hash of an invoice, "" where it has none, or no wallet would pay it.
+func hashOf(invoice string) string {
+	const stamp, signature, isHash, words = 7, 104, 1, 52 // of five bits each
+	_, data, err := bech32.DecodeNoLimit(invoice)
+	if err != nil || len(data) < stamp+signature {
+		return ""
+	}
+	for data = data[stamp : len(data)-signature]; len(data) >= 3; {
+		kind, n := data[0], int(data[1])<<5|int(data[2])
+		if data = data[3:]; n > len(data) {
+			return ""
+		}
+		if kind == isHash && n == words { // of two, the first is paid
+			if hash, err := bech32.ConvertBits(data[:n], 5, 8, false); err == nil {
+				return hex.EncodeToString(hash)
+			}
+		}
+		data = data[n:]
+	}
+	return ""
+}
+
 // A token is base64: nothing in it means something to a shell, or a terminal.
 var base64 = regexp.MustCompile(`^[A-Za-z0-9+/_-]+=*$`)
 
 // checkDue returns why what is due is not to be paid, or nil.
 func (b *buying) checkDue(due *client.Due) error {
-	_, ok := payment.Key(due.Payment.Key).Hash()
+	hash, ok := payment.Key(due.Payment.Key).Hash()
 	asked, isInvoice := amountOf(due.Payment.Request)
 	switch {
 	case !ok || !isInvoice:
 		return fmt.Errorf("what is to be paid is no invoice of an amount: %.60q", due.Payment.Request)
+	case hashOf(due.Payment.Request) != "" && hashOf(due.Payment.Request) != hash: // what proves it would prove nothing
+		return fmt.Errorf("the invoice is not that of the payment %s, which is to be proved: nothing was paid", hash)
 	case asked != due.Payment.Asked:
 		return fmt.Errorf("the invoice is of %s, and %s are to be paid: nothing was", show.Amount(asked),
 			show.Amount(due.Payment.Asked))

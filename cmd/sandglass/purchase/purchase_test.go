@@ -305,6 +305,8 @@ func TestADaemonThatCheats(t *testing.T) {
 		s.now(func(d *daemon) { d.invoice = bad })
 		buy("invoice")
 	}
+	s.now(func(d *daemon) { d.invoice = invoiceOf(7_200_000, [32]byte{1}) })
+	buy("not that of the payment")
 	s.now(func(d *daemon) { d.invoice, d.token = "", "T'; exit 0; '" })
 	buy("no token")
 	for _, bad := range []string{"", "../vm-1", "/etc/passwd", "-f", "x\x1b[2J"} {

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -22,6 +23,8 @@ import (
 	"sandglass/cmd/sandglass/purchase"
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
+
+	"github.com/btcsuite/btcd/btcutil/bech32"
 )
 
 // TestMain lets the test binary be the command, which can then be killed.
@@ -150,7 +153,7 @@ func (s *shop) buy(w http.ResponseWriter, r *http.Request) {
 		Problem: wire.Problem{Status: 402, Code: "payment_required", Detail: "pay first"},
 		Token:   fmt.Sprintf("T%d/%x", s.asked, of[:8]),
 		Payment: wire.Payment{
-			Key: "ln-" + name, Request: fmt.Sprintf("lnbcrt%dn1q", amount/100), Asked: amount, Resource: s.id, ExpiresAt: 1,
+			Key: "ln-" + name, Request: invoiceOf(amount, hash), Asked: amount, Resource: s.id, ExpiresAt: 1,
 		},
 	}
 	if s.invoice != "" {
@@ -162,6 +165,14 @@ func (s *shop) buy(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(http.StatusPaymentRequired)
 	_ = json.NewEncoder(w).Encode(due)
+}
+
+// invoiceOf returns an invoice of an amount and a payment hash, which has a signature of zeros.
+func invoiceOf(amount money.Msat, hash [32]byte) string {
+	words, _ := bech32.ConvertBits(hash[:], 8, 5, true) // bytes
+	data := append(make([]byte, 7), 13, 0, 1, 0, 1, 1, 20)
+	text, _ := bech32.Encode(fmt.Sprintf("lnbcrt%dn", amount/100), slices.Concat(data, words, make([]byte, 104)))
+	return text
 }
 
 // pays is a wallet's command that does something, and then tells what it was, as one that only pays once.
