@@ -72,15 +72,20 @@ func (t *Till) Pay(ctx context.Context, text string, of resource.ID, sale Sale) 
 		return "", unavailable(nil, "too many tokens of that mint are being paid with")
 	}
 	keeps = true
-	paid := make(chan error, 1)
+	type outcome struct {
+		payment.Key
+		error
+	}
+	paid := make(chan outcome, 1)
 	go func() {
 		defer func() { <-p.at.melts }()
 		defer unlock()
-		paid <- t.melt(p, open)
+		key, err := t.melt(p, open)
+		paid <- outcome{key, err}
 	}()
 	select {
-	case err := <-paid:
-		return open.Key, err
+	case is := <-paid:
+		return is.Key, is.error
 	case <-ctx.Done():
 		return "", unknown(nil, "the mint is still paying")
 	}
@@ -301,8 +306,9 @@ func (p *purchase) tooLittle(asked, reserve int64) error {
 		"%d are asked, so send one of at least %d", p.Sum(), p.fee, reserve, asked, max(p.at.asks(asked), asked+reserve+p.fee))
 }
 
-// melt has the mint pay by the token, and returns nil once it says that it has.
-func (t *Till) melt(p *purchase, o *offer) error {
+// melt has the mint pay by the token, and returns the payment once it says that it has. A token that is refused
+// may be paying at another daemon.
+func (t *Till) melt(p *purchase, o *offer) (payment.Key, error) {
 	state, err := p.at.Melt(t.ctx, o.quote.ID, p.Proofs)
 	no, refuses := errors.AsType[*mint.Refusal](err)
 	if refuses {
@@ -315,7 +321,7 @@ func (t *Till) melt(p *purchase, o *offer) error {
 		q, asking := p.at.Ask(ctx, o.quote.ID, o.quote.Amount)
 		state = q.State
 		if asking != nil {
-			return unknown(errors.Join(cause, asking), "the mint does not say whether it has paid")
+			return "", unknown(errors.Join(cause, asking), "the mint does not say whether it has paid")
 		}
 		if state != mint.Pending {
 			break
@@ -323,23 +329,28 @@ func (t *Till) melt(p *purchase, o *offer) error {
 		err = nil
 		select {
 		case <-ctx.Done():
-			return unknown(cause, "the mint is still paying")
+			return "", unknown(cause, "the mint is still paying")
 		case <-time.After(pollEvery):
 		}
 	}
 	if state == mint.Paid {
-		return nil
+		return o.Key, nil
+	}
+	if refuses {
+		if key, _, other := t.before(ctx, p); key != "" || other != nil {
+			return key, other
+		}
 	}
 	switch {
 	case cause != nil && !refuses: // it may be about to pay
-		return unknown(cause, "the mint has not answered")
+		return "", unknown(cause, "the mint has not answered")
 	case cause == nil || no.Code == mint.CodePaymentFailed:
-		return &Refusal{http.StatusServiceUnavailable, "not_paid", "the mint found no way to pay" + notUsed +
+		return "", &Refusal{http.StatusServiceUnavailable, "not_paid", "the mint found no way to pay" + notUsed +
 			", and may do at another time", 30 * time.Second, cause}
 	case no.Code == mint.CodeSpent:
-		return refused("spent_token", "the mint says that the token, or a part of it, was spent before")
+		return "", refused("spent_token", "the mint says that the token, or a part of it, was spent before")
 	}
-	return refused("mint_refused", "the mint says: %s", no.Why)
+	return "", refused("mint_refused", "the mint says: %s", no.Why)
 }
 
 // without returns what a mint says, unless it tells of the token's secrets.

@@ -13,8 +13,12 @@ import (
 	"testing"
 	"time"
 
+	"sandglass/adapters/cashu"
 	"sandglass/domain/instant"
+	"sandglass/domain/money"
+	"sandglass/domain/payment"
 	"sandglass/domain/request"
+	"sandglass/domain/resource"
 	"sandglass/testutil/fakemint"
 )
 
@@ -184,6 +188,35 @@ func TestAMintThatIsTakenOffTheList(t *testing.T) {
 	}
 	m.refuses(m.buys(buys, sent), 400, "wrong_mint", "are taken no more, and nothing has arrived that this one paid")
 	m.refuses(m.buys(buys, m.token(7_500)), 400, "wrong_mint", "your token was not used")
+}
+
+// TestTwoDaemonsWithAToken at once: both answer with the one payment that it made.
+func TestTwoDaemonsWithAToken(t *testing.T) {
+	m := openTill(t, nil)
+	_, got := m.bought()
+	id, token := got.Resource.ID, m.token(4_000)
+	other := cashu.New(cashu.Options{
+		Mints: m.mints, Private: true, Requests: m.asked, Payment: m.billing.Payment, Now: m.clock.Now,
+	})
+	var first payment.Key
+	m.answers(melts, func(w http.ResponseWriter, r *http.Request) {
+		m.answers("", nil)
+		var err error
+		first, err = other.Pay(r.Context(), token, resource.ID(id), func(ctx context.Context, a money.Msat) (payment.Key, error) {
+			p, err := m.billing.PayOwn(ctx, resource.ID(id), 0, max(a, 3_600_000), false)
+			return p.Key, err
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		m.mint.Serve(w, r)
+	})
+	r := m.buys(asks(id), token)
+	if r.status != 200 || r.bought.Payment == nil || r.bought.Payment.Key != string(first) {
+		t.Errorf("%s: %d %s", first, r.status, r.body)
+	}
+}
+
 // TestAMintThatHangs keeps nobody from paying by another one.
 func TestAMintThatHangs(t *testing.T) {
 	const most = 24
