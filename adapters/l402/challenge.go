@@ -41,10 +41,16 @@ func (s *Server) challenge(
 		t.Resource, made.payment = resource.ID(o.Resource.ID), *o.Payment // it is new, and nobody has paid
 	} else {
 		key := bearer(r)
-		if holds := s.holder(c); holds != "" && c.Resource == t.Resource {
-			key, t.ID, t.Added = holds, c.ID, c.Added
-		}
 		state, _ := s.Billing.Resource(t.Resource)
+		switch holds := s.holder(c); {
+		case c != nil && c.Resource != t.Resource:
+		case holds != "":
+			key, t.ID, t.Added = holds, c.ID, c.Added
+		case c != nil && s.holds(c):
+			t.Request, t.Added = held+t.Request, c.Added
+		case keys.Holds(state, key):
+			t.Request = held + t.Request
+		}
 		made.payment, err = s.client(w, r, key).Fund(r.Context(), req.Resource, wire.FundRequest{
 			Time: req.Time, Amount: req.Amount, Own: !keys.Holds(state, key),
 		})

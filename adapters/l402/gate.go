@@ -102,6 +102,8 @@ func (s *Server) shown(r *http.Request, req *wire.BuyRequest, c *token.Credentia
 		return ""
 	case req.Plan != "" && state.Status == resource.StatusReleased:
 		return ""
+	case req.Plan != "" && c != nil && !s.holds(c): // he paid for another's
+		return ""
 	case c == nil && !keys.Holds(state, bearer(r)):
 		return ""
 	}

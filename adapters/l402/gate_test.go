@@ -108,6 +108,38 @@ func TestAResourceBehindAProxy(t *testing.T) {
 	}
 }
 
+// TestAPlanBehindAProxy: what somebody pays for another's resource lets nobody pass on that one's time; who holds it
+// passes by what he pays, also if it was his key that he showed when he did.
+func TestAPlanBehindAProxy(t *testing.T) {
+	s := open(t, nil)
+	_, got := s.bought()
+	id := got.Resource.ID
+	stranger := s.pays(s.send("POST", "/v1/buy", asks(id)))
+	d := s.send("GET", gate, "", stranger)
+	if d.status != 401 || d.demand.Payment.Resource == id || d.demand.Payment.Resource == "" {
+		t.Errorf("a stranger who paid: %d %s", d.status, d.body)
+	}
+	if r := s.send("GET", gate, "", s.pays(d)); r.status != 200 {
+		t.Errorf("once he has one of his own: %d %s", r.status, r.body)
+	}
+	shown := s.pays(s.send("POST", "/v1/buy", asks(id), "Authorization: Bearer "+got.HolderKey))
+	for _, left := range []instant.Millis{4 * hour, 2 * hour} { // of which the stranger paid one
+		if r := s.send("GET", gate, "", shown); r.status != 200 {
+			t.Errorf("its holder: %d %s", r.status, r.body)
+		}
+		s.clock.Advance(left + 1)
+		s.settleTime(id)
+		more := s.send("GET", gate, "", shown)
+		if more.status != 401 || more.demand.Payment.Resource != id {
+			t.Fatalf("its holder, once its time is over: %d %s", more.status, more.body)
+		}
+		shown = s.pays(more)
+	}
+	if r := s.send("GET", gate, "", shown); r.status != 200 {
+		t.Errorf("once he has paid: %d %s", r.status, r.body)
+	}
+}
+
 // TestOneChallengeAClient: a page of fifty pictures makes one order, and each client has his own.
 func TestOneChallengeAClient(t *testing.T) {
 	s := open(t, func(s *shop) { s.writes = httpapi.Rate{PerSecond: 1e-6, Burst: 3} })

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"sandglass/adapters/httpapi/client"
@@ -105,6 +106,14 @@ func (s *Server) holder(c *token.Credential) string {
 		return ""
 	}
 	return key
+}
+
+// held begins what was asked for in a token that is for whoever showed the holder key.
+const held = "held-"
+
+// holds reports whether whom a credential was made for held its resource, or does by it.
+func (s *Server) holds(c *token.Credential) bool {
+	return s.holder(c) != "" || strings.HasPrefix(c.Request, held)
 }
 
 // client returns a client of the API in the name of a request.
