@@ -40,6 +40,9 @@ type open struct {
 // credential returns what proves that it is paid.
 func (o *open) credential() string { return "L402 " + o.Token + ":" + o.Preimage }
 
+// suffix ends the name of a file that nobody has named, after the id of the resource.
+const suffix = ".credential"
+
 // maxFile bounds what is read: a token and an invoice are of a few kilobytes, parameters of less than that.
 const maxFile = 1 << 20
 
@@ -67,6 +70,24 @@ func openFile(path string) (*file, error) {
 		}
 		_ = f.Close() // nothing was written to it
 	}
+}
+
+// unfinished returns the file here of a purchase that asks there for the same, is not finished and that no other process
+// is at; "" if there is none.
+func unfinished(url string, r *wire.BuyRequest) string {
+	paths, _ := filepath.Glob("*" + suffix) // the pattern is well formed
+	for _, path := range paths {
+		f, err := openFile(path)
+		if err != nil {
+			continue // another is at it, or it is something else
+		}
+		found := f.Open != nil && f.URL == url && same(&f.Open.Request, r)
+		f.close()
+		if found {
+			return path
+		}
+	}
+	return ""
 }
 
 // read locks the file and reads it; it reports whether another process has replaced it meanwhile.

@@ -33,11 +33,11 @@ a script is told it, and pays nothing.
 What is bought is kept in the file of --credential, which nobody else can read, with the holder key and the
 credential, by which it can be used: the header "Authorization: L402 ...". It is there before anything is paid:
 should the command be broken off, the same command again goes on, and nothing is paid twice. Without --credential
-the file is ID.credential, in the present folder, and each command is a purchase of its own: to go on, name that file.
+the file is ID.credential, in the present folder; the same command goes on with one there that is not finished.
 A file that is finished buys more of what it has, by --credential and --time or --amount alone.
 
 Exit status: 0 it is bought; 1 it is not, and nothing was paid; 2 the command was not understood; 3 it is paid, or
-may be, and is not had yet: the same command with --credential goes on.`,
+may be, and is not had yet: the same command goes on.`,
 		Example: `  sandglass buy https://pay.example.org small --time 2h --most 8000sat --credential web.credential \
     --pay-with "lncli payinvoice --json --force {} || lncli trackpayment --json {hash}"
   sandglass buy https://pay.example.org --resource ID --amount 1000sat --pay-with "lightning-cli pay {}"

@@ -326,3 +326,20 @@ func TestADaemonThatCheats(t *testing.T) {
 		t.Errorf("%d payments", s.payments())
 	}
 }
+
+// TestTheSameCommandGoesOn where no file was named: what it began is looked for, and nothing else is taken for that.
+func TestTheSameCommandGoesOn(t *testing.T) {
+	s := open(t)
+	buy := func(time string, steps ...string) ran {
+		return s.run(s.url, "small", "--time", time, "--most", "7200sat", "--pay-with", s.pays(steps...))
+	}
+	if r := buy("2h", moneyGoes, dies); r.status <= 2 && r.status >= 0 {
+		t.Fatalf("it ended with %d: %s%s", r.status, r.out, r.err)
+	}
+	s.must(os.WriteFile(filepath.Join(s.dir, "a.credential"), []byte("no purchase"), 0o600))
+	buy("1h", moneyGoes, tells).expect(t, "something else", 1, "vm-1.credential is there already")
+	buy("2h", moneyGoes, tells).expect(t, "the same again", 0, "going on with vm-1.credential", "the-key")
+	if s.payments() != 1 {
+		t.Errorf("%d payments", s.payments())
+	}
+}

@@ -15,12 +15,18 @@ import (
 	"sandglass/cmd/sandglass/show"
 	"sandglass/domain/instant"
 	"sandglass/domain/payment"
+	"sandglass/domain/request"
 	"sandglass/domain/resource/name"
 )
 
 // run buys: what is not begun is asked for, what is not paid is paid, and what is paid is got.
 func (b *buying) run(ctx context.Context) (err error) {
 	f := &file{}
+	if b.file == "" {
+		if b.file = unfinished(b.url, &b.request); b.file != "" {
+			b.tell("going on with %s, which has this purchase and is not finished: for another one name a file by --credential", b.file)
+		}
+	}
 	if b.file != "" {
 		if f, err = openFile(b.file); err != nil {
 			return err
@@ -113,9 +119,10 @@ func (b *buying) begins(ctx context.Context, cl *client.Client, f *file) (bool, 
 	return false, nil
 }
 
-// lapsed reports whether nobody can pay what was begun any more, and nobody has.
+// lapsed reports whether nobody can pay what was begun any more, and nobody has: what a wallet had accepted by its
+// expiry may come a while later.
 func (b *buying) lapsed(ctx context.Context, cl *client.Client, f *file) (bool, error) {
-	over := f.Open.ExpiresAt < instant.Of(time.Now())
+	over := f.Open.ExpiresAt.Add(request.Settling) < instant.Of(time.Now())
 	p, err := cl.PaymentOf(ctx, f.Resource, f.Open.Payment)
 	if refused, ok := errors.AsType[*client.Problem](err); ok && refused.Status == 404 {
 		return over, nil
@@ -146,7 +153,7 @@ func (b *buying) ask(ctx context.Context, cl *client.Client, f *file) error {
 	}
 	p := &due.Payment
 	if f.lock == nil {
-		made, err := openFile(p.Resource + ".credential")
+		made, err := openFile(p.Resource + suffix)
 		if err != nil {
 			return err
 		}
