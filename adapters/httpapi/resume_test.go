@@ -155,6 +155,7 @@ func TestFollowersSeeEachEventOnce(t *testing.T) {
 		nginx := &proxy{to: p}
 		auditor, _ := nginx.follower(t, auditorToken)
 		events := gather(t, auditor.Events(ctx, 0, true))
+		synctest.Wait() // a first connection that breaks before it is answered is an error
 		for range 20 {
 			nginx.fail(false)
 			s.grant("web-1")
