@@ -108,8 +108,8 @@ func TestTheManualGivesTheRights(t *testing.T) {
 	c := esdbserver.New(t, esdbserver.Options{TLS: true, Users: users})
 	writes := regexp.MustCompile(`(?m)^    event /streams/(\S+) '?(\$?[a-z]+)'? '([^']+)'$`)
 	commands := writes.FindAllStringSubmatch(string(manual), -1)
-	if len(commands) != 3 {
-		t.Fatalf("%d commands in the manual write events, want 3", len(commands))
+	if len(commands) != 4 {
+		t.Fatalf("%d commands in the manual write events, want 4", len(commands))
 	}
 	for _, cmd := range commands {
 		stream := strings.ReplaceAll(cmd[1], "%24", "$")
@@ -128,8 +128,12 @@ func TestTheManualGivesTheRights(t *testing.T) {
 		t.Fatal(err)
 	}
 	events := storetest.Events("toy-1", stream.NoStream, "x", 1)
-	if _, err := open(t, c.ConnectionStringAs("sandglass"), o).Append(t.Context(), "toy-1", stream.NoStream, events); err != nil {
+	daemon := open(t, c.ConnectionStringAs("sandglass"), o)
+	if _, err := daemon.Append(t.Context(), "toy-1", stream.NoStream, events); err != nil {
 		t.Error(err)
+	}
+	if advice, err := daemon.Advice(t.Context()); advice != "" || err != nil {
+		t.Errorf("of the checkpoints it says %q, %v", advice, err)
 	}
 	audited := open(t, c.ConnectionStringAs("auditor"), o)
 	for recs, err := range audited.Subscribe(t.Context(), 0) {
