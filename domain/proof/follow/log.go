@@ -17,6 +17,7 @@ import (
 	"sandglass/domain/instant"
 	"sandglass/domain/proof"
 	"sandglass/domain/stream"
+	"sandglass/domain/watch"
 )
 
 // Errors that callers branch on.
@@ -92,11 +93,7 @@ func (l *Log) Run(ctx context.Context) error {
 
 func (l *Log) run(ctx context.Context) error {
 	err := l.begins(ctx)
-	for errors.Is(err, stream.ErrUnavailable) && ctx.Err() == nil { // nothing was begun
-		select {
-		case <-time.After(retry):
-		case <-ctx.Done():
-		}
+	for errors.Is(err, stream.ErrUnavailable) && watch.Pause(ctx, retry) { // nothing was begun
 		err = l.begins(ctx)
 	}
 	if err != nil {

@@ -23,6 +23,7 @@ import (
 	"sandglass/domain/proof/checkpoint"
 	"sandglass/domain/proof/fork"
 	"sandglass/domain/stream"
+	"sandglass/domain/watch"
 )
 
 // Every is how far apart checkpoints are at least.
@@ -127,13 +128,9 @@ func (s *Signer) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		grown := s.Tree.Grown()
 		s.Look(ctx)
-		pause := time.NewTimer(Every)
-		select {
-		case <-ctx.Done():
-		case <-pause.C:
+		if watch.Pause(ctx, Every) {
 			s.wait(ctx, grown)
 		}
-		pause.Stop()
 	}
 	return nil
 }
