@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"sandglass/adapters/eventstoredb/cluster"
 	"sandglass/domain/proof/checkpoint"
@@ -35,21 +36,33 @@ func (s *Store) checkpoints() string { return s.namespace + "-checkpoints" }
 func (s *Store) Checkpoint(ctx context.Context) (note []byte, version int64, err error) {
 	name := s.checkpoints()
 	events, err := cluster.Call(ctx, s.cluster, func(ctx context.Context, c *esdb.Client) ([]*esdb.RecordedEvent, error) {
-		time := cluster.Left(ctx)
+		left := cluster.Left(ctx)
 		rs, err := c.ReadStream(ctx, name, esdb.ReadStreamOptions{
-			Direction: esdb.Backwards, From: esdb.End{}, Deadline: &time, RequiresLeader: true,
+			Direction: esdb.Backwards, From: esdb.End{}, Deadline: &left, RequiresLeader: true,
 		}, 1)
 		return cluster.Collect("reading "+name, rs, err, nil)
 	})
 	if err != nil || len(events) == 0 {
 		return nil, 0, err
 	}
+	return noteIn(name, events[0])
+}
+
+// noteIn returns what the last event of the stream of checkpoints holds.
+func noteIn(name string, last *esdb.RecordedEvent) (note []byte, version int64, err error) {
+	version = int64(last.EventNumber) + 1
 	var e signed
-	err = json.Unmarshal(events[0].Data, &e)
-	if err != nil || events[0].EventType != checkpointType || checkpoint.CheckNote([]byte(e.Note)) != nil {
-		return nil, 0, fmt.Errorf("eventstoredb: %s: event %d is no checkpoint of this build", name, events[0].EventNumber)
+	why := fmt.Errorf("its type should be %s", checkpointType)
+	if last.EventType == checkpointType {
+		if why = json.Unmarshal(last.Data, &e); why == nil {
+			why = checkpoint.CheckNote([]byte(e.Note))
+		}
 	}
-	return []byte(e.Note), int64(events[0].EventNumber) + 1, nil
+	if why != nil {
+		return nil, version, fmt.Errorf("eventstoredb: the stream %s ends with event %d, of type %.100q, written at %s: %w: %w",
+			name, last.EventNumber, last.EventType, last.CreatedDate.UTC().Format(time.RFC3339), checkpoint.ErrForeign, why)
+	}
+	return []byte(e.Note), version, nil
 }
 
 // SwapCheckpoint implements [checkpoint.Store]. One whose answer was lost is made again, with the same id
@@ -75,7 +88,7 @@ func (s *Store) SwapCheckpoint(ctx context.Context, version int64, note []byte) 
 	}
 	there, now, readErr := s.Checkpoint(ctx)
 	switch {
-	case readErr != nil:
+	case readErr != nil && !errors.Is(readErr, checkpoint.ErrForeign):
 		return readErr
 	case now == version+1 && bytes.Equal(there, note):
 		return nil
@@ -93,8 +106,8 @@ func checkpointID(name string, version int64, note []byte) uuid.UUID {
 func (s *Store) Advice(ctx context.Context) (string, error) {
 	name := s.checkpoints()
 	kept, err := cluster.Call(ctx, s.cluster, func(ctx context.Context, c *esdb.Client) (*uint64, error) {
-		time := cluster.Left(ctx)
-		m, err := c.GetStreamMetadata(ctx, name, esdb.ReadStreamOptions{Direction: esdb.Backwards, From: esdb.End{}, Deadline: &time})
+		left := cluster.Left(ctx)
+		m, err := c.GetStreamMetadata(ctx, name, esdb.ReadStreamOptions{Direction: esdb.Backwards, From: esdb.End{}, Deadline: &left})
 		if cluster.NoStream(err) {
 			return nil, nil
 		}

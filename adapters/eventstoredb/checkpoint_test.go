@@ -1,6 +1,7 @@
 package eventstoredb_test
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -8,6 +9,8 @@ import (
 	"sandglass/adapters/eventstoredb"
 	"sandglass/testutil/esdbserver"
 	"sandglass/testutil/storetest"
+
+	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
 )
 
 func TestCheckpoints(t *testing.T) {
@@ -41,11 +44,31 @@ func TestCheckpointsOnARealServer(t *testing.T) {
 }
 
 func checkpoints(t *testing.T, conn string, fail func(*testing.T, storetest.Fault)) {
+	last := ""
+	spoil := func(kind, data string) func(*testing.T) string {
+		return func(t *testing.T) (says string) {
+			client(t, conn, func(c *esdb.Client) {
+				e := esdb.EventData{EventType: kind, ContentType: esdb.ContentTypeJson, Data: []byte(data)}
+				res, err := c.AppendToStream(t.Context(), last+"-checkpoints", esdb.AppendToStreamOptions{ExpectedRevision: esdb.Any{}}, e)
+				if err != nil {
+					t.Fatal(err)
+				}
+				says = fmt.Sprintf("the stream %s-checkpoints ends with event %d, of type %q, written at 20",
+					last, res.NextExpectedVersion, kind)
+			})
+			return says
+		}
+	}
 	storetest.Checkpoints(t, storetest.CheckpointsHarness{
 		Shared: true, Fail: fail,
 		New: func(t *testing.T) func() storetest.CheckpointStore {
 			namespace := newLog(t, conn)
+			last = namespace
 			return func() storetest.CheckpointStore { return open(t, conn, eventstoredb.Options{Namespace: namespace}) }
+		},
+		Spoil: []func(*testing.T) string{
+			spoil("theirs", `{}`), spoil("checkpoint.signed.v2", `{"note":"a\n"}`), spoil("checkpoint.signed.v1", `{"note":""}`),
+			spoil("checkpoint.signed.v1", `{"note":7}`), spoil("$>", `0@theirs`),
 		},
 	})
 }

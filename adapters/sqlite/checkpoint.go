@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"fmt"
 
 	"sandglass/adapters/sqlite/logfile"
 	"sandglass/domain/proof/checkpoint"
@@ -16,6 +17,11 @@ func (s *Store) Checkpoint(ctx context.Context) (note []byte, version int64, err
 		note, version, err = logfile.Checkpoint(r.conn)
 		return err
 	})
+	if err == nil && note != nil {
+		if why := checkpoint.CheckNote(note); why != nil {
+			return nil, version, fmt.Errorf("sqlite: the table checkpoint: %w: %w", checkpoint.ErrForeign, why)
+		}
+	}
 	return note, version, err
 }
 

@@ -20,6 +20,9 @@ type CheckpointsHarness struct {
 	Shared bool
 	// Fail, if not nil, has the next write of the last log that New made fail.
 	Fail func(t *testing.T, f Fault)
+	// Spoil are ways in which somebody else writes where the last log that New made has its latest
+	// checkpoint. Each returns what is told of it.
+	Spoil []func(t *testing.T) (says string)
 }
 
 // CheckpointStore is a store of the latest checkpoint as the daemon has it.
@@ -41,6 +44,7 @@ func Checkpoints(t *testing.T, h CheckpointsHarness) {
 		{"bounds", checkpointBounds, true},
 		{"many at once: one is kept", racingCheckpoints, true},
 		{"several have it open", checkpointsShared, h.Shared},
+		{"somebody else writes there", foreignCheckpoint, true},
 		{"a write is lost, or its answer", checkpointFails, h.Fail != nil},
 	}
 	for _, test := range tests {
@@ -182,6 +186,28 @@ func checkpointsShared(t *testing.T, h CheckpointsHarness) {
 	}
 	if errs := race(t, 2, a, b); (errs[0] == nil) == (errs[1] == nil) {
 		t.Errorf("of two at once one is kept: %v", errs)
+	}
+}
+
+// What somebody else wrote is told, is not passed over, and is gone with the next that is kept.
+func foreignCheckpoint(t *testing.T, h CheckpointsHarness) {
+	s := h.New(t)()
+	defer closeCheckpoints(t, s)
+	swap(t, s, 0, aNote(0))
+	for i, spoil := range h.Spoil {
+		says := spoil(t)
+		note, version, err := s.Checkpoint(t.Context())
+		if note != nil || !errors.Is(err, checkpoint.ErrForeign) || !strings.Contains(err.Error(), says) {
+			t.Fatalf("%d: %q, %v, want %q", i, note, err, says)
+		}
+		if err := s.SwapCheckpoint(t.Context(), version-1, aNote(i+1)); !errors.Is(err, checkpoint.ErrMoved) {
+			t.Errorf("%d: it was passed over: %v", i, err)
+		}
+		swap(t, s, version, aNote(i+1))
+		latest(t, s, version+1, aNote(i+1))
+	}
+	if len(h.Spoil) == 0 {
+		t.Error("nobody writes there")
 	}
 }
 

@@ -33,6 +33,8 @@ var (
 	ErrMoved = errors.New("checkpoint: another one was kept meanwhile")
 	// ErrMalformed says that a text is no checkpoint.
 	ErrMalformed = errors.New("checkpoint: malformed")
+	// ErrForeign says that somebody else wrote where the latest checkpoint is kept, and what.
+	ErrForeign = errors.New("checkpoint: what stands in its place was not written by this build of Sandglass")
 	// ErrUnsigned says that a checkpoint has no signature by the key that it should be signed with.
 	ErrUnsigned = errors.New("checkpoint: not signed by that key")
 )
@@ -40,7 +42,8 @@ var (
 // Store keeps the latest checkpoint of a log beside it: it is no event, since it would then grow what
 // it signs. testutil/storetest has its contract.
 type Store interface {
-	// Checkpoint returns the note that was kept last, and its version: 0 and no note if none was.
+	// Checkpoint returns the note that was kept last, and its version: 0 and no note if none was. It is
+	// [ErrForeign] where something else stands there, with the version after which a note takes its place.
 	Checkpoint(ctx context.Context) (note []byte, version int64, err error)
 	// SwapCheckpoint puts a note of 1 to [MaxNote] bytes in the place of the one of that version, and
 	// returns once it is durable: it has the next version then. Else it is [ErrMoved], unless this very

@@ -41,6 +41,9 @@ func (l *look) raise(a Alarm, format string, args ...any) {
 func (s *Signer) compare(ctx context.Context, l *look, forks *fork.State) error {
 	l.highest = l.now.Number
 	s.checkKey(l)
+	if l.foreign != nil {
+		l.raise(Foreign, "%v", l.foreign)
+	}
 	for _, of := range []struct {
 		where string
 		note  []byte

@@ -148,6 +148,35 @@ func TestWhatIsKeptIsNoCheckpointOfTheLog(t *testing.T) {
 	h.signed()
 }
 
+// Somebody else writes where the store has its checkpoint: that is told each time until the log is forked, and
+// then goes on.
+func TestSomebodyElseWritesInTheStore(t *testing.T) {
+	h := newHost(t)
+	h.grow("toy", 5)
+	good := h.signed()
+	h.stop()
+	conn, err := db.OpenConn(h.path(), db.OpenReadWrite)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = sqlitex.ExecuteTransient(conn, `UPDATE checkpoint SET note = zeroblob(100000)`, nil)
+	if err := errors.Join(err, conn.Close()); err != nil {
+		t.Fatal(err)
+	}
+	h.start(ours())
+	for range 2 {
+		h.Look(t.Context())
+		if s := h.Status(); s.Err != nil || s.Alarm != signing.Foreign || !strings.Contains(s.Detail, "the table checkpoint") {
+			t.Fatalf("%+v", s)
+		}
+		h.grow("more", 2)
+	}
+	if one := h.fork("somebody wrote to the file"); one.Left != string(good.Note) {
+		t.Errorf("left behind is %+v", one)
+	}
+	h.signed()
+}
+
 // Where there is another origin, it is taken with the next fork, and without an alarm.
 func TestAnotherName(t *testing.T) {
 	h := newHost(t)

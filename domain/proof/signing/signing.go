@@ -196,6 +196,7 @@ type look struct {
 	tree    proof.Tree
 	version int64  // of what the store has
 	stored  []byte // that
+	foreign error  // what the store has instead
 	copied  []byte // what the copy is
 	gone    []byte // one of a name that the log does not have
 	highest int64  // number of a fork that was signed, though the log may not know it
@@ -204,7 +205,10 @@ type look struct {
 // look reads all, and says whether it fits.
 func (s *Signer) look(ctx context.Context) (l look, err error) {
 	l.status.Key = s.Key != nil
-	if l.stored, l.version, err = s.Store.Checkpoint(ctx); err != nil {
+	l.stored, l.version, err = s.Store.Checkpoint(ctx)
+	if errors.Is(err, checkpoint.ErrForeign) {
+		l.foreign = err
+	} else if err != nil {
 		return l, err
 	}
 	if l.copied, err = s.Copy.Load(); err != nil {

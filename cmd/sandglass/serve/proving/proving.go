@@ -102,12 +102,12 @@ func (p *Proving) signed(ctx context.Context, names *fork.Handler) (bool, error)
 	if err != nil {
 		return false, err
 	}
-	note, _, err := p.Store.Checkpoint(ctx)
-	if err != nil {
+	_, version, err := p.Store.Checkpoint(ctx)
+	if err != nil && !errors.Is(err, checkpoint.ErrForeign) {
 		return false, err
 	}
 	copied, err := notefiles.NewCopy(p.Config.StateDir).Load()
-	return out.Revision != stream.NoStream || note != nil || copied != nil, err
+	return out.Revision != stream.NoStream || version > 0 || copied != nil, err
 }
 
 // Run follows the log, signs it and has that cosigned, until ctx ends. Of a log that can't be read, nothing is signed.
@@ -147,6 +147,7 @@ func advice(s *signing.Status) string {
 			"if it is lost for good: sandglass log key --make",
 		signing.OtherKey: "put the right log.key back and restart the daemon; " +
 			"if it is lost or was stolen: sandglass log fork --reason TEXT",
+		signing.Foreign: "find out who wrote there, and see to it that nobody but Sandglass can; then: sandglass log fork --reason TEXT",
 	}[s.Alarm]
 	if what == "" {
 		what = "find out why, and put back what is newer, if there is something; " +
