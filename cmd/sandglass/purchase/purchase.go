@@ -91,6 +91,8 @@ func (b *buying) understand(args []string) error {
 	b.request.Time, b.request.Amount = b.time.Millis, b.amount.Msat
 	r := &b.request
 	switch {
+	case b.url != "" && !strings.Contains(b.url, "://"):
+		return cli.Usage("%.70q is no URL such as https://pay.example.org: want that of the daemon first, then PLAN", b.url)
 	case b.url == "" && b.file == "":
 		return cli.Usage("want URL and PLAN, or --credential with the file of a purchase")
 	case b.url == "" && (r.Resource != "" || r.Host != "" || len(r.Params) > 0):

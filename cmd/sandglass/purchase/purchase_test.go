@@ -260,6 +260,7 @@ func TestNotUnderstood(t *testing.T) {
 		status      int
 	}{
 		{"", "want URL and PLAN", 2},
+		{"small --time 2h", "is no URL such as https://pay.example.org: want that of the daemon first", 2},
 		{"URL", "want PLAN", 2},
 		{"URL small", "want --time or --amount", 2},
 		{"URL small --resource x --time 2h", "want PLAN", 2},
