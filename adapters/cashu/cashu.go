@@ -277,6 +277,9 @@ func (t *Till) Hash(text string) ([32]byte, error) {
 	return tok.Hash(), nil
 }
 
+// Sent reports whether an invoice is known that the token of that name was to pay.
+func (t *Till) Sent(hash [32]byte) bool { return len(t.Requests.OfToken(hash)) > 0 }
+
 // read reads a token, and finds its mint.
 func (t *Till) read(text string) (*token.Token, *account, error) {
 	tok, err := token.Read(text)

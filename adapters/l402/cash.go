@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sandglass/adapters/httpapi/client"
+	"sandglass/adapters/httpapi/client/inprocess"
 	"sandglass/adapters/httpapi/wire"
 	"sandglass/adapters/l402/token"
 	"sandglass/domain/money"
@@ -26,6 +27,8 @@ type Cash interface {
 	Asks(amount money.Msat) (request string, sat int64, mints []string)
 	// Hash returns what names a token, however it is written.
 	Hash(cash string) ([32]byte, error)
+	// Sent reports whether the token of that name is known of a request before.
+	Sent(hash [32]byte) bool
 	// Pay has a token pay for a resource, once, however often it is sent, and returns the payment, which may not be
 	// credited yet. sale makes an invoice: of what is asked for where the amount is 0, or of more. What it returns
 	// as an error is returned, and the token was not used then.
@@ -102,6 +105,12 @@ func (s *Server) buyByCash(w http.ResponseWriter, r *http.Request, req *wire.Buy
 	if err != nil {
 		refuse(w, err)
 		return
+	}
+	if s.Cash.Sent(hash) { // its invoice, which counted, is there: its mint is asked again all the same
+		if err := inprocess.CountWrite(w); err != nil {
+			refuse(w, err)
+			return
+		}
 	}
 	// A token in another request is another purchase, whose holder key is another: it bought one of them.
 	id := sha256.Sum256(fmt.Appendf(nil, "cashu %x %s", hash, hashOfRequest(req)))

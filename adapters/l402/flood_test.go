@@ -2,10 +2,13 @@ package l402_test
 
 import (
 	"fmt"
+	"net/http"
 	"testing"
 
+	"sandglass/adapters/httpapi/limit"
 	"sandglass/domain/instant"
 	"sandglass/domain/request"
+	"sandglass/testutil/fakemint"
 )
 
 // TestChallengesThatNobodyPays leave nothing in the log, and what is kept of them has bounds: of a gate by plan the
@@ -43,5 +46,31 @@ func TestChallengesThatNobodyPays(t *testing.T) {
 	}
 	if head, err := s.store.Head(t.Context()); head != before || err != nil {
 		t.Errorf("the log went from %d to %d, %v", before, head, err)
+	}
+}
+
+// TestAForgedTokenSentAgain asks its mint no more often than its address may write: its invoice was made once, and is
+// there.
+func TestAForgedTokenSentAgain(t *testing.T) {
+	m := openTill(t, func(s *shop) { s.writes = limit.Rate{PerSecond: 1, Burst: 10} })
+	proofs := m.mint.Proofs(fakemint.Active, 7_500)
+	proofs[0].Secret = "forged"
+	token := m.mint.Token(proofs...)
+	melts := func() int { return m.mint.Calls("POST /v1/melt/bolt11") }
+	refused := map[string]int{}
+	for range 100 {
+		r := m.buys(buys, token)
+		refused[r.demand.Code]++
+		if r.status == http.StatusTooManyRequests && r.header.Get("Retry-After") != "1" {
+			t.Fatalf("%v %s", r.header, r.body)
+		}
+	}
+	if refused["mint_refused"]+refused["rate_limited"] != 100 || refused["mint_refused"] < 2 || melts() != refused["mint_refused"] ||
+		melts() > 10 {
+		t.Errorf("%d were melted: %v", melts(), refused)
+	}
+	m.clock.Advance(second)
+	if r := m.buys(buys, token); r.demand.Code != "mint_refused" {
+		t.Errorf("a second later: %d %s", r.status, r.body)
 	}
 }

@@ -78,6 +78,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	unmatched, pattern := h.Mux.Handler(hr)
 	r.pattern, r.refuse = pattern, h.Traits[pattern].Refuse
+	r.take = func() *problem.Problem { return h.take(r, true) }
 	if h.Traits[pattern].Open {
 		r.open()
 	}
@@ -118,11 +119,18 @@ func (h *Handler) clientOf(hr *http.Request) netip.Addr {
 
 // limited returns the refusal of a client that has asked too often.
 func (h *Handler) limited(r *Request, hr *http.Request) *problem.Problem {
-	if r.Caller.Auditor || h.Traits[r.pattern].Free {
+	if h.Traits[r.pattern].Free {
 		return nil
 	}
 	reads := hr.Method == http.MethodGet || hr.Method == http.MethodHead
-	write := hr.Method != http.MethodOptions && (!reads || h.Traits[r.pattern].Write)
+	return h.take(r, hr.Method != http.MethodOptions && (!reads || h.Traits[r.pattern].Write))
+}
+
+// take counts a read or a write of a client, and returns the refusal of one that was there too often.
+func (h *Handler) take(r *Request, write bool) *problem.Problem {
+	if r.Caller.Auditor {
+		return nil
+	}
 	rates, kind := h.Reads, "read"
 	if write {
 		rates, kind = h.Writes, "write"

@@ -28,6 +28,7 @@ type Request struct {
 	status  int
 	bytes   int64
 	refuse  func(http.ResponseWriter, *problem.Problem) // of its traits, or nil
+	take    func() *problem.Problem                     // counts it as a write
 	code    string                                      // of the problem that was answered
 	cause   error                                       // for the log
 }
@@ -73,6 +74,10 @@ func (r *Request) Note(p *problem.Problem) {
 	p.RequestID = r.ID
 	r.code, r.cause = p.Code, p.Cause
 }
+
+// CountWrite counts a request whose call is free of rate limits as a write of its client, and returns the refusal of one
+// that has asked too often, else nil.
+func (r *Request) CountWrite() *problem.Problem { return r.take() }
 
 // Refuse answers with a problem.
 func (r *Request) Refuse(p *problem.Problem) {

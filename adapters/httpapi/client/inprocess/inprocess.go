@@ -29,6 +29,17 @@ func Note(answer http.ResponseWriter, p wire.Problem, why error) {
 	}
 }
 
+// CountWrite counts a request that is free of rate limits as a write of who asked, and returns why it is refused,
+// or nil. answer is the answer to it.
+func CountWrite(answer http.ResponseWriter) error {
+	if r, ok := answer.(*middleware.Request); ok {
+		if p := r.CountWrite(); p != nil {
+			return &client.Problem{Problem: p.Problem, RetryAfter: p.Retry}
+		}
+	}
+	return nil
+}
+
 // transport is an [http.RoundTripper] for calls of one request.
 type transport struct {
 	api   http.Handler
