@@ -21,6 +21,9 @@ import (
 // cashHeader has a token in a request, and what a token is to be in an answer (NUT-24).
 const cashHeader = "X-Cashu"
 
+// The length of an Idempotency-Key, as an order's is.
+const minKey, maxKey = 20, 128
+
 // Cash is what takes tokens of digital cash. An error of it may be a [Refused].
 type Cash interface {
 	// Asks returns what a token is asked to be that buys an amount: as wallets read it, in satoshi, and of which mints.
@@ -112,8 +115,11 @@ func (s *Server) buyByCash(w http.ResponseWriter, r *http.Request, req *wire.Buy
 			return
 		}
 	}
-	// A token in another request is another purchase, whose holder key is another: it bought one of them.
-	id := sha256.Sum256(fmt.Appendf(nil, "cashu %x %s", hash, hashOfRequest(req)))
+	id, err := purchaseOf(r, hash, req)
+	if err != nil {
+		refuse(w, err)
+		return
+	}
 	of, key := s.mint.HolderKey(id)
 	sale := s.order(w, r, req, id)
 	if req.Resource != "" {
@@ -136,6 +142,22 @@ func (s *Server) buyByCash(w http.ResponseWriter, r *http.Request, req *wire.Buy
 			out.HolderKey = key
 		}
 	})
+}
+
+// purchaseOf returns what names a purchase, from which its holder key follows: the token, the request, and, since its
+// mint has seen the token, what the payer added that the mint has not. A token in another request is another purchase,
+// whose holder key is another: it bought one of them.
+func purchaseOf(r *http.Request, hash [32]byte, req *wire.BuyRequest) ([32]byte, error) {
+	named := fmt.Appendf(nil, "cashu %x %s", hash, hashOfRequest(req))
+	switch key := r.Header.Get("Idempotency-Key"); {
+	case key == "":
+	case len(key) < minKey || len(key) > maxKey:
+		return [32]byte{}, invalid(fmt.Sprintf("Idempotency-Key has %d characters: want %d to %d that nobody can guess, or none",
+			len(key), minKey, maxKey))
+	default:
+		named = fmt.Appendf(named, " %s", key)
+	}
+	return sha256.Sum256(named), nil
 }
 
 // order returns what makes the invoices of an order that is named by an id.

@@ -250,3 +250,25 @@ func TestNoMints(t *testing.T) {
 		t.Errorf("%d %s", r.status, r.body)
 	}
 }
+
+// TestAMintSendsATokenAgain and is not told what it bought, where the payer added what the mint has not seen.
+func TestAMintSendsATokenAgain(t *testing.T) {
+	m := openTill(t, nil)
+	token := m.mint.Token(m.mint.Proofs(fakemint.Active, 7_500)...)
+	sends := func(key string) reply {
+		return m.send("POST", "/v1/buy", buys, "X-Cashu: "+token, "Idempotency-Key: "+key)
+	}
+	m.refuses(sends("short"), 422, "invalid_request", "Idempotency-Key has 5 characters: want 20 to 128")
+	m.refuses(sends(strings.Repeat("k", 129)), 422, "invalid_request", "Idempotency-Key has 129 characters")
+	const key = "only the payer knows this"
+	got := m.gets(sends(key), 7_425*second)
+	m.refuses(m.buys(buys, token), 409, "other_purchase", "first sent with")
+	m.refuses(sends("the mint can but guess it"), 409, "other_purchase", "first sent with")
+	m.restart()
+	if again := m.gets(sends(key), 7_425*second); again.HolderKey != got.HolderKey || again.Resource.ID != got.Resource.ID {
+		t.Errorf("%+v", again)
+	}
+	if n := m.mint.Calls("POST " + melts); n != 1 {
+		t.Errorf("it was melted %d times", n)
+	}
+}

@@ -13,6 +13,7 @@ import (
 
 type buyInput struct {
 	Cashu string `header:"X-Cashu" doc:"A Cashu token that pays, where the daemon takes them; it may be in the body instead."`
+	Key   string `header:"Idempotency-Key" minLength:"20" maxLength:"128" doc:"Of a purchase by a token: who sends that token again gets what it bought with this key alone, so that its mint does not."`
 	Body  wire.BuyRequest
 }
 

@@ -58,7 +58,7 @@ func TestTheDocumentHasWhatProgramsBuyBy(t *testing.T) {
 		asked, refused                    int
 		in                                []string
 	}{
-		{"POST", "/v1/buy", "", `{"plan":"small","time_ms":3600000}`, "{}", 402, 422, []string{"X-Cashu"}},
+		{"POST", "/v1/buy", "", `{"plan":"small","time_ms":3600000}`, "{}", 402, 422, []string{"X-Cashu", "Idempotency-Key"}},
 		{
 			"GET", "/v1/auth", "?plan=small&time_ms=3600000", "", "", 401, 422,
 			[]string{"plan", "resource", "time_ms", "amount_msat", "status"},
