@@ -32,6 +32,7 @@ const maxOrigins = 1000
 type Expected struct {
 	From string
 	checkpoint.Checkpoint
+	Vouched
 	Short bool // it is a [checkpoint.Brief] in full: of whichever fork
 }
 
@@ -69,6 +70,7 @@ const (
 	Cut       Kind = "cut"        // the log ends before a checkpoint does
 	Tile      Kind = "tiles"      // the tiles are not those of a checkpoint
 	Fork      Kind = "fork"       // two checkpoints of one size have other roots
+	Witnesses Kind = "witnesses"  // too few of them cosigned a checkpoint
 	Backwards Kind = "backwards"  // an event is recorded, or stands, before the one before it
 	Unread    Kind = "unreadable" // an event can't be read: nothing after it was
 )
@@ -90,6 +92,7 @@ type Held struct {
 	Root   proof.Hash `json:"root"`
 	Short  bool       `json:"short,omitempty"` // Root has 24 bytes and zeros, and Origin is empty: it is of whichever fork
 	OK     bool       `json:"ok"`
+	Vouched
 }
 
 // Report is what a verification comes to.
@@ -137,6 +140,7 @@ func (l *Log) Run(ctx context.Context, chunks Chunks) (Report, error) {
 	slices.SortStableFunc(l.next, func(a, b Expected) int { return cmp.Compare(a.Size, b.Size) })
 	l.report = Report{Checkpoints: []Held{}, Origins: []Origin{}, Findings: []Finding{}}
 	l.forks()
+	l.tooFew()
 	if err := l.reach(); err != nil {
 		return l.report, err
 	}
@@ -342,7 +346,7 @@ func (l *Log) tiles(c Expected) {
 }
 
 func (l *Log) held(c Expected, ok bool) {
-	l.report.Checkpoints = append(l.report.Checkpoints, Held{c.From, c.Origin, c.Size, c.Root, c.Short, ok})
+	l.report.Checkpoints = append(l.report.Checkpoints, Held{c.From, c.Origin, c.Size, c.Root, c.Short, ok, c.Vouched})
 }
 
 // cut finds what the log ends before.
@@ -355,8 +359,8 @@ func (l *Log) cut() error {
 			from = size
 		}
 		l.found(Finding{Kind: Cut, Index: from, Until: c.Size - 1, Text: fmt.Sprintf(
-			"the log ends after %d events, and by %s it had %d: %d of the events from %d on are gone",
-			size, c.From, c.Size, c.Size-size, from)})
+			"the log ends after %s, and by %s it had %d: %s from %d on are gone",
+			events(size), c.From, c.Size, events(c.Size-size), from)})
 	}
 	for n := size; l.Tiles != nil; n++ { // the rest of the tiles, so that they are held against the checkpoints too
 		for len(l.next) > 0 && l.next[0].Size == n {
@@ -383,7 +387,7 @@ func (l *Log) beyond() error {
 	}
 	_, ok, err := l.leaf(n)
 	if ok {
-		l.found(Finding{Kind: Cut, Index: n, Until: n, Text: fmt.Sprintf("the log ends after %d events, and the tiles go on", n)})
+		l.found(Finding{Kind: Cut, Index: n, Until: n, Text: fmt.Sprintf("the log ends after %s, and the tiles go on", events(n))})
 	}
 	return err
 }

@@ -4,7 +4,6 @@ package proving
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -12,8 +11,6 @@ import (
 	"sandglass/adapters/tilefiles"
 	"sandglass/cmd/sandglass/auditor/source"
 	"sandglass/cmd/sandglass/cli"
-	"sandglass/cmd/sandglass/show"
-	"sandglass/domain/proof/checkpoint"
 	"sandglass/domain/proof/verify"
 
 	"github.com/spf13/cobra"
@@ -28,9 +25,8 @@ type command struct{ *cli.Env }
 // verifyFlags say which log is held against what.
 type verifyFlags struct {
 	source.Flags
-	checkpoints, keys  []string
-	invoices, metadata []string
-	tiles, write       string
+	Against
+	tiles, write string
 }
 
 // VerifyCmd returns audit verify.
@@ -52,6 +48,11 @@ the tiles of its tree in a folder, the first event that is another is named, by 
 it should be, or a copy of /log/N/tile/ of a daemon; of the folder log/ in a daemon's state,
 the 256 events are named of which one is another.
 
+A log's key is its operator's, who could sign one history for you and another for the next. With
+--policy each checkpoint has to be cosigned by enough witnesses, who saw no other: the file is that
+of "receipt verify --help", and cosigned is what /log/N/checkpoint has, once they have. What a
+store keeps, and an invoice, has no cosignatures: of these nothing more is asked.
+
 An invoice has one in short, which its payer's wallet keeps: of how many events, and the first
 24 bytes of the root. --invoice holds the log against it. It does not say of which name of the
 log it is: where the log was forked, one of what was left behind differs.
@@ -60,40 +61,28 @@ The log comes from the daemon, from its store with --store, or from NDJSON with 
 must begin with the first event. The exit status is 0 if all that it was held against agrees, 1
 if something does not or can't be read, and 2 if the command was not understood.`,
 		Example: `  sandglass audit verify --checkpoint friday.note --key "$(cat vkey)"
+  sandglass audit verify --checkpoint friday.note --policy policy.txt
   sandglass audit verify --invoice lnbc20u1p… --invoice lnbc5u1p…
   sandglass audit verify --store sqlite:/var/lib/sandglass/sandglass.db --checkpoint friday.note --write-tiles tiles
   sandglass audit verify --log log.ndjson --checkpoint friday.note --tiles tiles --json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.verify(cmd.Context(), &f) },
 	}
-	f.Add(cmd)
-	cmd.Flags().StringArrayVar(&f.checkpoints, "checkpoint", nil,
-		"hold the log against the checkpoint in this `file`; may be repeated")
-	cmd.Flags().StringArrayVar(&f.keys, "key", nil, "a `vkey` that checkpoints of its name are signed with; may be repeated")
-	cmd.Flags().StringArrayVar(&f.invoices, "invoice", nil,
-		"hold the log against what this `invoice`, paid or not, says of it; may be repeated")
-	cmd.Flags().StringArrayVar(&f.metadata, "metadata", nil,
-		"a `text` of which an invoice has the hash, as LNURL's metadata; may be repeated")
+	f.Flags.Add(cmd)
+	f.Against.Add(cmd)
 	cmd.Flags().StringVar(&f.tiles, "tiles", "", "name the event that differs by the tiles, or a daemon's blocks, in this `folder`")
 	cmd.Flags().StringVar(&f.write, "write-tiles", "", "write the lowest tiles of the log into this `folder`, which has none yet")
 	return cmd
 }
 
 func (c command) verify(ctx context.Context, f *verifyFlags) error {
-	if err := f.Check(); err != nil {
+	if err := f.Flags.Check(); err != nil {
 		return err
 	}
 	l := &verify.Log{}
 	if err := f.known(l); err != nil {
 		return err
 	}
-	chunks, done, err := source.Chunks(ctx, c.Env, &f.Flags, func(note []byte) error {
-		return f.expect(l, "the store's own checkpoint", note)
-	})
-	if err != nil {
-		return err
-	}
-	defer done()
 	var out *tilefiles.Exported
 	if f.write != "" {
 		if _, err := os.Stat(filepath.Join(f.write, "tile")); err == nil {
@@ -102,18 +91,7 @@ func (c command) verify(ctx context.Context, f *verifyFlags) error {
 		out = tilefiles.Export(f.write)
 		l.See = out.Add
 	}
-	p, told := show.NewProgress(c.Stderr), int64(0)
-	l.Progress = func(n int64) {
-		if n/tellEvery > told/tellEvery {
-			p.Draw("%s events", show.Group(n))
-		}
-		if n/(20*tellEvery) > told/(20*tellEvery) {
-			p.Log("%s events", show.Group(n))
-		}
-		told = n
-	}
-	report, err := l.Run(ctx, chunks)
-	p.Done()
+	report, err := f.Hold(ctx, c.Env, &f.Flags, l)
 	if err == nil && out != nil {
 		err = out.Flush()
 	}
@@ -123,24 +101,8 @@ func (c command) verify(ctx context.Context, f *verifyFlags) error {
 	return c.printProof(&report)
 }
 
-// known reads what the log is held against.
+// known finds the tiles, or blocks, that say which event is another.
 func (f *verifyFlags) known(l *verify.Log) error {
-	for _, name := range f.checkpoints {
-		msg, err := os.ReadFile(name)
-		if err != nil {
-			return err
-		}
-		if err := f.expect(l, name, msg); err != nil {
-			return err
-		}
-	}
-	for _, text := range f.invoices {
-		point, err := fromInvoice(text, f.metadata)
-		if err != nil {
-			return err
-		}
-		l.Checkpoints = append(l.Checkpoints, point)
-	}
 	if f.tiles == "" {
 		return nil
 	}
@@ -156,20 +118,5 @@ func (f *verifyFlags) known(l *verify.Log) error {
 		return cli.Usage("--tiles %s: there is neither a folder tile/0 in it, nor a file %s", f.tiles, tilefiles.Name)
 	}
 	l.Tiles = tilefiles.Export(f.tiles)
-	return nil
-}
-
-// expect adds a checkpoint, which one of the keys must have signed if there are any.
-func (f *verifyFlags) expect(l *verify.Log, from string, msg []byte) error {
-	point, err := checkpoint.Read(msg)
-	for _, vkey := range f.keys {
-		if point, err = checkpoint.Open(msg, vkey); err == nil {
-			break
-		}
-	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", from, err)
-	}
-	l.Checkpoints = append(l.Checkpoints, verify.Expected{From: from, Checkpoint: point})
 	return nil
 }
