@@ -178,8 +178,8 @@ func TestALaterTypeNamesItsBuild(t *testing.T) {
 		must(t, err)
 		meta, err := r.Metadata()
 		must(t, err)
-		if meta.Actor != "watcher" {
-			t.Errorf("%s is of %q", r.Type, meta.Actor)
+		if meta.Actor != "watcher" || !r.Salted() {
+			t.Errorf("%s has the metadata %s", r.Type, r.Meta)
 		}
 		said[r.Type] = meta.Build
 	}

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	crand "crypto/rand"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -192,7 +193,8 @@ func (h *Handler[ID, S, C, E]) append(ctx context.Context, id ID, meta Meta, eve
 	var attempt Attempt
 	binary.BigEndian.PutUint64(attempt[:], rand.Uint64()) // not of the decision: it is its name
 	batch := make([]Event, len(events))
-	encoded := codec.Encode(&meta)
+	salts := make([]byte, len(events)*len(meta.Salt))
+	_, _ = crand.Read(salts) // it never fails
 	for i, e := range events {
 		batch[i] = Encode(e)
 		if rev := out.Revision + 1 + Revision(i); h.Facts {
@@ -200,7 +202,8 @@ func (h *Handler[ID, S, C, E]) append(ctx context.Context, id ID, meta Meta, eve
 		} else {
 			batch[i].ID = NewAttemptID(attempt, name, rev, batch[i])
 		}
-		batch[i].Meta = encoded
+		meta.Salt = [len(meta.Salt)]byte(salts[i*len(meta.Salt):])
+		batch[i].Meta = codec.Encode(&meta)
 	}
 	res, err := h.Store.Append(ctx, name, out.Revision, batch)
 	if err != nil {

@@ -134,6 +134,10 @@ type Record struct {
 
 // Meta is what a record tells beside the fact: who asked, and why it came about.
 type Meta struct {
+	// Salt is drawn at random for each event that is appended, whatever the caller says. So nobody
+	// can tell of the event's hash, which is public (package proof), what it says, be it all but one
+	// word that he knows. An id does not depend on it: a retry is a retry, and what was kept stays.
+	Salt        [16]byte
 	Actor       string // who asked: watcher, meter, holder, operator, anyone
 	Correlation string // what the request that began it is called in the log lines
 	Causation   string // the id of the event that caused it, empty where a request did
@@ -151,10 +155,20 @@ func (m Meta) CausedBy(id EventID) Meta {
 
 // Fields implements [codec.Fielder] by the names that EventStoreDB uses.
 func (m *Meta) Fields(f *codec.Fields) {
+	codec.OptHex(f, saltField, m.Salt[:]) // first: see [Record.Salted]
 	codec.OptString(f, "actor", &m.Actor)
 	codec.OptString(f, "$correlationId", &m.Correlation)
 	codec.OptString(f, "$causationId", &m.Causation)
 	codec.OptString(f, "build", &m.Build)
+}
+
+const saltField = "salt"
+
+// Salted reports whether the event has a salt. Events of the first builds have none.
+func (r *Record) Salted() bool {
+	const before, size = `{"` + saltField + `":"`, 2 * len(Meta{}.Salt)
+	m := r.Meta
+	return len(m) > len(before)+size && string(m[:len(before)]) == before && m[len(before)+size] == '"'
 }
 
 // Metadata decodes r.Meta.

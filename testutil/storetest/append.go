@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -122,6 +123,13 @@ func retries(t *testing.T, h Harness) {
 	}
 	appended(t.Context(), t, s, "toy-1", stream.NoStream, events[:2]...) // a prefix of what stands there
 	appended(t.Context(), t, s, "toy-1", 0, events[1:3]...)              // or a part
+	salted := slices.Clone(events[3:])
+	for i := range salted {
+		salted[i].Meta = []byte(`{"salt":"00112233445566778899aabbccddeeff"}`)
+	}
+	if again := appended(t.Context(), t, s, "toy-1", 2, salted...); again != second { // what was kept stays: see same
+		t.Errorf("with other metadata the retry is answered %+v, the append was %+v", again, second)
+	}
 
 	later := append(Events("toy-1", stream.NoStream, "first", 2), Events("toy-1", 1, "other", 1)...)
 	longer := append(Events("toy-1", stream.NoStream, "first", 6), Events("toy-1", 5, "more", 1)...)
