@@ -147,7 +147,8 @@ func advice(s *signing.Status) string {
 			"if it is lost for good: sandglass log key --make",
 		signing.OtherKey: "put the right log.key back and restart the daemon; " +
 			"if it is lost or was stolen: sandglass log fork --reason TEXT",
-		signing.Foreign: "find out who wrote there, and see to it that nobody but Sandglass can; then: sandglass log fork --reason TEXT",
+		signing.Foreign: "find out who wrote there, and see to it that nobody but Sandglass can; " +
+			"then: sandglass log fork --reason TEXT",
 	}[s.Alarm]
 	if what == "" {
 		what = "find out why, and put back what is newer, if there is something; " +
