@@ -40,6 +40,13 @@ func (r *replication) limit(length uint32) uint32 {
 	return length
 }
 
+// clear drops all: followers have what the log has.
+func (r *replication) clear() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.recent = nil
+}
+
 // forget drops what followers have by now. The caller holds mu.
 func (r *replication) forget(now time.Time) {
 	old := 0
