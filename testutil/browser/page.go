@@ -20,6 +20,7 @@ import (
 type Page struct {
 	ctx   context.Context
 	close context.CancelFunc
+	still bool // its time is not that of the machine, since Pass
 
 	mu         sync.Mutex
 	complaints []string
@@ -65,12 +66,15 @@ func Await[T any](p *Page, expression string) (T, error) {
 	return chromedp.Run(ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
 }
 
+// tick is how often what is waited for is looked at.
+const tick = 20 * time.Millisecond
+
 // Until waits until an expression is true, whatever page is there by then.
 func (p *Page) Until(what, expression string) error {
 	ctx, cancel := p.step()
 	defer cancel()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
+	again := time.NewTicker(tick)
+	defer again.Stop()
 	var last error // that is not of the end of ctx
 	for {
 		ok, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("Boolean("+expression+")"))
@@ -84,7 +88,8 @@ func (p *Page) Until(what, expression string) error {
 		case <-ctx.Done():
 			return fmt.Errorf("waited until %s: %w: %v; the page at %s says:\n%s",
 				what, context.Cause(ctx), last, p.URL(), p.Text())
-		case <-tick.C: // the page may just be another
+		case <-again.C: // the page may just be another
+			p.moment()
 		}
 	}
 }
@@ -144,8 +149,8 @@ type place struct {
 func (p *Page) locate(what, name, near string) (at place, err error) {
 	ctx, cancel := p.step()
 	defer cancel()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
+	again := time.NewTicker(tick)
+	defer again.Stop()
 	where := fmt.Sprintf("%s(%s, %s, %s)", strings.TrimSpace(find), quote(what), quote(name), quote(near))
 	var why error // it was not there before ctx ended
 	for {
@@ -160,7 +165,8 @@ func (p *Page) locate(what, name, near string) (at place, err error) {
 		case <-ctx.Done():
 			return at, fmt.Errorf("no %s called %q: %w: %v; the page at %s says:\n%s",
 				what, name, context.Cause(ctx), why, p.URL(), p.Text())
-		case <-tick.C:
+		case <-again.C:
+			p.moment()
 		}
 	}
 }

@@ -13,8 +13,9 @@ import (
 )
 
 // Pass lets time pass on the page as fast as the machine can, whatever it waits for. From then on its time
-// stands still, until Pass or [Page.Run].
+// stands still, but for Pass and as long as something is waited for, as by [Page.Until].
 func (p *Page) Pass(d time.Duration) error {
+	p.still = true
 	ctx, cancel := p.step()
 	defer cancel()
 	over := make(chan struct{}, 1)
@@ -39,11 +40,12 @@ func (p *Page) Pass(d time.Duration) error {
 	}
 }
 
-// Run lets the time of the page go on while it waits for no answer.
-func (p *Page) Run() error {
-	return call(p, emulation.SetVirtualTimePolicy, emulation.SetVirtualTimePolicyParams{
-		Policy: emulation.VirtualTimePolicyPauseIfNetworkFetchesPending,
-	})
+// moment lets the time of a page that stands still go on, no faster than that of the machine. No policy of the browser
+// does: while a stream is open, "pause if network fetches are pending" lets no timer fire.
+func (p *Page) moment() {
+	if p.still {
+		_ = p.Pass(tick) // whoever waits asks again
+	}
 }
 
 // Size is how much a page has made of itself.
