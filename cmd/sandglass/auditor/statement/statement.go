@@ -21,6 +21,7 @@ type Statement struct {
 	From     instant.Time    `json:"from,omitzero"` // the begin of the log, if there is none
 	To       instant.Time    `json:"to,omitzero"`   // the end of the log, if there is none
 	Made     instant.Time    `json:"made_at"`
+	Extent   Extent          `json:"extent"`
 	Position stream.Position `json:"position"` // of the last event of the period, or before it
 	Written  instant.Time    `json:"written_at,omitzero"`
 	Opening  Balances        `json:"opening"`
@@ -29,8 +30,30 @@ type Statement struct {
 	Flows    Flows           `json:"flows"`
 	Plans    []Plan          `json:"plans"`
 	Checks   []Check         `json:"checks"`
+	Sources  []Source        `json:"sources"` // that what stands here is from, the log first
 	Unproven []string        `json:"cannot_prove"`
 }
+
+// Extent says whether all of the period is in the log.
+type Extent string
+
+// What it can be.
+const (
+	Over   Extent = "over"     // nothing can be written any more that belongs to it
+	Going  Extent = "not_over" // it ends later than the statement was made, or never
+	Unsure Extent = "unsure"   // it is over, and the log is a file that may have been written before
+)
+
+// Source is what something on the page is from.
+type Source string
+
+// The sources.
+const (
+	Log    Source = "log"
+	Daemon Source = "daemon" // its figures
+	Wallet Source = "wallet"
+	Kept   Source = "kept" // what was kept of the log elsewhere: checkpoints and invoices
+)
 
 // Balances are the trial balance of the read models.
 type Balances struct {
@@ -82,6 +105,16 @@ type Check struct {
 	Name   string `json:"name"`
 	Result Result `json:"result"`
 	Detail string `json:"detail"`
+	asked  Source // beside the log
+}
+
+// Made returns a check that was made of the log, and of what else it asked: Log of nothing else.
+func Made(name string, ok bool, asked Source, detail string) Check {
+	c := Check{Name: name, Result: Failed, Detail: detail, asked: asked}
+	if ok {
+		c.Result = Passed
+	}
+	return c
 }
 
 // Result is how a check ended.
@@ -101,12 +134,24 @@ var unproven = []string{
 	"that the operator still has the coins, and will deliver what is owed",
 }
 
-// New puts what the books say in order.
-func New(s *books.Statement, made instant.Time, checks []Check) *Statement {
+// New puts what the books say in order. Ends reports whether the log goes on after the period, or is all that there is.
+func New(s *books.Statement, made instant.Time, ends bool, checks []Check) *Statement {
 	v := &Statement{
 		From: s.Period.From, To: s.Period.To, Made: made, Position: s.Position, Written: s.Written,
 		Opening: Balances(s.Opening), Closing: Balances(s.Closing),
 		Received: []Rail{}, Plans: []Plan{}, Checks: checks, Unproven: unproven,
+		Extent: Over, Sources: []Source{Log},
+	}
+	switch {
+	case v.To == 0 || v.To > made:
+		v.Extent = Going
+	case !ends:
+		v.Extent = Unsure
+	}
+	for _, c := range checks {
+		if c.asked != "" && c.Result != Left && !slices.Contains(v.Sources, c.asked) {
+			v.Sources = append(v.Sources, c.asked)
+		}
 	}
 	for _, via := range slices.Sorted(maps.Keys(s.Rails)) {
 		v.Received = append(v.Received, Rail{via, flow(s.Rails[via])})

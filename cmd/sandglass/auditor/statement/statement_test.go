@@ -61,7 +61,9 @@ func state(t *testing.T, l log, p books.Period) *statement.Statement {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return statement.New(s, at, []statement.Check{{Name: "replay", Result: statement.Passed, Detail: "12 figures"}})
+	return statement.New(s, at.Add(instant.Day), true, []statement.Check{
+		{Name: "replay", Result: statement.Passed, Detail: "12 figures"},
+	})
 }
 
 func text(t *testing.T, s *statement.Statement) string {
@@ -149,7 +151,7 @@ func TestFormatsAgree(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s := statement.New(sums, at, nil)
+		s := statement.New(sums, at, true, nil)
 		b, err := json.Marshal(s)
 		if err != nil {
 			t.Fatal(err)
@@ -204,6 +206,58 @@ func TestOnePage(t *testing.T) {
 	}
 	if got := text(t, state(t, nil, books.Period{To: at})); !strings.Contains(got, "The log has no event of before the end") {
 		t.Errorf("of an empty log: %s", got)
+	}
+}
+
+// TestWhatAPeriodIsSaidToBe: one that is not over, and one that a file may not have the end of, are told to be that, and
+// what the page is from is named; in each format.
+func TestWhatAPeriodIsSaidToBe(t *testing.T) {
+	const alone = "Made by Sandglass on 2026-01-02 00:00:00 UTC, from its event log alone."
+	made := at.Add(instant.Day)
+	sums, err := books.State(each(oneOfEach("small")), books.Period{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	replay := statement.Made("replay", true, statement.Daemon, "12 figures")
+	wallet := statement.Made("reconcile", false, statement.Wallet, "1 difference")
+	left := statement.Check{Name: "verify", Result: statement.Left, Detail: "--checkpoint does"}
+	for name, test := range map[string]struct {
+		to      instant.Time
+		ends    bool
+		checks  []statement.Check
+		extent  statement.Extent
+		warning string
+		origin  string
+	}{
+		"over":             {made, true, []statement.Check{left}, statement.Over, "", alone},
+		"over, of a file":  {made, false, nil, statement.Unsure, "of after this period: if it was written before 2026-01-02", alone},
+		"not over":         {made + 1, true, nil, statement.Going, "This period is not over: it ends on 2026-01-02 00:00:00", alone},
+		"not over, a file": {made + 1, false, nil, statement.Going, "This period is not over: it ends on", alone},
+		"without an end":   {0, true, nil, statement.Going, "has no end: what is written after 2026-01-02 00:00:00 UTC", alone},
+		"with the wallet": {
+			made, true, []statement.Check{left, replay, wallet, wallet}, statement.Over, "",
+			"The figures are from its event log alone; the checks asked besides: the figures of the daemon, its wallet.",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			sums.Period.To = test.to
+			s := statement.New(sums, made, test.ends, test.checks)
+			if s.Extent != test.extent || (s.Warning() == "") != (test.warning == "") {
+				t.Errorf("it is %s: %q", s.Extent, s.Warning())
+			}
+			for format, out := range map[string]string{"text": text(t, s), "html": page(t, s)} {
+				if !strings.Contains(out, test.warning) || !strings.Contains(out, test.origin) {
+					t.Errorf("%s: there is no %q, or no %q, in\n%s", format, test.warning, test.origin, out)
+				}
+				if test.origin != alone && strings.Contains(out, alone) {
+					t.Errorf("%s says that the log is all that it is from", format)
+				}
+			}
+			b, err := json.Marshal(s)
+			if err != nil || !strings.Contains(string(b), `"extent":"`+string(test.extent)+`"`) {
+				t.Errorf("%s, %v", b, err)
+			}
+		})
 	}
 }
 

@@ -57,6 +57,36 @@ func (s *Statement) About() string {
 		"Amounts are in satoshi, to the millisatoshi.", s.Position, show.Instant(s.Written))
 }
 
+// Warning says that the period has not all of its figures yet, or may not. It is empty of one that has.
+func (s *Statement) Warning() string {
+	switch {
+	case s.Extent == Going && s.To == 0:
+		return fmt.Sprintf("This period has no end: what is written after %s is not in it.", show.Instant(s.Made))
+	case s.Extent == Going:
+		return fmt.Sprintf("This period is not over: it ends on %s, and what is written until then is still to come.",
+			show.Instant(s.To))
+	case s.Extent == Unsure:
+		return fmt.Sprintf("The log that was read has nothing of after this period: if it was written before %s, "+
+			"what came then is missing.", show.Instant(s.To))
+	}
+	return ""
+}
+
+// Origin says what the page is from, and when it was made.
+func (s *Statement) Origin() string {
+	more := ""
+	for _, from := range s.Sources[1:] {
+		more += ", " + map[Source]string{
+			Daemon: "the figures of the daemon", Wallet: "its wallet", Kept: "what was kept of the log elsewhere",
+		}[from]
+	}
+	if more == "" {
+		return fmt.Sprintf("Made by Sandglass on %s, from its event log alone.", show.Instant(s.Made))
+	}
+	return fmt.Sprintf("Made by Sandglass on %s. The figures are from its event log alone; the checks asked besides: %s.",
+		show.Instant(s.Made), more[len(", "):])
+}
+
 // Tables returns the figures in the order of the page.
 func (s *Statement) Tables() []table {
 	return []table{s.received(), s.earned(), s.balances(), s.owed()}

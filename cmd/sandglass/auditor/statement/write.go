@@ -16,6 +16,9 @@ import (
 func (s *Statement) Text(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Statement, %s\n%s\n", s.Title(), s.About())
+	if warning := s.Warning(); warning != "" {
+		fmt.Fprintf(&b, "%s\n", warning)
+	}
 	for _, t := range s.Tables() {
 		fmt.Fprintf(&b, "\n%s\n", t.Title)
 		columns(&b, append([][]string{t.Head}, t.Rows...))
@@ -31,6 +34,7 @@ func (s *Statement) Text(w io.Writer) error {
 	for _, u := range s.Unproven {
 		fmt.Fprintf(&b, "  %s\n", u)
 	}
+	fmt.Fprintf(&b, "\n%s\n", s.Origin())
 	_, err := io.WriteString(w, b.String())
 	return err
 }
@@ -56,8 +60,7 @@ func columns(b *strings.Builder, rows [][]string) {
 var pageText string
 
 var page = template.Must(template.New("page").Funcs(template.FuncMap{
-	"style":   func() template.CSS { return template.CSS(assets.Text("style.css")) }, // which is ours
-	"instant": show.Instant,
+	"style": func() template.CSS { return template.CSS(assets.Text("style.css")) }, // which is ours
 }).Parse(pageText))
 
 // HTML writes the statement as a page that needs nothing else, and fits on a sheet of A4.
