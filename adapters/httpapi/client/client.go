@@ -24,6 +24,7 @@ import (
 	"sandglass/domain/enforce/access"
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
+	"sandglass/domain/proof/checkpoint"
 	"sandglass/domain/proof/receipt"
 )
 
@@ -212,6 +213,12 @@ func (c *Client) Receipt(ctx context.Context, id, key string) (string, error) {
 		path += "?" + url.Values{"resource": {id}}.Encode()
 	}
 	return c.text(ctx, path, receipt.Max)
+}
+
+// Checkpoint returns the checkpoint that is shown of a name under which the log was signed, with the lines of those who
+// cosigned it. It takes no token.
+func (c *Client) Checkpoint(ctx context.Context, fork int64) (string, error) {
+	return c.text(ctx, fmt.Sprintf("/log/%d/checkpoint", fork), checkpoint.MaxNote)
 }
 
 // text returns an answer that is a text of at most so many bytes.

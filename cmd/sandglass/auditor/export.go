@@ -22,7 +22,7 @@ import (
 type exportFlags struct {
 	source.Flags
 	periodFlags
-	format, by, out string
+	format, by, out, tiles string
 }
 
 func exportCmd(c commands) *cobra.Command {
@@ -47,6 +47,9 @@ programs check. The accounts are:
 
 With --by day there is one entry for each kind and plan and day, without the resources.
 NDJSON is what "events" writes: "audit replay --log" can check it, if it begins with the log.
+With --tiles the tiles of the log's tree are written into a folder, 32 bytes for each event, and
+its latest checkpoint beside them. Who has the export, the folder and the public key needs
+nothing else of the daemon to name the event that is another later: "audit verify --help".
 
 The log comes from the daemon, from its store with --store, or from NDJSON with --log. With
 --out the file is there once it is whole, and takes the place of an older one.
@@ -56,7 +59,9 @@ The columns of the CSV:
 ` + columnsHelp(),
 		Example: `  sandglass audit export --format hledger --by day --from 2026-01-01 --to 2026-02-01 --out 2026-01.journal
   sandglass audit export --format csv --out books.csv
-  sandglass audit export --format ndjson --store sqlite:/var/lib/sandglass/sandglass.db > log.ndjson`,
+  sandglass audit export --format ndjson --store sqlite:/var/lib/sandglass/sandglass.db > log.ndjson
+  sandglass audit export --format ndjson --out log.ndjson --tiles kept
+  sandglass audit verify --log log.ndjson --tiles kept --checkpoint kept/checkpoint --key "$(cat vkey)"`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.export(cmd.Context(), &f) },
 	}
@@ -66,6 +71,8 @@ The columns of the CSV:
 	cmd.Flags().StringVar(&f.by, "by", string(journal.ByEvent),
 		"`event` or day: one entry for each event, or for each kind and plan in a day")
 	cmd.Flags().StringVar(&f.out, "out", "", "write to this `file`")
+	cmd.Flags().StringVar(&f.tiles, "tiles", "",
+		"write the tiles of the log's tree and its checkpoint into this `folder`, which has none yet; of ndjson")
 	return cmd
 }
 
@@ -89,6 +96,8 @@ func (f *exportFlags) options() (o journal.Options, err error) {
 		return o, cli.Usage("--by %q: want event or day", f.by)
 	case o.By == journal.ByDay && o.Format == journal.NDJSON:
 		return o, cli.Usage("--by day is for the books: ndjson has each event as it is")
+	case f.tiles != "" && (o.Format != journal.NDJSON || f.from != "" || f.to != ""):
+		return o, cli.Usage("--tiles are those of the whole log: they go with --format ndjson, without --from and --to")
 	}
 	if err := f.Check(); err != nil {
 		return o, err
@@ -114,13 +123,45 @@ func (c commands) export(ctx context.Context, f *exportFlags) error {
 			p.Draw("%s events, position %d", show.Group(n), r.Position)
 		}
 	}
+	write := func() error { return c.write(ctx, f, log, o) }
+	if f.tiles != "" {
+		write = func() error { return c.tiled(ctx, f, log, o) }
+	}
+	err = write()
+	p.Done()
+	return err
+}
+
+// write writes the log, or its books.
+func (c commands) write(ctx context.Context, f *exportFlags, log *source.Growing, o journal.Options) error {
 	write := func(w io.Writer) error { return journal.Write(w, log.After(ctx, 0), o) }
 	if f.out == "" {
-		err = write(c.Stdout)
-	} else {
-		err = whole(f.out, write)
+		return write(c.Stdout)
 	}
-	p.Done()
+	return whole(f.out, write)
+}
+
+// tiled writes the log, and the tiles of its tree beside it.
+func (c commands) tiled(ctx context.Context, f *exportFlags, log *source.Growing, o journal.Options) error {
+	t, err := newTiles(f.tiles)
+	if err == nil {
+		err = t.begin(ctx, log)
+	}
+	if err != nil {
+		return err
+	}
+	drawn := o.See
+	o.See = func(r *stream.Record) {
+		drawn(r)
+		t.see(r)
+	}
+	if err := c.write(ctx, f, log, o); err != nil {
+		return err
+	}
+	if err := t.end(); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(c.Stderr, t.said())
 	return err
 }
 

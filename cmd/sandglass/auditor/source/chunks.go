@@ -6,6 +6,7 @@ import (
 	"iter"
 	"os"
 
+	"sandglass/adapters/httpapi/client"
 	"sandglass/cmd/sandglass/auditor/ndjson"
 	"sandglass/cmd/sandglass/cli"
 	"sandglass/domain/proof/checkpoint"
@@ -58,6 +59,29 @@ func showCheckpoint(ctx context.Context, s stream.EventStore, show func(note []b
 		return err
 	}
 	return show(note)
+}
+
+// keptBy returns the checkpoint that stands in a store.
+func keptBy(s stream.EventStore) func(context.Context) ([]byte, error) {
+	return func(ctx context.Context) (note []byte, err error) {
+		err = showCheckpoint(ctx, s, func(kept []byte) error {
+			note = kept
+			return nil
+		})
+		return note, err
+	}
+}
+
+// shownBy returns the checkpoint that a daemon shows of its log's present name.
+func shownBy(cl *client.Client) func(context.Context) ([]byte, error) {
+	return func(ctx context.Context) ([]byte, error) {
+		l, err := cl.Log(ctx)
+		if err != nil || l.Checkpoint == "" {
+			return nil, err
+		}
+		note, err := cl.Checkpoint(ctx, l.Forks[len(l.Forks)-1].Fork)
+		return []byte(note), err
+	}
 }
 
 // batches yields single records in pieces.

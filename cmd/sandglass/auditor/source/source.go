@@ -233,7 +233,10 @@ type Growing struct {
 	// After yields what comes after a position, up to where the log ends now.
 	After recordsAfter
 	Still bool // a file: it does not grow
-	close func() error
+	// Checkpoint returns the latest checkpoint of the log, with what cosignatures there are, nil where there is none:
+	// of a file there is none, nor of a log that is not signed.
+	Checkpoint func(context.Context) ([]byte, error)
+	close      func() error
 }
 
 // Close closes the log that [Grow] opened.
@@ -247,20 +250,21 @@ func Grow(ctx context.Context, env *cli.Env, f *Flags) (*Growing, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &Growing{After: stored(s), close: s.Close}, nil
+		return &Growing{After: stored(s), Checkpoint: keptBy(s), close: s.Close}, nil
 	case f.Log != "":
 		file, err := os.Open(f.Log)
 		if err != nil {
 			return nil, err
 		}
 		after := func(context.Context, stream.Position) iter.Seq2[stream.Record, error] { return lines(file) }
-		return &Growing{After: after, Still: true, close: file.Close}, nil
+		none := func(context.Context) ([]byte, error) { return nil, nil }
+		return &Growing{After: after, Still: true, Checkpoint: none, close: file.Close}, nil
 	}
 	cl, err := env.Client(cli.Auditor)
 	if err != nil {
 		return nil, err
 	}
-	return &Growing{After: records(fetched(cl)), close: func() error { return nil }}, nil
+	return &Growing{After: records(fetched(cl)), Checkpoint: shownBy(cl), close: func() error { return nil }}, nil
 }
 
 // Reading a log after a position: as the API writes events, and as records.
