@@ -16,14 +16,14 @@ type cache struct {
 // cached is a tile that is read, or was.
 type cached struct {
 	done chan struct{} // closed when it was
-	body []byte
+	file file
 	err  error
 }
 
 func newCache() *cache { return &cache{tiles: map[string]*cached{}} }
 
 // get returns a tile by its path. keep says that it is whole.
-func (c *cache) get(path string, keep bool, read func() ([]byte, error)) ([]byte, error) {
+func (c *cache) get(path string, keep bool, read func() (file, error)) (file, error) {
 	if !keep {
 		return read()
 	}
@@ -31,7 +31,7 @@ func (c *cache) get(path string, keep bool, read func() ([]byte, error)) ([]byte
 	if t, ok := c.tiles[path]; ok {
 		c.mu.Unlock()
 		<-t.done
-		return t.body, t.err
+		return t.file, t.err
 	}
 	t := &cached{done: make(chan struct{})}
 	c.tiles[path] = t
@@ -41,11 +41,11 @@ func (c *cache) get(path string, keep bool, read func() ([]byte, error)) ([]byte
 		c.order = c.order[1:]
 	}
 	c.mu.Unlock()
-	if t.body, t.err = read(); t.err != nil {
+	if t.file, t.err = read(); t.err != nil {
 		c.forget(path, t)
 	}
 	close(t.done)
-	return t.body, t.err
+	return t.file, t.err
 }
 
 // forget takes away what could not be read.

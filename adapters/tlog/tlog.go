@@ -2,6 +2,10 @@
 // proofs are made of, and the entries, which are the hashes of events. Anybody may read them: they tell
 // how many events there are and when they came, and of none of them what it says.
 //
+// That is so since each event has a salt. Of one of the first builds, which has none, who knows nearly all that
+// it says could find out the rest by trying: entries, and tiles of the lowest level, in which there is one are
+// for auditors. All that is above them is for everybody.
+//
 // Each name under which the log was signed has a folder, /log/<fork>/. Of one that was left behind there
 // is the last checkpoint, and nothing else: the tree has gone on under the next. /log/ says which there
 // are, and why; /log/key is the public key of the present one.
@@ -29,6 +33,7 @@ import (
 type Tree interface {
 	Tile(ctx context.Context, level int, n int64, width int) ([]proof.Hash, error)
 	Entries(ctx context.Context, n int64, width int) ([]proof.Hash, error)
+	Salted(ctx context.Context, n int64) (bool, error)
 }
 
 // Options are what a log is served from. All are required but Note.
@@ -38,6 +43,8 @@ type Options struct {
 	// Note returns the checkpoint to be shown of the present log, with the lines of those who cosigned it:
 	// without it, it is the latest as it was signed.
 	Note func() []byte
+	// Auditor reports whether a request is from who may read the events.
+	Auditor func(*http.Request) bool
 	// Failed hears of what is no fault of the client's.
 	Failed func(ctx context.Context, err error)
 }
@@ -61,6 +68,7 @@ const (
 	notKept  = "no-cache"
 	kept     = "public, max-age=31536000, immutable"
 	forAHour = "public, max-age=3600"
+	secret   = "private, no-store"
 )
 
 // ServeHTTP implements [http.Handler], for a mux of [Patterns].
@@ -178,7 +186,7 @@ func (l *Log) tile(w http.ResponseWriter, r *http.Request, s *signing.Status, pa
 		return
 	}
 	ctx := context.WithoutCancel(r.Context()) // others may wait for the same
-	body, err := l.cache.get(path, t.W == proof.Width, func() ([]byte, error) { return l.read(ctx, t) })
+	file, err := l.cache.get(path, t.W == proof.Width, func() (file, error) { return l.read(ctx, t) })
 	switch {
 	case errors.Is(err, follow.ErrNotYet):
 		refuse(w, http.StatusNotFound, "there is no such tile yet")
@@ -187,11 +195,21 @@ func (l *Log) tile(w http.ResponseWriter, r *http.Request, s *signing.Status, pa
 		l.Failed(r.Context(), err)
 		refuse(w, http.StatusServiceUnavailable, "the tile can't be read now")
 		return
+	case file.guessable && !l.Auditor(r):
+		w.Header().Set("WWW-Authenticate", `Bearer realm="sandglass"`)
+		refuse(w, http.StatusUnauthorized, "an event of this tile was written before events had a salt, and by its hash who "+
+			"knows most of what it says could find out the rest: send Authorization: Bearer with the auditor's token or the "+
+			"operator's; tiles of level 1 and above are for everybody")
+		return
+	}
+	keep := holds(s, t)
+	if file.guessable {
+		keep = secret
 	}
 	w.Header().Set("Content-Type", "application/octet-stream")
-	w.Header().Set("Cache-Control", holds(s, t))
-	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-	_, _ = w.Write(body) // who asked may have gone
+	w.Header().Set("Cache-Control", keep)
+	w.Header().Set("Content-Length", strconv.Itoa(len(file.body)))
+	_, _ = w.Write(file.body) // who asked may have gone
 }
 
 // holds says how long a tile holds. Of a log that is not what was signed it is of another tree, and may be put back.
@@ -235,18 +253,30 @@ func within(t tlog.Tile, size int64) bool {
 	return t.N < there/proof.Width || t.N == there/proof.Width && int64(t.W) <= there%proof.Width
 }
 
+// file is a tile, or entries.
+type file struct {
+	body      []byte
+	guessable bool // it has the hash of an event without a salt
+}
+
 // read returns what is in a tile.
-func (l *Log) read(ctx context.Context, t tlog.Tile) (body []byte, err error) {
+func (l *Log) read(ctx context.Context, t tlog.Tile) (f file, err error) {
+	if t.L <= 0 {
+		salted, err := l.Tree.Salted(ctx, t.N)
+		if f.guessable = !salted; err != nil {
+			return f, err
+		}
+	}
 	if t.L < 0 {
 		entries, err := l.Tree.Entries(ctx, t.N, t.W)
 		for i := range entries {
-			body = append(binary.BigEndian.AppendUint16(body, uint16(len(entries[i]))), entries[i][:]...)
+			f.body = append(binary.BigEndian.AppendUint16(f.body, uint16(len(entries[i]))), entries[i][:]...)
 		}
-		return body, err
+		return f, err
 	}
 	hashes, err := l.Tree.Tile(ctx, t.L, t.N, t.W)
 	for i := range hashes {
-		body = append(body, hashes[i][:]...)
+		f.body = append(f.body, hashes[i][:]...)
 	}
-	return body, err
+	return f, err
 }

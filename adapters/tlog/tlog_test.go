@@ -51,9 +51,15 @@ type shop struct {
 	note   func() []byte
 }
 
+// newShop serves a log of events that have a salt.
 func newShop(t *testing.T, events int) *shop {
 	store, _ := storetest.SQLite(t)
-	fill(t, store, events)
+	fill(t, store, events, salted)
+	return newShopOf(t, store, events)
+}
+
+// newShopOf serves the log in a store, which has so many events.
+func newShopOf(t *testing.T, store *sqlite.Store, events int) *shop {
 	files, err := tilefiles.Open(filepath.Join(t.TempDir(), "tiles"))
 	if err != nil {
 		t.Fatal(err)
@@ -85,6 +91,7 @@ func newShop(t *testing.T, events int) *shop {
 			}
 			return s.note()
 		},
+		Auditor: func(r *http.Request) bool { return r.Header.Get("Authorization") == "Bearer "+auditor },
 	})
 	for _, p := range served.Patterns() {
 		s.mux.Handle(p, l)
@@ -92,20 +99,36 @@ func newShop(t *testing.T, events int) *shop {
 	return s
 }
 
-func fill(t *testing.T, store *sqlite.Store, events int) {
+// salted are metadata of today.
+const salted = `{"salt":"00112233445566778899aabbccddeeff"}`
+
+// fill appends events with such metadata.
+func fill(t *testing.T, store *sqlite.Store, events int, meta string) {
 	for i := 0; i < events; i += stream.MaxAppend {
-		name := fmt.Sprintf("toy-%d", i)
+		name := fmt.Sprintf("toy-%d-%d", i, len(meta))
 		some := storetest.Events(name, stream.NoStream, "toy", min(stream.MaxAppend, events-i))
+		for j := range some {
+			some[j].Meta = []byte(meta)
+		}
 		if _, err := store.Append(t.Context(), name, stream.NoStream, some); err != nil {
 			t.Fatal(err)
 		}
 	}
 }
 
-func (s *shop) get(path string) *httptest.ResponseRecorder {
+// auditor is the auditor's token.
+const auditor = "of-the-auditor"
+
+func (s *shop) get(path string) *httptest.ResponseRecorder { return s.getBy(path, "") }
+
+// getBy asks with a token.
+func (s *shop) getBy(path, token string) *httptest.ResponseRecorder {
 	s.t.Helper()
-	w := httptest.NewRecorder()
-	s.mux.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+	w, r := httptest.NewRecorder(), httptest.NewRequest("GET", path, nil)
+	if token != "" {
+		r.Header.Set("Authorization", "Bearer "+token)
+	}
+	s.mux.ServeHTTP(w, r)
 	return w
 }
 
@@ -201,6 +224,42 @@ func TestWhatIsServed(t *testing.T) {
 	s.tree.fail = nil
 	if w := s.get("/log/0/tile/0/001"); w.Code != 200 {
 		t.Errorf("what failed once fails for ever: %d", w.Code)
+	}
+}
+
+// TestALogOfBefore serves one of which 300 events have no salt: what is in the first two tiles is for auditors, and
+// nobody else keeps it. Nothing above is, nor what is after.
+func TestALogOfBefore(t *testing.T) {
+	store, _ := storetest.SQLite(t)
+	fill(t, store, 300, "")
+	fill(t, store, 300, salted)
+	s := newShopOf(t, store, 600)
+	for path, open := range map[string]bool{
+		"tile/0/000":            false,
+		"tile/0/000.p/1":        false,
+		"tile/entries/000":      false,
+		"tile/0/001":            false,
+		"tile/0/001.p/7":        false,
+		"tile/entries/001":      false,
+		"tile/0/002.p/88":       true,
+		"tile/entries/002.p/88": true,
+		"tile/0/002.p/3":        true,
+		"tile/1/000.p/2":        true,
+		"checkpoint":            true,
+	} {
+		for range 2 { // also from what was read already
+			w, by, wrong := s.get("/log/0/"+path), s.getBy("/log/0/"+path, auditor), s.getBy("/log/0/"+path, "wrong")
+			if by.Code != 200 || w.Code != wrong.Code || (w.Code == 200) != open || !open && (w.Code != 401 ||
+				w.Header().Get("Cache-Control") != "no-cache" || !strings.Contains(w.Body.String(), "the auditor's token") ||
+				w.Header().Get("WWW-Authenticate") == "" || by.Header().Get("Cache-Control") != "private, no-store") {
+				t.Errorf("%s: %d %v %s; by an auditor %d %v", path, w.Code, w.Header(), w.Body, by.Code, by.Header())
+			}
+		}
+	}
+	for path, code := range map[string]int{"tile/0/002.p/89": 404, "tile/0/003": 404, "tile/0/000.p/0": 404} {
+		if w := s.get("/log/0/" + path); w.Code != code {
+			t.Errorf("%s: %d", path, w.Code)
+		}
 	}
 }
 

@@ -11,7 +11,10 @@ import (
 	"testing"
 
 	"sandglass/adapters/httpapi/wire"
+	"sandglass/adapters/sqlite"
+	"sandglass/domain/instant"
 	"sandglass/domain/proof/checkpoint"
+	"sandglass/domain/stream"
 	"sandglass/testutil/daemon"
 	"sandglass/testutil/fakelnd"
 )
@@ -36,6 +39,7 @@ func TestALogIsSignedRestoredAndForked(t *testing.T) {
 	if c, err := checkpoint.Open([]byte(s.get("/log/0/checkpoint")), vkey); err != nil || c.Size < first.Signed {
 		t.Fatalf("%+v, %v", c, err)
 	}
+	s.get("/log/0/tile/entries/000.p/1") // which anybody may
 	backup := filepath.Join(t.TempDir(), "backup.db")
 	s.command("store", "backup", backup)
 	publish()
@@ -105,6 +109,40 @@ func TestWithoutProofsMoneyIsTaken(t *testing.T) {
 	must(err)
 	must(os.WriteFile(key, good[:20], 0o600))
 	tells("malformed")
+}
+
+// TestALogOfBeforeIsForAuditors starts on a log that a build wrote whose events have no salt.
+func TestALogOfBeforeIsForAuditors(t *testing.T) {
+	const noon instant.Time = 1_767_355_200_000
+	s := newSigned(t)
+	store, err := sqlite.Open(filepath.Join(s.Dir, "sandglass.db"), sqlite.Options{Now: func() instant.Time { return noon }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := stream.Event{Type: "plan.withdrawn.v1", At: noon, Data: []byte("{}"), Meta: []byte(`{"actor":"operator"}`)}
+	e.ID = stream.NewID("plan-small", 0, e)
+	if _, err := store.Append(t.Context(), "plan-small", stream.NoStream, []stream.Event{e}); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s.Start()
+	s.until("it is signed", whole)
+	for token, want := range map[string]int{"": 401, "wrong": 401, daemon.Token: 200} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+"/log/0/tile/0/000.p/1", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+token)
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _ = res.Body.Close(); res.StatusCode != want {
+			t.Errorf("by %q: %s", token, res.Status)
+		}
+	}
 }
 
 // signed is a daemon whose log is signed.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"path/filepath"
 
 	"sandglass/adapters/httpapi"
@@ -123,12 +124,15 @@ func (p *Proving) Run(ctx context.Context) (err error) {
 	return g.Wait()
 }
 
-// Mounts returns what is served of the log beside the calls, to anybody.
+// Mounts returns what is served of the log beside the calls, to anybody but for what only auditors may see.
 func (p *Proving) Mounts() (mounts []httpapi.Mount) {
 	failed := func(ctx context.Context, err error) {
 		p.line(zerolog.ErrorLevel).Err(err).Msg("a tile of the log can't be served")
 	}
-	log := tlog.New(tlog.Options{Tree: p.tree, Status: p.Signer.Status, Note: p.Collector.Note, Failed: failed})
+	auditor := func(r *http.Request) bool { return middleware.RequestOf(r.Context()).Caller.Auditor }
+	log := tlog.New(tlog.Options{
+		Tree: p.tree, Status: p.Signer.Status, Note: p.Collector.Note, Auditor: auditor, Failed: failed,
+	})
 	for _, pattern := range tlog.Patterns() {
 		mounts = append(mounts, httpapi.Mount{Pattern: pattern, Handler: log, Traits: middleware.Traits{Open: true}})
 	}
