@@ -107,6 +107,11 @@ func (m *member) begin(s *signing.Status) int64 {
 
 // add asks the witness to cosign what goes on from an old size.
 func (m *member) add(ctx context.Context, s *signing.Status, old int64) ([]byte, error) {
+	if n := len(s.Forks); old > 0 && n > 0 && old <= s.Forks[n-1].Size {
+		// Nor would it be shown what goes on from there: hashes of events of before, which may have no salt.
+		return nil, fmt.Errorf("it says that it cosigned %d events last, and the log was first signed as %s when it had more than %d",
+			old, s.Latest.Origin, s.Forks[n-1].Size)
+	}
 	var proof tlog.TreeProof
 	if old > 0 && old < s.Latest.Size {
 		var err error
