@@ -146,7 +146,7 @@ func (t *Tour) end() error {
 		errs = append(errs, t.keeper.End())
 	}
 	if t.daemon != nil {
-		errs = append(errs, t.daemon.Stop())
+		errs = append(errs, t.daemon.Close())
 		t.words += t.daemon.Words()
 	}
 	if t.net != nil {

@@ -19,22 +19,28 @@ type Ports struct {
 	held []io.Closer
 }
 
+// TakePort takes a port of 127.0.0.1 by its number, and reports whether it was free.
+func (p *Ports) TakePort(port int) (addr string, free bool) {
+	hold, err := net.Listen("tcp", fmt.Sprintf("127.83.0.1:%d", port))
+	if err != nil {
+		return "", false
+	}
+	addr = fmt.Sprintf("127.0.0.1:%d", port)
+	probe, err := net.Listen("tcp", addr)
+	if err != nil {
+		hold.Close()
+		return "", false
+	}
+	p.held = append(p.held, hold)
+	return addr, probe.Close() == nil
+}
+
 // next returns a free address on 127.0.0.1.
 func (p *Ports) next() (string, error) {
 	for range 100 {
-		port := firstPort + rand.IntN(lastPort-firstPort)
-		hold, err := net.Listen("tcp", fmt.Sprintf("127.83.0.1:%d", port))
-		if err != nil {
-			continue
+		if addr, free := p.TakePort(firstPort + rand.IntN(lastPort-firstPort)); free {
+			return addr, nil
 		}
-		addr := fmt.Sprintf("127.0.0.1:%d", port)
-		probe, err := net.Listen("tcp", addr)
-		if err != nil {
-			hold.Close()
-			continue
-		}
-		p.held = append(p.held, hold)
-		return addr, probe.Close()
 	}
 	return "", errors.New("found no free port on 127.0.0.1 in 100 tries")
 }

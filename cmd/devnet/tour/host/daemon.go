@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,6 +17,7 @@ import (
 	"sandglass/adapters/httpapi/client"
 	"sandglass/adapters/httpapi/wire"
 	"sandglass/testutil/devnet"
+	"sandglass/testutil/devnet/process"
 )
 
 // Daemon is a `sandglass serve` that watches a wallet, and the commands that speak to it.
@@ -29,6 +29,7 @@ type Daemon struct {
 	binary    string
 	token     string // the operator's
 	namespace string // of its log in a cluster
+	ports     *process.Ports
 }
 
 // Store is where a daemon keeps its log.
@@ -65,13 +66,15 @@ func NewDaemon(binary, dir, listen string, settings []string, store Store) (*Dae
 	if err := os.WriteFile(file, []byte(token+"\n"), 0o600); err != nil {
 		return nil, err
 	}
+	ports := new(process.Ports)
 	if listen == "" {
 		var err error
-		if listen, err = listenAddress(); err != nil {
+		if listen, err = address(ports); err != nil {
 			return nil, err
 		}
 	}
 	d := &Daemon{
+		ports:  ports,
 		child:  child{name: "the daemon", Log: filepath.Join(dir, "serve.log")},
 		binary: binary, URL: "http://" + listen, token: token,
 	}
@@ -95,19 +98,22 @@ func NewDaemon(binary, dir, listen string, settings []string, store Store) (*Dae
 	return d, nil
 }
 
-// listenAddress is the daemon's default address, or another where that is taken.
-func listenAddress() (string, error) {
-	for _, address := range []string{"127.0.0.1:8420", "127.0.0.1:0"} {
-		l, err := net.Listen("tcp", address)
-		if errors.Is(err, syscall.EADDRINUSE) {
-			continue
-		}
-		if err != nil {
-			return "", err
-		}
-		return l.Addr().String(), l.Close()
+// defaultPort is the daemon's.
+const defaultPort = 8420
+
+// address is the daemon's default address, or another where that is taken: no other tour takes it while it is dead.
+func address(ports *process.Ports) (addr string, err error) {
+	addr, free := ports.TakePort(defaultPort)
+	if !free {
+		err = ports.Take(&addr)
 	}
-	return "", errors.New("no port is free on 127.0.0.1")
+	return addr, err
+}
+
+// Close stops the daemon if it runs, and gives its address back.
+func (d *Daemon) Close() error {
+	defer d.ports.Release()
+	return d.Stop()
 }
 
 // Command is a child in a process group of its own, so that a Ctrl-C in the terminal
