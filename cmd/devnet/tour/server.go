@@ -163,7 +163,7 @@ func (t *Tour) rent(ctx context.Context, before func(id string) error) (*server,
 	if err != nil {
 		return nil, "", err
 	}
-	s.until = r.PaidUntil
+	s.until = runsOut(&r)
 	a, err := s.becomes(ctx, true)
 	return s, fmt.Sprintf("%s answers %.2f s after it was paid", a.url, a.at.Sub(paid).Std().Seconds()), err
 }

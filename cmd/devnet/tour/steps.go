@@ -78,7 +78,8 @@ func (t *Tour) order(ctx context.Context) (string, error) {
 	)
 }
 
-// funded follows a resource, has somebody pay, and waits until credited is in.
+// funded follows a resource, has somebody pay, and waits until credited is in and it runs. States that come fast may be
+// shown as one: what has a few seconds may be suspended by then.
 func (t *Tour) funded(
 	ctx context.Context, id string, credited money.Msat, pay func(context.Context) error,
 ) (r wire.Resource, err error) {
@@ -90,7 +91,15 @@ func (t *Tour) funded(
 	if err := pay(ctx); err != nil {
 		return r, err
 	}
-	return v.Until("it was paid", func(r *wire.Resource) bool { return r.Credited >= credited && r.Status == "running" })
+	return v.Until("it was paid", func(r *wire.Resource) bool { return r.Credited >= credited && runsOut(r) != 0 })
+}
+
+// runsOut returns when the time of what runs is over, or was; 0 of what has not run.
+func runsOut(r *wire.Resource) instant.Time {
+	if r.Status == "suspended" {
+		return r.Since
+	}
+	return r.PaidUntil
 }
 
 func (t *Tour) bobPays(p *wire.Payment) func(context.Context) error {
@@ -191,15 +200,16 @@ func (t *Tour) exhaust(ctx context.Context) (string, error) {
 	if err := t.bobPays(t.short.Payment)(ctx); err != nil {
 		return "", err
 	}
-	running, err := v.Until("it runs", func(r *wire.Resource) bool { return r.Status == "running" })
-	if err != nil {
-		return "", err
-	}
 	end, err := v.Until("its time runs out", func(r *wire.Resource) bool { return r.Status == "suspended" })
 	if err != nil {
 		return "", err
 	}
+	var running wire.Resource
+	if err := t.daemon.Ask(ctx, &running, "resource", "show", id, "--as-of", (end.Since - 1).String()); err != nil {
+		return "", err
+	}
 	return "suspended after 3.000 s", checks(
+		is("status before its end", running.Status, "running"),
 		is("ran for", end.Since.Sub(running.Since), shortTime),
 		is("remaining", end.Remaining, 0),
 		is("credited", end.Credited, cost(shortTime)),
