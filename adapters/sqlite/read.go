@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"slices"
 	"time"
 
 	"sandglass/adapters/sqlite/logfile"
@@ -19,6 +20,8 @@ const (
 
 	columns   = `e.position, e.stream, e.revision, e.type, e.at, e.recorded_at, e.id, e.data, e.meta`
 	sqlScan   = `SELECT ` + columns + ` FROM events e WHERE e.position > ?1 ORDER BY e.position LIMIT ?2`
+	sqlPage   = `SELECT ` + columns + ` FROM events e WHERE e.position > ?1 AND e.position <= ?2 ORDER BY e.position`
+	sqlGap    = `SELECT coalesce(min(position) - 1, 9223372036854775807) FROM events WHERE position > ?1`
 	sqlAt     = `SELECT ` + columns + ` FROM events e WHERE e.position = ?1`
 	sqlStream = `SELECT ` + columns + ` FROM places p CROSS JOIN events e ON e.position = p.position
 		WHERE p.stream = ?1 AND p.revision >= ?2 ORDER BY p.revision LIMIT ?3`
@@ -29,8 +32,8 @@ const (
 // page collects records. Their bytes lie in one arena and their names in one string.
 type page struct {
 	recs  []stream.Record
-	cuts  []cut
 	arena []byte
+	cuts  []cut
 	names []byte
 }
 
@@ -38,7 +41,12 @@ type page struct {
 type cut struct{ name, data, meta int }
 
 func newPage(r *reader, records, bytes int) *page {
-	return &page{recs: make([]stream.Record, 0, records), cuts: r.cuts[:0], arena: make([]byte, 0, bytes), names: r.names[:0]}
+	return pageIn(r, &stream.Page{Records: make([]stream.Record, 0, records), Bytes: make([]byte, 0, bytes)})
+}
+
+// pageIn returns one in room that was used before.
+func pageIn(r *reader, room *stream.Page) *page {
+	return &page{recs: room.Records[:0], arena: room.Bytes[:0], cuts: r.cuts[:0], names: r.names[:0]}
 }
 
 // add takes the row at which s stands, in the order of columns.
@@ -80,15 +88,15 @@ func (p *page) records(r *reader) []stream.Record {
 	return p.recs
 }
 
+// appendColumn appends a column. Its length is asked for only where it may not fit: that costs as
+// much as the column itself.
 func appendColumn(b []byte, s *sqlite.Stmt, col int) []byte {
-	n, end := len(b), len(b)+s.ColumnLen(col)
-	if end > cap(b) {
-		grown := make([]byte, n, max(2*cap(b), end, 256))
-		copy(grown, b)
-		b = grown
+	if end := len(b) + s.ColumnBytes(col, b[len(b):cap(b)]); end < cap(b) {
+		return b[:end]
 	}
-	s.ColumnBytes(col, b[n:end])
-	return b[:end]
+	n := s.ColumnLen(col)
+	b = slices.Grow(b, n)
+	return b[:len(b)+s.ColumnBytes(col, b[len(b):len(b)+n])]
 }
 
 // Read implements [stream.EventStore].
@@ -285,4 +293,41 @@ func (s *Store) scanPage(ctx context.Context, after, head stream.Position, bytes
 		return err
 	})
 	return recs, bytes, err
+}
+
+// Page reads the records after a position up to another into room, in place of what is there, which
+// must not be in use any more. It returns the latter or, if there are none, the position before the
+// next record, or the highest where none follows.
+func (s *Store) Page(ctx context.Context, room *stream.Page, after, until stream.Position) (next stream.Position, err error) {
+	room.Records = room.Records[:0]
+	err = s.readers.use(ctx, s.closing, func(r *reader) error {
+		p := pageIn(r, room)
+		err := p.query(r, s.types, sqlPage, func(st *sqlite.Stmt) {
+			st.BindInt64(1, logfile.Bindable(after))
+			st.BindInt64(2, logfile.Bindable(until))
+		})
+		if err != nil {
+			return err
+		}
+		room.Records, room.Bytes = p.records(r), p.arena
+		if next = until; len(room.Records) == 0 {
+			next, err = gapAfter(r, until)
+		}
+		return err
+	})
+	return next, err
+}
+
+// gapAfter returns up to which position no record is after another.
+func gapAfter(r *reader, after stream.Position) (stream.Position, error) {
+	st, err := r.conn.Prepare(sqlGap)
+	if err != nil {
+		return 0, err
+	}
+	defer st.Reset()
+	st.BindInt64(1, logfile.Bindable(after))
+	if _, err := st.Step(); err != nil {
+		return 0, fmt.Errorf("sqlite: reading: %w", err)
+	}
+	return stream.Position(st.ColumnInt64(0)), nil
 }

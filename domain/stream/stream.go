@@ -132,6 +132,12 @@ type Record struct {
 	RecordedAt instant.Time // when it was written: never running backwards in one store
 }
 
+// Page is room for records that are read together, which is used again.
+type Page struct {
+	Records []Record
+	Bytes   []byte // what they refer to, as far as it is the page's own
+}
+
 // Meta is what a record tells beside the fact: who asked, and why it came about.
 type Meta struct {
 	// Salt is drawn at random for each event that is appended, whatever the caller says. So nobody

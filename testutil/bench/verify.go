@@ -7,6 +7,7 @@ import (
 
 	"sandglass/adapters/journal"
 	"sandglass/cmd/sandglass/auditor/ndjson"
+	"sandglass/domain/pieces"
 	"sandglass/domain/proof/verify"
 	"sandglass/domain/stream"
 	"sandglass/testutil/bench/harness"
@@ -40,7 +41,7 @@ func verifies(ctx context.Context, b *harness.Bench) error {
 			do func() error
 		}{
 			{&bare, func() error { return scan(path, head) }},
-			{&store, func() error { return verified(ctx, verify.Of(ctx, s, head), head) }},
+			{&store, func() error { return verified(ctx, pieces.Of(ctx, s, head), head) }},
 			{&file, func() error { return verifiedFile(ctx, lines, head) }},
 		} {
 			if err := part.time(head, part.do); err != nil {
@@ -63,10 +64,10 @@ func verifiedFile(ctx context.Context, path string, events stream.Position) erro
 		return err
 	}
 	defer f.Close()
-	return verified(ctx, ndjson.Chunks(f), events)
+	return verified(ctx, ndjson.Log(f), events)
 }
 
-func verified(ctx context.Context, log verify.Chunks, events stream.Position) error {
+func verified(ctx context.Context, log pieces.Log, events stream.Position) error {
 	r, err := (&verify.Log{}).Run(ctx, log)
 	if err == nil && (r.Count > 0 || r.Events != int64(events)) {
 		err = fmt.Errorf("of %d events were %d verified, with %d findings", events, r.Events, r.Count)

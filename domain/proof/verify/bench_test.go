@@ -3,15 +3,15 @@ package verify_test
 import (
 	"testing"
 
+	"sandglass/domain/pieces"
 	"sandglass/domain/proof/verify"
-	"sandglass/domain/stream"
 )
 
 func BenchmarkVerify(b *testing.B) {
 	recs := history(1, 4096)
-	log := func(yield func(verify.Chunk, error) bool) {
+	log := func(yield func(pieces.Piece, error) bool) {
 		for range 16 {
-			if !yield(func([]stream.Record) ([]stream.Record, error) { return recs, nil }, nil) {
+			if !yield(pieces.Whole(recs), nil) {
 				return
 			}
 		}

@@ -14,6 +14,7 @@ import (
 
 	"sandglass/adapters/eventstoredb"
 	"sandglass/adapters/sqlite"
+	"sandglass/domain/pieces"
 	"sandglass/domain/proof"
 	"sandglass/domain/proof/verify"
 	"sandglass/domain/stream"
@@ -194,7 +195,7 @@ func TestADamagedEventOfAClusterIsNamed(t *testing.T) {
 		must(t, err)
 		head, err := s.Head(t.Context())
 		must(t, err)
-		_, err = (&verify.Log{}).Run(t.Context(), verify.Of(t.Context(), s, head))
+		_, err = (&verify.Log{}).Run(t.Context(), pieces.Of(t.Context(), s, head))
 		if want := fmt.Sprintf("%s %d", recs[i].Stream, recs[i].Revision); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("seed %d: it tells %v, want %s", seed, err, want)
 		}

@@ -8,6 +8,7 @@ import (
 	"sandglass/adapters/eventstoredb"
 	"sandglass/adapters/tilefiles"
 	"sandglass/domain/logcopy"
+	"sandglass/domain/pieces"
 	"sandglass/domain/proof"
 	"sandglass/domain/proof/follow"
 	"sandglass/domain/proof/verify"
@@ -39,7 +40,7 @@ func verified(t *testing.T, s stream.EventStore, l *verify.Log) verify.Report {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := l.Run(t.Context(), verify.Of(t.Context(), s, head))
+	r, err := l.Run(t.Context(), pieces.Of(t.Context(), s, head))
 	if err != nil {
 		t.Fatal(err)
 	}

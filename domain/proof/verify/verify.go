@@ -16,6 +16,8 @@ import (
 	"slices"
 	"strings"
 
+	"sandglass/domain/instant"
+	"sandglass/domain/pieces"
 	"sandglass/domain/proof"
 	"sandglass/domain/proof/checkpoint"
 	"sandglass/domain/proof/fork"
@@ -135,7 +137,7 @@ type Log struct {
 
 // Run reads the log, and returns what was found. An error is of what could not be read at all,
 // such as the tiles; what is wrong with the log is a finding.
-func (l *Log) Run(ctx context.Context, chunks Chunks) (Report, error) {
+func (l *Log) Run(ctx context.Context, log pieces.Log) (Report, error) {
 	l.next = slices.Clone(l.Checkpoints)
 	slices.SortStableFunc(l.next, func(a, b Expected) int { return cmp.Compare(a.Size, b.Size) })
 	l.report = Report{Checkpoints: []Held{}, Origins: []Origin{}, Findings: []Finding{}}
@@ -144,11 +146,11 @@ func (l *Log) Run(ctx context.Context, chunks Chunks) (Report, error) {
 	if err := l.reach(); err != nil {
 		return l.report, err
 	}
-	err := hashed(ctx, chunks, l.take)
-	var bad *unreadError
+	err := pieces.Each(ctx, log, hash, l.take)
+	var bad *pieces.UnreadError
 	switch {
 	case errors.As(err, &bad):
-		l.found(Finding{Kind: Unread, Index: l.tree.Size(), Text: fmt.Sprintf("event %d can't be read: %v", l.tree.Size(), bad.error)})
+		l.found(Finding{Kind: Unread, Index: l.tree.Size(), Text: fmt.Sprintf("event %d can't be read: %v", l.tree.Size(), bad.Err)})
 	case err != nil:
 		return l.report, err
 	default:
@@ -198,10 +200,24 @@ func (l *Log) forks() {
 	}
 }
 
-// take takes what was read and hashed, in the order of the log.
-func (l *Log) take(recs []stream.Record, leaves []proof.Hash) error {
+// hashed are the leaves of a piece of a log.
+type hashed struct {
+	leaves []proof.Hash
+	proof.Hasher
+}
+
+// hash hashes a piece.
+func hash(h *hashed, recs []stream.Record, recorded instant.Time) {
+	h.Recorded, h.leaves = recorded, h.leaves[:0]
 	for i := range recs {
-		if err := l.one(&recs[i], leaves[i]); err != nil {
+		h.leaves = append(h.leaves, proof.Leaf(h.Add(&recs[i])))
+	}
+}
+
+// take takes a piece, in the order of the log.
+func (l *Log) take(h *hashed, recs []stream.Record) error {
+	for i := range recs {
+		if err := l.one(&recs[i], h.leaves[i]); err != nil {
 			return err
 		}
 	}

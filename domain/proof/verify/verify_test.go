@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"sandglass/domain/instant"
+	"sandglass/domain/pieces"
 	"sandglass/domain/proof"
 	"sandglass/domain/proof/checkpoint"
 	"sandglass/domain/proof/verify"
@@ -71,13 +72,13 @@ func (k kept) blocks() (roots []proof.Hash) {
 	return roots
 }
 
-// chunks yields records in pieces of random lengths.
-func chunks(rng *rand.Rand, recs []stream.Record) verify.Chunks {
-	return func(yield func(verify.Chunk, error) bool) {
+// cut yields records in pieces of random lengths.
+func cut(rng *rand.Rand, recs []stream.Record) pieces.Log {
+	return func(yield func(pieces.Piece, error) bool) {
 		for len(recs) > 0 {
 			n := 1 + rng.IntN(min(len(recs), 300))
 			run := recs[:n]
-			if recs = recs[n:]; !yield(func([]stream.Record) ([]stream.Record, error) { return run, nil }, nil) {
+			if recs = recs[n:]; !yield(pieces.Whole(run), nil) {
 				return
 			}
 		}
@@ -86,7 +87,7 @@ func chunks(rng *rand.Rand, recs []stream.Record) verify.Chunks {
 
 func run(t *testing.T, l *verify.Log, rng *rand.Rand, recs []stream.Record) verify.Report {
 	t.Helper()
-	r, err := l.Run(t.Context(), chunks(rng, recs))
+	r, err := l.Run(t.Context(), cut(rng, recs))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -292,10 +293,13 @@ func TestWhatItIsHeldAgainst(t *testing.T) {
 
 func TestWhatCannotBeRead(t *testing.T) {
 	recs := history(2, 300)
-	broken := func(yield func(verify.Chunk, error) bool) {
-		_ = yield(func([]stream.Record) ([]stream.Record, error) { return recs[:200], nil }, nil) &&
-			yield(func([]stream.Record) ([]stream.Record, error) { return recs[200:250], errors.New("no JSON") }, nil) &&
-			yield(func([]stream.Record) ([]stream.Record, error) { return recs[250:], nil }, nil)
+	broken := func(yield func(pieces.Piece, error) bool) {
+		_ = yield(pieces.Whole(recs[:200]), nil) &&
+			yield(func(p *stream.Page) error {
+				p.Records = append(p.Records[:0], recs[200:250]...)
+				return &pieces.UnreadError{Err: errors.New("no JSON")}
+			}, nil) &&
+			yield(pieces.Whole(recs[250:]), nil)
 	}
 	l := &verify.Log{Checkpoints: []verify.Expected{leavesOf(recs).at(300)}}
 	r, err := l.Run(t.Context(), broken)
@@ -303,13 +307,13 @@ func TestWhatCannotBeRead(t *testing.T) {
 		t.Errorf("it tells %+v, %v", r, err)
 	}
 	failed := errors.New("a disk fails")
-	_, err = (&verify.Log{}).Run(t.Context(), func(yield func(verify.Chunk, error) bool) { yield(nil, failed) })
+	_, err = (&verify.Log{}).Run(t.Context(), func(yield func(pieces.Piece, error) bool) { yield(nil, failed) })
 	if !errors.Is(err, failed) {
 		t.Errorf("a log that can't be read: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := (&verify.Log{}).Run(ctx, chunks(rand.New(rand.NewPCG(1, 1)), recs)); !errors.Is(err, context.Canceled) {
+	if _, err := (&verify.Log{}).Run(ctx, cut(rand.New(rand.NewPCG(1, 1)), recs)); !errors.Is(err, context.Canceled) {
 		t.Errorf("after its end: %v", err)
 	}
 }

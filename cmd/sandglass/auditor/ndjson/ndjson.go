@@ -1,5 +1,5 @@
 // Package ndjson reads a log that was written as lines of JSON, as fast as it can be hashed: in
-// pieces, which are decoded beside each other.
+// [pieces], which are decoded beside each other.
 package ndjson
 
 import (
@@ -7,24 +7,26 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
-	"sandglass/domain/proof/verify"
+	"sandglass/domain/pieces"
 	"sandglass/domain/stream"
 )
 
-// piece is how many bytes are read at once; a line may be longer, up to maxLine.
 const (
-	piece   = 256 << 10
-	maxLine = 4 * stream.MaxData
+	piece   = 256 << 10          // how many bytes are read at once
+	maxLine = 4 * stream.MaxData // a line may be longer
+	most    = 16                 // buffers that are kept
 )
 
-// Chunks yields the records of lines. Empty lines are none: a log that was followed has them as
+// Log yields the records of lines. Empty lines are none: a log that was followed has them as
 // signs of life.
-func Chunks(r io.Reader) verify.Chunks {
-	return func(yield func(verify.Chunk, error) bool) {
+func Log(r io.Reader) pieces.Log {
+	return func(yield func(pieces.Piece, error) bool) {
+		free := make(chan []byte, most)
 		var rest []byte // of a line that is not whole yet
 		for end := false; !end; {
-			buf := make([]byte, len(rest)+piece)
+			buf := room(free, len(rest)+piece)
 			n, err := io.ReadFull(r, buf[copy(buf, rest):])
 			buf = buf[:len(rest)+n]
 			switch {
@@ -42,10 +44,36 @@ func Chunks(r io.Reader) verify.Chunks {
 			if len(rest) > maxLine {
 				lines, rest, end = buf, nil, true // no event is that long: it can't be read
 			}
-			if len(lines) > 0 && !yield(func(room []stream.Record) ([]stream.Record, error) { return decode(room, lines) }, nil) {
+			rest = bytes.Clone(rest) // of what is used again
+			if !yield(decoded(lines, free), nil) {
 				return
 			}
 		}
+	}
+}
+
+// room returns a buffer of so many bytes.
+func room(free <-chan []byte, n int) []byte {
+	select {
+	case b := <-free:
+		return slices.Grow(b[:0], n)[:n]
+	default:
+		return make([]byte, n)
+	}
+}
+
+// decoded returns the piece of whole lines, which stay with its page. What that had before is free.
+func decoded(lines []byte, free chan<- []byte) pieces.Piece {
+	return func(p *stream.Page) (err error) {
+		select {
+		case free <- p.Bytes:
+		default:
+		}
+		p.Bytes = lines
+		if p.Records, err = decode(p.Records[:0], lines); err != nil {
+			return &pieces.UnreadError{Err: err}
+		}
+		return nil
 	}
 }
 

@@ -50,11 +50,17 @@ func TestWhatIsWrittenIsReadFast(t *testing.T) {
 
 // read returns the records of a log, and why it ended.
 func read(r io.Reader) (recs []stream.Record, err error) {
-	for chunk, err := range Chunks(r) {
+	var page stream.Page
+	for piece, err := range Log(r) {
 		if err != nil {
 			return recs, err
 		}
-		if recs, err = chunk(recs); err != nil {
+		err = piece(&page)
+		for _, rec := range page.Records { // of a page that is used again
+			rec.Data, rec.Meta = bytes.Clone(rec.Data), bytes.Clone(rec.Meta)
+			recs = append(recs, rec)
+		}
+		if err != nil {
 			return recs, err
 		}
 	}

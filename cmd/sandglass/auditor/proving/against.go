@@ -106,7 +106,7 @@ func (a *Against) Hold(ctx context.Context, env *cli.Env, f *source.Flags, l *ve
 	if l.Checkpoints, err = a.expected(t); err != nil {
 		return r, err
 	}
-	chunks, done, err := source.Chunks(ctx, env, f, func(note []byte) error {
+	log, done, err := source.Whole(ctx, env, f, func(note []byte) error {
 		own, err := t.Own(note)
 		l.Checkpoints = append(l.Checkpoints, own)
 		return err
@@ -126,5 +126,5 @@ func (a *Against) Hold(ctx context.Context, env *cli.Env, f *source.Flags, l *ve
 		}
 		told = n
 	}
-	return l.Run(ctx, chunks)
+	return l.Run(ctx, log)
 }

@@ -294,15 +294,13 @@ func records(events eventsAfter) recordsAfter {
 func lines(r io.Reader) iter.Seq2[stream.Record, error] {
 	return func(yield func(stream.Record, error) bool) {
 		n := 0
-		var room []stream.Record
-		for chunk, err := range ndjson.Chunks(r) {
+		for piece, err := range ndjson.Log(r) {
+			var page stream.Page // what is yielded may be kept
 			if err == nil {
-				room, err = chunk(room[:0])
-			} else {
-				room = room[:0]
+				err = piece(&page)
 			}
-			for _, rec := range room {
-				if n++; !yield(rec, nil) {
+			for i := range page.Records {
+				if n++; !yield(page.Records[i], nil) {
 					return
 				}
 			}

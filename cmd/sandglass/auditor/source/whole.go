@@ -9,16 +9,16 @@ import (
 	"sandglass/adapters/httpapi/client"
 	"sandglass/cmd/sandglass/auditor/ndjson"
 	"sandglass/cmd/sandglass/cli"
+	"sandglass/domain/pieces"
 	"sandglass/domain/proof/checkpoint"
-	"sandglass/domain/proof/verify"
 	"sandglass/domain/stream"
 )
 
-// Chunks opens the log that the flags name, from its first event on, in pieces that are decoded
-// beside each other. The checkpoint that stands in a store is shown to stored before.
-func Chunks(
+// Whole opens the log that the flags name, from its first event on, in pieces that are read beside
+// each other. The checkpoint that stands in a store is shown to stored before.
+func Whole(
 	ctx context.Context, env *cli.Env, f *Flags, stored func(note []byte) error,
-) (chunks verify.Chunks, done func() error, err error) {
+) (log pieces.Log, done func() error, err error) {
 	switch {
 	case f.Store != "":
 		s, err := openStore(ctx, f.Store)
@@ -33,13 +33,13 @@ func Chunks(
 		if err != nil {
 			return nil, nil, errors.Join(err, s.Close())
 		}
-		return verify.Of(ctx, s, head), s.Close, nil
+		return pieces.Of(ctx, s, head), s.Close, nil
 	case f.Log != "":
 		file, err := os.Open(f.Log)
 		if err != nil {
 			return nil, nil, err
 		}
-		return ndjson.Chunks(file), file.Close, nil
+		return ndjson.Log(file), file.Close, nil
 	}
 	cl, err := env.Client(cli.Auditor)
 	if err != nil {
@@ -85,13 +85,13 @@ func shownBy(cl *client.Client) func(context.Context) ([]byte, error) {
 }
 
 // batches yields single records in pieces.
-func batches(recs iter.Seq2[stream.Record, error]) verify.Chunks {
-	return func(yield func(verify.Chunk, error) bool) {
+func batches(recs iter.Seq2[stream.Record, error]) pieces.Log {
+	return func(yield func(pieces.Piece, error) bool) {
 		var run []stream.Record
 		give := func() bool {
 			whole := run
 			run = nil
-			return len(whole) == 0 || yield(func([]stream.Record) ([]stream.Record, error) { return whole, nil }, nil)
+			return len(whole) == 0 || yield(pieces.Whole(whole), nil)
 		}
 		for r, err := range recs {
 			if err != nil {
