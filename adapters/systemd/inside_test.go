@@ -161,15 +161,22 @@ func jobs(t *testing.T, k *keeper) {
 func hangs(t *testing.T, k *keeper) {
 	w := want("deaf@.service", "a")
 	k.do(enforce.Start, w)
-	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
-	defer cancel()
-	if err := k.Do(ctx, enforce.Stop, w); !errors.Is(err, context.DeadlineExceeded) {
+	next := k.listen()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	failed := make(chan error, 1)
+	go func() { failed <- k.Do(ctx, enforce.Stop, w) }()
+	k.until(next, w, func(s enforce.Status) bool { return s.State == enforce.Stopping })
+	late := errors.New("it takes too long")
+	cancel(late)
+	if err := <-failed; !errors.Is(err, late) {
 		t.Errorf("a stop that has not ended: %v", err)
 	}
 	k.is(w, enforce.Stopping)
 	other := want("plain@.service", "b")
 	k.do(enforce.Start, other) // held up by nothing
 	k.is(w, enforce.Stopping)
+	root(t, "sh", "-c", "mkdir $0.d && printf '[Service]\nTimeoutStopSec=1' >$0.d/impatient.conf && systemctl daemon-reload",
+		"/run/systemd/system/deaf@.service")
 	k.do(enforce.Stop, w)
 	if s := k.is(w, enforce.Down); s.Why != "timeout, status 9" {
 		t.Errorf("it was killed: %+v", s)

@@ -78,8 +78,9 @@ ExecStart=/bin/sh -c 'env -0 >/run/told-$SANDGLASS_RESOURCE'`,
 	"slow@.service":   "[Service]\nType=notify\nTimeoutStartSec=1min\nExecStart=/usr/bin/sleep infinity",
 	"deaf@.service": `[Service]
 Type=exec
-ExecStart=/bin/sh -c 'trap "" TERM; while :; do sleep 1000 & wait; done'
-TimeoutStopSec=3`,
+ExecStart=/usr/bin/sleep infinity
+KillSignal=SIGCONT
+TimeoutStopSec=infinity`, // a shell that ignores a signal may be asked to end before it does
 	"again@.service": "[Service]\nType=exec\nExecStart=/usr/bin/sleep infinity\nRestart=always\nRestartSec=100ms",
 	"often@.service": `[Unit]
 StartLimitIntervalSec=1h
