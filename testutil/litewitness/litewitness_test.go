@@ -1,5 +1,6 @@
-// Package litewitness holds our client of witnesses against a real one: litewitness of torchwood, which is a
-// module of its own in the folder torchwood, so that nothing of it is in ours. scripts/test-witness builds it.
+// Package litewitness holds our client of witnesses against a real one, litewitness of torchwood, and our receipts
+// against torchwood's verifier. They are a module of its own in the folder torchwood, so that nothing of it is in
+// ours. scripts/test-witness builds them.
 package litewitness
 
 import (
@@ -30,10 +31,21 @@ import (
 	"zombiezen.com/go/sqlite/sqlitex"
 )
 
-const (
-	origin = "shop.example.org/log"
-	name   = "witness.example/w1"
-)
+const origin = "shop.example.org/log"
+
+// programs returns the folder of what scripts/test-witness builds.
+func programs(t *testing.T) string {
+	t.Helper()
+	module := run(t, ".", "go", "list", "-m", "-f", "{{.Dir}}")
+	return run(t, ".", filepath.Join(module, "scripts", "test-witness"))
+}
+
+// running is a witness that runs.
+type running struct {
+	url string
+	key *cosign.Witness
+	db  string // of the logs that it knows
+}
 
 // run runs a command to its end, and returns what it prints.
 func run(t *testing.T, dir string, args ...string) string {
@@ -51,7 +63,7 @@ func run(t *testing.T, dir string, args ...string) string {
 }
 
 // key returns the public key of the witness, of what ssh-keygen wrote.
-func key(t *testing.T, dir string) *cosign.Witness {
+func key(t *testing.T, dir, name string) *cosign.Witness {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(dir, "key.pub"))
 	if err != nil {
@@ -70,11 +82,10 @@ func key(t *testing.T, dir string) *cosign.Witness {
 	return w
 }
 
-// start starts a witness that knows a log, and returns a client of it and its key.
-func start(t *testing.T, vkey string) (*witness.Client, *cosign.Witness) {
+// start starts a witness of a name.
+func start(t *testing.T, name string) *running {
 	t.Helper()
-	module := run(t, ".", "go", "list", "-m", "-f", "{{.Dir}}")
-	path := run(t, ".", filepath.Join(module, "scripts", "test-witness"))
+	path := filepath.Join(programs(t), "litewitness")
 	dir, err := os.MkdirTemp("", "w") // a socket's path has to be short
 	if err != nil {
 		t.Fatal(err)
@@ -122,18 +133,13 @@ func start(t *testing.T, vkey string) (*witness.Client, *cosign.Witness) {
 		}
 		return res.Body.Close()
 	})
-	know(t, db, vkey)
-	c, err := witness.New("http://" + addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c, key(t, dir)
+	return &running{"http://" + addr, key(t, dir, name), db}
 }
 
 // know has the witness know a log, as its operator does.
-func know(t *testing.T, db, vkey string) {
+func (w *running) know(t *testing.T, vkey string) {
 	t.Helper()
-	conn, err := sqlite.OpenConn(db, sqlite.OpenReadWrite)
+	conn, err := sqlite.OpenConn(w.db, sqlite.OpenReadWrite)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -208,12 +214,17 @@ func TestLitewitness(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, w := start(t, vkey)
+	w := start(t, "witness.example/w1")
+	w.know(t, vkey)
+	client, err := witness.New(w.url)
+	if err != nil {
+		t.Fatal(err)
+	}
 	ours, rewritten := &log{t: t, key: k}, &log{t: t, key: k}
 	ours.grow(0, 300, 1)
 	rewritten.grow(0, 5, 1)
 	rewritten.grow(5, 300, 2)
-	policy, err := cosign.NewPolicy(vkey, 1, w)
+	policy, err := cosign.NewPolicy(vkey, 1, w.key)
 	if err != nil {
 		t.Fatal(err)
 	}
