@@ -27,7 +27,7 @@ func inAFile(t *testing.T) {
 		t.Fatalf("%v\n%s", err, &out)
 	}
 	said := out.String()
-	if !strings.HasPrefix(said, simulated) || !strings.Contains(said, "\n29 of 29 steps were as they should be") {
+	if !strings.HasPrefix(said, simulated) || !strings.Contains(said, "\n31 of 31 steps were as they should be") {
 		t.Errorf("it said\n%s", said)
 	}
 }
@@ -48,7 +48,7 @@ func inACluster(t *testing.T) {
 		t.Fatalf("%v\n%s", err, &out)
 	}
 	_, rest, there := strings.Cut(out.String(), "the log is in the namespace ")
-	if !there || !strings.Contains(rest, "\n29 of 29 steps were as they should be") {
+	if !there || !strings.Contains(rest, "\n31 of 31 steps were as they should be") {
 		t.Fatalf("it said\n%s", &out)
 	}
 	namespace, _, _ := strings.Cut(rest, "\n")

@@ -134,9 +134,11 @@ sandglass status
 sandglass events --follow
 sandglass audit replay
 sandglass audit reconcile
+sandglass receipt get %[8]s --resource %[4]s > receipt.txt     # within ten seconds of it
+sandglass receipt verify receipt.txt --key "$(curl -s %[6]s/log/key)"
 
 Ctrl-C ends it all.
 `, host.Quote(o.HolderKey), host.Quote(t.Sandglass), command, o.Resource.ID, o.Resource.Address,
-		url, host.Quote(wallet))
+		url, host.Quote(wallet), o.Payment.Key)
 	return err
 }

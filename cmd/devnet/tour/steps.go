@@ -52,6 +52,8 @@ func (t *Tour) tourSteps() []step {
 		{"the credits are the invoices that lnd settled", t.compare},
 		{"audit replay: every figure follows from the log", t.replay},
 		{"audit reconcile: the log is what the wallet has", t.reconcile},
+		{"a receipt proves a payment, by the log's key", t.prove},
+		{"audit verify: a byte changed in a copy is named", t.verify},
 		{"the daemon stops, and the audit needs it no more", t.offline},
 	}
 }

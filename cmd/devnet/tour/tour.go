@@ -49,6 +49,7 @@ type Tour struct {
 	until  instant.Time // long's paid_until
 	txid   string       // that pays long on the chain
 	missed wire.Payment // for long, paid while the daemon is dead
+	vkey   string       // of the log's key
 
 	server  *server // that is rented out first
 	servers []*server
@@ -215,6 +216,11 @@ func (t *Tour) startDaemon(ctx context.Context) (string, error) {
 	}
 	if _, err := t.daemon.Run(ctx, nil, "init"); err != nil {
 		return "", err
+	}
+	if t.Store.URL != "" { // the log is signed by the one host of its cluster that is told to
+		if _, err := t.daemon.Run(ctx, nil, "log", "key", "--make"); err != nil {
+			return "", err
+		}
 	}
 	if err := t.daemon.Start(ctx); err != nil {
 		return "", err

@@ -32,7 +32,7 @@ func TestTourThatCannotStart(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "a network: ") || !strings.Contains(err.Error(), tc.says) {
 			t.Errorf("the tour of %s ended with %v, want %q", tc.sandglass, err, tc.says)
 		}
-		for _, says := range []string{"\n✗ 1. a network", "\n0 of 29 steps were as they should be"} {
+		for _, says := range []string{"\n✗ 1. a network", "\n0 of 31 steps were as they should be"} {
 			if !strings.Contains(out.String(), says) {
 				t.Errorf("it doesn't say %q:\n%s", says, &out)
 			}
