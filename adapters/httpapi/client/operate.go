@@ -90,8 +90,8 @@ func (c *Client) Log(ctx context.Context) (out wire.Log, err error) {
 }
 
 // ForkLog leaves behind what was signed of the log.
-func (c *Client) ForkLog(ctx context.Context, reason string) (out wire.LogFork, err error) {
-	return out, c.call(ctx, "POST", "/v1/log/fork", wire.ForkRequest{Reason: reason}, &out)
+func (c *Client) ForkLog(ctx context.Context, r wire.ForkRequest) (out wire.LogFork, err error) {
+	return out, c.call(ctx, "POST", "/v1/log/fork", r, &out)
 }
 
 // Adopt gives an address of the wallet to a resource.

@@ -29,7 +29,8 @@ func (c *Calls) Define(a *openapi.API) {
 		Name: "fork-log", Method: "POST", Path: "/v1/log/fork", Tag: "operate", Who: auth.Operator,
 		Summary: "Leave behind what was signed, and sign the log as it is now under another name",
 		Doc: "It is for a log that is not what was signed, such as after a backup was restored, and is in the log for ever, with " +
-			"the reason. Refused with 409 where the log is what was signed, and at a host that does not have its key.",
+			"the reason. Refused with 409 where the log is what was signed, as far as is known and put_back does not say otherwise, " +
+			"and at a host that does not have its key.",
 		Refused: []int{400, 409},
 	}, c.fork)
 }
@@ -65,7 +66,7 @@ func (c *Calls) fork(ctx context.Context, in *forkInput) (*answer[wire.LogFork],
 	if c.Signer == nil {
 		return nil, signing.ErrNoKey
 	}
-	one, err := c.Signer.Fork(ctx, middleware.RequestOf(ctx).Meta("operator"), in.Body.Reason)
+	one, err := c.Signer.Fork(ctx, middleware.RequestOf(ctx).Meta("operator"), in.Body.Reason, in.Body.PutBack)
 	if err != nil {
 		return nil, err
 	}

@@ -10,7 +10,7 @@ type Log struct {
 	Signed int64 `json:"signed,omitzero" example:"1041"`
 	// That checkpoint, a signed note of c2sp.org/tlog-checkpoint.
 	Checkpoint string `json:"checkpoint,omitzero"`
-	// Why nothing is signed now, left out if it is: no_key, other_key, foreign, gone, short or rewritten.
+	// Why nothing is signed now, left out if it is: no_key, other_key, restored, foreign, gone, short or rewritten.
 	Alarm string `json:"alarm,omitzero" example:"short"`
 	// What of the log is gone or changed.
 	Detail string `json:"detail,omitzero"`
@@ -40,4 +40,6 @@ type LogFork struct {
 type ForkRequest struct {
 	// Why, in words that everybody can read for ever.
 	Reason string `json:"reason" minLength:"1" maxLength:"500" example:"the disk broke, and the backup of Monday was restored"`
+	// The store was put back by other means than the command for it, such as a copy of a disk, which the daemon can't know.
+	PutBack bool `json:"put_back,omitzero"`
 }

@@ -42,6 +42,10 @@ type Maker struct {
 	// FreeSpace returns what is free on the disk of a folder; nil asks the system.
 	FreeSpace func(dir string) (int64, error)
 
+	// Signed, if it is set, says what a log that is restored is to have as its checkpoint, in the place of its
+	// own: nil leaves that. The log is put in its place with it. Nobody writes the log that is replaced meanwhile.
+	Signed func(own []byte) (note []byte, err error)
+
 	before func(step string) error // is told of each step, and may end it; tests use it
 }
 

@@ -36,7 +36,7 @@ func (m *Maker) Restore(ctx context.Context, from, path string, now instant.Time
 		return r, err
 	}
 	defer func() { err = errors.Join(err, release()) }()
-	part, err := m.prepare(path, func(part string) error { return m.copyFile(ctx, from, part) },
+	part, err := m.prepare(path, func(part string) error { return m.copySigned(ctx, from, part) },
 		func(part string) (err error) { r.Copy, err = check(ctx, part); return err })
 	if err != nil {
 		return r, err
@@ -46,6 +46,15 @@ func (m *Maker) Restore(ctx context.Context, from, path string, now instant.Time
 		return r, fmt.Errorf("%w\n  what was there is not lost: see %s and %s.replaced-*, and restore again", err, path, path)
 	}
 	return r, nil
+}
+
+// copySigned copies a log into a file, with the checkpoint that it is to have there.
+func (m *Maker) copySigned(ctx context.Context, from, part string) error {
+	err := m.copyFile(ctx, from, part)
+	if err == nil && m.Signed != nil {
+		err = logfile.PutCheckpoint(part, m.Signed)
+	}
+	return err
 }
 
 // lock keeps every daemon away from a log that is there.

@@ -177,4 +177,48 @@ func afterRestore(t *testing.T, dir, copied string) {
 	}
 }
 
+// TestWhatARestoredLogIsSignedAs has each step of a restore fail that gives the log another checkpoint: what is
+// in its place has its own, or that.
+func TestWhatARestoredLogIsSignedAs(t *testing.T) {
+	old, copied := killed(t)
+	keeps := func(path string) string {
+		s, err := sqlite.OpenReadOnly(path)
+		must(t, err)
+		note, _, err := s.Checkpoint(t.Context())
+		must(t, errors.Join(err, s.Close()))
+		return string(note)
+	}
+	for fail, done := 0, false; !done; fail++ {
+		dir, n := copyAll(t, old), 0
+		path := filepath.Join(dir, "log")
+		m := backup.Maker{}.Before(func(step string) error {
+			if n++; n > fail {
+				return errors.New(step)
+			}
+			return nil
+		})
+		m.Signed = func(own []byte) ([]byte, error) { return append([]byte("put back\n"), own...), nil }
+		_, err := m.Restore(t.Context(), copied, path, now)
+		done = err == nil
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		kept, err := filepath.Glob(path + ".replaced-*/log")
+		must(t, err)
+		want := ""
+		if done || len(kept) == 1 && sizeOf(t, path) != sizeOf(t, kept[0]) {
+			want = "put back\n"
+		}
+		if got := keeps(path); got != want {
+			t.Errorf("after %d steps it keeps %q, want %q", fail, got, want)
+		}
+	}
+	m := backup.Maker{Signed: func([]byte) ([]byte, error) { return nil, errors.New("broken") }}
+	path := filepath.Join(copyAll(t, old), "log")
+	if _, err := m.Restore(t.Context(), copied, path, now); err == nil {
+		t.Error("it is not known what it is signed as, and it was restored")
+	}
+	holds(t, path, 500)
+}
+
 func sameSize(t testing.TB, a, b string) bool { return sizeOf(t, a) == sizeOf(t, b) }

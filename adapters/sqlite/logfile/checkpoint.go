@@ -49,3 +49,23 @@ func KeepCheckpoint(conn *sqlite.Conn, version int64, note []byte) error {
 	}
 	return sqlitex.Execute(conn, sqlKeepCheckpoint, &sqlitex.ExecOptions{Args: []any{version, note}})
 }
+
+// PutCheckpoint gives a file that no store has open what next makes of its checkpoint, nil if it has none: it is
+// left alone where next returns nil. It is not yet on the disk for good.
+func PutCheckpoint(path string, next func(own []byte) ([]byte, error)) (err error) {
+	conn, err := openConn(path, sqlite.OpenReadWrite, "")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, conn.Close()) }()
+	own, version, err := Checkpoint(conn)
+	if err != nil {
+		return err
+	}
+	note, err := next(own)
+	if err != nil || note == nil {
+		return err
+	}
+	defer sqlitex.Transaction(conn)(&err)
+	return KeepCheckpoint(conn, version+1, note)
+}

@@ -89,7 +89,7 @@ func (c commands) show(l *wire.Log) error {
 }
 
 func (c commands) forkCmd() *cobra.Command {
-	var reason string
+	var r wire.ForkRequest
 	cmd := &cobra.Command{
 		Use:   "fork --reason TEXT",
 		Short: "Sign the log as it is now under another name, since it is not what was signed",
@@ -101,18 +101,25 @@ If there is not, such as after a backup was restored, this leaves behind what wa
 
 It is for ever, and everybody is told: the reason, when it was, and the last checkpoint that
 was left behind stand in the log and at /log/. Whoever kept a checkpoint of before can show
-that the log is not the same. It is refused where the log is what was signed.`,
-		Example: `  sandglass log fork --reason "the disk broke, and the backup of Monday was restored"`,
-		Args:    cobra.NoArgs,
+that the log is not the same. It is refused where the log is what was signed, unless it is to
+have the name that SANDGLASS_LOG_ORIGIN, or the public URL, gives it now.
+
+"store restore" leaves a mark in the log where later checkpoints may be lost, and the daemon
+signs nothing until this was done. It can't know of a store that was put back by other means,
+such as an image of the disk with the state folder: then say so by --put-back, before anything
+else is done.`,
+		Example: `  sandglass log fork --reason "the disk broke, and the backup of Monday was restored"
+  sandglass log fork --put-back --reason "the machine runs from its image of Monday again"`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if reason == "" {
+			if r.Reason == "" {
 				return cli.Usage("say why, by --reason TEXT: everybody can read it for ever")
 			}
 			cl, err := c.Client(cli.Operator)
 			if err != nil {
 				return err
 			}
-			one, err := cl.ForkLog(cmd.Context(), reason)
+			one, err := cl.ForkLog(cmd.Context(), r)
 			switch {
 			case err != nil:
 				return err
@@ -123,7 +130,9 @@ that the log is not the same. It is refused where the log is what was signed.`,
 			return err
 		},
 	}
-	cmd.Flags().StringVar(&reason, "reason", "", "why, for everybody to read: up to 500 bytes")
+	cmd.Flags().StringVar(&r.Reason, "reason", "", "why, for everybody to read: up to 500 bytes")
+	cmd.Flags().BoolVar(&r.PutBack, "put-back", false,
+		"the store was put back by other means than \"store restore\", and is an older one than it was")
 	return cmd
 }
 

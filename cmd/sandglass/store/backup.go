@@ -74,14 +74,16 @@ func copyOut(ctx context.Context, from storeurl.Place, part string) (err error) 
 	if err := made.Create(ctx); err != nil {
 		return err
 	}
-	if _, err := transfer(ctx, from, made); err != nil {
+	if _, err := transfer(ctx, from, made, nil); err != nil {
 		return err
 	}
 	return logfile.CopyTo(ctx, made.Path(), part)
 }
 
-// transfer copies what one store holds into another.
-func transfer(ctx context.Context, from, to storeurl.Place) (logcopy.Report, error) {
+// transfer copies what one store holds into another. First, if not nil, is done before that gets the first event.
+func transfer(
+	ctx context.Context, from, to storeurl.Place, first func(context.Context, storeurl.Store) error,
+) (logcopy.Report, error) {
 	source, err := from.OpenReadOnly(ctx)
 	if err != nil {
 		return logcopy.Report{}, err
@@ -91,8 +93,25 @@ func transfer(ctx context.Context, from, to storeurl.Place) (logcopy.Report, err
 	if err != nil {
 		return logcopy.Report{}, err
 	}
-	report, err := (&logcopy.Copier{From: source, To: target}).Copy(ctx)
+	report, err := (&logcopy.Copier{From: source, To: &filling{target, first}}).Copy(ctx)
 	return report, errors.Join(err, target.Close())
+}
+
+// filling is a store that something is done to before it gets the first event.
+type filling struct {
+	storeurl.Importer
+	first func(context.Context, storeurl.Store) error // nil once it is done
+}
+
+// Import implements [logcopy.Destination].
+func (f *filling) Import(ctx context.Context, records []stream.Record) error {
+	if f.first != nil {
+		if err := f.first(ctx, f.Importer); err != nil {
+			return err
+		}
+		f.first = nil
+	}
+	return f.Importer.Import(ctx, records)
 }
 
 // backedUp is what a backup came to, as JSON.

@@ -123,6 +123,10 @@ func copyStore(ctx context.Context, e *cli.Env, f *copyFlags) error {
 	if source.ID() == target.ID() {
 		return errors.Join(cli.Usage("--from and --to are the same log, %s", source.ID()), target.Close())
 	}
+	signed, _, err := source.Checkpoint(ctx) // before: the copy has all that was signed of it
+	if err != nil {
+		return errors.Join(fmt.Errorf("the source: %w", err), target.Close())
+	}
 	p := show.NewProgress(e.Stderr)
 	tell := func(did logcopy.Phase, n int64, at, of stream.Position) {
 		if n%1000 == 0 {
@@ -136,6 +140,9 @@ func copyStore(ctx context.Context, e *cli.Env, f *copyFlags) error {
 	report, err := (&logcopy.Copier{From: source, To: target, Progress: tell}).Copy(ctx)
 	took := time.Since(begin)
 	p.Done()
+	if err == nil {
+		err = carry(ctx, signed, target)
+	}
 	var orders int64
 	if err == nil {
 		orders, err = to.CopyRequests(ctx, from, target)

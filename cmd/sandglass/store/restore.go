@@ -2,21 +2,14 @@ package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"path/filepath"
-	"time"
 
 	"sandglass/adapters/sqlite/backup"
-	"sandglass/adapters/sqlite/requests"
 	"sandglass/cmd/sandglass/cli"
 	"sandglass/cmd/sandglass/config"
 	"sandglass/cmd/sandglass/show"
 	"sandglass/cmd/sandglass/storeurl"
-	"sandglass/domain/instant"
-	"sandglass/domain/logcopy"
 
 	"github.com/spf13/cobra"
 )
@@ -44,7 +37,9 @@ nothing is changed without --force; its orders are then kept with it, and not mi
 
 A daemon that starts on the older log finds in the wallet what was paid since, and books it.
 What was only in the log does not come back: orders, grants, pauses, prices, plans, moves,
-releases and which address is whose. If the newer log can still be read, that is listed, with
+releases and which address is whose. Nor does what was signed of it, "log status" tells: where
+the newer log can't be read it is not known what that was, and nothing more is signed until
+"log fork". If the newer log can still be read, that is listed, with
 the commands that do it again: a script for sh, to be run once the daemon is ready, and again
 once buyers have ordered again. Its exit status is how many commands failed. The newer log is
 the one that is replaced, or the one of --newer.
@@ -70,7 +65,8 @@ type restored struct {
 	Backup *checked `json:"backup"`
 	Lost   *lost    `json:"lost,omitempty"` // of the newer log; none if there is no newer one
 	Store  string   `json:"store,omitempty"`
-	Kept   string   `json:"kept,omitempty"` // the folder with what was there
+	Kept   string   `json:"kept,omitempty"`   // the folder with what was there
+	Marked bool     `json:"marked,omitempty"` // nothing is signed of it until it is forked
 }
 
 func restore(ctx context.Context, e *cli.Env, path string, f *restoreFlags) error {
@@ -109,10 +105,14 @@ func restore(ctx context.Context, e *cli.Env, path string, f *restoreFlags) erro
 		return ctx.Err()
 	}
 	if !f.dry {
-		if r.Kept, err = putBack(ctx, &conf, path, to, other != ""); err != nil {
+		p := &putting{conf: &conf, backup: &r, path: path, to: to, other: other != ""}
+		if there && !p.other {
+			p.newer = &newer
+		}
+		if r.Kept, err = p.put(ctx); err != nil {
 			return err
 		}
-		r.Store = to.String()
+		r.Store, r.Marked = to.String(), p.marked
 	}
 	return r.print(e)
 }
@@ -146,46 +146,6 @@ func newerLog(f *restoreFlags, conf *config.Config, to storeurl.Place) (p storeu
 	return to, err == nil, nil
 }
 
-// putBack puts a backup where the log is, or another one.
-func putBack(ctx context.Context, conf *config.Config, path string, to storeurl.Place, other bool) (kept string, err error) {
-	if to.Shared() {
-		return "", putBackShared(ctx, path, to)
-	}
-	if err := os.MkdirAll(filepath.Dir(to.Path()), 0o700); err != nil {
-		return "", err
-	}
-	m, now := backup.Maker{Floor: conf.FreeSpaceFloor}, instant.Of(time.Now())
-	if other {
-		if _, err := m.SetAsideRequests(to.Path(), now); err != nil {
-			return "", err
-		}
-	}
-	if _, err := m.RestoreRequests(ctx, backup.Requests(path), requests.Path(to.Path())); err != nil {
-		return "", err
-	}
-	// It tells of events that will not be: the log has the same id, and other events there.
-	err = os.Remove(conf.SnapshotPath())
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return "", err
-	}
-	r, err := m.Restore(ctx, path, to.Path(), now)
-	return r.Kept, err
-}
-
-// putBackShared copies a backup into a cluster.
-func putBackShared(ctx context.Context, path string, to storeurl.Place) error {
-	made := to.Create(ctx)
-	_, err := transfer(ctx, storeurl.Place{URL: "sqlite:" + path}, to)
-	switch {
-	case errors.Is(err, logcopy.ErrDiffer):
-		return fmt.Errorf("%w\n  what a cluster has recorded can't be taken back: set another %s_STORE_NAMESPACE, for all hosts",
-			err, config.Prefix)
-	case err != nil && made != nil:
-		return errors.Join(made, err)
-	}
-	return err
-}
-
 // print prints a script that does again what is lost, with all else as its comments.
 func (r *restored) print(e *cli.Env) error {
 	if e.JSON {
@@ -194,9 +154,12 @@ func (r *restored) print(e *cli.Env) error {
 	if err := r.Lost.print(e); err != nil {
 		return err
 	}
-	store, newer := r.Store, ""
+	store, newer, signed := r.Store, "", ""
 	if store == "" {
 		store = "nothing was changed"
+	}
+	if r.Marked {
+		signed = "what was signed since is not known: nothing more is, until this is run: sandglass log fork --reason TEXT"
 	}
 	if r.Lost == nil {
 		newer = "there is none: what does not come back is not known"
@@ -206,5 +169,6 @@ func (r *restored) print(e *cli.Env) error {
 		"# up to", endOf(r.Backup.Position, r.Backup.Recorded),
 		"# newer log", newer,
 		"# restored", store,
-		"# kept", r.Kept)
+		"# kept", r.Kept,
+		"# signed", signed)
 }

@@ -20,6 +20,7 @@ const (
 	None      Alarm = ""
 	NoKey     Alarm = "no_key"    // the log is signed, and the key is not here, nor can it be elsewhere
 	OtherKey  Alarm = "other_key" // the key is not the one that the log names
+	Restored  Alarm = "restored"  // the store was put back, and it is not known what was signed since
 	Foreign   Alarm = "foreign"   // what should be a checkpoint of the log is none, or the log's key did not sign it
 	Gone      Alarm = "gone"      // a checkpoint is of a name that the log does not have: it is an older one
 	Short     Alarm = "short"     // the log has fewer events than were signed
@@ -27,7 +28,7 @@ const (
 )
 
 // Alarms are all of them.
-var Alarms = []Alarm{NoKey, OtherKey, Foreign, Gone, Short, Rewritten}
+var Alarms = []Alarm{NoKey, OtherKey, Restored, Foreign, Gone, Short, Rewritten}
 
 // raise has an alarm told, with what it is about, unless there is a graver one.
 func (l *look) raise(a Alarm, format string, args ...any) {
@@ -44,10 +45,11 @@ func (s *Signer) compare(ctx context.Context, l *look, forks *fork.State) error 
 	if l.foreign != nil {
 		l.raise(Foreign, "%v", l.foreign)
 	}
+	own := s.checkMark(l)
 	for _, of := range []struct {
 		where string
 		note  []byte
-	}{{"the store", l.stored}, {"the copy in the state folder", l.copied}} {
+	}{{"the store", own}, {"the copy in the state folder", l.copied}} {
 		if of.note == nil {
 			continue
 		}
@@ -56,6 +58,18 @@ func (s *Signer) compare(ctx context.Context, l *look, forks *fork.State) error 
 		}
 	}
 	return nil
+}
+
+// checkMark looks whether the store was put back, and not forked since, and returns the checkpoint that it has.
+func (s *Signer) checkMark(l *look) (own []byte) {
+	own, mark, marked := checkpoint.Marked(l.stored)
+	forked := l.now.Number > 0 && l.now.Size >= mark.Events // since
+	mine := l.opened || own != nil || s.Key != nil          // else nobody here has signed it, nor will
+	if marked && !forked && mine {
+		l.raise(Restored, "the log was put back at %s, with %d events: it is not known which checkpoints were signed of it since",
+			mark.At, mark.Events)
+	}
+	return own
 }
 
 // checkKey holds the key that is here against the one that the log names.

@@ -30,7 +30,7 @@ func TestARestoredBackupIsToldUntilItIsForked(t *testing.T) {
 	if b, ok := lost.Brief(); !ok || b != lost.Latest.Brief() || b.Size != lost.Size {
 		t.Errorf("payers are told %v, %t", b, ok)
 	}
-	if _, err := h.Fork(t.Context(), stream.Meta{}, "x"); !errors.Is(err, signing.ErrNoAlarm) {
+	if _, err := h.Fork(t.Context(), stream.Meta{}, "x", false); !errors.Is(err, signing.ErrNoAlarm) {
 		t.Errorf("a fork of what is as it should be: %v", err)
 	}
 	h.restore(backup, ours())
@@ -43,7 +43,7 @@ func TestARestoredBackupIsToldUntilItIsForked(t *testing.T) {
 	h.alarmed(signing.Short, "the log has 891")
 	h.grow("newer", 100)
 	h.alarmed(signing.Rewritten, "the first that differs is one of index 512 to 767")
-	if _, err := h.Fork(t.Context(), stream.Meta{}, " "); !errors.Is(err, fork.ErrInvalid) {
+	if _, err := h.Fork(t.Context(), stream.Meta{}, " ", false); !errors.Is(err, fork.ErrInvalid) {
 		t.Errorf("a fork without a reason: %v", err)
 	}
 	one := h.fork("the backup of Monday was restored")
@@ -187,7 +187,7 @@ func TestAnotherName(t *testing.T) {
 		t.Errorf("%+v", one)
 	}
 	h.signed()
-	if _, err := h.Fork(t.Context(), stream.Meta{}, "x"); !errors.Is(err, signing.ErrNoAlarm) {
+	if _, err := h.Fork(t.Context(), stream.Meta{}, "x", false); !errors.Is(err, signing.ErrNoAlarm) {
 		t.Errorf("a second time: %v", err)
 	}
 }
@@ -200,7 +200,7 @@ func TestForksFailBothWays(t *testing.T) {
 		h.signed()
 		h.restore(backup, ours())
 		h.events.OnAppend = storetest.Faults(fault)
-		if _, err := h.Fork(t.Context(), stream.Meta{}, "restored"); err == nil {
+		if _, err := h.Fork(t.Context(), stream.Meta{}, "restored", false); err == nil {
 			t.Fatal("a fault is no error")
 		}
 		if fault == storetest.Lost {

@@ -32,7 +32,7 @@ const Every = 10 * time.Second
 // Errors of [Signer.Fork].
 var (
 	ErrNoKey   = errors.New("signing: this host does not have the key of the log: fork it at the host that has")
-	ErrNoAlarm = errors.New("signing: the log is what was signed: there is nothing to leave behind")
+	ErrNoAlarm = errors.New("signing: the log is what was signed, as far as is known: there is nothing to leave behind")
 )
 
 // Tree is the log's tree, as package follow keeps it.
@@ -309,8 +309,9 @@ func (s *Signer) named(ctx context.Context, l *look, forks *fork.State) error {
 
 // Fork leaves behind the name under which the log was signed, for a reason that the operator gives, and
 // returns the next. That is refused with [ErrNoAlarm] where the log is what was signed, unless another
-// origin was set, and with [ErrNoKey] where the key is not here.
-func (s *Signer) Fork(ctx context.Context, meta stream.Meta, reason string) (fork.One, error) {
+// origin was set or the operator says that the store was put back by other means than [PutBack], which
+// nothing here tells; and with [ErrNoKey] where the key is not here.
+func (s *Signer) Fork(ctx context.Context, meta stream.Meta, reason string, putBack bool) (fork.One, error) {
 	s.looking.Lock()
 	defer s.looking.Unlock()
 	if s.Key == nil {
@@ -322,9 +323,9 @@ func (s *Signer) Fork(ctx context.Context, meta stream.Meta, reason string) (for
 	}
 	base, _ := fork.Base(l.now.Origin)
 	switch {
-	case s.Origin != "" && s.Origin != base && (l.opened || l.status.Alarm != None):
+	case s.Origin != "" && s.Origin != base && (l.opened || putBack || l.status.Alarm != None):
 		base = s.Origin
-	case l.status.Alarm == None:
+	case l.status.Alarm == None && !putBack:
 		return fork.One{}, ErrNoAlarm
 	case base == "":
 		base = s.Key.Invalid()

@@ -222,7 +222,7 @@ func (h *host) restore(file []byte, c signing.Config) {
 
 func (h *host) fork(reason string) fork.One {
 	h.t.Helper()
-	one, err := h.Fork(h.t.Context(), stream.Meta{Actor: "operator"}, reason)
+	one, err := h.Fork(h.t.Context(), stream.Meta{Actor: "operator"}, reason, false)
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -278,7 +278,7 @@ func TestOtherHostsDoNotSign(t *testing.T) {
 	if s := h.look(); s.Alarm != signing.None || string(s.Note) != string(signed.Note) || s.Size != signed.Size+3 {
 		t.Errorf("it shows %+v", s)
 	}
-	if _, err := h.Fork(t.Context(), stream.Meta{}, "x"); !errors.Is(err, signing.ErrNoKey) {
+	if _, err := h.Fork(t.Context(), stream.Meta{}, "x", false); !errors.Is(err, signing.ErrNoKey) {
 		t.Errorf("a fork without the key: %v", err)
 	}
 }

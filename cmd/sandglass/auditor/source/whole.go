@@ -48,17 +48,18 @@ func Whole(
 	return batches(records(fetched(cl))(ctx, 0)), func() error { return nil }, nil
 }
 
-// showCheckpoint shows the checkpoint that stands in a store, if there is one.
+// showCheckpoint shows the checkpoint that stands in a store, if there is one, be it in one that was put back.
 func showCheckpoint(ctx context.Context, s stream.EventStore, show func(note []byte) error) error {
 	kept, ok := s.(checkpoint.Store)
 	if !ok {
 		return nil
 	}
 	note, _, err := kept.Checkpoint(ctx)
-	if err != nil || note == nil {
+	own, _, _ := checkpoint.Marked(note)
+	if err != nil || own == nil {
 		return err
 	}
-	return show(note)
+	return show(own)
 }
 
 // keptBy returns the checkpoint that stands in a store.

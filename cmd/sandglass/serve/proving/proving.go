@@ -103,12 +103,14 @@ func (p *Proving) signed(ctx context.Context, names *fork.Handler) (bool, error)
 	if err != nil {
 		return false, err
 	}
-	_, version, err := p.Store.Checkpoint(ctx)
+	note, version, err := p.Store.Checkpoint(ctx)
 	if err != nil && !errors.Is(err, checkpoint.ErrForeign) {
 		return false, err
 	}
 	copied, err := notefiles.NewCopy(p.Config.StateDir).Load()
-	return out.Revision != stream.NoStream || version > 0 || copied != nil, err
+	own, _, marked := checkpoint.Marked(note)
+	kept := version > 0 && !(marked && own == nil)
+	return out.Revision != stream.NoStream || kept || copied != nil, err
 }
 
 // Run follows the log, signs it and has that cosigned, until ctx ends. Of a log that can't be read, nothing is signed.
@@ -153,6 +155,8 @@ func advice(s *signing.Status) string {
 			"if it is lost or was stolen: sandglass log fork --reason TEXT",
 		signing.Foreign: "find out who wrote there, and see to it that nobody but Sandglass can; " +
 			"then: sandglass log fork --reason TEXT",
+		signing.Restored: "if the log that was in use is found, put that back; if it is lost: sandglass log fork --reason TEXT, " +
+			"by the log.key of before; if that is lost for good, before: sandglass log key --make",
 	}[s.Alarm]
 	if what == "" {
 		what = "find out why, and put back what is newer, if there is something; " +
