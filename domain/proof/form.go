@@ -20,9 +20,21 @@ var ErrForm = errors.New("proof: not the form of an event")
 // position. There is one form of each record, which is what [AppendForm] makes of it again; else it
 // is [ErrForm]. The record refers to the bytes.
 func ParseForm(b []byte) (r stream.Record, err error) {
-	rest, ok := strings.CutPrefix(string(b[:min(len(b), len(Form))]), Form)
-	if !ok || rest != "" || len(b) > MaxForm {
-		return r, fmt.Errorf("%w: want %q, and at most %d bytes", ErrForm, Form, MaxForm)
+	r, rest, err := CutForm(b)
+	if err == nil && len(rest) > 0 {
+		err = fmt.Errorf("%w: %d bytes stand behind it", ErrForm, len(rest))
+	}
+	if err != nil {
+		return stream.Record{}, err
+	}
+	return r, nil
+}
+
+// CutForm returns the record of the canonical form that bytes begin with, as [ParseForm] does, and what stands behind it.
+func CutForm(b []byte) (r stream.Record, rest []byte, err error) {
+	begin, ok := strings.CutPrefix(string(b[:min(len(b), len(Form))]), Form)
+	if !ok || begin != "" {
+		return r, nil, fmt.Errorf("%w: want %q, and at most %d bytes", ErrForm, Form, MaxForm)
 	}
 	f := form{b: b[len(Form):]}
 	copy(r.ID[:], f.next(uint64(len(r.ID))))
@@ -33,10 +45,10 @@ func ParseForm(b []byte) (r stream.Record, err error) {
 	r.RecordedAt = instant.Time(f.number())
 	r.Data = f.text(stream.MaxData)
 	r.Meta = f.text(stream.MaxData)
-	if f.failed || len(f.b) > 0 || r.Revision < 0 {
-		return stream.Record{}, fmt.Errorf("%w: its %d bytes are not one record", ErrForm, len(b))
+	if f.failed || r.Revision < 0 {
+		return stream.Record{}, nil, fmt.Errorf("%w: its %d bytes are not one record", ErrForm, len(b))
 	}
-	return r, nil
+	return r, f.b, nil
 }
 
 // form is what is still to be read of one.

@@ -97,7 +97,8 @@ func TestAByteThatIsChangedIsNamed(t *testing.T) {
 	}
 	t.Logf("%d events exported with tiles in %s", *logged, time.Since(begun))
 	verified := func() (r verify.Report, err error) {
-		out, err := audit(t, "verify", "--log", in("log.ndjson"), "--tiles", in("kept"), "--checkpoint", in("friday.note"), "--key", vkey)
+		out, err := audit(t, "verify", "--log", in("log.ndjson"), "--tiles", in("kept"), "--checkpoint", in("friday.note"),
+			"--key", vkey)
 		if bad := json.Unmarshal(out, &r); bad != nil {
 			t.Fatalf("%v, %v: %s", bad, err, out)
 		}

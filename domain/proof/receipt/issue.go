@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"sandglass/domain/payment"
 	"sandglass/domain/proof/checkpoint"
@@ -49,17 +50,61 @@ func (i *Issuer) Issue(ctx context.Context, p *payment.State) (*Receipt, error) 
 		return nil, ErrNotYet
 	}
 	r := &Receipt{Note: msg}
-	if r.Index, r.Record, err = i.Tree.IndexOf(ctx, event.Stream, event.Revision); err != nil {
-		return nil, ofTree(err)
+	if r.Record, r.Index, r.Proof, err = i.prove(ctx, &event, point.Size); err != nil {
+		return nil, err
 	}
-	r.Record.Position = 0
-	if r.Index >= point.Size {
-		return nil, ErrNotYet
-	}
-	if r.Proof, err = i.Tree.Inclusion(ctx, r.Index, point.Size); err != nil {
-		return nil, ofTree(err)
+	if err := i.paid(ctx, r, point.Size); err != nil {
+		return nil, err
 	}
 	return r, r.in(&point)
+}
+
+// prove returns an event as the tree has it, with the proof that it is in the log of a size.
+func (i *Issuer) prove(ctx context.Context, e *stream.Record, size int64) (
+	rec stream.Record, index int64, path tlog.RecordProof, err error,
+) {
+	if index, rec, err = i.Tree.IndexOf(ctx, e.Stream, e.Revision); err != nil {
+		return rec, 0, nil, ofTree(err)
+	}
+	rec.Position = 0
+	if index >= size {
+		return rec, 0, nil, ErrNotYet
+	}
+	if path, err = i.Tree.Inclusion(ctx, index, size); err != nil {
+		return rec, 0, nil, ofTree(err)
+	}
+	return rec, index, path, nil
+}
+
+// paid adds the event that says how much came, where a payment's own stream says what became of it.
+func (i *Issuer) paid(ctx context.Context, r *Receipt, size int64) error {
+	if !strings.HasPrefix(r.Record.Stream, payment.Prefix) {
+		return nil
+	}
+	var last *stream.Record
+	for rec, err := range i.Store.Read(ctx, r.Record.Stream, 0) {
+		if err != nil {
+			return err
+		}
+		if rec.Revision >= r.Record.Revision {
+			break
+		}
+		if e, err := settled(&rec); err != nil {
+			return err
+		} else if e != nil {
+			last = &rec
+		}
+	}
+	if last == nil {
+		return ctx.Err()
+	}
+	p := &Paid{}
+	var err error
+	if p.Record, p.Index, p.Proof, err = i.prove(ctx, last, size); err != nil {
+		return err
+	}
+	r.Paid = p
+	return nil
 }
 
 func ofTree(err error) error {

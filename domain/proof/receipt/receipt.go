@@ -5,7 +5,7 @@
 // the log is the hash; where it stands; the hashes that lead from there to the root of a checkpoint; and that
 // checkpoint, with the lines of those who signed it. Whoever has it and a [cosign.Policy] needs nobody else
 // to know what was paid, what it bought, and when; only that the log has said nothing else since it can't
-// tell. An [Issuer] makes them.
+// tell. Of money that bought nothing it has a second event, which says how much came. An [Issuer] makes them.
 package receipt
 
 import (
@@ -29,7 +29,9 @@ const (
 	lineSize  = 45 // bytes of the line of a hash
 	maxNumber = 19 // digits
 	// Max is how many bytes a file has at most.
-	Max = int64(len(header)+len("extra \nindex \n\n")+(proof.MaxForm+2)/3*4) + maxNumber + maxHashes*lineSize + checkpoint.MaxNote
+	Max = int64(len(header)+len("extra \nindex \n\n")+(maxExtra+2)/3*4) + maxNumber + maxHashes*lineSize + checkpoint.MaxNote
+
+	maxExtra = 2*proof.MaxForm + 2*8 + maxHashes*tlog.HashSize
 )
 
 // header begins each file.
@@ -48,6 +50,7 @@ type Receipt struct {
 	Record stream.Record // with the recorded time of its entry, and no position
 	Index  int64         // of the event in the log, from 0
 	Proof  tlog.RecordProof
+	Paid   *Paid  // how much came, where the event does not say that; nil where it does, and in receipts of before
 	Note   []byte // the signed checkpoint
 }
 
@@ -55,7 +58,7 @@ type Receipt struct {
 func (r *Receipt) String() string {
 	var b strings.Builder
 	b.WriteString(header + "extra ")
-	b.WriteString(base64.StdEncoding.EncodeToString(proof.AppendForm(nil, &r.Record, r.Record.RecordedAt)))
+	b.WriteString(base64.StdEncoding.EncodeToString(r.Paid.append(proof.AppendForm(nil, &r.Record, r.Record.RecordedAt))))
 	b.WriteString("\nindex " + strconv.FormatInt(r.Index, 10) + "\n")
 	for _, h := range r.Proof {
 		b.WriteString(h.String() + "\n")
@@ -101,14 +104,18 @@ func Parse(text string) (*Receipt, error) {
 	return r, nil
 }
 
-// event reads the line with the event.
-func (r *Receipt) event(line string) (err error) {
+// event reads the line with the event, and the one that says how much came.
+func (r *Receipt) event(line string) error {
 	encoded, ok := strings.CutPrefix(line, "extra ")
 	form, err := base64.StdEncoding.Strict().DecodeString(encoded)
 	if !ok || err != nil {
 		return errors.New("want a line extra, with the event in base64")
 	}
-	r.Record, err = proof.ParseForm(form)
+	record, rest, err := proof.CutForm(form)
+	if err == nil && len(rest) > 0 {
+		r.Paid, err = parsePaid(rest)
+	}
+	r.Record = record
 	return err
 }
 
@@ -154,11 +161,21 @@ func (r *Receipt) Verify(policy *cosign.Policy) (checkpoint.Checkpoint, []cosign
 
 // in returns an error unless the event is in the log of a checkpoint.
 func (r *Receipt) in(c *checkpoint.Checkpoint) error {
-	entry := proof.Entry(&r.Record, r.Record.RecordedAt)
-	if r.Index >= c.Size {
-		return fmt.Errorf("%w: it has index %d, of %d events", ErrUnproven, r.Index, c.Size)
+	if err := member(c, &r.Record, r.Index, r.Proof); err != nil || r.Paid == nil {
+		return err
 	}
-	if err := tlog.CheckRecord(r.Proof, c.Size, c.Root, r.Index, proof.Leaf(entry)); err != nil {
+	if _, err := r.Paid.of(r); err != nil {
+		return fmt.Errorf("%w: %w", ErrUnproven, err)
+	}
+	return member(c, &r.Paid.Record, r.Paid.Index, r.Paid.Proof)
+}
+
+// member returns an error unless an event is in the log of a checkpoint.
+func member(c *checkpoint.Checkpoint, rec *stream.Record, index int64, path tlog.RecordProof) error {
+	if index >= c.Size {
+		return fmt.Errorf("%w: it has index %d, of %d events", ErrUnproven, index, c.Size)
+	}
+	if err := tlog.CheckRecord(path, c.Size, c.Root, index, proof.Leaf(proof.Entry(rec, rec.RecordedAt))); err != nil {
 		return fmt.Errorf("%w: %w", ErrUnproven, err)
 	}
 	return nil

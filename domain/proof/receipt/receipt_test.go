@@ -182,6 +182,7 @@ var (
 	}
 	other       = &resource.Credited{Payment: "ln-01", Amount: 1000, Time: 1000, Price: money.Price{Msat: 1, Per: 1}}
 	reversed    = &resource.Reversed{Payment: string(paidKey), Amount: 7_200_000, Time: 5, Reason: resource.ReasonReorged}
+	settled     = &payment.Settled{Amount: 7_200_001, Via: payment.ViaBOLT11}
 	unallocated = &payment.Unallocated{Resource: "web-1", Reason: payment.ReasonReleased}
 )
 
@@ -198,7 +199,10 @@ func TestAReceiptSaysWhatBecameOfAPayment(t *testing.T) {
 		"taken back": {[]fact{{of, credited}, {of, reversed}}, receipt.Said{
 			What: receipt.Reversed, Resource: "web-1", Amount: 7_200_000, Time: 5, Reason: "reorged",
 		}},
-		"not credited": {[]fact{{of, other}, {in, unallocated}}, receipt.Said{
+		"not credited": {[]fact{{of, other}, {in, settled}, {in, unallocated}}, receipt.Said{
+			What: receipt.Unallocated, Resource: "web-1", Amount: 7_200_001, Reason: "released",
+		}},
+		"not credited, and nothing says how much it was": {[]fact{{in, unallocated}}, receipt.Said{
 			What: receipt.Unallocated, Resource: "web-1", Reason: "released",
 		}},
 		"credited after all": {[]fact{{in, unallocated}, {of, credited}}, receipt.Said{

@@ -26,7 +26,7 @@ type Said struct {
 	At       instant.Time
 	Recorded instant.Time // when it was written, by the clock of the log
 
-	Amount     money.Msat     // what arrived; 0 of what is unallocated
+	Amount     money.Msat     // what arrived; 0 of what is unallocated where the receipt is one of before
 	Time       instant.Millis // what it bought; of what was reversed, what was left of that
 	Price      money.Price    // at which it did
 	DebtPaid   money.Msat     // what of it paid off debt first
@@ -41,7 +41,15 @@ func (r *Receipt) Says() (Said, error) {
 	if err == nil && !ok {
 		err = fmt.Errorf("%w: an event %s says nothing of what a payment bought", ErrMalformed, r.Record.Type)
 	}
-	return s, err
+	if err != nil || r.Paid == nil {
+		return s, err
+	}
+	paid, err := r.Paid.of(r)
+	if err != nil {
+		return s, fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	s.Amount = paid.Amount
+	return s, nil
 }
 
 // said returns what an event says of a payment, if it does.
