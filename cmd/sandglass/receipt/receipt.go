@@ -2,12 +2,15 @@
 package receipt
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"sandglass/cmd/sandglass/cli"
+	"sandglass/cmd/sandglass/show"
 	"sandglass/domain/proof/checkpoint"
 	"sandglass/domain/proof/cosign"
 	"sandglass/domain/proof/receipt"
@@ -33,6 +36,7 @@ func Cmd(e *cli.Env) *cobra.Command {
 
 func (c commands) getCmd() *cobra.Command {
 	var id string
+	var most time.Duration
 	cmd := &cobra.Command{
 		Use:   "get KEY",
 		Short: "Get the receipt of a payment",
@@ -46,11 +50,16 @@ none: try again then. Keep the file: who has it needs nobody to prove what was p
 		Example: "  sandglass receipt get ln-5f3d... --resource web-1 > receipt.txt",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if most < 0 {
+				return cli.Usage("--wait %s: want a time such as 2m", most)
+			}
 			cl, err := c.Client(cli.Known)
 			if err != nil {
 				return err
 			}
-			text, err := cl.Receipt(cmd.Context(), id, args[0])
+			text, err := wait(cmd.Context(), most, show.NewProgress(c.Stderr), func(ctx context.Context) (string, error) {
+				return cl.Receipt(ctx, id, args[0])
+			})
 			if err != nil {
 				return err
 			}
@@ -62,6 +71,7 @@ none: try again then. Keep the file: who has it needs nobody to prove what was p
 		},
 	}
 	cmd.Flags().StringVar(&id, "resource", "", "`id` of its resource")
+	cmd.Flags().DurationVar(&most, "wait", 0, "wait for a receipt that there is not yet, for up to this `time`, such as 2m")
 	return cmd
 }
 
@@ -81,7 +91,8 @@ policy, a file with the log's key, those of witnesses, and how many of them have
   quorum both
 
 Get the keys from another place than the receipt. It proves that the log had that event when it
-was signed; not that a later one did not take it back, and not what no log knows. FILE is - for
+was signed (of money that bought nothing, also the event that says how much came; receipts of
+earlier builds don't have that, and say so); not that a later one did not take it back, and not what no log knows. FILE is - for
 stdin. The exit status is 0 if the receipt proves what it says, 1 if it does not or can't be
 read, and 2 if the command was not understood.`,
 		Example: `  sandglass receipt verify receipt.txt --key "$(cat vkey)"

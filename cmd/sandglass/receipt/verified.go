@@ -73,12 +73,15 @@ func (v *proven) print(e *cli.Env) error {
 	if e.JSON {
 		return show.JSON(e.Stdout, v)
 	}
-	bought, of := "bought", "resource"
+	bought, of, paid := "bought", "resource", show.Some(v.Amount)
 	switch v.What {
 	case receipt.Reversed:
 		bought = "taken back"
 	case receipt.Unallocated:
 		of = "meant for"
+		if v.Amount == 0 {
+			paid = "how much, this receipt does not prove: get a new one"
+		}
 	}
 	above := ""
 	if v.Above > 0 {
@@ -88,7 +91,7 @@ func (v *proven) print(e *cli.Env) error {
 		"payment", v.Payment,
 		"was", v.What,
 		of, v.Resource,
-		"paid", show.Some(v.Amount),
+		"paid", paid,
 		bought, length(v.Time),
 		"price", price(v.PriceMsat, v.PricePer),
 		"above it", above,
