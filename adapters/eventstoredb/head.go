@@ -2,6 +2,7 @@ package eventstoredb
 
 import (
 	"context"
+	"errors"
 	"math"
 	"time"
 
@@ -21,7 +22,7 @@ const (
 // the log, as far as to what is known of it: nothing is looked through twice. If others have
 // written much since then, the server looks through that, so that it need not be read.
 func (s *Store) Head(ctx context.Context) (stream.Position, error) {
-	if err := ctx.Err(); err != nil {
+	if err := errors.Join(ctx.Err(), context.Cause(s.lost)); err != nil {
 		return 0, err
 	}
 	head, top, found, err := s.lookBack(ctx, backCalls)

@@ -64,6 +64,9 @@ type Store struct {
 	floor     stream.Position // of the event that begins the log: before it there is none
 	log       func(string)
 
+	lost context.Context // ended when the cluster has another history than was read; its cause says so
+	lose context.CancelCauseFunc
+
 	known  atomic.Uint64 // the highest position at which an event of the log was seen
 	seen   atomic.Uint64 // as far as here, events of the log after known are none
 	stands atomic.Uint64 // the same, and an event of whomever stands there
@@ -131,6 +134,7 @@ func connect(conn string, o Options) (*Store, error) {
 	if s.log == nil {
 		s.log = func(string) {}
 	}
+	s.lost, s.lose = context.WithCancelCause(context.Background())
 	var err error
 	s.cluster, err = cluster.New(conn, cluster.Options{
 		Log: s.log, Probe: s.probe, Touch: s.touch, Timeout: o.timeout, InFlight: o.inFlight, Discover: o.discover,

@@ -25,6 +25,9 @@ type Feed struct {
 	Note  func(*esdb.SubscriptionEvent) // sees all that comes, first; may be nil
 	Begin func(ctx context.Context, c *esdb.Client, at uint64) (*esdb.Subscription, error)
 
+	// Check is asked before each subscription whether the reader can go on from At; may be nil. Its errors
+	// end the feed if they are [Permanent].
+	Check func(ctx context.Context) error
 	// Take takes a run of events, of which it may have had some, and moves At. Its errors end
 	// the feed if they are [Permanent] or [ErrStopped].
 	Take func(run []*esdb.RecordedEvent) error
@@ -75,6 +78,11 @@ type arrival struct {
 func (c *Cluster) listen(ctx context.Context, f *Feed) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	if f.Check != nil {
+		if err := f.Check(ctx); err != nil {
+			return err
+		}
+	}
 	u, err := c.Current(ctx)
 	if err != nil {
 		return err
