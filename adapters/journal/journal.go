@@ -88,13 +88,13 @@ type writer interface {
 }
 
 // Write writes the records of a period of a log to w. The records are those of the log from its
-// begin on, also where the period begins later.
+// begin on, also where the period begins later. What one refers to is used until the next is asked for.
 func Write(w io.Writer, records iter.Seq2[stream.Record, error], o Options) error {
 	if err := o.Period.Check(); err != nil {
 		return err
 	}
 	out := bufio.NewWriterSize(w, 256<<10)
-	if err := write(out, seen(ahead(records), o.See), o); err != nil {
+	if err := write(out, seen(records, o.See), o); err != nil {
 		return err
 	}
 	return out.Flush()
@@ -145,3 +145,20 @@ func write(out *bufio.Writer, records iter.Seq2[stream.Record, error], o Options
 
 // date writes the day of t, in UTC.
 func date(b []byte, t instant.Time) []byte { return t.AppendText(b)[:len(b)+len("2006-01-02")] }
+
+// seen shows each record that is yielded.
+func seen(records iter.Seq2[stream.Record, error], see func(*stream.Record)) iter.Seq2[stream.Record, error] {
+	if see == nil {
+		return records
+	}
+	return func(yield func(stream.Record, error) bool) {
+		for r, err := range records {
+			if err == nil {
+				see(&r)
+			}
+			if !yield(r, err) {
+				return
+			}
+		}
+	}
+}

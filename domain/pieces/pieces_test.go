@@ -180,3 +180,33 @@ func TestItEnds(t *testing.T) {
 		t.Errorf("%d of a log that can't be read further: %v", len(got), err)
 	}
 }
+
+// TestRecords: up to an event that can't be read, which is named, or as far as they are wanted.
+func TestRecords(t *testing.T) {
+	recs := records(rand.New(rand.NewPCG(3, 3)), 100, 1)
+	log := func(yield func(pieces.Piece, error) bool) {
+		_ = yield(pieces.Whole(recs[:60]), nil) && yield(func(p *stream.Page) error {
+			p.Records = append(p.Records[:0], recs[60:70]...)
+			return &pieces.UnreadError{Err: io.ErrUnexpectedEOF}
+		}, nil) && yield(pieces.Whole(recs[70:]), nil)
+	}
+	for _, most := range []int{1, 60, 65, 70, 100} {
+		var got []stream.Record
+		var failed error
+		for r, err := range pieces.Records(t.Context(), log) {
+			if failed = err; err != nil {
+				continue // it has to end by itself
+			}
+			if got = append(got, r); len(got) == most {
+				break
+			}
+		}
+		if want := min(most, 70); !slices.Equal(positions(got), positions(recs[:want])) {
+			t.Errorf("of %d were %d yielded, want %d", most, len(got), want)
+		}
+		if most <= 70 && failed != nil || most > 70 && (!errors.Is(failed, io.ErrUnexpectedEOF) ||
+			failed.Error() != "event 71 of the log: unexpected EOF") {
+			t.Errorf("of %d: %v", most, failed)
+		}
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sandglass/adapters/journal"
+	"sandglass/domain/pieces"
 	"sandglass/domain/stream"
 	"sandglass/testutil/bench/harness"
 )
@@ -81,5 +82,5 @@ func export(ctx context.Context, s stream.EventStore, head stream.Position, path
 		return err
 	}
 	defer f.Close()
-	return journal.Write(f, stream.Between(ctx, s, 0, head), o)
+	return journal.Write(f, pieces.Records(ctx, pieces.Of(ctx, s, head)), o)
 }

@@ -13,6 +13,7 @@ import (
 	"sandglass/cmd/sandglass/auditor/source"
 	"sandglass/cmd/sandglass/cli"
 	"sandglass/cmd/sandglass/show"
+	"sandglass/domain/pieces"
 	"sandglass/domain/stream"
 
 	"github.com/spf13/cobra"
@@ -134,7 +135,11 @@ func (c commands) export(ctx context.Context, f *exportFlags) error {
 
 // write writes the log, or its books.
 func (c commands) write(ctx context.Context, f *exportFlags, log *source.Growing, o journal.Options) error {
-	write := func(w io.Writer) error { return journal.Write(w, log.After(ctx, 0), o) }
+	all, err := log.Log(ctx)
+	if err != nil {
+		return err
+	}
+	write := func(w io.Writer) error { return journal.Write(w, pieces.Records(ctx, all), o) }
 	if f.out == "" {
 		return write(c.Stdout)
 	}

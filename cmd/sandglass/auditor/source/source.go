@@ -21,6 +21,7 @@ import (
 	"sandglass/cmd/sandglass/config"
 	"sandglass/cmd/sandglass/storeurl"
 	"sandglass/domain/payment"
+	"sandglass/domain/pieces"
 	"sandglass/domain/stream"
 
 	"github.com/spf13/cobra"
@@ -232,6 +233,8 @@ func (l *eventLog) keep(r *stream.Record) {
 type Growing struct {
 	// After yields what comes after a position, up to where the log ends now.
 	After recordsAfter
+	// Log is all of it up to there, read in pieces.
+	Log   func(context.Context) (pieces.Log, error)
 	Still bool // a file: it does not grow
 	// Checkpoint returns the latest checkpoint of the log, with what cosignatures there are, nil where there is none:
 	// of a file there is none, nor of a log that is not signed.
@@ -250,7 +253,11 @@ func Grow(ctx context.Context, env *cli.Env, f *Flags) (*Growing, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &Growing{After: stored(s), Checkpoint: keptBy(s), close: s.Close}, nil
+		log := func(ctx context.Context) (pieces.Log, error) {
+			head, err := s.Head(ctx)
+			return pieces.Of(ctx, s, head), err
+		}
+		return &Growing{After: stored(s), Log: log, Checkpoint: keptBy(s), close: s.Close}, nil
 	case f.Log != "":
 		file, err := os.Open(f.Log)
 		if err != nil {
@@ -258,13 +265,16 @@ func Grow(ctx context.Context, env *cli.Env, f *Flags) (*Growing, error) {
 		}
 		after := func(context.Context, stream.Position) iter.Seq2[stream.Record, error] { return lines(file) }
 		none := func(context.Context) ([]byte, error) { return nil, nil }
-		return &Growing{After: after, Still: true, Checkpoint: none, close: file.Close}, nil
+		log := func(context.Context) (pieces.Log, error) { return ndjson.Log(file), nil }
+		return &Growing{After: after, Log: log, Still: true, Checkpoint: none, close: file.Close}, nil
 	}
 	cl, err := env.Client(cli.Auditor)
 	if err != nil {
 		return nil, err
 	}
-	return &Growing{After: records(fetched(cl)), Checkpoint: shownBy(cl), close: func() error { return nil }}, nil
+	after := records(fetched(cl))
+	log := func(ctx context.Context) (pieces.Log, error) { return batches(after(ctx, 0)), nil }
+	return &Growing{After: after, Log: log, Checkpoint: shownBy(cl), close: func() error { return nil }}, nil
 }
 
 // Reading a log after a position: as the API writes events, and as records.
