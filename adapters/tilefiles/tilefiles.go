@@ -34,51 +34,63 @@ const (
 	summed     = 48 // bytes of a record that its checksum is of
 )
 
-// Files implements [follow.Blocks]. It is made by [Open], and is of one process alone.
+// Files implements [follow.Blocks]. It is made by [New], and is of one process alone.
 type Files struct {
-	dir    string
-	file   *os.File
-	before *os.File // nil if there is none
-	n      int64
+	dir  string
+	file *os.File // nil if it is not open
 }
 
-// Open opens the folder, which it makes if there is none, and cuts off what is damaged.
-func Open(dir string) (*Files, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+// New returns the files of a folder, which is not opened yet.
+func New(dir string) *Files { return &Files{dir: dir} }
+
+// Open implements [follow.Blocks]. It makes the folder if there is none, and cuts off what is damaged.
+func (f *Files) Open() (kept, before []follow.Block, err error) {
+	if kept, before, err = f.open(); err != nil {
+		return nil, nil, fmt.Errorf("the tree of the log: %w", errors.Join(err, f.Close()))
+	}
+	return kept, before, nil
+}
+
+func (f *Files) open() (kept, before []follow.Block, err error) {
+	if err := errors.Join(f.Close(), os.MkdirAll(f.dir, 0o700)); err != nil {
+		return nil, nil, err
+	}
+	if f.file, err = os.OpenFile(f.path(Name), os.O_RDWR|os.O_CREATE, 0o600); err != nil {
+		return nil, nil, err
+	}
+	if kept, err = whole(f.file); err != nil {
+		return nil, nil, err
+	}
+	if err := f.file.Truncate(int64(len(kept)) * recordSize); err != nil {
+		return nil, nil, err
+	}
+	before, err = blocks(f.path(Before))
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	return kept, before, err
+}
+
+func (f *Files) path(name string) string { return filepath.Join(f.dir, name) }
+
+// blocks returns those of a file, as many as are whole.
+func blocks(path string) ([]follow.Block, error) {
+	file, err := os.Open(path)
+	if err != nil {
 		return nil, err
 	}
-	f := &Files{dir: dir}
-	if err := f.open(); err != nil {
-		return nil, errors.Join(fmt.Errorf("the tree of the log: %w", err), f.Close())
-	}
-	return f, nil
+	defer file.Close()
+	return whole(file)
 }
 
-func (f *Files) open() (err error) {
-	if f.file, err = os.OpenFile(filepath.Join(f.dir, Name), os.O_RDWR|os.O_CREATE, 0o600); err != nil {
-		return err
-	}
-	if f.n, err = whole(f.file); err != nil {
-		return err
-	}
-	if err := f.file.Truncate(f.n * recordSize); err != nil {
-		return err
-	}
-	f.before, err = os.Open(filepath.Join(f.dir, Before))
-	if errors.Is(err, fs.ErrNotExist) {
-		f.before, err = nil, nil
-	}
-	return err
-}
-
-// whole returns how many blocks stand in a file before the first that is damaged.
-func whole(r io.ReaderAt) (n int64, err error) {
+// whole returns the blocks of a file before the first that is damaged.
+func whole(r io.ReaderAt) (all []follow.Block, err error) {
 	var some [proof.Width]follow.Block
 	for {
-		got, err := read(r, n, some[:])
-		n += int64(got)
+		got, err := read(r, int64(len(all)), some[:])
+		all = append(all, some[:got]...)
 		if err != nil || got < len(some) {
-			return n, err
+			return all, err
 		}
 	}
 }
@@ -116,92 +128,67 @@ func checksum(n int64, rec []byte) [recordSize - summed]byte {
 	return [recordSize - summed]byte(sum[:])
 }
 
-// Len implements [follow.Blocks].
-func (f *Files) Len() int64 { return f.n }
-
-// Read implements [follow.Blocks].
-func (f *Files) Read(n int64, into []follow.Block) error {
+// Write implements [follow.Blocks].
+func (f *Files) Write(n int, blocks []follow.Block) (int, error) {
 	if f.file == nil {
-		return fmt.Errorf("the tree of the log: %w", fs.ErrClosed) // who still asks when the daemon ends
+		return 0, fmt.Errorf("the tree of the log: %w", fs.ErrClosed)
 	}
-	got, err := read(f.file, n, into)
-	if err == nil && got < len(into) {
-		err = errors.New("it is damaged: it is made again at the next start")
-	}
-	if err != nil {
-		return fmt.Errorf("%s, block %d: %w", f.file.Name(), n+int64(got), err)
-	}
-	return nil
-}
-
-// Append implements [follow.Blocks].
-func (f *Files) Append(blocks []follow.Block) error {
 	b := make([]byte, 0, len(blocks)*recordSize)
 	for i := range blocks {
 		from := len(b)
 		b = append(b, blocks[i].Root[:]...)
 		b = binary.BigEndian.AppendUint64(b, uint64(blocks[i].After))
 		b = binary.BigEndian.AppendUint64(b, uint64(blocks[i].Recorded))
-		sum := checksum(f.n+int64(i), b[from:])
+		sum := checksum(int64(n+i), b[from:])
 		b = append(b, sum[:]...)
 	}
-	if _, err := f.file.WriteAt(b, f.n*recordSize); err != nil {
-		return err // what there is of it is written over next time, or cut off
+	written, err := f.file.WriteAt(b, int64(n)*recordSize)
+	if err != nil { // a part of a block is written over next time, or cut off
+		err = fmt.Errorf("the tree of the log: %w", err)
 	}
-	f.n += int64(len(blocks))
-	return nil
+	return written / recordSize, err
 }
 
 // Renew implements [follow.Blocks].
 func (f *Files) Renew() error {
+	if err := f.renew(); err != nil {
+		return fmt.Errorf("the tree of the log: %w", err)
+	}
+	return nil
+}
+
+func (f *Files) renew() error {
 	if err := f.Close(); err != nil {
 		return err
 	}
-	if err := os.Rename(filepath.Join(f.dir, Name), filepath.Join(f.dir, Before)); err != nil {
+	kept, err := blocks(f.path(Name))
+	if err == nil && len(kept) > 0 {
+		err = os.Rename(f.path(Name), f.path(Before))
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // that it is not there is half of it done
 		return err
 	}
-	return f.open()
+	f.file, err = os.OpenFile(f.path(Name), os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	return err
 }
 
-// Before implements [follow.Blocks].
-func (f *Files) Before(n int64) (root proof.Hash, ok bool) {
-	if f.before == nil {
-		return root, false
-	}
-	var b [1]follow.Block
-	got, err := read(f.before, n, b[:])
-	return b[0].Root, err == nil && got == 1
-}
-
-// Close closes the files.
+// Close closes the file, if it is open.
 func (f *Files) Close() error {
-	var errs []error
-	for _, file := range []*os.File{f.file, f.before} {
-		if file != nil {
-			errs = append(errs, file.Close())
-		}
+	if f.file == nil {
+		return nil
 	}
-	f.file, f.before = nil, nil
-	return errors.Join(errs...)
+	err := f.file.Close()
+	f.file = nil
+	return err
 }
 
 // Roots returns the roots of the blocks in a folder that a daemon may have open, as many as are
 // whole.
 func Roots(dir string) ([]proof.Hash, error) {
-	file, err := os.Open(filepath.Join(dir, Name))
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	n, err := whole(file)
-	if err != nil {
-		return nil, err
-	}
-	blocks := make([]follow.Block, n)
-	got, err := read(file, 0, blocks)
-	roots := make([]proof.Hash, got)
-	for i := range roots {
-		roots[i] = blocks[i].Root
+	all, err := blocks(filepath.Join(dir, Name))
+	roots := make([]proof.Hash, len(all))
+	for i := range all {
+		roots[i] = all[i].Root
 	}
 	return roots, err
 }

@@ -5,8 +5,8 @@ import "sync"
 // most is how many whole tiles are kept: 8 KiB each, of entries a little more.
 const most = 256
 
-// cache keeps the last whole tiles that were read, which never change, and reads one at a time for all who
-// want it: to read one of the lowest level is to read 256 events.
+// cache keeps the last whole tiles that were read, which never change while the tree is the same, and reads one at a
+// time for all who want it: to read one of the lowest level is to read 256 events.
 type cache struct {
 	mu    sync.Mutex // guards what follows
 	tiles map[string]*cached
@@ -22,7 +22,7 @@ type cached struct {
 
 func newCache() *cache { return &cache{tiles: map[string]*cached{}} }
 
-// get returns a tile by its path. keep says that it is whole.
+// get returns a tile by its tree and path. keep says that it is whole.
 func (c *cache) get(path string, keep bool, read func() (file, error)) (file, error) {
 	if !keep {
 		return read()

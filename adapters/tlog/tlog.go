@@ -34,6 +34,7 @@ type Tree interface {
 	Tile(ctx context.Context, level int, n int64, width int) ([]proof.Hash, error)
 	Entries(ctx context.Context, n int64, width int) ([]proof.Hash, error)
 	Salted(ctx context.Context, n int64) (bool, error)
+	Made() int64 // how often the tree was made again: what was read before is of another
 }
 
 // Options are what a log is served from. All are required but Note.
@@ -186,7 +187,7 @@ func (l *Log) tile(w http.ResponseWriter, r *http.Request, s *signing.Status, pa
 		return
 	}
 	ctx := context.WithoutCancel(r.Context()) // others may wait for the same
-	file, err := l.cache.get(path, t.W == proof.Width, func() (file, error) { return l.read(ctx, t) })
+	file, err := l.cache.get(fmt.Sprint(l.Tree.Made(), path), t.W == proof.Width, func() (file, error) { return l.read(ctx, t) })
 	switch {
 	case errors.Is(err, follow.ErrNotYet):
 		refuse(w, http.StatusNotFound, "there is no such tile yet")

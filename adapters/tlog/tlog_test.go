@@ -31,7 +31,10 @@ type counted struct {
 	*follow.Log
 	reads atomic.Int64
 	fail  error
+	made  int64
 }
+
+func (c *counted) Made() int64 { return c.made }
 
 func (c *counted) Tile(ctx context.Context, level int, n int64, width int) ([]proof.Hash, error) {
 	c.reads.Add(1)
@@ -60,10 +63,7 @@ func newShop(t *testing.T, events int) *shop {
 
 // newShopOf serves the log in a store, which has so many events.
 func newShopOf(t *testing.T, store *sqlite.Store, events int) *shop {
-	files, err := tilefiles.Open(filepath.Join(t.TempDir(), "tiles"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	files := tilefiles.New(filepath.Join(t.TempDir(), "tiles"))
 	log := follow.New(store, files)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
@@ -216,6 +216,10 @@ func TestWhatIsServed(t *testing.T) {
 	}
 	if n := s.tree.reads.Load() - before; n != 0 {
 		t.Errorf("a tile that was read was read %d times more", n)
+	}
+	s.tree.made++
+	if s.get("/log/0/tile/0/000"); s.tree.reads.Load() != before+1 {
+		t.Error("a tile of before is served when the tree was made again")
 	}
 	s.tree.fail = follow.ErrChanged
 	if w := s.get("/log/0/tile/0/001"); w.Code != 503 || s.failed.Load() != 1 {

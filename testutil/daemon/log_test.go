@@ -145,6 +145,33 @@ func TestALogOfBeforeIsForAuditors(t *testing.T) {
 	}
 }
 
+// TestTheFolderOfTheLogIsNone: a log/ that can't be opened is told, and ends nothing; once it can be, the log is signed
+// again without a restart.
+func TestTheFolderOfTheLogIsNone(t *testing.T) {
+	s := newSigned(t)
+	s.Start()
+	s.until("it is signed", whole)
+	s.Kill()
+	dir := filepath.Join(s.Dir, "log")
+	if err := errors.Join(os.Rename(dir, dir+".away"), os.WriteFile(dir, nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	s.Start()
+	s.WaitReady(t.Context()) // which it is: money is taken
+	s.Until(t.Context(), "it is told", func() error {
+		if text := s.get("/readyz"); !strings.Contains(text, "not a directory") {
+			return errors.New(text)
+		}
+		return nil
+	})
+	s.command("plan", "publish", "small", "--price", "3600sat", "--per", "1h", "--min", "1m", "--max", "30d", "--warn", "10m",
+		"--grace", "1d")
+	if err := errors.Join(os.Remove(dir), os.Rename(dir+".away", dir)); err != nil {
+		t.Fatal(err)
+	}
+	s.until("it is signed again", whole)
+}
+
 // signed is a daemon whose log is signed.
 type signed struct {
 	*daemon.Daemon

@@ -11,71 +11,91 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 )
 
+// now returns the present tree, which is asked under the mutex. One that it is replaced by is not mixed with it.
+func (l *Log) now() *tree {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.tree
+}
+
 // Root returns the root of the log as it was when it had so many events.
 func (l *Log) Root(ctx context.Context, size int64) (proof.Hash, error) {
-	if tree := l.Tree(); tree.Size() == size {
-		return tree.Root(), nil
-	}
-	if err := l.has(size); err != nil {
+	t := l.now()
+	has, err := l.has(t, size)
+	if err != nil {
 		return proof.Hash{}, err
 	}
-	return tlog.TreeHash(size, l.reader(ctx))
+	if has.Size() == size {
+		return has.Root(), nil
+	}
+	return tlog.TreeHash(size, l.reader(ctx, t))
 }
 
 // Inclusion returns the proof that the event of an index is in the log of so many events.
 func (l *Log) Inclusion(ctx context.Context, index, size int64) (tlog.RecordProof, error) {
-	if err := l.has(size); err != nil {
+	t := l.now()
+	if _, err := l.has(t, size); err != nil {
 		return nil, err
 	}
-	return tlog.ProveRecord(size, index, l.reader(ctx))
+	return tlog.ProveRecord(size, index, l.reader(ctx, t))
 }
 
 // Consistency returns the proof that the log of size events goes on from that of old, which are
 // one at least.
 func (l *Log) Consistency(ctx context.Context, old, size int64) (tlog.TreeProof, error) {
-	if err := l.has(size); err != nil {
+	t := l.now()
+	if _, err := l.has(t, size); err != nil {
 		return nil, err
 	}
-	return tlog.ProveTree(size, old, l.reader(ctx))
+	return tlog.ProveTree(size, old, l.reader(ctx, t))
 }
 
 // has returns an error unless the log has so many events.
-func (l *Log) has(size int64) error {
-	if tree := l.Tree(); size < 0 || size > tree.Size() {
-		return fmt.Errorf("%w: it has %d events, and was asked for %d", ErrNotYet, tree.Size(), size)
+func (l *Log) has(t *tree, size int64) (proof.Tree, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if size < 0 || size > t.tree.Size() {
+		return t.tree, fmt.Errorf("%w: it has %d events, and was asked for %d", ErrNotYet, t.tree.Size(), size)
 	}
-	return nil
+	return t.tree, nil
 }
 
 // Tile returns the first so many hashes of a tile by c2sp.org/tlog-tiles: at level 0 the hashes of
-// leaves. Those above the lowest are read from memory, and the blocks' file.
+// leaves. Those above the lowest are in memory.
 func (l *Log) Tile(ctx context.Context, level int, n int64, width int) ([]proof.Hash, error) {
-	if err := l.tile(level, n, width); err != nil {
-		return nil, err
-	}
-	switch level {
-	case 0:
-		entries, err := l.Entries(ctx, n, width)
+	return l.tile(ctx, l.now(), level, n, width)
+}
+
+func (l *Log) tile(ctx context.Context, t *tree, level int, n int64, width int) ([]proof.Hash, error) {
+	if level == 0 {
+		entries, err := l.entries(ctx, t, n, width)
 		for i := range entries {
 			entries[i] = proof.Leaf(entries[i])
 		}
 		return entries, err
-	case 1:
-		return l.roots(n*proof.Width, width)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return append([]proof.Hash(nil), l.upper[level-2][n*proof.Width:][:width]...), nil
+	if err := t.has(level, n, width); err != nil {
+		return nil, err
+	}
+	if level > 1 {
+		return append([]proof.Hash(nil), t.upper[level-2][n*proof.Width:][:width]...), nil
+	}
+	roots := make([]proof.Hash, width)
+	for i, b := range t.blocks[n*proof.Width:][:width] {
+		roots[i] = b.Root
+	}
+	return roots, nil
 }
 
-// tile returns an error unless the log has so many hashes of the tile.
-func (l *Log) tile(level int, n int64, width int) error {
+// has returns an error unless the tree has so many hashes of the tile.
+func (t *tree) has(level int, n int64, width int) error {
 	const most = 5 // levels of a tree that can be held
-	tree := l.Tree()
 	if level < 0 || level > most || n < 0 || width < 1 || width > proof.Width {
 		return fmt.Errorf("%w: there is no tile %d/%d of width %d", ErrNotYet, level, n, width)
 	}
-	if there := tree.Size() >> (proof.Height * level); n > there/proof.Width || n*proof.Width+int64(width) > there {
+	if there := t.tree.Size() >> (proof.Height * level); n > there/proof.Width || n*proof.Width+int64(width) > there {
 		return fmt.Errorf("%w: level %d has %d hashes", ErrNotYet, level, there)
 	}
 	return nil
@@ -83,65 +103,34 @@ func (l *Log) tile(level int, n int64, width int) error {
 
 // Entries returns the entries of the first so many events of a tile.
 func (l *Log) Entries(ctx context.Context, n int64, width int) ([]proof.Hash, error) {
-	if err := l.tile(0, n, width); err != nil {
-		return nil, err
-	}
+	return l.entries(ctx, l.now(), n, width)
+}
+
+func (l *Log) entries(ctx context.Context, t *tree, n int64, width int) ([]proof.Hash, error) {
 	l.mu.Lock()
-	if n == l.tree.Size()/proof.Width {
-		defer l.mu.Unlock()
-		return append([]proof.Hash(nil), l.tail[:width]...), nil
+	err := t.has(0, n, width)
+	var entries []proof.Hash
+	whole := n < int64(len(t.blocks))
+	if err == nil && !whole {
+		entries = append(entries, t.tail[:width]...)
 	}
-	until := l.at
+	b, until := t.block(max(n, 0))
 	l.mu.Unlock()
-	b, err := l.block(n)
+	if err != nil || !whole {
+		return entries, err
+	}
+	entries, _, err = l.read(ctx, b, until)
 	if err != nil {
 		return nil, err
 	}
-	entries, _, err := l.read(ctx, b, until)
-	if err != nil {
-		return nil, err
-	}
-	if len(entries) < proof.Width || proof.BlockRoot((*[proof.Width]proof.Hash)(entries)) != b.Root {
-		return nil, fmt.Errorf("%w: one of those of index %d to %d differs", ErrChanged, n*proof.Width, (n+1)*proof.Width-1)
+	if !b.is(entries) {
+		return nil, l.changed(ctx, t, Change{n * proof.Width, (n + 1) * proof.Width})
 	}
 	return entries[:width], nil
 }
 
-// roots returns the roots of so many blocks from the n'th on.
-func (l *Log) roots(n int64, width int) ([]proof.Hash, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	some := make([]Block, width)
-	kept := max(0, min(int64(width), l.blocks.Len()-n))
-	if err := l.blocks.Read(n, some[:kept]); err != nil {
-		return nil, err
-	}
-	copy(some[kept:], l.unkept[max(0, n-l.blocks.Len()):])
-	roots := make([]proof.Hash, width)
-	for i := range some {
-		roots[i] = some[i].Root
-	}
-	return roots, nil
-}
-
-// block returns the n'th block, or where the tail begins.
-func (l *Log) block(n int64) (Block, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	kept := l.blocks.Len()
-	switch {
-	case n == kept+int64(len(l.unkept)):
-		return l.begin, nil
-	case n >= kept:
-		return l.unkept[n-kept], nil
-	}
-	var b [1]Block
-	err := l.blocks.Read(n, b[:])
-	return b[0], err
-}
-
-// reader returns the hashes of the tree as package tlog asks for them.
-func (l *Log) reader(ctx context.Context) tlog.HashReader {
+// reader returns the hashes of a tree as package tlog asks for them.
+func (l *Log) reader(ctx context.Context, of *tree) tlog.HashReader {
 	tiles := map[tlog.Tile][]byte{}
 	return tlog.HashReaderFunc(func(indexes []int64) ([]tlog.Hash, error) {
 		hashes := make([]tlog.Hash, len(indexes))
@@ -149,7 +138,7 @@ func (l *Log) reader(ctx context.Context) tlog.HashReader {
 			t := tlog.TileForIndex(proof.Height, index)
 			data, ok := tiles[t]
 			if !ok {
-				tile, err := l.Tile(ctx, t.L, t.N, t.W)
+				tile, err := l.tile(ctx, of, t.L, t.N, t.W)
 				if err != nil {
 					return nil, err
 				}
@@ -181,18 +170,12 @@ func (l *Log) IndexOf(ctx context.Context, name string, rev stream.Revision) (in
 		break
 	}
 	l.mu.Lock()
-	at, blocks := l.at, l.tree.Size()/proof.Width
+	t := l.tree
+	n, at := t.search(rec.Position), t.at
+	b, _ := t.block(n)
 	l.mu.Unlock()
 	if !found || rec.Position > at {
 		return 0, rec, fmt.Errorf("%w: %s has no revision %d", ErrNotYet, name, rev)
-	}
-	n, err := l.search(blocks, rec.Position)
-	if err != nil {
-		return 0, rec, err
-	}
-	b, err := l.block(n)
-	if err != nil {
-		return 0, rec, err
 	}
 	recorded := b.Recorded
 	index = n * proof.Width
@@ -206,17 +189,13 @@ func (l *Log) IndexOf(ctx context.Context, name string, rev stream.Revision) (in
 		}
 		index++
 	}
-	return 0, rec, fmt.Errorf("%w: %s revision %d is not at position %d", ErrChanged, name, rev, rec.Position)
+	return 0, rec, l.changed(ctx, t, Change{n * proof.Width, (n + 1) * proof.Width})
 }
 
-// search returns the last of so many blocks, or the tail after them, that begins before a position.
-func (l *Log) search(blocks int64, at stream.Position) (n int64, err error) {
-	after := sort.Search(int(blocks), func(i int) bool {
-		b, failed := l.block(int64(i) + 1)
-		if failed != nil {
-			err = failed
-		}
+// search returns the last block, or the tail after them, that begins before a position.
+func (t *tree) search(at stream.Position) (n int64) {
+	return int64(sort.Search(len(t.blocks), func(i int) bool {
+		b, _ := t.block(int64(i) + 1)
 		return b.After >= at
-	})
-	return int64(after), err
+	}))
 }

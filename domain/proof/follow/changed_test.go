@@ -2,10 +2,9 @@ package follow_test
 
 import (
 	"errors"
-	"syscall"
+	"strings"
 	"testing"
 
-	"sandglass/adapters/tilefiles"
 	"sandglass/domain/proof/follow"
 	"sandglass/domain/stream"
 )
@@ -49,9 +48,9 @@ func TestAnotherLog(t *testing.T) {
 				if tree := l.Tree(); tree.Size() != n || tree.Root() != treeOf(t, test.log).root(t, n) {
 					t.Errorf("the tree has %d events", tree.Size())
 				}
-				from, until, changed := l.Changed()
-				if changed != test.changed || changed && (from != test.from || until != from+256) {
-					t.Errorf("it tells %d, %d, %t", from, until, changed)
+				c, changed := l.Changed()
+				if changed != test.changed || changed && c != (follow.Change{From: test.from, Until: test.from + 256}) {
+					t.Errorf("it tells %v, %t", c, changed)
 				}
 				l.stop()
 			}
@@ -59,68 +58,47 @@ func TestAnotherLog(t *testing.T) {
 	}
 }
 
-// What was changed below a block that is kept is no proof of anything: it is told.
+// What was changed below a block is no proof of anything: who meets it has the tree made again.
 func TestEventsThatAreOthersThanTheyWere(t *testing.T) {
 	recs := records(800)
-	dir := t.TempDir()
-	start(t, logOf(t, recs), dir).stop()
-	recs[300].At++
-	l := start(t, logOf(t, recs), dir)
-	if _, _, changed := l.Changed(); changed {
-		t.Error("the last block is the same: the rest was read")
-	}
-	if _, err := l.Tile(t.Context(), 0, 1, 3); !errors.Is(err, follow.ErrChanged) {
-		t.Errorf("tile 1 was read with %v", err)
-	}
-	if _, err := l.Inclusion(t.Context(), 299, 800); !errors.Is(err, follow.ErrChanged) {
-		t.Errorf("event 299 was proven with %v", err)
-	}
-	if _, err := l.Tile(t.Context(), 0, 0, 3); err != nil {
-		t.Error(err)
-	}
-}
-
-// full are blocks on a disk that is full for the first so many appends.
-type full struct {
-	*tilefiles.Files
-	times int
-}
-
-func (f *full) Append(blocks []follow.Block) error {
-	if f.times--; f.times >= 0 {
-		return syscall.ENOSPC
-	}
-	return f.Files.Append(blocks)
-}
-
-func TestAFullDiskStopsNothing(t *testing.T) {
-	recs := records(2000) // 7 blocks
-	want := treeOf(t, recs)
-	store := logOf(t, recs)
-	for _, times := range []int{0, 1, 6, 7, 8} {
-		files, err := tilefiles.Open(t.TempDir())
-		if err != nil {
-			t.Fatal(err)
-		}
-		told := 0
-		log := follow.New(store, &full{files, times})
-		log.Told = func(err error) {
-			if told++; !errors.Is(err, syscall.ENOSPC) {
+	for name, ask := range map[string]func(followed) error{
+		"a tile":   func(l followed) error { return second(l.Tile(t.Context(), 0, 1, 3)) },
+		"entries":  func(l followed) error { return second(l.Entries(t.Context(), 1, 256)) },
+		"a proof":  func(l followed) error { return second(l.Inclusion(t.Context(), 299, 800)) },
+		"the root": func(l followed) error { return second(l.Root(t.Context(), 300)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			start(t, logOf(t, recs), dir).stop()
+			other := elsewhere(recs)
+			other[300].At++
+			l := start(t, logOf(t, other), dir)
+			if _, changed := l.Changed(); changed {
+				t.Error("the last block is the same: the rest was read")
+			}
+			if _, err := l.Tile(t.Context(), 0, 0, 3); err != nil {
 				t.Error(err)
 			}
-		}
-		l := followed{log, files, nil}.with(t)
-		for size := int64(1); size <= 2000; size += 333 {
-			if root, err := l.Root(t.Context(), size); err != nil || root != want.root(t, size) {
-				t.Errorf("after %d failures, the root of %d is %s, %v", times, size, root, err)
+			if err := ask(l); !errors.Is(err, follow.ErrChanged) || !strings.HasSuffix(err.Error(), ": one of index 256 to 511") {
+				t.Errorf("it is told %v", err)
 			}
-		}
-		if index, _, err := l.IndexOf(t.Context(), recs[1200].Stream, recs[1200].Revision); err != nil || index != 1200 {
-			t.Errorf("after %d failures, event 1200 has index %d, %v", times, index, err)
-		}
-		if kept := files.Len(); told != min(times, 7) || times < 7 && kept != 7 || times >= 7 && kept != 0 {
-			t.Errorf("of %d failures %d were told, and %d blocks are kept", times, told, kept)
-		}
-		l.stop()
+			for n := range 2 { // it is still known after a restart
+				if err := l.Caught(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				c, changed := l.Changed()
+				if tree := l.Tree(); !changed || c != (follow.Change{From: 256, Until: 512}) || tree.Root() != treeOf(t, other).root(t, 800) {
+					t.Errorf("it tells %v, %t, and the root %s", c, changed, tree.Root())
+				}
+				if err := ask(l); err != nil {
+					t.Errorf("of the tree that was made again: %v", err)
+				}
+				if n == 0 && l.Again() {
+					t.Error("what was made of the events is made again")
+				}
+				l.stop()
+				l = start(t, logOf(t, other), dir)
+			}
+		})
 	}
 }

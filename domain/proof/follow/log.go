@@ -1,10 +1,15 @@
 // Package follow keeps the tree of a log that grows, and answers for it: its root at any size, its
 // tiles, the proofs that follow from them, and where in it an event stands.
 //
-// What it keeps on disk are [Blocks]: the root of each [proof.Width] events, and where they begin in
-// the store. All else follows: what is above them is in memory, and what is below is read from the
-// store when it is asked for, and held against its root. So a restart reads at most two blocks of
-// events, and a file that was lost, or that is of another log, is made again from the first event.
+// What it holds, in memory and by [Blocks] on disk, is the root of each [proof.Width] events, and where
+// they begin in the store. All else follows: what is above them is in memory, and what is below is read
+// from the store when it is asked for, and held against its root. So a restart reads at most two blocks
+// of events, and a file that was lost, or that is of another log, is made again from the first event.
+//
+// No old event has to be asked for to be read: each block is read again now and then. Where the store has
+// other events than the tree was made of, the tree is made again of what it has. Whether that is what was
+// signed is for others to say: a tree whose file was wrong is right then, and one whose log was changed is
+// the proof of it.
 package follow
 
 import (
@@ -24,7 +29,8 @@ import (
 var (
 	// ErrNotYet says that the tree has no such leaf, or none yet.
 	ErrNotYet = errors.New("follow: the log is not that long")
-	// ErrChanged says that the store does not have the events any more that the tree was made of.
+	// ErrChanged says that the store does not have the events any more that the tree was made of. The tree is
+	// made again.
 	ErrChanged = errors.New("follow: the store has other events than it had")
 )
 
@@ -37,53 +43,69 @@ type Block struct {
 
 // Blocks keeps the blocks of a log. It is used by one caller at a time.
 type Blocks interface {
-	// Len returns how many there are.
-	Len() int64
-	// Read reads so many from the n'th on, all of which must be there.
-	Read(n int64, into []Block) error
-	// Append adds blocks, all or none. What is lost of them with the machine is made again.
-	Append(blocks []Block) error
-	// Renew begins anew with none. What was there is put aside, in the place of what was there before.
+	// Open returns those that are kept, and those that the last Renew put aside, if there are any. It may be
+	// called again, and then begins anew with what is there.
+	Open() (kept, before []Block, err error)
+	// Write writes the n'th block and those that follow, of which those before are kept, and returns how many of
+	// them are: where it fails some may be, and they may be though it does not say so. What is lost with the
+	// machine is made again.
+	Write(n int, blocks []Block) (int, error)
+	// Renew begins anew with none. What was there, if there was a block, is put aside, in the place of what was
+	// there before.
 	Renew() error
-	// Before returns the root of the n'th block of what Renew put aside.
-	Before(n int64) (root proof.Hash, ok bool)
 }
 
 // Log follows a log. It is made by [New], and its [Log.Run] has to run; the other methods may be
 // called at any time, by many.
 type Log struct {
-	// Told hears why blocks could not be kept: it goes on, and keeps them later. It may be nil.
+	// Told hears why blocks can't be kept, or old events not be read again: it goes on, and tries later. And it
+	// hears of [ErrChanged], with what differs. It may be nil.
 	Told func(error)
 
-	store stream.EventStore
+	store  stream.EventStore
+	disk   Blocks        // of begins, and then of keep
+	closed chan struct{} // a block was
+	doubt  chan struct{} // the tree is to be made again
 
 	mu      sync.Mutex // guards what follows
-	blocks  Blocks
-	unkept  []Block // that could not be appended to blocks yet
-	tree    proof.Tree
-	hasher  proof.Hasher
-	at      stream.Position // of the last event
-	begin   Block           // of the tail: where it begins
-	tail    []proof.Hash    // entries after the last block, fewer than a block
-	upper   [][]proof.Hash  // roots of whole tiles: of level 1, of level 2, and so on
-	last    [][]proof.Hash  // of each of these levels, what is in no whole tile
-	changed int64           // first block that is another than before, or -1
-	grown   chan struct{}   // closed when there is more
-	ended   error           // why it is followed no more
+	tree    *tree
+	begun   bool
+	suspect bool          // the tree may not be that of the store's events: it is made again
+	found   Change        // why, if it is known
+	unmade  error         // why it could not be made
+	grown   chan struct{} // closed when there is more
+	ended   error         // why it is followed no more
+	file    file
+	health  Health
 }
 
-// retry is the pause before a store that did not answer is asked again.
-const retry = time.Second
+// Health is how it is with a tree.
+type Health struct {
+	Unkept  error // why blocks are not kept on disk, if so: then a restart reads the log from their end on
+	Unread  error // why events could not be read again, if so
+	Reread  int64 // blocks that were, since the start
+	Changed int64 // times that the store had others than the tree was made of
+}
+
+// retry is the pause before a store that did not answer is asked again, or a disk that kept nothing: at first,
+// and at most.
+const retry, retryMost = time.Second, time.Minute
 
 // New returns a log that is not followed yet.
 func New(store stream.EventStore, blocks Blocks) *Log {
-	return &Log{store: store, blocks: blocks, changed: -1, grown: make(chan struct{})}
+	return &Log{
+		store: store, disk: blocks, closed: make(chan struct{}, 1), doubt: make(chan struct{}, 1),
+		tree: newTree(nil), grown: make(chan struct{}),
+	}
 }
 
 // Run follows the log until ctx ends, and then returns nil, or until the store can't be read. Then
-// [Log.Caught] says why, too.
+// [Log.Caught] says why, too, and Run may be called again, which goes on from there.
 func (l *Log) Run(ctx context.Context) error {
-	err := l.run(ctx)
+	l.mu.Lock()
+	l.ended = nil
+	l.mu.Unlock()
+	err := quiet(ctx, l.run(ctx))
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.ended = err
@@ -92,19 +114,23 @@ func (l *Log) Run(ctx context.Context) error {
 }
 
 func (l *Log) run(ctx context.Context) error {
-	err := l.begins(ctx)
-	for errors.Is(err, stream.ErrUnavailable) && watch.Pause(ctx, retry) { // nothing was begun
-		err = l.begins(ctx)
+	if !l.begun {
+		if err := l.begins(ctx); err != nil {
+			return err
+		}
 	}
-	if err != nil {
-		return quiet(ctx, err)
-	}
+	ctx, cancel := context.WithCancel(ctx)
+	var beside sync.WaitGroup
+	defer beside.Wait()
+	defer cancel()
+	beside.Go(func() { l.keep(ctx) })
+	beside.Go(func() { l.reread(ctx) })
 	l.mu.Lock()
-	at := l.at
+	at := l.tree.at
 	l.mu.Unlock()
 	for run, err := range l.store.Subscribe(ctx, at) {
 		if err != nil {
-			return quiet(ctx, fmt.Errorf("the tree of the log: %w", err))
+			return fmt.Errorf("the tree of the log: %w", err)
 		}
 		l.add(run)
 	}
@@ -119,34 +145,40 @@ func quiet(ctx context.Context, err error) error {
 	return err
 }
 
+// tell has a failure told.
+func (l *Log) tell(err error) {
+	if l.Told != nil {
+		l.Told(err)
+	}
+}
+
 // begins takes the blocks that are kept if they are those of the store, and begins anew if not.
 func (l *Log) begins(ctx context.Context) error {
-	tail, fits, err := l.fits(ctx)
+	kept, before, unkept := l.disk.Open()
+	if l.unkept(unkept); unkept != nil { // it goes on without, and tries again
+		kept, before = nil, nil
+	}
+	tail, fits, err := l.fits(ctx, kept)
+	for errors.Is(err, stream.ErrUnavailable) && watch.Pause(ctx, retry) { // nothing was begun
+		tail, fits, err = l.fits(ctx, kept)
+	}
 	if err != nil {
 		return err
 	}
+	t, f := newTree(before), file{opened: unkept == nil}
+	if !fits {
+		t, f.renew = newTree(kept), true
+	} else if len(kept) > 0 {
+		for _, b := range kept {
+			t.fold(b)
+		}
+		t.begin, t.at, t.hasher.Recorded, t.whole = tail, tail.After, tail.Recorded, false
+		f.kept = len(kept)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !fits {
-		if err := l.blocks.Renew(); err != nil {
-			return fmt.Errorf("beginning the tree of the log anew: %w", err)
-		}
-	}
-	var some [proof.Width]Block
-	for n := int64(0); n < l.blocks.Len(); {
-		run := some[:min(proof.Width, l.blocks.Len()-n)]
-		if err := l.blocks.Read(n, run); err != nil {
-			return err
-		}
-		for i := range run {
-			l.fold(n+int64(i), run[i].Root)
-		}
-		n += int64(len(run))
-	}
-	if fits { // with what is folded, so that nobody takes a tree for whole that is not
-		l.begin, l.at, l.hasher.Recorded = tail, tail.After, tail.Recorded
-	}
-	if l.tree.Size() > 0 {
+	l.tree, l.file, l.begun = t, f, true // with all that is kept, so that nobody takes a tree for whole that is not
+	if t.tree.Size() > 0 {
 		l.grow()
 	}
 	return nil
@@ -154,22 +186,16 @@ func (l *Log) begins(ctx context.Context) error {
 
 // fits reports whether the last block that is kept is what the store has there, and if so
 // where the tail begins.
-func (l *Log) fits(ctx context.Context) (tail Block, fits bool, err error) {
-	l.mu.Lock()
-	n := l.blocks.Len()
-	var last [1]Block
-	if n > 0 {
-		err = l.blocks.Read(n-1, last[:])
-	}
-	l.mu.Unlock()
-	if err != nil || n == 0 {
-		return tail, true, err
+func (l *Log) fits(ctx context.Context, kept []Block) (tail Block, fits bool, err error) {
+	if len(kept) == 0 {
+		return tail, true, nil
 	}
 	head, err := l.store.Head(ctx)
 	if err != nil {
 		return tail, false, fmt.Errorf("the tree of the log: %w", err)
 	}
-	entries, end, err := l.read(ctx, last[0], head)
+	last := kept[len(kept)-1]
+	entries, end, err := l.read(ctx, last, head)
 	switch {
 	case ctx.Err() != nil:
 		return tail, false, ctx.Err()
@@ -177,10 +203,13 @@ func (l *Log) fits(ctx context.Context) (tail Block, fits bool, err error) {
 		return tail, false, err
 	case err != nil: // the store has no event there; if it is broken, so is reading it from its begin
 		return tail, false, nil
-	case len(entries) < proof.Width || proof.BlockRoot((*[proof.Width]proof.Hash)(entries)) != last[0].Root:
-		return tail, false, nil
 	}
-	return end, true, nil
+	return end, last.is(entries), nil
+}
+
+// is reports whether a block is of these entries.
+func (b *Block) is(entries []proof.Hash) bool {
+	return len(entries) == proof.Width && proof.BlockRoot((*[proof.Width]proof.Hash)(entries)) == b.Root
 }
 
 // read returns the entries of a block as the store has it, up to a position, and where the next
@@ -205,14 +234,12 @@ func (l *Log) read(ctx context.Context, b Block, until stream.Position) (entries
 func (l *Log) add(run []stream.Record) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	blocks := len(l.tree.blocks)
 	for i := range run {
-		entry := l.hasher.Add(&run[i])
-		l.tree.Append(entry)
-		l.tail = append(l.tail, entry)
-		l.at = run[i].Position
-		if len(l.tail) == proof.Width {
-			l.close()
-		}
+		l.tree.add(&run[i])
+	}
+	if len(l.tree.blocks) > blocks {
+		watch.Signal(l.closed)
 	}
 	l.grow()
 }
@@ -223,66 +250,37 @@ func (l *Log) grow() {
 	l.grown = make(chan struct{})
 }
 
-// close makes a block of the tail.
-func (l *Log) close() {
-	b := l.begin
-	b.Root = proof.BlockRoot((*[proof.Width]proof.Hash)(l.tail))
-	n := l.tree.Size()/proof.Width - 1
-	l.raise(n, b.Root)
-	l.begin = Block{After: l.at, Recorded: l.hasher.Recorded}
-	l.tail = l.tail[:0]
-	l.unkept = append(l.unkept, b)
-	if err := l.blocks.Append(l.unkept); err != nil {
-		if l.Told != nil {
-			l.Told(err)
-		}
-		return
-	}
-	l.unkept = nil
-}
-
-// fold adds the n'th block to the tree.
-func (l *Log) fold(n int64, root proof.Hash) {
-	l.tree.AppendBlock(root)
-	l.raise(n, root)
-}
-
-// raise adds the root of the n'th block to the levels above, and holds it against what was
-// there before.
-func (l *Log) raise(n int64, root proof.Hash) {
-	if before, ok := l.blocks.Before(n); ok && before != root && l.changed < 0 {
-		l.changed = n
-	}
-	for level := 0; ; level++ {
-		if level == len(l.last) {
-			l.last, l.upper = append(l.last, nil), append(l.upper, nil)
-		}
-		l.last[level] = append(l.last[level], root)
-		if len(l.last[level]) < proof.Width {
-			return
-		}
-		root = proof.NodeOver((*[proof.Width]proof.Hash)(l.last[level]))
-		l.last[level] = l.last[level][:0]
-		l.upper[level] = append(l.upper[level], root)
-	}
-}
-
 // Tree returns the tree as far as the log was followed.
 func (l *Log) Tree() proof.Tree {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.tree
+	return l.tree.tree
 }
 
-// Grown returns a channel that is closed once the tree is larger than at the call.
+// Made returns how often the tree was made again: what is kept of its tiles elsewhere is of another tree then.
+func (l *Log) Made() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.tree.made
+}
+
+// Health returns how it is with the tree.
+func (l *Log) Health() Health {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.health
+}
+
+// Grown returns a channel that is closed once the tree is larger than at the call, or another.
 func (l *Log) Grown() <-chan struct{} {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.grown
 }
 
-// Caught returns nil once the tree holds all that the log had at the call: what is shorter then
-// is short. A node of a cluster that lags is waited for. It fails once the log is followed no more.
+// Caught returns nil once the tree holds all that the log had at the call, and is not to be made again: what
+// is shorter then is short. A node of a cluster that lags is waited for. It fails once the log is followed no
+// more, and while the tree can't be made again.
 func (l *Log) Caught(ctx context.Context) error {
 	head, err := l.store.Head(ctx)
 	if err != nil {
@@ -290,10 +288,13 @@ func (l *Log) Caught(ctx context.Context) error {
 	}
 	for {
 		l.mu.Lock()
-		at, grown, ended := l.at, l.grown, l.ended
+		caught, grown, err := l.tree.at >= head && !l.suspect, l.grown, l.ended
+		if err == nil && l.suspect {
+			err = l.unmade
+		}
 		l.mu.Unlock()
-		if ended != nil || at >= head {
-			return ended
+		if err != nil || caught {
+			return err
 		}
 		select {
 		case <-grown:
@@ -303,11 +304,47 @@ func (l *Log) Caught(ctx context.Context) error {
 	}
 }
 
-// Changed returns the first events, by their indexes, that are others than those that the tree was
-// made of before: one at least of from up to, but not with, until is. It is known once the log was
-// followed so far, and for as long as what the tree was before is kept.
-func (l *Log) Changed() (from, until int64, ok bool) {
+// Change is of events that are others than the tree was made of before: one at least of index From up to, but
+// not with, Until.
+type Change struct{ From, Until int64 }
+
+func (c Change) String() string {
+	if c.Until == c.From+1 {
+		return fmt.Sprintf("the one of index %d", c.From)
+	}
+	return fmt.Sprintf("one of index %d to %d", c.From, c.Until-1)
+}
+
+// Changed returns the first change. It is known once the log was followed so far, and for as long as what the
+// tree was before is kept.
+func (l *Log) Changed() (c Change, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.changed * proof.Width, (l.changed + 1) * proof.Width, l.changed >= 0
+	return l.tree.change, l.tree.change != Change{}
+}
+
+// Describe says where a change is by what the store has there now, or nothing if that can't be read. It names streams,
+// and so is not for everybody.
+func (l *Log) Describe(ctx context.Context, c Change) string {
+	l.mu.Lock()
+	b, until := l.tree.block(c.From / proof.Width)
+	l.mu.Unlock()
+	var at []string
+	index := c.From - c.From%proof.Width
+	for rec, err := range stream.Between(ctx, l.store, b.After, until) {
+		if err != nil || index >= c.Until {
+			break
+		}
+		if index >= c.From {
+			at = append(at, fmt.Sprintf("%s revision %d at position %d", rec.Stream, rec.Revision, rec.Position))
+		}
+		index++
+	}
+	switch len(at) {
+	case 0:
+		return ""
+	case 1:
+		return at[0]
+	}
+	return "from " + at[0] + " to " + at[len(at)-1]
 }

@@ -93,10 +93,7 @@ type followed struct {
 // start follows a store with the blocks of a folder, until it holds all.
 func start(t testing.TB, s stream.EventStore, dir string) followed {
 	t.Helper()
-	files, err := tilefiles.Open(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+	files := tilefiles.New(dir)
 	return followed{run(t, s, files), files, nil}.with(t)
 }
 
@@ -292,7 +289,7 @@ func TestARestartReadsLittle(t *testing.T) {
 	if n := store.n.Load(); n > 1024 { // two pages of the store
 		t.Errorf("%d events were read", n)
 	}
-	if _, _, changed := l.Changed(); changed {
+	if _, changed := l.Changed(); changed {
 		t.Error("nothing was changed")
 	}
 }
@@ -425,11 +422,7 @@ func size(l *follow.Log) int64 {
 }
 
 func files(t *testing.T) *tilefiles.Files {
-	t.Helper()
-	f, err := tilefiles.Open(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
+	f := tilefiles.New(t.TempDir())
 	t.Cleanup(func() { _ = f.Close() })
 	return f
 }

@@ -11,13 +11,10 @@ import (
 // Salted reports whether all events of a tile have a salt, as far as the log goes. Of what has none nobody is to
 // have the hash who may not read it: who knows most of what an event says would find the rest by trying.
 func (l *Log) Salted(ctx context.Context, n int64) (bool, error) {
-	if err := l.tile(0, n, 1); err != nil {
-		return false, err
-	}
 	l.mu.Lock()
-	until := l.at
+	err := l.tree.has(0, n, 1)
+	b, until := l.tree.block(max(n, 0))
 	l.mu.Unlock()
-	b, err := l.block(n)
 	if err != nil {
 		return false, err
 	}

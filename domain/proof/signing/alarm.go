@@ -2,7 +2,6 @@ package signing
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -129,22 +128,30 @@ func (l *look) left() string {
 // holds holds the log against a checkpoint of its present name.
 func (s *Signer) holds(ctx context.Context, l *look, where string, c checkpoint.Checkpoint) error {
 	changed := ""
-	if from, until, ok := s.Tree.Changed(); ok && from < c.Size {
-		changed = fmt.Sprintf("; the first that differs is one of index %d to %d", from, until-1)
+	first, differs := s.Tree.Changed()
+	if differs = differs && first.From < c.Size; differs {
+		changed = fmt.Sprintf("; the first that differs is %s", first)
+	}
+	alarm := func(a Alarm, format string, args ...any) {
+		l.raise(a, format, args...)
+		if differs {
+			l.status.Where = s.Tree.Describe(ctx, first)
+		}
 	}
 	if l.tree.Size() < c.Size {
-		l.raise(Short, "%s has a checkpoint of %d events, and the log has %d: those from index %d on are gone%s",
+		alarm(Short, "%s has a checkpoint of %d events, and the log has %d: those from index %d on are gone%s",
 			where, c.Size, l.tree.Size(), l.tree.Size(), changed)
 		return nil
 	}
 	root, err := s.Tree.Root(ctx, c.Size)
 	switch {
-	case errors.Is(err, follow.ErrChanged):
-		l.raise(Rewritten, "the log has other events than when %d of them were signed: %v", c.Size, err)
 	case err != nil:
 		return err
-	case root != proof.Hash(c.Root):
-		l.raise(Rewritten, "%s has a checkpoint of %d events with the root %s, and the log's root is %s there: it has other events%s",
+	case root == proof.Hash(c.Root):
+	case s.Tree.Again(): // what is kept of it may be damaged, and the log be what was signed
+		return fmt.Errorf("the root of %d events is not the one that was signed: %w", c.Size, follow.ErrChanged)
+	default:
+		alarm(Rewritten, "%s has a checkpoint of %d events with the root %s, and the log's root is %s there: it has other events%s",
 			where, c.Size, c.Root, root, changed)
 	}
 	return nil

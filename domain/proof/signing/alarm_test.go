@@ -11,6 +11,7 @@ import (
 
 	"sandglass/domain/proof"
 	"sandglass/domain/proof/checkpoint"
+	"sandglass/domain/proof/follow"
 	"sandglass/domain/proof/fork"
 	"sandglass/domain/proof/signing"
 	"sandglass/domain/stream"
@@ -260,8 +261,10 @@ func (q *quick) looked() int {
 	return q.looks
 }
 
-func (q *quick) Tree() (t proof.Tree)                    { return t }
-func (q *quick) Changed() (from, until int64, some bool) { return 0, 0, false }
+func (q *quick) Tree() (t proof.Tree)                           { return t }
+func (q *quick) Again() bool                                    { return false }
+func (q *quick) Changed() (c follow.Change, ok bool)            { return c, false }
+func (q *quick) Describe(context.Context, follow.Change) string { return "" }
 
 func (q *quick) Root(context.Context, int64) (h proof.Hash, err error) { return h, nil }
 

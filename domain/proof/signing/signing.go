@@ -21,6 +21,7 @@ import (
 	"sandglass/domain/instant"
 	"sandglass/domain/proof"
 	"sandglass/domain/proof/checkpoint"
+	"sandglass/domain/proof/follow"
 	"sandglass/domain/proof/fork"
 	"sandglass/domain/stream"
 	"sandglass/domain/watch"
@@ -28,6 +29,9 @@ import (
 
 // Every is how far apart checkpoints are at least.
 const Every = 10 * time.Second
+
+// looks are how often a look is begun where each time the store has other events than it had.
+const looks = 3
 
 // Errors of [Signer.Fork].
 var (
@@ -41,7 +45,9 @@ type Tree interface {
 	Root(ctx context.Context, size int64) (proof.Hash, error)
 	Grown() <-chan struct{}
 	Caught(ctx context.Context) error
-	Changed() (from, until int64, ok bool)
+	Again() bool
+	Changed() (c follow.Change, ok bool)
+	Describe(ctx context.Context, c follow.Change) string
 }
 
 // Copy keeps the latest checkpoint once more, in another place than the store: a store that is an older one
@@ -79,7 +85,8 @@ type Status struct {
 	Signed instant.Time // when this daemon signed that; 0 if another did, or it was before
 	Key    bool         // this host has a key, be it the right one
 	Alarm  Alarm        // None if the log is what was signed
-	Detail string       // of the alarm
+	Detail string       // of the alarm, for everybody
+	Where  string       // which events it is of, by their streams, if that is known: not for everybody
 	Err    error        // why the look came to no end
 }
 
@@ -202,8 +209,18 @@ type look struct {
 	highest int64  // number of a fork that was signed, though the log may not know it
 }
 
-// look reads all, and says whether it fits.
+// look reads all, and says whether it fits: once more where the tree is made again meanwhile, since it was not that
+// of the log's events.
 func (s *Signer) look(ctx context.Context) (l look, err error) {
+	for range looks {
+		if l, err = s.once(ctx); !errors.Is(err, follow.ErrChanged) {
+			break
+		}
+	}
+	return l, err
+}
+
+func (s *Signer) once(ctx context.Context) (l look, err error) {
 	l.status.Key = s.Key != nil
 	l.stored, l.version, err = s.Store.Checkpoint(ctx)
 	if errors.Is(err, checkpoint.ErrForeign) {

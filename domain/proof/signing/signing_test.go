@@ -96,10 +96,7 @@ func (h *host) path() string { return filepath.Join(h.dir, "log") }
 func (h *host) start(c signing.Config) {
 	h.t.Helper()
 	h.store = storetest.SQLiteAt(h.t, h.path(), h.clock.Now)
-	files, err := tilefiles.Open(filepath.Join(h.dir, "tiles"))
-	if err != nil {
-		h.t.Fatal(err)
-	}
+	files := tilefiles.New(filepath.Join(h.dir, "tiles"))
 	tree := follow.New(h.store, files)
 	ctx, cancel := context.WithCancel(h.t.Context())
 	done := make(chan error, 1)

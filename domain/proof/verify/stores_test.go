@@ -78,10 +78,7 @@ func TestOneRoot(t *testing.T) {
 	}})
 	first := shared(t, c, "first")
 	w := histories.New(3, 20)
-	blocks, err := tilefiles.Open(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
+	blocks := tilefiles.New(t.TempDir())
 	defer blocks.Close()
 	for events := 0; events < 700; {
 		for _, a := range w.Step() {

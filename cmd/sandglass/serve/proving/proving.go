@@ -52,14 +52,9 @@ type Proving struct {
 // New opens what is kept of the tree, and the key of the log. Where the log is in a file and was never signed, a
 // key is made.
 func New(ctx context.Context, o Options) (*Proving, error) {
-	files, err := tilefiles.Open(filepath.Join(o.Config.StateDir, notefiles.Dir))
-	if err != nil {
-		return nil, err
-	}
+	files := tilefiles.New(filepath.Join(o.Config.StateDir, notefiles.Dir))
 	p := &Proving{Options: o, files: files, tree: follow.New(o.Store, files)}
-	p.tree.Told = func(err error) {
-		p.line(zerolog.WarnLevel).Err(err).Msg("the tree of the log is not kept, and made again at a start")
-	}
+	p.tree.Told = p.troubled
 	names := &fork.Handler{Aggregate: fork.Aggregate(), Store: o.Store}
 	key, err := p.key(ctx, names)
 	if p.keyless = err; err != nil { // money is taken all the same
@@ -70,7 +65,7 @@ func New(ctx context.Context, o Options) (*Proving, error) {
 		Origin: o.Config.Origin(), Shared: o.Config.Log().Shared(), Begun: o.Folded, Now: o.Now, Told: p.told,
 	})
 	if p.Collector, err = p.collector(); err != nil {
-		return nil, errors.Join(err, files.Close())
+		return nil, err
 	}
 	return p, nil
 }
@@ -118,7 +113,7 @@ func (p *Proving) Run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, p.files.Close()) }()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
-		_ = p.tree.Run(ctx) // why it ended the signer is told, and tells: it is no reason to take no money
+		p.follow(ctx)
 		return nil
 	})
 	g.Go(func() error { return p.Signer.Run(ctx) })
@@ -162,6 +157,10 @@ func advice(s *signing.Status) string {
 		what = "find out why, and put back what is newer, if there is something; " +
 			"if you restored a backup: sandglass log fork --reason TEXT"
 	}
+	detail := s.Detail
+	if s.Where != "" {
+		detail += ": by what is there now, " + s.Where
+	}
 	return fmt.Sprintf("nothing of the log is signed any more, while money is taken on: %s: %s; "+
-		"systemd/MANUAL.md, \"The log's key\"", s.Detail, what)
+		"systemd/MANUAL.md, \"The log's key\"", detail, what)
 }

@@ -41,6 +41,8 @@ func (p *Proving) Health() []wire.Component {
 		if !s.Key && len(s.Forks) == 0 && p.Config.Log().Shared() {
 			c.Advice = "no host has signed the log yet: once all run this build, on one of them: sandglass log key --make"
 		}
+	default:
+		p.ofTree(&c)
 	}
 	return append([]wire.Component{c}, p.witnesses()...)
 }
@@ -71,6 +73,7 @@ func gauge(name, help string, labels ...string) *prometheus.Desc {
 func (*Proving) Describe(c chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		gaugeEvents, gaugeSigned, gaugeFork, gaugeAlarm, gaugeFailed, gaugeWitnesses, gaugeCosigned, countConflicts,
+		countReread, countChanged, gaugeUnkept, gaugeUnread,
 	} {
 		c <- d
 	}
@@ -92,7 +95,9 @@ func (p *Proving) Collect(c chan<- prometheus.Metric) {
 		put(gaugeAlarm, truth[s.Alarm == a], string(a))
 	}
 	put(gaugeFailed, truth[s.Err != nil || p.keyless != nil])
-	p.collectWitnesses(func(d *prometheus.Desc, kind prometheus.ValueType, v float64, labels ...string) {
+	typed := func(d *prometheus.Desc, kind prometheus.ValueType, v float64, labels ...string) {
 		c <- prometheus.MustNewConstMetric(d, kind, v, labels...)
-	})
+	}
+	p.collectTree(typed)
+	p.collectWitnesses(typed)
 }
