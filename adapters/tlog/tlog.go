@@ -84,6 +84,8 @@ func (l *Log) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case at == nil:
 		refuse(w, http.StatusNotFound, "no such log: /log/ says which there are")
+	case path == "":
+		text(w, notKept, places(at, now))
 	case path == "checkpoint":
 		l.checkpoint(w, &s, at, now)
 	case !now:
@@ -150,6 +152,17 @@ func index(s *signing.Status) string {
 		fmt.Fprintf(&b, "\nNothing is signed now: %s: %s.\n", s.Alarm, s.Detail)
 	}
 	return b.String()
+}
+
+// places says for people what there is of a log.
+func places(at *fork.One, now bool) string {
+	there := "checkpoint             the last that was signed of it: it was left behind, and /log/ says why\n"
+	if now {
+		there = "checkpoint             the latest that was signed\n" +
+			"tile/<L>/<N>           the tiles of its tree, .p/<W> behind one that is not full\n" +
+			"tile/entries/<N>       the hashes of its events, the same\n"
+	}
+	return fmt.Sprintf("The log %s, by c2sp.org/tlog-tiles. In this folder there are\n\n%s\nkey  %s\n", at.Origin, there, at.VKey)
 }
 
 // oneLine returns text without what would look like another line.

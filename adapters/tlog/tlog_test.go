@@ -201,7 +201,7 @@ func TestWhatIsServed(t *testing.T) {
 		{"/log/0/tile/-1/000", 404, notKept, 0},
 		{"/log/0/tile/data/000", 404, notKept, 0},
 		{"/log/0/tile/0/x999/x999/x999/x999/x999/x999/999", 404, notKept, 0},
-		{"/log/0/", 404, notKept, 0},
+		{"/log/0/", 200, notKept, 0},
 		{"/log/1/checkpoint", 404, notKept, 0},
 		{"/log/00/checkpoint", 404, notKept, 0},
 	} {

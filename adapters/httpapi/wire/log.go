@@ -10,7 +10,7 @@ type Log struct {
 	Signed int64 `json:"signed,omitzero" example:"1041"`
 	// That checkpoint, a signed note of c2sp.org/tlog-checkpoint.
 	Checkpoint string `json:"checkpoint,omitzero"`
-	// Why nothing is signed now, left out if it is: no_key, other_key, restored, foreign, gone, short or rewritten.
+	// Why nothing is signed now, left out if it is: no_key, other_key, restored, foreign, gone, witnessed, short or rewritten.
 	Alarm string `json:"alarm,omitzero" example:"short"`
 	// What of the log is gone or changed.
 	Detail string `json:"detail,omitzero"`

@@ -22,12 +22,13 @@ const (
 	Restored  Alarm = "restored"  // the store was put back, and it is not known what was signed since
 	Foreign   Alarm = "foreign"   // what should be a checkpoint of the log is none, or the log's key did not sign it
 	Gone      Alarm = "gone"      // a checkpoint is of a name that the log does not have: it is an older one
+	Witnessed Alarm = "witnessed" // a witness has cosigned more of it, or another history
 	Short     Alarm = "short"     // the log has fewer events than were signed
 	Rewritten Alarm = "rewritten" // it has others
 )
 
 // Alarms are all of them.
-var Alarms = []Alarm{NoKey, OtherKey, Restored, Foreign, Gone, Short, Rewritten}
+var Alarms = []Alarm{NoKey, OtherKey, Restored, Foreign, Gone, Witnessed, Short, Rewritten}
 
 // raise has an alarm told, with what it is about, unless there is a graver one.
 func (l *look) raise(a Alarm, format string, args ...any) {
@@ -56,6 +57,16 @@ func (s *Signer) compare(ctx context.Context, l *look, forks *fork.State) error 
 			return err
 		}
 	}
+	for _, w := range l.seen {
+		switch {
+		case w.Origin != l.now.Origin:
+		case w.Other:
+			l.raise(Witnessed, "the witness %s has cosigned another history of %s", w.Name, w.Origin)
+		case w.Size > l.status.Latest.Size:
+			l.raise(Witnessed, "the witness %s says that it cosigned %d events of %s, and no more than %d were signed here: "+
+				"it is an older one, as after a backup was restored", w.Name, w.Size, w.Origin, l.status.Latest.Size)
+		}
+	}
 	return nil
 }
 
@@ -76,7 +87,7 @@ func (s *Signer) checkKey(l *look) {
 	switch {
 	case !l.opened:
 	case s.Key == nil && !s.Shared:
-		l.raise(NoKey, "log.key is missing, by which %s is signed", l.now.Origin)
+		l.raise(NoKey, "log.key is missing, or can not be read, by which %s is signed: /readyz says which", l.now.Origin)
 	case s.Key != nil:
 		if vkey, err := s.Key.VKey(l.now.Origin); err != nil || vkey != l.now.VKey {
 			l.raise(OtherKey, "log.key is another than the one by which %s is signed, %s", l.now.Origin, l.now.VKey)

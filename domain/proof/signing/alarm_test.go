@@ -115,7 +115,7 @@ func TestTheKeyIsExchangedOrLost(t *testing.T) {
 	h.grow("more", 5)
 	h.alarmed(signing.OtherKey, first.Forks[0].VKey)
 	h.restart(signing.Config{})
-	h.alarmed(signing.NoKey, "log.key is missing")
+	h.alarmed(signing.NoKey, "log.key is missing, or can not be read")
 	h.restart(ours()) // it was found
 	h.signed()
 	h.restart(other) // it was not

@@ -204,8 +204,34 @@ func TestWhatAStoreKeepsThatIsPutBack(t *testing.T) {
 		"and it had nothing":                   {before.Note(nil), later, true, m.Note(nil)},
 		"it is no checkpoint":                  {old, []byte("x\n"), true, m.Note(old)},
 	} {
-		if got := signing.PutBack(test.own, test.last, test.known, m); string(got) != string(test.want) || (got == nil) != (test.want == nil) {
+		got := signing.PutBack(test.own, test.last, test.known, m)
+		if string(got) != string(test.want) || (got == nil) != (test.want == nil) {
 			t.Errorf("%s: %s", what, strings.TrimSpace(string(got)))
 		}
 	}
+}
+
+// A witness that has seen more, or something else, has the log told as one that is short, until it is forked.
+func TestAWitnessHasSeenMore(t *testing.T) {
+	h := newHost(t)
+	h.grow("toy", 5)
+	first := h.signed()
+	var seen []signing.Seen
+	c := ours()
+	c.Seen = func() []signing.Seen { return seen }
+	h.restart(c)
+	name := first.Latest.Origin
+	seen = []signing.Seen{{Name: "w", Origin: name, Size: 6}, {Name: "v", Origin: "another", Size: 99, Other: true}}
+	h.signed()
+	h.grow("more", 1)
+	h.signed()
+	seen[0].Size = 9
+	h.grow("more", 5)
+	h.alarmed(signing.Witnessed, "the witness w says that it cosigned 9 events")
+	seen[0].Size = 7
+	h.signed() // it has thought better of it
+	seen[0].Other = true
+	h.alarmed(signing.Witnessed, "another history")
+	h.fork("an image of the disk runs")
+	h.signed()
 }

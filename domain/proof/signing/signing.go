@@ -72,8 +72,18 @@ type Config struct {
 	// Begun is closed once something can be appended to the log.
 	Begun <-chan struct{}
 	Now   func() instant.Time
+	// Seen returns what witnesses say of the log; nil if nobody is asked.
+	Seen func() []Seen
 	// Told hears of each look that ends otherwise than the one before: an alarm, its end, an error.
 	Told func(Status)
+}
+
+// Seen is what a witness says that it cosigned last.
+type Seen struct {
+	Name   string
+	Origin string
+	Size   int64
+	Other  bool // it is of another history than the log that it was shown
 }
 
 // Status is what the last look saw.
@@ -203,6 +213,7 @@ type look struct {
 	tree    proof.Tree
 	version int64  // of what the store has
 	stored  []byte // that
+	seen    []Seen // by witnesses
 	foreign error  // what the store has instead
 	copied  []byte // what the copy is
 	gone    []byte // one of a name that the log does not have
@@ -222,6 +233,9 @@ func (s *Signer) look(ctx context.Context) (l look, err error) {
 
 func (s *Signer) once(ctx context.Context) (l look, err error) {
 	l.status.Key = s.Key != nil
+	if s.Config.Seen != nil { // before: the store has whatever a witness was shown
+		l.seen = s.Config.Seen()
+	}
 	l.stored, l.version, err = s.Store.Checkpoint(ctx)
 	if errors.Is(err, checkpoint.ErrForeign) {
 		l.foreign = err

@@ -17,9 +17,10 @@ import (
 type member struct {
 	*Collector
 	Named
-	status Status // guarded by the collector's mutex
-	origin string // of the log, when it cosigned last
-	ahead  bool   // it has cosigned more than this host knew, which is no conflict if another host signed that
+	status Status       // guarded by the collector's mutex
+	seen   signing.Seen // what it is at odds with the log in: guarded likewise
+	origin string       // of the log, when it cosigned last
+	ahead  bool         // it has cosigned more than this host knew, which is no conflict if another host signed that
 }
 
 // run asks the witness whenever there is a newer checkpoint, until ctx ends.
@@ -43,7 +44,7 @@ func (m *member) run(ctx context.Context) {
 			failures = 0
 			continue
 		}
-		if m.failed(err); m.status.State == Failing && m.ahead {
+		if m.failed(err, &s); m.status.State == Failing && m.ahead {
 			watch.Pause(ctx, another)
 		}
 		m.Retry.Wait(ctx, failures, err)
@@ -53,7 +54,7 @@ func (m *member) run(ctx context.Context) {
 
 // due reports whether there is something to cosign that the witness has not.
 func (m *member) due(s *signing.Status) bool {
-	if s.Note == nil || s.Alarm != signing.None {
+	if s.Note == nil || s.Alarm != signing.None && s.Alarm != signing.Witnessed { // of that one, it may think better
 		return false
 	}
 	m.mu.Lock()
@@ -88,6 +89,9 @@ func (m *member) ask(ctx context.Context, s *signing.Status) error {
 		m.Unkept(err) // it is shown, and kept with the next
 	}
 	m.origin = s.Latest.Origin
+	m.mu.Lock()
+	m.seen = signing.Seen{}
+	m.mu.Unlock()
 	m.tell(func(st *Status) { st.State, st.Detail, st.Size, st.At = Cosigned, "", s.Latest.Size, line.At })
 	return nil
 }
@@ -150,7 +154,7 @@ func (m *member) forgot(old, size int64) {
 }
 
 // failed has the witness be in the state of an error.
-func (m *member) failed(err error) {
+func (m *member) failed(err error, s *signing.Status) {
 	state := Failing
 	var at *Elsewhere
 	elsewhere := errors.As(err, &at)
@@ -159,6 +163,16 @@ func (m *member) failed(err error) {
 		state = Conflict
 	case errors.Is(err, ErrUnknown), errors.Is(err, ErrRefused):
 		state = Refused
+	}
+	forked := errors.Is(err, ErrForked) || elsewhere && at.Size == s.Latest.Size // asked from there: the root is another
+	if forked || elsewhere && at.Size > s.Latest.Size {
+		seen := signing.Seen{Name: m.Witness.Name(), Origin: s.Latest.Origin, Other: forked}
+		if elsewhere {
+			seen.Size = at.Size
+		}
+		m.mu.Lock()
+		m.seen = seen
+		m.mu.Unlock()
 	}
 	m.ahead = elsewhere // another host may have signed more: then this one knows when it asks again
 	m.tell(func(st *Status) {

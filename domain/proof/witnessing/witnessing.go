@@ -181,6 +181,18 @@ func (c *Collector) Statuses() []Status {
 	return all
 }
 
+// Seen returns what the witnesses say that they cosigned, of those that the log is at odds with.
+func (c *Collector) Seen() (all []signing.Seen) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, m := range c.members {
+		if m.seen.Origin != "" {
+			all = append(all, m.seen)
+		}
+	}
+	return all
+}
+
 // Run asks the witnesses until ctx ends.
 func (c *Collector) Run(ctx context.Context) error {
 	if len(c.members) == 0 {

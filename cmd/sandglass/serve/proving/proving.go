@@ -63,6 +63,7 @@ func New(ctx context.Context, o Options) (*Proving, error) {
 	p.Signer = signing.New(signing.Config{
 		Tree: p.tree, Store: o.Store, Copy: notefiles.NewCopy(o.Config.StateDir), Forks: names, Key: key,
 		Origin: o.Config.Origin(), Shared: o.Config.Log().Shared(), Begun: o.Folded, Now: o.Now, Told: p.told,
+		Seen: func() []signing.Seen { return p.Collector.Seen() }, // which is there before anybody looks
 	})
 	if p.Collector, err = p.collector(); err != nil {
 		return nil, err
