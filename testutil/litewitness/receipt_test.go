@@ -37,7 +37,8 @@ func TestAReceiptIsVerifiedByStrangers(t *testing.T) {
 	two.know(t, vkey)
 	d.Start()
 	d.WaitReady(t.Context())
-	s.command("plan", "publish", "small", "--price", "3600sat", "--per", "1h", "--min", "1m", "--max", "30d", "--warn", "10m", "--grace", "1d")
+	s.command("plan", "publish", "small", "--price", "3600sat", "--per", "1h",
+		"--min", "1m", "--max", "30d", "--warn", "10m", "--grace", "1d")
 	first, second := s.sell(net, "vm-1"), s.sell(net, "vm-2")
 	d.Stop()
 

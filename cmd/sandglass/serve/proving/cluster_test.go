@@ -31,14 +31,13 @@ import (
 
 const origin = "shop.example.org/log"
 
-// site is a cluster with the log of several hosts, one key, and all that was ever signed.
+// site is a cluster with the log of several hosts, and one key.
 type site struct {
 	*esdbserver.Cluster
-	t      *testing.T
-	key    string // the text of log.key
-	vkey   string
-	next   int // names the next stream
-	signed []checkpoint.Checkpoint
+	t    *testing.T
+	key  string // the text of log.key
+	vkey string
+	next int // names the next stream
 }
 
 func newSite(t *testing.T, nodes int) *site {
