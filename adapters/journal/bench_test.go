@@ -27,7 +27,7 @@ func BenchmarkWrite(b *testing.B) {
 		for _, by := range []journal.By{journal.ByEvent, journal.ByDay} {
 			b.Run(fmt.Sprint(f, " ", by), func(b *testing.B) {
 				for b.Loop() {
-					if err := journal.Write(io.Discard, each(records), journal.Options{Format: f, By: by}); err != nil {
+					if err := journal.Write(b.Context(), io.Discard, each(records), journal.Options{Format: f, By: by}); err != nil {
 						b.Fatal(err)
 					}
 				}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"iter"
 	"slices"
 	"strings"
 	"testing"
@@ -128,7 +127,7 @@ func TestRecords(t *testing.T) {
 	}
 	for _, data := range []string{"", "{", "{\n}", "{}\r"} {
 		odd.Data = []byte(data)
-		err := journal.Write(io.Discard, each([]stream.Record{odd}), journal.Options{Format: journal.NDJSON})
+		err := journal.Write(t.Context(), io.Discard, each([]stream.Record{odd}), journal.Options{Format: journal.NDJSON})
 		if err == nil || !strings.Contains(err.Error(), "is not JSON on one line") {
 			t.Errorf("%q: %v", data, err)
 		}
@@ -142,12 +141,12 @@ func TestErrorsAreTold(t *testing.T) {
 		for _, by := range []journal.By{journal.ByEvent, journal.ByDay} {
 			o := journal.Options{Format: f, By: by}
 			for _, n := range []int{0, 1, 511, 512, 600, len(records)} {
-				err := journal.Write(io.Discard, breaking(records[:n], broken), o)
+				err := journal.Write(t.Context(), io.Discard, breaking(records[:n], broken), o)
 				if !errors.Is(err, broken) {
 					t.Errorf("%s: after %d records: %v", f, n, err)
 				}
 			}
-			if err := journal.Write(full{}, each(records), o); !errors.Is(err, io.ErrShortWrite) {
+			if err := journal.Write(t.Context(), full{}, each(records), o); !errors.Is(err, io.ErrShortWrite) {
 				t.Errorf("%s to a full disk: %v", f, err)
 			}
 		}
@@ -156,20 +155,9 @@ func TestErrorsAreTold(t *testing.T) {
 		{Format: "xls"},
 		{Format: journal.CSV, Period: books.Period{From: 5, To: 5}},
 	} {
-		if err := journal.Write(io.Discard, each(records), o); err == nil {
+		if err := journal.Write(t.Context(), io.Discard, each(records), o); err == nil {
 			t.Errorf("%+v is written", o)
 		}
-	}
-}
-
-func breaking(records []stream.Record, err error) iter.Seq2[stream.Record, error] {
-	return func(yield func(stream.Record, error) bool) {
-		for _, r := range records {
-			if !yield(r, nil) {
-				return
-			}
-		}
-		yield(stream.Record{}, err)
 	}
 }
 

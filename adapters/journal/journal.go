@@ -8,11 +8,13 @@ package journal
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"iter"
 
 	"sandglass/domain/instant"
+	"sandglass/domain/pieces"
 	"sandglass/domain/stream"
 	"sandglass/projections/books"
 )
@@ -87,22 +89,25 @@ type writer interface {
 	end(last instant.Time) error
 }
 
-// Write writes the records of a period of a log to w. The records are those of the log from its
-// begin on, also where the period begins later. What one refers to is used until the next is asked for.
-func Write(w io.Writer, records iter.Seq2[stream.Record, error], o Options) error {
+// Write writes the records of a period of a log to w: the log is read from its begin on, also where the
+// period begins later.
+func Write(ctx context.Context, w io.Writer, log pieces.Log, o Options) error {
 	if err := o.Period.Check(); err != nil {
 		return err
 	}
+	if o.See == nil {
+		o.See = func(*stream.Record) {}
+	}
 	out := bufio.NewWriterSize(w, 256<<10)
-	if err := write(out, seen(records, o.See), o); err != nil {
+	if err := write(ctx, out, log, o); err != nil {
 		return err
 	}
 	return out.Flush()
 }
 
-func write(out *bufio.Writer, records iter.Seq2[stream.Record, error], o Options) error {
+func write(ctx context.Context, out *bufio.Writer, log pieces.Log, o Options) error {
 	if o.Format == NDJSON {
-		return writeRecords(out, records, o.Period)
+		return writeRecords(ctx, out, log, o)
 	}
 	var w writer
 	var err error
@@ -134,7 +139,8 @@ func write(out *bufio.Writer, records iter.Seq2[stream.Record, error], o Options
 		at := e.Record.Position
 		return w.line(&line{on: e.On, kind: e.Kind, moves: room, events: 1, first: at, last: at, entry: e})
 	}
-	if err := book.Read(records, o.Period, before, within); err != nil {
+	facts := seen(pieces.Made(ctx, log, books.Read), o.See)
+	if err := book.Read(facts, o.Period, before, within); err != nil {
 		return err
 	}
 	if err := days.flush(); err != nil {
@@ -146,17 +152,14 @@ func write(out *bufio.Writer, records iter.Seq2[stream.Record, error], o Options
 // date writes the day of t, in UTC.
 func date(b []byte, t instant.Time) []byte { return t.AppendText(b)[:len(b)+len("2006-01-02")] }
 
-// seen shows each record that is yielded.
-func seen(records iter.Seq2[stream.Record, error], see func(*stream.Record)) iter.Seq2[stream.Record, error] {
-	if see == nil {
-		return records
-	}
-	return func(yield func(stream.Record, error) bool) {
-		for r, err := range records {
+// seen shows the record of each fact that is yielded.
+func seen(facts iter.Seq2[books.Fact, error], see func(*stream.Record)) iter.Seq2[books.Fact, error] {
+	return func(yield func(books.Fact, error) bool) {
+		for f, err := range facts {
 			if err == nil {
-				see(&r)
+				see(&f.Record)
 			}
-			if !yield(r, err) {
+			if !yield(f, err) {
 				return
 			}
 		}

@@ -1,7 +1,6 @@
 package journal_test
 
 import (
-	"iter"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -10,6 +9,7 @@ import (
 	"sandglass/adapters/journal"
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
+	"sandglass/domain/pieces"
 	"sandglass/domain/stream"
 	"sandglass/projections"
 	"sandglass/projections/books"
@@ -22,12 +22,19 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func each(records []stream.Record) iter.Seq2[stream.Record, error] {
-	return func(yield func(stream.Record, error) bool) {
-		for _, r := range records {
-			if !yield(r, nil) {
+// each returns a log of records, in pieces.
+func each(records []stream.Record) pieces.Log { return breaking(records, nil) }
+
+// breaking returns a log that ends with an error after records, unless that is nil.
+func breaking(records []stream.Record, err error) pieces.Log {
+	return func(yield func(pieces.Piece, error) bool) {
+		for run := range slices.Chunk(records, 100) {
+			if !yield(pieces.Whole(run), nil) {
 				return
 			}
+		}
+		if err != nil {
+			yield(nil, err)
 		}
 	}
 }
@@ -89,7 +96,7 @@ func trialOf(t *testing.T, balances map[string]money.Msat) (sum ledger.Accounts)
 func write(t *testing.T, records []stream.Record, o journal.Options) string {
 	t.Helper()
 	var b strings.Builder
-	if err := journal.Write(&b, each(records), o); err != nil {
+	if err := journal.Write(t.Context(), &b, each(records), o); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()

@@ -182,7 +182,10 @@ func TestItEnds(t *testing.T) {
 }
 
 // TestRecords: up to an event that can't be read, which is named, or as far as they are wanted.
-func TestRecords(t *testing.T) {
+// whole makes of a record the record.
+func whole(r *stream.Record) stream.Record { return *r }
+
+func TestMade(t *testing.T) {
 	recs := records(rand.New(rand.NewPCG(3, 3)), 100, 1)
 	log := func(yield func(pieces.Piece, error) bool) {
 		_ = yield(pieces.Whole(recs[:60]), nil) && yield(func(p *stream.Page) error {
@@ -193,7 +196,7 @@ func TestRecords(t *testing.T) {
 	for _, most := range []int{1, 60, 65, 70, 100} {
 		var got []stream.Record
 		var failed error
-		for r, err := range pieces.Records(t.Context(), log) {
+		for r, err := range pieces.Made(t.Context(), log, whole) {
 			if failed = err; err != nil {
 				continue // it has to end by itself
 			}

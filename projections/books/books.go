@@ -101,35 +101,49 @@ func (b *Book) Last() instant.Time { return b.on }
 // Booked returns when a record is booked that comes next: see [Entry].
 func (b *Book) Booked(r *stream.Record) instant.Time { return max(b.on, r.RecordedAt) }
 
+// Fact is a record with what the books read of it.
+type Fact struct {
+	stream.Record
+	resource resource.Event // of a resource's stream
+	payment  payment.Event  // of a payment's
+	err      error          // why it can't be read
+}
+
+// Read reads a record for [Book.Post], which tells what is wrong with it. It may be called by many at once.
+func Read(r *stream.Record) (f Fact) {
+	f.Record = *r
+	switch {
+	case strings.HasPrefix(r.Stream, resource.Prefix):
+		f.resource, f.err = resource.Decode(r)
+	case strings.HasPrefix(r.Stream, payment.Prefix):
+		f.payment, f.err = payment.Decode(r)
+	}
+	return f
+}
+
 // Post takes the next record of the log, and returns its entry, or nil if the books say nothing of
 // it; the entry is the caller's until the next call. An event that this build does not know is an
 // error, as is one of a resource never opened: they name the record.
-func (b *Book) Post(r *stream.Record) (*Entry, error) {
-	b.last, b.on = r.Position, b.Booked(r)
-	b.entry = Entry{Record: *r, On: b.on}
-	e, err := b.post(r)
+func (b *Book) Post(f *Fact) (*Entry, error) {
+	b.last, b.on = f.Position, b.Booked(&f.Record)
+	b.entry = Entry{Record: f.Record, On: b.on}
+	e, err := b.post(f)
 	if err != nil {
-		return nil, fmt.Errorf("position %d, %s revision %d, %s: %w", r.Position, r.Stream, r.Revision, r.Type, err)
+		return nil, fmt.Errorf("position %d, %s revision %d, %s: %w", f.Position, f.Stream, f.Revision, f.Type, err)
 	}
 	return e, nil
 }
 
-func (b *Book) post(r *stream.Record) (*Entry, error) {
-	if id, ok := strings.CutPrefix(r.Stream, resource.Prefix); ok {
-		e, err := resource.Decode(r)
-		if err != nil {
-			return nil, err
-		}
-		b.entry.Resource = resource.ID(id)
-		return b.resource(&b.entry, e)
-	}
-	if key, ok := strings.CutPrefix(r.Stream, payment.Prefix); ok {
-		e, err := payment.Decode(r)
-		if err != nil {
-			return nil, err
-		}
-		b.entry.Payment = payment.Key(key)
-		return b.payment(&b.entry, e), nil
+func (b *Book) post(f *Fact) (*Entry, error) {
+	switch {
+	case f.err != nil:
+		return nil, f.err
+	case f.resource != nil:
+		b.entry.Resource = resource.ID(strings.TrimPrefix(f.Stream, resource.Prefix))
+		return b.resource(&b.entry, f.resource)
+	case f.payment != nil:
+		b.entry.Payment = payment.Key(strings.TrimPrefix(f.Stream, payment.Prefix))
+		return b.payment(&b.entry, f.payment), nil
 	}
 	return nil, nil
 }

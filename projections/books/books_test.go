@@ -21,6 +21,17 @@ import (
 	"sandglass/testutil/storetest"
 )
 
+// read returns what the books read of records.
+func read(records []stream.Record) iter.Seq2[books.Fact, error] {
+	return func(yield func(books.Fact, error) bool) {
+		for _, r := range records {
+			if !yield(books.Read(&r), nil) {
+				return
+			}
+		}
+	}
+}
+
 func each(records []stream.Record) iter.Seq2[stream.Record, error] {
 	return func(yield func(stream.Record, error) bool) {
 		for _, r := range records {
@@ -161,7 +172,7 @@ func TestEntriesSumUp(t *testing.T) {
 			}
 			return nil
 		}
-		if err := b.Read(each(histories.Recorded(seed, 12, 700)), books.Period{}, nil, add); err != nil {
+		if err := b.Read(read(histories.Recorded(seed, 12, 700)), books.Period{}, nil, add); err != nil {
 			t.Fatal(err)
 		}
 		var got ledger.Accounts

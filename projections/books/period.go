@@ -5,7 +5,6 @@ import (
 	"iter"
 
 	"sandglass/domain/instant"
-	"sandglass/domain/stream"
 )
 
 // Period is the time [From, To) in which events were written. A zero From is the begin of the log,
@@ -25,15 +24,15 @@ func (p Period) Over(at instant.Time) bool { return p.To != 0 && at >= p.To }
 
 // Read posts the records of a log up to the end of a period. Each entry of before it is shown to
 // before, each of it to within: they are theirs until they return. An error of either ends it.
-func (b *Book) Read(records iter.Seq2[stream.Record, error], p Period, before, within func(*Entry) error) error {
-	for r, err := range records {
+func (b *Book) Read(facts iter.Seq2[Fact, error], p Period, before, within func(*Entry) error) error {
+	for f, err := range facts {
 		if err != nil {
 			return err
 		}
-		if p.Over(b.Booked(&r)) {
+		if p.Over(b.Booked(&f.Record)) {
 			return nil
 		}
-		e, err := b.Post(&r)
+		e, err := b.Post(&f)
 		if err != nil {
 			return err
 		}

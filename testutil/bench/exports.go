@@ -82,5 +82,5 @@ func export(ctx context.Context, s stream.EventStore, head stream.Position, path
 		return err
 	}
 	defer f.Close()
-	return journal.Write(f, pieces.Records(ctx, pieces.Of(ctx, s, head)), o)
+	return journal.Write(ctx, f, pieces.Of(ctx, s, head), o)
 }

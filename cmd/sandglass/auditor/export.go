@@ -13,7 +13,6 @@ import (
 	"sandglass/cmd/sandglass/auditor/source"
 	"sandglass/cmd/sandglass/cli"
 	"sandglass/cmd/sandglass/show"
-	"sandglass/domain/pieces"
 	"sandglass/domain/stream"
 
 	"github.com/spf13/cobra"
@@ -139,7 +138,7 @@ func (c commands) write(ctx context.Context, f *exportFlags, log *source.Growing
 	if err != nil {
 		return err
 	}
-	write := func(w io.Writer) error { return journal.Write(w, pieces.Records(ctx, all), o) }
+	write := func(w io.Writer) error { return journal.Write(ctx, w, all, o) }
 	if f.out == "" {
 		return write(c.Stdout)
 	}

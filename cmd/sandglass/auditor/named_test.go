@@ -7,7 +7,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"iter"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -18,6 +17,7 @@ import (
 	"sandglass/cmd/sandglass/auditor"
 	"sandglass/cmd/sandglass/cli"
 	"sandglass/domain/instant"
+	"sandglass/domain/pieces"
 	"sandglass/domain/proof"
 	"sandglass/domain/proof/checkpoint"
 	"sandglass/domain/proof/verify"
@@ -28,19 +28,23 @@ import (
 var logged = flag.Int64("logged", 66_000, "how many events the log has in which one is changed: 1000000 for figures")
 
 // history yields the events of a random log.
-func history(n int64) iter.Seq2[stream.Record, error] {
-	return func(yield func(stream.Record, error) bool) {
+func history(n int64) pieces.Log {
+	return func(yield func(pieces.Piece, error) bool) {
 		w, at := histories.New(14, 200), stream.Position(0)
-		for {
+		for int64(at) < n {
+			var run []stream.Record
 			for _, a := range w.Step() {
 				for i, e := range a.Events {
-					if at++; int64(at) > n || !yield(stream.Record{
-						Event: e, Stream: a.Stream, Revision: a.Expected + 1 + stream.Revision(i), Position: at,
-						RecordedAt: histories.Start.Add(instant.Millis(at)),
-					}, nil) {
-						return
+					if at++; int64(at) <= n {
+						run = append(run, stream.Record{
+							Event: e, Stream: a.Stream, Revision: a.Expected + 1 + stream.Revision(i), Position: at,
+							RecordedAt: histories.Start.Add(instant.Millis(at)),
+						})
 					}
 				}
+			}
+			if !yield(pieces.Whole(run), nil) {
+				return
 			}
 		}
 	}
@@ -55,7 +59,7 @@ func written(t *testing.T, path string, n int64) (starts []int64, tree proof.Tre
 	}
 	var hasher proof.Hasher
 	see := func(r *stream.Record) { tree.Append(hasher.Add(r)) }
-	err = journal.Write(f, history(n), journal.Options{Format: journal.NDJSON, See: see})
+	err = journal.Write(t.Context(), f, history(n), journal.Options{Format: journal.NDJSON, See: see})
 	if err := errors.Join(err, f.Close()); err != nil {
 		t.Fatal(err)
 	}
