@@ -153,8 +153,8 @@ func write(ctx context.Context, out *bufio.Writer, log pieces.Log, o Options) er
 func date(b []byte, t instant.Time) []byte { return t.AppendText(b)[:len(b)+len("2006-01-02")] }
 
 // seen shows the record of each fact that is yielded.
-func seen(facts iter.Seq2[books.Fact, error], see func(*stream.Record)) iter.Seq2[books.Fact, error] {
-	return func(yield func(books.Fact, error) bool) {
+func seen(facts iter.Seq2[*books.Fact, error], see func(*stream.Record)) iter.Seq2[*books.Fact, error] {
+	return func(yield func(*books.Fact, error) bool) {
 		for f, err := range facts {
 			if err == nil {
 				see(&f.Record)

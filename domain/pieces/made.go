@@ -13,28 +13,27 @@ import (
 // errEnough ends [Each] where no more records are wanted.
 var errEnough = errors.New("pieces: enough")
 
-// Made yields what is made of each record of a log, in its order; it is made beside each other. What it and
-// its record refer to can be used until the next is yielded.
-func Made[T any](ctx context.Context, log Log, of func(*stream.Record) T) iter.Seq2[T, error] {
+// Made yields what is made of each record of a log, in its order; it is made beside each other. It, and what
+// it and its record refer to, can be used until the next is yielded.
+func Made[T any](ctx context.Context, log Log, of func(*stream.Record) T) iter.Seq2[*T, error] {
 	work := func(out *[]T, recs []stream.Record, _ instant.Time) {
 		*out = (*out)[:0]
 		for i := range recs {
 			*out = append(*out, of(&recs[i]))
 		}
 	}
-	return func(yield func(T, error) bool) {
+	return func(yield func(*T, error) bool) {
 		n := 0
 		err := Each(ctx, log, work, func(out *[]T, _ []stream.Record) error {
-			for _, made := range *out {
-				if n++; !yield(made, nil) {
+			for i := range *out {
+				if n++; !yield(&(*out)[i], nil) {
 					return errEnough
 				}
 			}
 			return nil
 		})
 		if err = Named(err, n); err != nil && !errors.Is(err, errEnough) {
-			var none T
-			yield(none, err)
+			yield(nil, err)
 		}
 	}
 }

@@ -200,7 +200,7 @@ func TestMade(t *testing.T) {
 			if failed = err; err != nil {
 				continue // it has to end by itself
 			}
-			if got = append(got, r); len(got) == most {
+			if got = append(got, *r); len(got) == most {
 				break
 			}
 		}

@@ -22,10 +22,11 @@ import (
 )
 
 // read returns what the books read of records.
-func read(records []stream.Record) iter.Seq2[books.Fact, error] {
-	return func(yield func(books.Fact, error) bool) {
+func read(records []stream.Record) iter.Seq2[*books.Fact, error] {
+	return func(yield func(*books.Fact, error) bool) {
 		for _, r := range records {
-			if !yield(books.Read(&r), nil) {
+			f := books.Read(&r)
+			if !yield(&f, nil) {
 				return
 			}
 		}

@@ -24,7 +24,7 @@ func (p Period) Over(at instant.Time) bool { return p.To != 0 && at >= p.To }
 
 // Read posts the records of a log up to the end of a period. Each entry of before it is shown to
 // before, each of it to within: they are theirs until they return. An error of either ends it.
-func (b *Book) Read(facts iter.Seq2[Fact, error], p Period, before, within func(*Entry) error) error {
+func (b *Book) Read(facts iter.Seq2[*Fact, error], p Period, before, within func(*Entry) error) error {
 	for f, err := range facts {
 		if err != nil {
 			return err
@@ -32,7 +32,7 @@ func (b *Book) Read(facts iter.Seq2[Fact, error], p Period, before, within func(
 		if p.Over(b.Booked(&f.Record)) {
 			return nil
 		}
-		e, err := b.Post(&f)
+		e, err := b.Post(f)
 		if err != nil {
 			return err
 		}

@@ -51,12 +51,13 @@ type Plan struct {
 // first, unless that is nil.
 func State(records iter.Seq2[stream.Record, error], p Period, see func(*stream.Record)) (*Statement, error) {
 	b, s := New(), &Statement{Period: p, Flows: map[Kind]Flow{}, Rails: map[payment.Via]Flow{}, Plans: map[string]*Plan{}}
-	shown := func(yield func(Fact, error) bool) {
+	shown := func(yield func(*Fact, error) bool) {
 		for r, err := range records {
 			if err == nil && see != nil && !p.Over(b.Booked(&r)) {
 				see(&r)
 			}
-			if !yield(Read(&r), err) {
+			f := Read(&r)
+			if !yield(&f, err) {
 				return
 			}
 		}
