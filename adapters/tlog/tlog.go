@@ -132,7 +132,7 @@ func (l *Log) about(w http.ResponseWriter, r *http.Request, s *signing.Status) {
 // index says for people which logs there are.
 func index(s *signing.Status) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "The log of this Sandglass, by c2sp.org/tlog-tiles: %d events.\n", s.Size)
+	fmt.Fprintf(&b, "The log of this Sandglass, by c2sp.org/tlog-tiles: %s.\n", proof.Events(s.Size))
 	if len(s.Forks) == 0 {
 		b.WriteString("It is not signed yet.\n")
 	}
@@ -142,8 +142,8 @@ func index(s *signing.Status) string {
 		if i < len(s.Forks)-1 {
 			state = "left behind"
 		}
-		fmt.Fprintf(&b, "\n/log/%d/  %s\n  origin   %s\n  key      %s\n  since    %s, after %d events\n",
-			one.Number, state, one.Origin, one.VKey, one.Since, one.Size)
+		fmt.Fprintf(&b, "\n/log/%d/  %s\n  origin   %s\n  key      %s\n  since    %s, after %s\n",
+			one.Number, state, one.Origin, one.VKey, one.Since, proof.Events(one.Size))
 		if one.Reason != "" {
 			fmt.Fprintf(&b, "  because  %s\n  leaving  %s\n", oneLine(one.Reason), cmp.Or(one.Gone, "no checkpoint"))
 		}
@@ -196,7 +196,7 @@ func (l *Log) tile(w http.ResponseWriter, r *http.Request, s *signing.Status, pa
 		return
 	}
 	if s.Note == nil || !within(t, s.Latest.Size) {
-		refuse(w, http.StatusNotFound, fmt.Sprintf("the log that is signed has %d events: there is no such tile yet", s.Latest.Size))
+		refuse(w, http.StatusNotFound, "the log that is signed has "+proof.Events(s.Latest.Size)+": there is no such tile yet")
 		return
 	}
 	ctx := context.WithoutCancel(r.Context()) // others may wait for the same

@@ -271,7 +271,7 @@ func TestForksAreSaidForEver(t *testing.T) {
 	s := newShop(t, 10)
 	s.status.Forks = append(s.status.Forks, fork.One{
 		Number: 2, Origin: "shop/fork/2/x", VKey: "shop/fork/2/x+2+key",
-		Reason: "a backup\nwas restored", Gone: "shop", Left: "the last note\n",
+		Reason: "a backup\nwas restored", Gone: "shop", Left: "the last note\n", Size: 1,
 	})
 	for path, want := range map[string]string{
 		"/log/0/checkpoint": "the last note\n", "/log/2/checkpoint": "the note\n", "/log/key": "shop/fork/2/x+2+key\n",
@@ -298,7 +298,8 @@ func TestForksAreSaidForEver(t *testing.T) {
 		t.Errorf("of another name: %q", w.Body)
 	}
 	about := s.get("/log/").Body.String()
-	for _, want := range []string{"/log/0/  left behind", "/log/2/  present", "because  a backup was restored", "leaving  shop",
+	for _, want := range []string{"tlog-tiles: 10 events.", "after 3 events\n", "after 1 event\n",
+		"/log/0/  left behind", "/log/2/  present", "because  a backup was restored", "leaving  shop",
 		"Nothing is signed now: short: the log has 3"} {
 		if !strings.Contains(about, want) {
 			t.Errorf("/log/ does not say %q:\n%s", want, about)

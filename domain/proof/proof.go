@@ -11,6 +11,7 @@ package proof
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"fmt"
 
 	"sandglass/domain/instant"
 	"sandglass/domain/stream"
@@ -74,4 +75,12 @@ func (h *Hasher) Add(r *stream.Record) Hash {
 	h.Recorded = max(h.Recorded, r.RecordedAt)
 	h.form = AppendForm(h.form[:0], r, h.Recorded)
 	return sha256.Sum256(h.form)
+}
+
+// Events writes for people how many there are.
+func Events(n int64) string {
+	if n == 1 {
+		return "1 event"
+	}
+	return fmt.Sprintf("%d events", n)
 }

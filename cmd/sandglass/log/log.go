@@ -12,6 +12,7 @@ import (
 	"sandglass/cmd/sandglass/cli"
 	"sandglass/cmd/sandglass/config"
 	"sandglass/cmd/sandglass/show"
+	"sandglass/domain/proof"
 	"sandglass/domain/proof/fork"
 
 	"github.com/spf13/cobra"
@@ -70,16 +71,19 @@ The exit status is 1 while there is an alarm: then nothing is signed, and it say
 
 func (c commands) show(l *wire.Log) error {
 	if len(l.Forks) == 0 {
-		_, err := fmt.Fprintf(c.Stdout, "the log has %d events, and is not signed yet\n", l.Events)
+		_, err := fmt.Fprintf(c.Stdout, "the log has %s, and is not signed yet\n", proof.Events(l.Events))
 		return err
 	}
 	now, signed := l.Forks[len(l.Forks)-1], "of which %d are signed"
-	if l.Signed > l.Events {
+	switch {
+	case l.Signed > l.Events:
 		signed = "and %d were signed"
+	case l.Signed == 1:
+		signed = "of which %d is signed"
 	}
 	_, err := fmt.Fprintf(c.Stdout,
-		"the log has %d events, "+signed+"\n  origin  %s\n  key     %s\n  at      /log/%d/\n",
-		l.Events, l.Signed, now.Origin, now.VKey, now.Fork)
+		"the log has %s, "+signed+"\n  origin  %s\n  key     %s\n  at      /log/%d/\n",
+		proof.Events(l.Events), l.Signed, now.Origin, now.VKey, now.Fork)
 	for _, one := range l.Forks {
 		if one.Reason != "" && err == nil {
 			_, err = fmt.Fprintf(c.Stdout, "  forked  %s, as /log/%d/: %s\n", one.Since, one.Fork, show.Escape(one.Reason))

@@ -63,8 +63,9 @@ func (s *Signer) compare(ctx context.Context, l *look, forks *fork.State) error 
 		case w.Other:
 			l.raise(Witnessed, "the witness %s has cosigned another history of %s", w.Name, w.Origin)
 		case w.Size > l.status.Latest.Size:
-			l.raise(Witnessed, "the witness %s says that it cosigned %d events of %s, and no more than %d were signed here: "+
-				"it is an older one, as after a backup was restored", w.Name, w.Size, w.Origin, l.status.Latest.Size)
+			l.raise(Witnessed, "the witness %s says that it cosigned %s of %s, and no more than %d were signed here: "+
+				"it is an older one, as after a backup was restored, or its key signs another",
+				w.Name, proof.Events(w.Size), w.Origin, l.status.Latest.Size)
 		}
 	}
 	return nil
@@ -76,8 +77,8 @@ func (s *Signer) checkMark(l *look) (own []byte) {
 	forked := l.now.Number > 0 && l.now.Size >= mark.Events // since
 	mine := l.opened || own != nil || s.Key != nil          // else nobody here has signed it, nor will
 	if marked && !forked && mine {
-		l.raise(Restored, "the log was put back at %s, with %d events: it is not known which checkpoints were signed of it since",
-			mark.At, mark.Events)
+		l.raise(Restored, "the log was put back at %s, with %s: it is not known which checkpoints were signed of it since",
+			mark.At, proof.Events(mark.Events))
 	}
 	return own
 }
@@ -86,8 +87,10 @@ func (s *Signer) checkMark(l *look) (own []byte) {
 func (s *Signer) checkKey(l *look) {
 	switch {
 	case !l.opened:
+	case s.Key == nil && s.Unread && !s.Shared:
+		l.raise(NoKey, "log.key, by which %s is signed, can not be read: /readyz says why", l.now.Origin)
 	case s.Key == nil && !s.Shared:
-		l.raise(NoKey, "log.key is missing, or can not be read, by which %s is signed: /readyz says which", l.now.Origin)
+		l.raise(NoKey, "log.key, by which %s is signed, is missing", l.now.Origin)
 	case s.Key != nil:
 		if vkey, err := s.Key.VKey(l.now.Origin); err != nil || vkey != l.now.VKey {
 			l.raise(OtherKey, "log.key is another than the one by which %s is signed, %s", l.now.Origin, l.now.VKey)
@@ -114,8 +117,8 @@ func (s *Signer) compareOne(ctx context.Context, l *look, forks *fork.State, whe
 		if !l.opened {
 			l.now.Origin = base // goes on in a fork
 		}
-		l.raise(Gone, "%s has a checkpoint of %s with %d events, and the log does not say that it was ever signed under that name: "+
-			"it is an older one, as after a backup was restored", where, c.Origin, c.Size)
+		l.raise(Gone, "%s has a checkpoint of %s with %s, and the log does not say that it was ever signed under that name: "+
+			"it is an older one, as after a backup was restored", where, c.Origin, proof.Events(c.Size))
 		return nil
 	}
 	if _, err := checkpoint.Open(note, l.now.VKey); err != nil {
@@ -150,8 +153,8 @@ func (s *Signer) holds(ctx context.Context, l *look, where string, c checkpoint.
 		}
 	}
 	if l.tree.Size() < c.Size {
-		alarm(Short, "%s has a checkpoint of %d events, and the log has %d: those from index %d on are gone%s",
-			where, c.Size, l.tree.Size(), l.tree.Size(), changed)
+		alarm(Short, "%s has a checkpoint of %s, and the log has %d: those from index %d on are gone%s",
+			where, proof.Events(c.Size), l.tree.Size(), l.tree.Size(), changed)
 		return nil
 	}
 	root, err := s.Tree.Root(ctx, c.Size)
@@ -160,10 +163,10 @@ func (s *Signer) holds(ctx context.Context, l *look, where string, c checkpoint.
 		return err
 	case root == proof.Hash(c.Root):
 	case s.Tree.Again(): // what is kept of it may be damaged, and the log be what was signed
-		return fmt.Errorf("the root of %d events is not the one that was signed: %w", c.Size, follow.ErrChanged)
+		return fmt.Errorf("the root of %s is not the one that was signed: %w", proof.Events(c.Size), follow.ErrChanged)
 	default:
-		alarm(Rewritten, "%s has a checkpoint of %d events with the root %s, and the log's root is %s there: it has other events%s",
-			where, c.Size, c.Root, root, changed)
+		alarm(Rewritten, "%s has a checkpoint of %s with the root %s, and the log's root is %s there: it has other events%s",
+			where, proof.Events(c.Size), c.Root, root, changed)
 	}
 	return nil
 }

@@ -115,7 +115,9 @@ func TestTheKeyIsExchangedOrLost(t *testing.T) {
 	h.grow("more", 5)
 	h.alarmed(signing.OtherKey, first.Forks[0].VKey)
 	h.restart(signing.Config{})
-	h.alarmed(signing.NoKey, "log.key is missing, or can not be read")
+	h.alarmed(signing.NoKey, "log.key, by which shop.example.org/log is signed, is missing")
+	h.restart(signing.Config{Unread: true})
+	h.alarmed(signing.NoKey, "can not be read: /readyz says why")
 	h.restart(ours()) // it was found
 	h.signed()
 	h.restart(other) // it was not

@@ -64,6 +64,8 @@ type Config struct {
 	Copy  Copy
 	Forks *fork.Handler
 	Key   *checkpoint.Key // nil: this host does not sign
+	// Unread says that there is a key, and that it can't be read, or is none.
+	Unread bool
 	// Origin is the name under which a log is opened, or forked from now on: empty is the one that it
 	// has, or that of the key.
 	Origin string
@@ -286,7 +288,7 @@ func (s *Signer) next(ctx context.Context, l *look) error {
 		return err
 	}
 	if err := s.Store.SwapCheckpoint(ctx, l.version, msg); err != nil {
-		return fmt.Errorf("keeping the next checkpoint, of %d events: %w", next.Size, err)
+		return fmt.Errorf("keeping the next checkpoint, of %s: %w", proof.Events(next.Size), err)
 	}
 	l.status.Latest, l.status.Note, l.status.Signed = next, msg, s.Now()
 	s.put(l.status) // also if its copy can't be kept

@@ -101,11 +101,3 @@ func (l *Log) tooFew() {
 		}
 	}
 }
-
-// events writes how many there are.
-func events(n int64) string {
-	if n == 1 {
-		return "1 event"
-	}
-	return fmt.Sprintf("%d events", n)
-}

@@ -376,7 +376,7 @@ func (l *Log) cut() error {
 		}
 		l.found(Finding{Kind: Cut, Index: from, Until: c.Size - 1, Text: fmt.Sprintf(
 			"the log ends after %s, and by %s it had %d: %s from %d on are gone",
-			events(size), c.From, c.Size, events(c.Size-size), from)})
+			proof.Events(size), c.From, c.Size, proof.Events(c.Size-size), from)})
 	}
 	for n := size; l.Tiles != nil; n++ { // the rest of the tiles, so that they are held against the checkpoints too
 		for len(l.next) > 0 && l.next[0].Size == n {
@@ -403,7 +403,7 @@ func (l *Log) beyond() error {
 	}
 	_, ok, err := l.leaf(n)
 	if ok {
-		l.found(Finding{Kind: Cut, Index: n, Until: n, Text: fmt.Sprintf("the log ends after %s, and the tiles go on", events(n))})
+		l.found(Finding{Kind: Cut, Index: n, Until: n, Text: "the log ends after " + proof.Events(n) + ", and the tiles go on"})
 	}
 	return err
 }

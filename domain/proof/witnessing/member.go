@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"sandglass/domain/proof"
 	"sandglass/domain/proof/cosign"
 	"sandglass/domain/proof/signing"
 	"sandglass/domain/watch"
@@ -113,17 +114,17 @@ func (m *member) begin(s *signing.Status) int64 {
 func (m *member) add(ctx context.Context, s *signing.Status, old int64) ([]byte, error) {
 	if n := len(s.Forks); old > 0 && n > 0 && old <= s.Forks[n-1].Size {
 		// Nor would it be shown what goes on from there: hashes of events of before, which may have no salt.
-		return nil, fmt.Errorf("it says that it cosigned %d events last, and the log was first signed as %s when it had more than %d",
-			old, s.Latest.Origin, s.Forks[n-1].Size)
+		return nil, fmt.Errorf("it says that it cosigned %s last, and the log was first signed as %s when it had more than %d",
+			proof.Events(old), s.Latest.Origin, s.Forks[n-1].Size)
 	}
-	var proof tlog.TreeProof
+	var path tlog.TreeProof
 	if old > 0 && old < s.Latest.Size {
 		var err error
-		if proof, err = m.Tree.Consistency(ctx, old, s.Latest.Size); err != nil {
-			return nil, fmt.Errorf("proving that the log goes on from %d events: %w", old, err)
+		if path, err = m.Tree.Consistency(ctx, old, s.Latest.Size); err != nil {
+			return nil, fmt.Errorf("proving that the log goes on from %s: %w", proof.Events(old), err)
 		}
 	}
-	return m.Client.Add(ctx, Request{Old: old, Proof: proof, Note: s.Note})
+	return m.Client.Add(ctx, Request{Old: old, Proof: path, Note: s.Note})
 }
 
 // check returns the witness's line of an answer, if that is of the note.
@@ -148,8 +149,8 @@ func (m *member) check(note, answer []byte) (cosign.Line, error) {
 func (m *member) forgot(old, size int64) {
 	m.tell(func(st *Status) {
 		st.Conflicts++
-		st.Forgot = fmt.Sprintf("it had cosigned %d events, and says that it has cosigned %d: it was set back, "+
-			"and what it cosigns from now on says less", old, size)
+		st.Forgot = fmt.Sprintf("it had cosigned %s, and says that it has cosigned %d: it was set back, "+
+			"and what it cosigns from now on says less", proof.Events(old), size)
 	})
 }
 

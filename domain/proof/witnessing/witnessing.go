@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"sandglass/domain/instant"
+	"sandglass/domain/proof"
 	"sandglass/domain/proof/checkpoint"
 	"sandglass/domain/proof/cosign"
 	"sandglass/domain/proof/signing"
@@ -41,7 +42,7 @@ var (
 type Elsewhere struct{ Size int64 }
 
 // Error implements error.
-func (e *Elsewhere) Error() string { return fmt.Sprintf("it cosigned %d events last", e.Size) }
+func (e *Elsewhere) Error() string { return fmt.Sprintf("it cosigned %s last", proof.Events(e.Size)) }
 
 // Request is what a witness is asked to cosign.
 type Request struct {

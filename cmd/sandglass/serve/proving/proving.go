@@ -47,6 +47,7 @@ type Proving struct {
 	tree    *follow.Log
 	files   *tilefiles.Files
 	keyless error // why the key could not be read or made
+	unread  bool  // it is there, and could not be read
 }
 
 // New opens what is kept of the tree, and the key of the log. Where the log is in a file and was never signed, a
@@ -62,7 +63,7 @@ func New(ctx context.Context, o Options) (*Proving, error) {
 	}
 	p.Signer = signing.New(signing.Config{
 		Tree: p.tree, Store: o.Store, Copy: notefiles.NewCopy(o.Config.StateDir), Forks: names, Key: key,
-		Origin: o.Config.Origin(), Shared: o.Config.Log().Shared(), Begun: o.Folded, Now: o.Now, Told: p.told,
+		Unread: p.unread, Origin: o.Config.Origin(), Shared: o.Config.Log().Shared(), Begun: o.Folded, Now: o.Now, Told: p.told,
 		Seen: func() []signing.Seen { return p.Collector.Seen() }, // which is there before anybody looks
 	})
 	if p.Collector, err = p.collector(); err != nil {
@@ -79,7 +80,7 @@ func (p *Proving) line(l zerolog.Level) *zerolog.Event {
 func (p *Proving) key(ctx context.Context, names *fork.Handler) (*checkpoint.Key, error) {
 	dir := p.Config.StateDir
 	key, err := notefiles.Key(dir)
-	if key != nil || err != nil || p.Config.Log().Shared() {
+	if p.unread = err != nil; key != nil || err != nil || p.Config.Log().Shared() {
 		return key, err
 	}
 	signed, err := p.signed(ctx, names)
@@ -151,6 +152,8 @@ func advice(s *signing.Status) string {
 			"if it is lost or was stolen: sandglass log fork --reason TEXT",
 		signing.Foreign: "find out who wrote there, and see to it that nobody but Sandglass can; " +
 			"then: sandglass log fork --reason TEXT",
+		signing.Witnessed: "find out which other daemon, or copy of this one, has this log.key, stop it, and have the newer log " +
+			"in use; if there is none, or none is left: sandglass log fork --reason TEXT",
 		signing.Restored: "if the log that was in use is found, put that back; if it is lost: sandglass log fork --reason TEXT, " +
 			"by the log.key of before; if that is lost for good, before: sandglass log key --make",
 	}[s.Alarm]
