@@ -30,17 +30,27 @@ type Tree interface {
 	Inclusion(ctx context.Context, index, size int64) (tlog.RecordProof, error)
 }
 
-// Issuer makes receipts. All fields are required.
+// Issuer makes receipts. All fields but Stopped are required.
 type Issuer struct {
 	Store stream.EventStore
 	Tree  Tree
 	// Best returns the latest checkpoint that is signed and cosigned, if there is one.
 	Best func() (checkpoint.Checkpoint, []byte, bool)
+	// Stopped reports whether nothing more is signed, as in an alarm: then nothing is to be waited for.
+	Stopped func() bool
 }
 
 // Issue returns the receipt of a payment, by the latest event that says what became of it. It verifies by the
 // checkpoint that it carries. It is [ErrNone], [ErrNotYet] or [ErrUnproven] where there is none.
 func (i *Issuer) Issue(ctx context.Context, p *payment.State) (*Receipt, error) {
+	r, err := i.issue(ctx, p)
+	if errors.Is(err, ErrNotYet) && i.Stopped != nil && i.Stopped() {
+		err = fmt.Errorf("%w, and nothing more is signed", ErrUnproven)
+	}
+	return r, err
+}
+
+func (i *Issuer) issue(ctx context.Context, p *payment.State) (*Receipt, error) {
 	event, err := i.find(ctx, p)
 	if err != nil {
 		return nil, err

@@ -340,6 +340,7 @@ func TestWhoIsNotTrusted(t *testing.T) {
 
 func TestWhereThereIsNoReceipt(t *testing.T) {
 	b := newBooks(t, fact{"resource-web-1", credited})
+	whole := b.recs
 	for name, test := range map[string]struct {
 		want   error
 		change func(*payment.State)
@@ -358,6 +359,11 @@ func TestWhereThereIsNoReceipt(t *testing.T) {
 		}
 		b.signed, b.recs, b.root = was, all, nil
 	}
+	b.recs, b.issuer.Stopped = b.recs[:40], func() bool { return true }
+	if r, err := b.issuer.Issue(t.Context(), &state); !errors.Is(err, receipt.ErrUnproven) || errors.Is(err, receipt.ErrNotYet) {
+		t.Errorf("the log is shorter than was signed, and nothing more is: %+v, %v", r, err)
+	}
+	b.recs = whole
 	b.signed = 41
 	if _, _, err := b.issue(state).Verify(b.policy); err != nil {
 		t.Error(err)

@@ -140,7 +140,8 @@ func (p *Proving) Mounts() (mounts []httpapi.Mount) {
 
 // Receipts returns what makes the receipts of payments.
 func (p *Proving) Receipts() *receipt.Issuer {
-	return &receipt.Issuer{Store: p.Store, Tree: p.tree, Best: p.Collector.Best}
+	stopped := func() bool { return p.Signer.Status().Alarm != signing.None }
+	return &receipt.Issuer{Store: p.Store, Tree: p.tree, Best: p.Collector.Best, Stopped: stopped}
 }
 
 // advice says what to do about an alarm.
