@@ -64,7 +64,7 @@ var refusals = []struct {
 	{wallet.ErrUnknown, 404, "unknown_wallet", 0, "there is no such wallet: GET /v1/wallets lists those that were ever watched"},
 	{signing.ErrNoKey, 409, "no_log_key", 0, "this host does not have the key of the log: fork it at the host that has"},
 	{signing.ErrNoAlarm, 409, "log_as_signed", 0, "the log is what was signed, as far as is known here: " +
-		"if its store was put back by other means than \"sandglass store restore\", say put_back"},
+		"if its store was put back by other means than \"sandglass store restore\", say so by put_back (--put-back)"},
 	{receipt.ErrNone, 409, "no_receipt", 0, ""},
 	{receipt.ErrNotYet, 503, "not_signed_yet", 10 * time.Second, ""},
 	{receipt.ErrUnproven, 503, "log_changed", time.Minute, logChanged},

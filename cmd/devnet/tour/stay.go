@@ -134,7 +134,7 @@ sandglass status
 sandglass events --follow
 sandglass audit replay
 sandglass audit reconcile
-sandglass receipt get %[8]s --resource %[4]s > receipt.txt     # within ten seconds of it
+sandglass receipt get %[8]s --resource %[4]s > receipt.txt     # there is one some ten seconds after the payment
 sandglass receipt verify receipt.txt --key "$(curl -s %[6]s/log/key)"
 
 Ctrl-C ends it all.

@@ -313,7 +313,7 @@ func (l *Log) compare(n int64, r *stream.Record, leaf proof.Hash) error {
 	if err == nil && ok && want != leaf && !l.differs {
 		l.differs = true
 		l.found(Finding{Kind: Event, Index: n, Where: where(r), Text: fmt.Sprintf(
-			"event %d, %s at position %d, is not the one that the tiles have", n, where(r), r.Position)})
+			"event %d, %s at position %d, is the first that is not the one that the tiles have", n, where(r), r.Position)})
 	}
 	return err
 }

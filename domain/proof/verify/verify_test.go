@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"sandglass/domain/instant"
@@ -209,7 +210,8 @@ func named(r *verify.Report, recs []stream.Record, first int) bool {
 		case first >= len(recs):
 			return f.Kind == verify.Cut
 		case f.Kind == verify.Event:
-			return f.Where == fmt.Sprintf("%s revision %d", recs[first].Stream, recs[first].Revision)
+			where := fmt.Sprintf("%s revision %d", recs[first].Stream, recs[first].Revision)
+			return f.Where == where && strings.Contains(f.Text, "is the first")
 		}
 	}
 	return false
