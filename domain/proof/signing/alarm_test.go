@@ -195,6 +195,41 @@ func TestAnotherName(t *testing.T) {
 	}
 }
 
+// A log that was signed by the name of its key, since none was set, keeps that until it is forked: then it has the one
+// that is set meanwhile.
+func TestANameIsSetForALogOfNone(t *testing.T) {
+	h := newHost(t)
+	h.restart(signing.Config{Key: key(1)})
+	h.grow("toy", 5)
+	first := h.signed()
+	if first.Latest.Origin != key(1).Invalid() {
+		t.Fatalf("it is signed as %s", first.Latest.Origin)
+	}
+	h.restart(ours())
+	h.grow("more", 5)
+	if s := h.signed(); s.Latest.Origin != key(1).Invalid() || len(s.Forks) != 1 {
+		t.Errorf("a setting alone renames it: %+v", s)
+	}
+	last := h.Status()
+	one := h.fork("it has a name now")
+	if !strings.HasPrefix(one.Origin, "shop.example.org/log/fork/1/") || one.Gone != first.Latest.Origin ||
+		one.Left != string(last.Note) {
+		t.Errorf("%+v", one)
+	}
+	if vkey, _ := key(1).VKey(one.Origin); one.VKey != vkey {
+		t.Errorf("its key is %s, want %s", one.VKey, vkey)
+	}
+	h.signed()
+	if _, err := h.Fork(t.Context(), stream.Meta{}, "x", false); !errors.Is(err, signing.ErrNoAlarm) {
+		t.Errorf("a second time: %v", err)
+	}
+	h.restart(signing.Config{Key: key(1)}) // the setting is gone again
+	h.grow("on", 5)
+	if s := h.signed(); s.Latest.Origin != one.Origin {
+		t.Errorf("without the setting it is signed as %s", s.Latest.Origin)
+	}
+}
+
 func TestForksFailBothWays(t *testing.T) {
 	for _, fault := range []storetest.Fault{storetest.Lost, storetest.AnswerLost} {
 		h := newHost(t)
