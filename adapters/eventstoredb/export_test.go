@@ -1,6 +1,11 @@
 package eventstoredb
 
-import "time"
+import (
+	"context"
+	"time"
+
+	"sandglass/domain/stream"
+)
 
 // Impatient returns o with calls that end after d.
 func Impatient(o Options, d time.Duration) Options {
@@ -22,3 +27,9 @@ func LooksTimes(o Options, n int) Options {
 
 // Forget has s know of no failure.
 func Forget(s *Store) { s.cluster.Forget() }
+
+// MissedFor asks whether a subscription can go on that has not found its last record for so long.
+func MissedFor(ctx context.Context, s *Store, last stream.Record, d time.Duration) error {
+	f := &feed{Store: s, after: last.Position, last: last.ID, missed: time.Now().Add(-d)}
+	return f.goesOn(ctx)
+}

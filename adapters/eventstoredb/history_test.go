@@ -84,3 +84,32 @@ func TestAClusterHasAnotherHistory(t *testing.T) {
 		})
 	}
 }
+
+// A leader that does not show the last event yet has as long for it as a call with all its attempts.
+func TestALeaderShowsTheLastEventLate(t *testing.T) {
+	t.Parallel()
+	c := esdbserver.New(t, esdbserver.Options{})
+	o := eventstoredb.Impatient(eventstoredb.Options{Namespace: newLog(t, c.ConnectionString())}, time.Minute)
+	s := open(t, c.ConnectionString(), o)
+	if _, err := s.Append(t.Context(), "toy-1", stream.NoStream, storetest.Events("toy-1", stream.NoStream, "x", 9)); err != nil {
+		t.Fatal(err)
+	}
+	var last stream.Record
+	for rec, err := range s.Read(t.Context(), "toy-1", 8) {
+		if last = rec; err != nil {
+			t.Fatal(err)
+		}
+	}
+	past := c.Past()
+	if err := c.Replace(past[:len(past)-1]); err != nil {
+		t.Fatal(err)
+	}
+	late := eventstoredb.MissedFor(t.Context(), s, last, 30*time.Second)
+	if _, err := s.Head(t.Context()); late == nil || strings.Contains(late.Error(), "another history") || err != nil {
+		t.Errorf("after half of its time: %v, and the head %v", late, err)
+	}
+	gone := eventstoredb.MissedFor(t.Context(), s, last, time.Minute)
+	if _, err := s.Head(t.Context()); err == nil || gone == nil || !strings.Contains(gone.Error(), "another history") {
+		t.Errorf("after all of it: %v, and the head %v", gone, err)
+	}
+}

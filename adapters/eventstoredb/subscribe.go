@@ -149,8 +149,8 @@ func (f *feed) goesOn(ctx context.Context) error {
 	case !changed && e == nil && f.missed.IsZero():
 		f.missed = time.Now()
 	}
-	if !changed && e == nil && time.Since(f.missed) < f.cluster.AttemptTimeout() {
-		return f.absent() // for now: it is asked again
+	if !changed && e == nil && time.Since(f.missed) < f.cluster.Timeout() {
+		return f.absent() // for now: it is asked again, since a new leader may show later what it has
 	}
 	err = fmt.Errorf("eventstoredb: the cluster has another history than it had: event %s, read at position %d, "+
 		"is not there any more", f.last, f.after)
