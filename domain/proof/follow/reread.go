@@ -133,8 +133,7 @@ func differs(n int64, tail, entries []proof.Hash) (c Change, same bool) {
 }
 
 // changed has the tree made again, of which the store has other events, and returns ErrChanged with what differs. Where
-// that is by stream is told.
-// t is the tree of which that was found.
+// that is by stream is told, if the store has anything there. t is the tree of which that was found.
 func (l *Log) changed(ctx context.Context, t *tree, c Change) error {
 	err := fmt.Errorf("%w: %s", ErrChanged, c)
 	where := l.Describe(ctx, c)
@@ -146,8 +145,11 @@ func (l *Log) changed(ctx context.Context, t *tree, c Change) error {
 		watch.Signal(l.doubt)
 	}
 	l.mu.Unlock()
+	if where != "" {
+		where = ", " + where
+	}
 	if first {
-		l.tell(fmt.Errorf("%w, %s", err, where))
+		l.tell(fmt.Errorf("%w%s", err, where))
 	}
 	return err
 }

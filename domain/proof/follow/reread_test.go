@@ -174,6 +174,23 @@ func (w *watched) kept(blocks, before int) {
 	}
 }
 
+// What the store has no more stands nowhere: it is told by its index alone.
+func TestWhatIsGoneIsToldByItsIndex(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, dir := newEdited(300), t.TempDir()
+		w := watch(t, e, dir, tilefiles.New(dir))
+		e.edit(func(recs []stream.Record) []stream.Record {
+			recs[299].Position++ // which is followed as one more
+			return recs
+		})
+		w.after(time.Hour)
+		if told := w.lines(); len(told) != 1 || !strings.HasSuffix(told[0], "the one of index 300") {
+			t.Errorf("it is told %q", told)
+		}
+		w.is(e)
+	})
+}
+
 // Whatever is changed of an old event is found by nobody's asking, told by where it stands, and found again when it
 // is put back.
 func TestWhatIsChangedIsFound(t *testing.T) {
