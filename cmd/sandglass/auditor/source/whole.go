@@ -77,8 +77,11 @@ func keptBy(s stream.EventStore) func(context.Context) ([]byte, error) {
 func shownBy(cl *client.Client) func(context.Context) ([]byte, error) {
 	return func(ctx context.Context) ([]byte, error) {
 		l, err := cl.Log(ctx)
-		if err != nil || l.Checkpoint == "" {
+		switch {
+		case err != nil || l.Checkpoint == "":
 			return nil, err
+		case len(l.Forks) == 0:
+			return nil, errors.New("the daemon shows a checkpoint of a log that has no name: that is no answer of Sandglass")
 		}
 		note, err := cl.Checkpoint(ctx, l.Forks[len(l.Forks)-1].Fork)
 		return []byte(note), err
