@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -40,6 +41,7 @@ func TestAReceiptIsVerifiedByStrangers(t *testing.T) {
 	s.command("plan", "publish", "small", "--price", "3600sat", "--per", "1h",
 		"--min", "1m", "--max", "30d", "--warn", "10m", "--grace", "1d")
 	first, second := s.sell(net, "vm-1"), s.sell(net, "vm-2")
+	homeless := s.receives(net)
 	d.Stop()
 
 	policy := fmt.Sprintf("log %s\nwitness one %s\nwitness two %s\ngroup both all one two\nquorum both\n", vkey, one.key, two.key)
@@ -63,6 +65,7 @@ func TestAReceiptIsVerifiedByStrangers(t *testing.T) {
 		t.Errorf("it says %s, %v", out, err)
 	}
 	v.refusesChanges(first, second)
+	v.provesHowMuch(homeless)
 	v.file = s.file("policy", strings.ReplaceAll(policy, one.key.String(), start(t, "witness.example/w1").key.String()))
 	if form, err := v.foreign(first); err == nil {
 		t.Errorf("torchwood accepts what another witness of that name did not cosign: %q", form)
@@ -114,6 +117,26 @@ func (s *shop) sell(net *devnet.Network, id string) (text string) {
 	return text
 }
 
+// receives has bob send money that is for nothing, and returns the receipt once there is one.
+func (s *shop) receives(net *devnet.Network) (text string) {
+	s.t.Helper()
+	ctx := s.t.Context()
+	if _, err := net.Bob.Keysend(ctx, net.Alice.Pubkey, 70_000, nil); err != nil {
+		s.t.Fatal(err)
+	}
+	s.Until(ctx, "it is cosigned that it bought nothing", func() error {
+		list, err := s.Client().Unallocated(ctx, "", 1)
+		if err == nil && len(list.Payments) == 0 {
+			err = errors.New("nothing is unallocated")
+		}
+		if err == nil {
+			text, err = s.Client().Receipt(ctx, "", list.Payments[0].Key)
+		}
+		return err
+	})
+	return text
+}
+
 // verifiers are the two that are asked.
 type verifiers struct {
 	*daemon.Daemon
@@ -151,6 +174,37 @@ func (v *verifiers) refused(what, text, words string) {
 	if err == nil {
 		v.t.Errorf("%s: it is accepted by our own", what)
 	}
+}
+
+// provesHowMuch takes a receipt of money that bought nothing, in which a second event says how much came: torchwood
+// takes it by the cut that ARCHITECTURE.md tells, and refuses it with another second event, or place or proof of that.
+func (v *verifiers) provesHowMuch(good string) {
+	v.t.Helper()
+	forms, err := v.foreign(good)
+	if err != nil || !strings.Contains(forms, "payment.unallocated") || !strings.Contains(forms, `"amount_msat":70000`) {
+		v.t.Errorf("torchwood says %q, %v", forms, err)
+	}
+	r, err := receipt.Parse(good)
+	if err != nil || r.Paid == nil || len(r.Paid.Proof) == 0 {
+		v.t.Fatalf("how much came it says by %+v, %v", r, err)
+	}
+	if said, err := r.Says(); err != nil || said.What != receipt.Unallocated || said.Amount != 70*money.Sat {
+		v.t.Errorf("it says %+v, %v", said, err)
+	}
+	changed := func(what string, change func(*receipt.Paid)) {
+		v.t.Helper()
+		other, paid := *r, *r.Paid
+		paid.Proof = slices.Clone(paid.Proof)
+		change(&paid)
+		other.Paid = &paid
+		v.refused(what, other.String(), notIncluded)
+	}
+	changed("how much came", func(p *receipt.Paid) {
+		p.Record.Data = bytes.Replace(p.Record.Data, []byte("70000"), []byte("90000"), 1)
+	})
+	changed("where it stands", func(p *receipt.Paid) { p.Index-- })
+	changed("a hash of its proof", func(p *receipt.Paid) { p.Proof[0][0]++ })
+	changed("a hash less", func(p *receipt.Paid) { p.Proof = p.Proof[1:] })
 }
 
 // Words of torchwood.
