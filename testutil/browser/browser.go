@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"strconv"
 	"time"
@@ -46,15 +47,19 @@ func Start(ctx context.Context) (*Browser, error) {
 	if err != nil {
 		return nil, err
 	}
+	temp, err := os.MkdirTemp("", "browser") // it leaves a folder there, as it is killed
+	if err != nil {
+		return nil, err
+	}
 	all, stop := chromedp.NewExecAllocator(ctx, append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
+		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.Env("TMPDIR="+temp),
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
 		chromedp.Flag("hide-scrollbars", true),
 		// It looks for them in the network at its start, and there is none.
 		chromedp.Flag("disable-features", "Translate,OptimizationHints,MediaRouter,OnDeviceModel"),
 	)...)
 	tab, cancel := chromedp.NewContext(all)
-	b := &Browser{ctx: tab, close: func() { cancel(); stop() }}
+	b := &Browser{ctx: tab, close: func() { cancel(); stop(); _ = os.RemoveAll(temp) }}
 	if err := chromedp.Do(tab); err != nil {
 		b.close()
 		return nil, fmt.Errorf("starting %s: %w", path, err)

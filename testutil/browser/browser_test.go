@@ -41,6 +41,25 @@ func start(t *testing.T) *browser.Browser {
 	return b
 }
 
+func TestNothingIsLeftBehind(t *testing.T) {
+	allowed(t)
+	dir := t.TempDir()
+	t.Setenv("TMPDIR", dir)
+	b, err := browser.Start(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := b.Open(browser.Desktop)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Close()
+	b.Close()
+	if left, err := os.ReadDir(dir); len(left) > 0 || err != nil {
+		t.Errorf("%v is left, %v", left, err)
+	}
+}
+
 // tab is a page of a test: what goes wrong on it ends the test, or fails it at its end.
 type tab struct {
 	*browser.Page
