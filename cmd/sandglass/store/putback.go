@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"sandglass/adapters/notefiles"
 	"sandglass/adapters/sqlite/backup"
 	"sandglass/adapters/sqlite/requests"
 	"sandglass/cmd/sandglass/config"
@@ -67,13 +68,19 @@ func (p *putting) signed(ctx context.Context, own []byte, now instant.Time) []by
 	return note
 }
 
-// last returns what the log that was written last keeps as its checkpoint, if it is one that can be read.
+// last returns what the log that was written last keeps as its checkpoint, and whether that is known to be the last
+// that was signed: the log can be read, and it is not one that was signed here of whose checkpoint no copy is here any
+// more. There the state folder lost something, and the log may have lost its end, as without its -wal.
 func (p *putting) last(ctx context.Context) (note []byte, known bool) {
 	if p.newer == nil {
 		return nil, false
 	}
 	note, err := kept(ctx, *p.newer)
-	return note, err == nil
+	if err != nil || note == nil || p.to.Shared() || p.newer.URL != p.to.URL {
+		return note, err == nil
+	}
+	copied, err := notefiles.NewCopy(p.conf.StateDir).Load()
+	return note, err == nil && copied != nil
 }
 
 // putShared copies the backup into a cluster.

@@ -2,12 +2,14 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"sandglass/adapters/notefiles"
 	"sandglass/cmd/sandglass/config"
 	"sandglass/cmd/sandglass/storeurl"
 	"sandglass/domain/proof/checkpoint"
@@ -39,7 +41,7 @@ func sign(t *testing.T, size int64) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Close(); err != nil {
+	if err := errors.Join(s.Close(), notefiles.NewCopy(os.Getenv("SANDGLASS_STATE_DIR")).Save([]byte(note))); err != nil {
 		t.Fatal(err)
 	}
 	return note
@@ -89,6 +91,13 @@ func TestWhatARestoredLogKeepsOfWhatWasSigned(t *testing.T) {
 		t.Error(out)
 	}
 	keeps(t, "the log in use is known", place, -1, later)
+	if err := os.RemoveAll(filepath.Join(dir, "log")); err != nil {
+		t.Fatal(err)
+	}
+	if out := well(t, "restore", backup); !strings.Contains(out, doubt) {
+		t.Error(out)
+	}
+	keeps(t, "the log in use may have lost its end", place, 1, later)
 	keeps(t, "the backup is left as it is", storeurl.Place{URL: "sqlite:" + backup}, -1, first)
 
 	file := place.Path()

@@ -10,12 +10,14 @@ import (
 // Where the store that was in use can be read, last is all that it keeps: nothing was signed that it did not
 // keep before. The store that is put back has that instead of its own, and the next look finds out what
 // is gone, if anything is. Where known is false, or last is older than own or marked itself, later
-// checkpoints may have been signed than anybody here knows, and m is put before own. The copy in the state
-// folder is no reason to leave it out, since it may have been put back too.
+// checkpoints may have been signed than anybody here knows, and m is put before own, or before last where that is
+// later. The copy in the state folder is no reason to leave it out, since it may have been put back too.
 func PutBack(own, last []byte, known bool, m checkpoint.Mark) []byte {
 	_, _, doubtful := checkpoint.Marked(last)
 	plain, _, _ := checkpoint.Marked(own)
 	switch {
+	case !known && !doubtful && last != nil && Follows(own, last):
+		plain = last // of those that are here it is the latest
 	case !known || doubtful:
 	case last == nil && own == nil:
 		return nil

@@ -189,6 +189,8 @@ func TestWhatAStoreKeepsThatIsPutBack(t *testing.T) {
 		"nothing was ever signed":              {nil, nil, true, nil},
 		"nothing is known":                     {nil, nil, false, m.Note(nil)},
 		"the log in use can't be read":         {old, nil, false, m.Note(old)},
+		"the log in use may lack its end":      {old, later, false, m.Note(later)},
+		"and is older":                         {old, older, false, m.Note(old)},
 		"the same was signed last":             {old, old, true, old},
 		"more was signed":                      {old, later, true, later},
 		"the first was signed since":           {nil, old, true, old},
