@@ -1,12 +1,14 @@
 package receipt
 
 import (
+	"errors"
 	"fmt"
 
 	"sandglass/cmd/sandglass/cli"
 	"sandglass/cmd/sandglass/show"
 	"sandglass/domain/instant"
 	"sandglass/domain/money"
+	"sandglass/domain/proof/checkpoint"
 	"sandglass/domain/proof/cosign"
 	"sandglass/domain/proof/receipt"
 )
@@ -49,6 +51,9 @@ func verified(text string, p *cosign.Policy) (*proven, error) {
 		return nil, err
 	}
 	point, lines, err := r.Verify(p)
+	if errors.Is(err, checkpoint.ErrUnsigned) {
+		err = fmt.Errorf("%w; /log/ has the key of each name that the log had", err)
+	}
 	if err != nil {
 		return nil, err
 	}

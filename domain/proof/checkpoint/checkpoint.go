@@ -130,6 +130,9 @@ func Open(msg []byte, vkey string) (Checkpoint, error) {
 	}
 	n, err := note.Open(msg, note.VerifierList(verifier))
 	if err != nil {
+		if c, bad := Read(msg); bad == nil && c.Origin != verifier.Name() { // as the key of another fork
+			return Checkpoint{}, fmt.Errorf("%w %s: it is of %s", ErrUnsigned, verifier.Name(), c.Origin)
+		}
 		return Checkpoint{}, fmt.Errorf("%w %s: %w", ErrUnsigned, verifier.Name(), err)
 	}
 	c, err := Parse(n.Text)

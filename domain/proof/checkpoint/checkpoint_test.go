@@ -80,6 +80,10 @@ func TestWhatIsNotSigned(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	_, err = checkpoint.Open(msg, vkey(t, k, origin+"/fork/1/now"))
+	if !errors.Is(err, checkpoint.ErrUnsigned) || !strings.HasSuffix(err.Error(), "/fork/1/now: it is of "+origin) {
+		t.Errorf("by the key of a fork: %v", err)
+	}
 	if _, err := checkpoint.Open(msg, "no key"); err == nil {
 		t.Error("opened by no key")
 	}
