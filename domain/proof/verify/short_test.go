@@ -43,7 +43,7 @@ func TestWhatPayersKeep(t *testing.T) {
 	}
 	cut := verify.Log{Checkpoints: []verify.Expected{short(leaves.at(600))}}
 	r := run(t, &cut, rand.New(rand.NewPCG(1, 2)), recs[:599])
-	if got := kinds(&r); !slices.Equal(got, kindsOf{verify.Cut}) {
+	if got := kinds(&r); !slices.Equal(got, kindsOf{verify.Cut}) || !strings.Contains(r.Findings[0].Text, "1 event fewer") {
 		t.Errorf("of a log that was cut it finds %v", got)
 	}
 	wrong := verify.Log{Checkpoints: []verify.Expected{short(other.at(400))}}

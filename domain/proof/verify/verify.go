@@ -375,7 +375,7 @@ func (l *Log) cut() error {
 			from = size
 		}
 		l.found(Finding{Kind: Cut, Index: from, Until: c.Size - 1, Text: fmt.Sprintf(
-			"the log ends after %s, and by %s it had %d: %s from %d on are gone",
+			"the log ends after %s, and by %s it had %d: %s fewer; what is gone stood at index %d or later",
 			proof.Events(size), c.From, c.Size, proof.Events(c.Size-size), from)})
 	}
 	for n := size; l.Tiles != nil; n++ { // the rest of the tiles, so that they are held against the checkpoints too
