@@ -99,7 +99,7 @@ func (l *Log) open() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.file.opened, l.file.late = true, kept
-	if len(l.tree.before) == 0 {
+	if len(l.tree.before) == 0 && len(before) > 0 {
 		l.tree.against(before)
 	}
 	return nil

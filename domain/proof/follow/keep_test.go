@@ -253,3 +253,28 @@ func TestAFolderThatCantBeOpened(t *testing.T) {
 		})
 	}
 }
+
+// What was found meanwhile stays so once it can be opened, and has nothing that says otherwise.
+func TestAFolderThatIsOpenedLateHidesNoChange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := filepath.Join(t.TempDir(), "log")
+		if err := os.WriteFile(dir, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		e := newEdited(100)
+		w := watch(t, e, dir, tilefiles.New(dir))
+		e.edit(func(recs []stream.Record) []stream.Record {
+			recs[50].At++
+			return recs
+		})
+		w.after(20 * time.Minute)
+		if err := os.Remove(dir); err != nil {
+			t.Fatal(err)
+		}
+		w.after(2 * time.Minute)
+		want := follow.Change{From: 50, Until: 51}
+		if c, ok := w.Changed(); !ok || c != want || w.Health().Unkept != nil {
+			t.Errorf("%v, %t, %+v", c, ok, w.Health())
+		}
+	})
+}
