@@ -1,6 +1,7 @@
 package daemon_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http/httptrace"
@@ -51,11 +52,15 @@ func TestAPurchaseIsKilled(t *testing.T) {
 			stuck := p.writes(cluster, d.at, d.as)
 			p.pay()
 			waits := p.waits()
+			step, end := daemon.Step(r.ctx)
 			select {
 			case <-stuck:
 			case <-r.Ended():
 				t.Fatalf("%s: the daemon ended by itself\n%s", d.name, r.Log())
+			case <-step.Done():
+				t.Fatalf("%s: that write was not begun: %v\n%s", d.name, context.Cause(step), r.Log())
 			}
+			end()
 			r.Kill()
 			cluster.OnAppend(nil)
 			if o, err := waits(); err == nil {
