@@ -11,6 +11,7 @@ import (
 	"iter"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -49,6 +50,9 @@ func TestKillsUnderLoad(t *testing.T) {
 	d := daemon.New(t, append(net.Env(), "SANDGLASS_MAX_OPEN_INVOICES_PER_RESOURCE=100000", "SANDGLASS_LOG_LEVEL=warn")...)
 	ctx := t.Context() // each step has a bound of its own, and their sum none
 	since := settled(ctx, t, net)
+	if _, err := os.Stat(filepath.Join(d.Dir, "log.key")); err != nil { // of a cluster, whose operator makes it
+		(&signed{d, t}).command("log", "key", "--make")
+	}
 	d.Start()
 	d.WaitReady(ctx)
 	if _, err := d.Client().Publish(ctx, small); err != nil {
@@ -93,6 +97,20 @@ func TestKillsUnderLoad(t *testing.T) {
 	} else {
 		t.Log(strings.TrimSpace(out))
 	}
+	signedAsItIs(t, d)
+}
+
+// signedAsItIs holds that the log of a daemon is what was signed, after whatever befell it: by itself, and by who verifies it.
+func signedAsItIs(t *testing.T, d *daemon.Daemon) {
+	t.Helper()
+	s := &signed{d, t}
+	s.until("there is no alarm, and all is signed", whole)
+	s.command("log", "status")
+	file := filepath.Join(t.TempDir(), "checkpoint")
+	if err := os.WriteFile(file, []byte(s.get("/log/0/checkpoint")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.command("audit", "verify", "--checkpoint", file)
 }
 
 // seedOf returns the seed, and tells how to run the test once more with it. howOften names
