@@ -20,6 +20,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"sandglass/domain/proof"
 	"sandglass/domain/proof/follow"
@@ -36,6 +37,9 @@ type Tree interface {
 	Salted(ctx context.Context, n int64) (bool, error)
 	Made() int64 // how often the tree was made again: what was read before is of another
 }
+
+// patience is how long a tile may take: a store that is away would have each request wait for it.
+const patience = 30 * time.Second
 
 // Options are what a log is served from. All are required but Note.
 type Options struct {
@@ -199,7 +203,8 @@ func (l *Log) tile(w http.ResponseWriter, r *http.Request, s *signing.Status, pa
 		refuse(w, http.StatusNotFound, "the log that is signed has "+proof.Events(s.Latest.Size)+": there is no such tile yet")
 		return
 	}
-	ctx := context.WithoutCancel(r.Context()) // others may wait for the same
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), patience) // others may wait for the same
+	defer cancel()
 	file, err := l.cache.get(fmt.Sprint(l.Tree.Made(), path), t.W == proof.Width, func() (file, error) { return l.read(ctx, t) })
 	switch {
 	case errors.Is(err, follow.ErrNotYet):

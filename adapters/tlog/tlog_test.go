@@ -29,15 +29,17 @@ import (
 // counted counts what is read of a tree.
 type counted struct {
 	*follow.Log
-	reads atomic.Int64
-	fail  error
-	made  int64
+	reads   atomic.Int64
+	fail    error
+	made    int64
+	bounded bool // the last read has an end, whatever its store does
 }
 
 func (c *counted) Made() int64 { return c.made }
 
 func (c *counted) Tile(ctx context.Context, level int, n int64, width int) ([]proof.Hash, error) {
 	c.reads.Add(1)
+	_, c.bounded = ctx.Deadline()
 	if c.fail != nil {
 		return nil, c.fail
 	}
@@ -209,6 +211,9 @@ func TestWhatIsServed(t *testing.T) {
 		if w.Code != test.code || w.Header().Get("Cache-Control") != test.holds || test.size > 0 && w.Body.Len() != test.size {
 			t.Errorf("%s: %d, %q, %d bytes: %.80s", test.path, w.Code, w.Header().Get("Cache-Control"), w.Body.Len(), w.Body)
 		}
+	}
+	if !s.tree.bounded {
+		t.Error("a tile is waited for for ever")
 	}
 	before := s.tree.reads.Load()
 	for range 20 {
