@@ -19,7 +19,7 @@ type Log = iter.Seq2[Piece, error]
 
 // Piece reads a piece of a log into a page, in place of what is there. It is called once, by another
 // goroutine than its sequence: what it refers to is its own until then. Beside an error the page has
-// the records before what can't be read.
+// records before what can't be read, if any.
 type Piece func(*stream.Page) error
 
 // UnreadError says that an event can't be read where its log can.
