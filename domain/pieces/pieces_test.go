@@ -94,7 +94,7 @@ func (s paged) past(at stream.Position) int {
 func TestPagesAreTakenInTheirOrder(t *testing.T) {
 	for seed := range uint64(10) {
 		rng := rand.New(rand.NewPCG(seed, 1))
-		for _, gap := range []stream.Position{1, 2, 700, 1 << 50} {
+		for _, gap := range []stream.Position{1, 2, 1400, 1 << 50} {
 			recs := records(rng, rng.IntN(1500), gap)
 			s := paged{recs: recs, asked: make(chan struct{}, 10_000)}
 			n := len(recs)
@@ -115,14 +115,14 @@ func TestPagesAreTakenInTheirOrder(t *testing.T) {
 func TestWhatIsBeforeAPageThatFailsIsTaken(t *testing.T) {
 	recs := records(rand.New(rand.NewPCG(1, 1)), 5000, 1)
 	got, err := each(t, pieces.Of(t.Context(), paged{recs: recs, fails: 3000, asked: make(chan struct{}, 100)}, 5000))
-	if !errors.Is(err, io.ErrUnexpectedEOF) || !slices.Equal(got, positions(recs[:2560])) {
+	if !errors.Is(err, io.ErrUnexpectedEOF) || !slices.Equal(got, positions(recs[:2048])) {
 		t.Errorf("%d were taken, %v", len(got), err)
 	}
 }
 
 func TestAStoreWithoutPages(t *testing.T) {
 	s, _ := storetest.SQLite(t)
-	for last := stream.NoStream; last < 1199; last += 100 {
+	for last := stream.NoStream; last < 2399; last += 100 {
 		var events []stream.Event
 		for n := range stream.Revision(100) {
 			e := stream.Event{Type: "a.b.v1", Data: []byte("{}")}
@@ -134,7 +134,7 @@ func TestAStoreWithoutPages(t *testing.T) {
 		}
 	}
 	hidden := struct{ stream.EventStore }{s}
-	for _, until := range []stream.Position{0, 1, 511, 512, 513, 1200} {
+	for _, until := range []stream.Position{0, 1, 1023, 1024, 1025, 2400} {
 		for name, log := range map[string]pieces.Log{
 			"pages": pieces.Of(t.Context(), s, until), "a subscription": pieces.Of(t.Context(), hidden, until),
 		} {

@@ -9,7 +9,7 @@ import (
 )
 
 // pageSize is how many positions a piece of a [Paged] log has.
-const pageSize = 512
+const pageSize = 1024
 
 // Paged is a store whose log can be read beside each other, by positions that follow each other.
 type Paged interface {
