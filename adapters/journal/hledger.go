@@ -22,6 +22,8 @@ type hledger struct {
 	accounts map[books.Account]*account
 	from     instant.Time
 	opened   bool
+	day      int64
+	date     []byte // of that day, once there was a line
 }
 
 // account is what a journal says of one account.
@@ -100,12 +102,14 @@ func (h *hledger) open() {
 
 func (h *hledger) sorted() []books.Account { return slices.SortedFunc(maps.Keys(h.accounts), compare) }
 
-// tell writes the line of an account before it is used.
-func (h *hledger) tell(a books.Account) {
-	if kept := h.account(a); !kept.told {
+// tell writes the line of an account before it is used, and returns what is kept of it.
+func (h *hledger) tell(a books.Account) *account {
+	kept := h.account(a)
+	if !kept.told {
 		kept.told = true
 		h.b = append(appendName(append(h.b, "account "...), a), '\n')
 	}
+	return kept
 }
 
 // posting writes what an account gains, without the end of the line.
@@ -121,10 +125,14 @@ func (h *hledger) line(l *line) error {
 		h.open()
 	}
 	for i := range l.moves {
-		h.tell(l.moves[i].Debit)
-		h.tell(l.moves[i].Credit)
+		m := &l.moves[i]
+		h.tell(m.Debit).balance += m.Amount
+		h.tell(m.Credit).balance -= m.Amount
 	}
-	h.b = append(date(append(h.b, '\n'), l.on), ' ')
+	if n := dayOf(l.on); n != h.day || h.date == nil {
+		h.day, h.date = n, date(nil, l.on)
+	}
+	h.b = append(append(append(h.b, '\n'), h.date...), ' ')
 	h.b = append(h.b, l.kind...)
 	if l.entry != nil && l.entry.Resource != "" {
 		h.b = appendPlain(append(h.b, ' '), string(l.entry.Resource), false)
@@ -138,7 +146,6 @@ func (h *hledger) line(l *line) error {
 		h.posting(m.Credit, -m.Amount)
 		h.b = append(h.b, '\n')
 	}
-	h.carry(l.moves)
 	return h.flush()
 }
 
