@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"iter"
-	"os"
 
 	"sandglass/adapters/httpapi/client"
-	"sandglass/cmd/sandglass/auditor/ndjson"
 	"sandglass/cmd/sandglass/cli"
 	"sandglass/domain/pieces"
 	"sandglass/domain/proof/checkpoint"
@@ -19,57 +17,35 @@ import (
 func Whole(
 	ctx context.Context, env *cli.Env, f *Flags, stored func(note []byte) error,
 ) (log pieces.Log, done func() error, err error) {
-	switch {
-	case f.Store != "":
-		s, err := openStore(ctx, f.Store)
-		if err != nil {
-			return nil, nil, err
-		}
-		err = showCheckpoint(ctx, s, stored) // before the head, which it is not ahead of then
-		var head stream.Position
-		if err == nil {
-			head, err = s.Head(ctx)
-		}
-		if err != nil {
-			return nil, nil, errors.Join(err, s.Close())
-		}
-		return pieces.Of(ctx, s, head), s.Close, nil
-	case f.Log != "":
-		file, err := os.Open(f.Log)
-		if err != nil {
-			return nil, nil, err
-		}
-		return ndjson.Log(file), file.Close, nil
-	}
-	cl, err := env.Client(cli.Auditor)
+	g, err := Grow(ctx, env, f)
 	if err != nil {
 		return nil, nil, err
 	}
-	return batches(records(fetched(cl))(ctx, 0)), func() error { return nil }, nil
+	if f.Store != "" { // before the log, which it is not ahead of then
+		var note []byte
+		if note, err = g.Checkpoint(ctx); err == nil && note != nil {
+			err = stored(note)
+		}
+	}
+	if err == nil {
+		log, err = g.Log(ctx)
+	}
+	if err != nil {
+		return nil, nil, errors.Join(err, g.Close())
+	}
+	return log, g.Close, nil
 }
 
-// showCheckpoint shows the checkpoint that stands in a store, if there is one, be it in one that was put back.
-func showCheckpoint(ctx context.Context, s stream.EventStore, show func(note []byte) error) error {
-	kept, ok := s.(checkpoint.Store)
-	if !ok {
-		return nil
-	}
-	note, _, err := kept.Checkpoint(ctx)
-	own, _, _ := checkpoint.Marked(note)
-	if err != nil || own == nil {
-		return err
-	}
-	return show(own)
-}
-
-// keptBy returns the checkpoint that stands in a store.
+// keptBy returns the checkpoint that stands in a store, if there is one, be it in one that was put back.
 func keptBy(s stream.EventStore) func(context.Context) ([]byte, error) {
-	return func(ctx context.Context) (note []byte, err error) {
-		err = showCheckpoint(ctx, s, func(kept []byte) error {
-			note = kept
-			return nil
-		})
-		return note, err
+	return func(ctx context.Context) ([]byte, error) {
+		kept, ok := s.(checkpoint.Store)
+		if !ok {
+			return nil, nil
+		}
+		note, _, err := kept.Checkpoint(ctx)
+		own, _, _ := checkpoint.Marked(note)
+		return own, err
 	}
 }
 
