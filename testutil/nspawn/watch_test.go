@@ -265,10 +265,9 @@ func (h *history) late(past []known, up, t instant.Time) instant.Millis {
 	return sum
 }
 
-// allowed returns how late a resource may be at an instant: 1 s after the slack and TimeoutStopSec; one more
-// where the keeper has just come back, as on a machine that boots, which has all else to start and may start what
-// was over, since it knows no better than what was left for it; and after the grace while the daemon can't read the
-// wallet, or has left a want when it could not.
+// allowed returns how late a resource may be at an instant: 1 s after the slack and TimeoutStopSec; one more where the
+// keeper has just come back, as on a machine that boots, and may start what was over by what was left for it; and after
+// the grace while the daemon can't read the wallet, or has left a want when it could not.
 func (h *history) allowed(t *tenant, at instant.Time) instant.Millis {
 	most := wants.Slack + t.stop() + lag
 	if h.watch.isAway(at.Add(-2*lag-t.stop()), theKeeper) {
